@@ -1,0 +1,1 @@
+//! rosterd: a headless identity service.
