@@ -1,1 +1,4 @@
 //! rosterd: a headless identity service.
+
+pub mod error;
+pub mod ids;
