@@ -77,7 +77,6 @@ macro_rules! codes {
 codes! {
     RequestInvalid = "request_invalid", Invalid, "The request is not valid";
     PermissionUnknown = "permission_unknown", Invalid, "A permission is not in the catalogue";
-    RoleUnknown = "role_unknown", Invalid, "There is no such role";
     AuthRequired = "auth_required", Unauthenticated, "Sign in to do this";
     AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is not good, or no longer";
     AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The name or the password is wrong";
@@ -144,6 +143,42 @@ impl Fault {
             pointer: pointer.into(),
             code,
             detail: detail.into(),
+        }
+    }
+}
+
+/// Collects what is wrong with an input, so that one answer tells all of it.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Notes one.
+    pub fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// The value, or a note of what is wrong with it at `pointer`.
+    pub fn take<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        value: Result<T, impl Into<(&'static str, Cow<'static, str>)>>,
+    ) -> Option<T> {
+        value
+            .map_err(|wrong| {
+                let (code, detail) = wrong.into();
+                self.add(Fault::new(pointer, code, detail));
+            })
+            .ok()
+    }
+
+    /// The input, when nothing was wrong with it.
+    ///
+    /// # Errors
+    /// [`Code::RequestInvalid`] with everything noted.
+    pub fn finish<T>(self, input: Option<T>) -> Result<T, AppError> {
+        match input {
+            Some(input) if self.0.is_empty() => Ok(input),
+            _ => Err(AppError::invalid(self.0)),
         }
     }
 }

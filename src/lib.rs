@@ -2,3 +2,6 @@
 
 pub mod error;
 pub mod ids;
+pub mod db;
+pub mod secrets;
+pub mod schema;

@@ -1,0 +1,225 @@
+//! Access tokens: JWTs of the profile RFC 9068, signed with ES256. No other algorithm and no other header is accepted,
+//! whatever a token says of itself (RFC 8725). Whether the session behind a token still lives is not decided here.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::keys::KeySet;
+use crate::error::{AppError, Code};
+use crate::ids::{SessionId, UserId};
+
+/// What an access token says.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer: `ROSTERD_PUBLIC_URL`.
+    pub iss: String,
+    /// The account.
+    pub sub: UserId,
+    /// The audience: `ROSTERD_AUDIENCE`.
+    pub aud: String,
+    /// Seconds since 1970: when it ends.
+    pub exp: i64,
+    /// Seconds since 1970: when it was made.
+    pub iat: i64,
+    /// The token's own id.
+    pub jti: Uuid,
+    /// Through which client: `rosterd` for those who sign in.
+    pub client_id: String,
+    /// The session.
+    pub sid: SessionId,
+    /// The account's role when the token was made.
+    pub role: String,
+    /// What was permitted when the token was made.
+    pub permissions: Vec<String>,
+}
+
+/// What the token says that a forced change of password needs.
+#[derive(Debug, Serialize, Deserialize)]
+struct ChangeClaims {
+    iss: String,
+    sub: UserId,
+    aud: String,
+    exp: i64,
+    iat: i64,
+    jti: Uuid,
+    /// The password that was right; when it has been changed, the token is spent.
+    password_version: i64,
+}
+
+/// The two kinds of token, told apart by the header's `typ`, so that none passes for the other.
+#[derive(Clone, Copy)]
+enum Kind {
+    Access,
+    Change,
+}
+
+impl Kind {
+    const fn typ(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Change => "change+jwt",
+        }
+    }
+}
+
+/// The only header members that a token of ours has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnHeader {
+    typ: String,
+    alg: String,
+    kid: String,
+}
+
+/// Makes and reads tokens.
+pub struct Issuer {
+    issuer: String,
+    audience: String,
+    lifetime: TimeDelta,
+    keys: RwLock<Arc<KeySet>>,
+}
+
+impl Issuer {
+    /// How far clocks may differ, in seconds.
+    const LEEWAY: i64 = 30;
+
+    /// An issuer called `issuer`, for `audience`, whose access tokens live for `lifetime`.
+    #[must_use]
+    pub fn new(issuer: String, audience: String, lifetime: TimeDelta, keys: KeySet) -> Self {
+        Self {
+            issuer,
+            audience,
+            lifetime,
+            keys: RwLock::new(Arc::new(keys)),
+        }
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other keys to use.
+    pub fn set_keys(&self, keys: KeySet) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Makes an access token and says when it ends: after its lifetime, and never after its session.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn access_token(
+        &self,
+        account: UserId,
+        session: SessionId,
+        role: String,
+        permissions: Vec<String>,
+        now: DateTime<Utc>,
+        session_end: DateTime<Utc>,
+    ) -> Result<(String, DateTime<Utc>), AppError> {
+        let end = (now + self.lifetime).min(session_end);
+        let token = self.sign(
+            Kind::Access,
+            &Claims {
+                iss: self.issuer.clone(),
+                sub: account,
+                aud: self.audience.clone(),
+                exp: end.timestamp(),
+                iat: now.timestamp(),
+                jti: Uuid::new_v4(),
+                client_id: "rosterd".to_owned(),
+                sid: session,
+                role,
+                permissions,
+            },
+        )?;
+        Ok((token, end))
+    }
+
+    /// The claims of an access token of ours that has not ended.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`] for anything else.
+    pub fn verify(&self, token: &str) -> Result<Claims, AppError> {
+        let claims: Claims = self.read(Kind::Access, &self.audience, token)?;
+        self.not_from_the_future(claims.iat)?;
+        Ok(claims)
+    }
+
+    /// Makes the token that is good only for changing the password, for ten minutes.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn change_token(&self, account: UserId, password_version: i64, now: DateTime<Utc>) -> Result<String, AppError> {
+        self.sign(
+            Kind::Change,
+            &ChangeClaims {
+                iss: self.issuer.clone(),
+                sub: account,
+                aud: self.issuer.clone(),
+                exp: (now + TimeDelta::minutes(10)).timestamp(),
+                iat: now.timestamp(),
+                jti: Uuid::new_v4(),
+                password_version,
+            },
+        )
+    }
+
+    /// The account, and the version of its password, for which a change token was made.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`] for anything else.
+    pub fn verify_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
+        let claims: ChangeClaims = self.read(Kind::Change, &self.issuer, token)?;
+        self.not_from_the_future(claims.iat)?;
+        Ok((claims.sub, claims.password_version))
+    }
+
+    fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<String, AppError> {
+        let keys = self.keys();
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(kind.typ().to_owned());
+        header.kid = Some(keys.signing_kid().to_owned());
+        jsonwebtoken::encode(&header, claims, keys.signing_key()).map_err(AppError::internal)
+    }
+
+    fn read<C: DeserializeOwned + Clone>(&self, kind: Kind, audience: &str, token: &str) -> Result<C, AppError> {
+        let bad = || AppError::new(Code::AuthTokenInvalid);
+        let header = own_header(token).ok_or_else(bad)?;
+        // RFC 7515, section 4.1.9: the prefix `application/` may be there or not.
+        let typ = header.typ.strip_prefix("application/").unwrap_or(&header.typ);
+        if typ != kind.typ() || header.alg != "ES256" {
+            return Err(bad());
+        }
+        let keys = self.keys();
+        let key = keys.verifying_key(&header.kid).ok_or_else(bad)?;
+        let mut rules = Validation::new(Algorithm::ES256);
+        rules.leeway = 0;
+        rules.validate_nbf = true;
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(&[audience]);
+        jsonwebtoken::decode::<C>(token, key, &rules)
+            .map(|data| data.claims)
+            .map_err(|_| bad())
+    }
+
+    #[expect(clippy::unused_self, reason = "a rule of the issuer's tokens")]
+    fn not_from_the_future(&self, iat: i64) -> Result<(), AppError> {
+        let now = i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX);
+        if iat <= now + Self::LEEWAY { Ok(()) } else { Err(Code::AuthTokenInvalid.into()) }
+    }
+}
+
+fn own_header(token: &str) -> Option<OwnHeader> {
+    let bytes = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}

@@ -1,0 +1,154 @@
+//! Who acts, and on what authority.
+
+use std::net::IpAddr;
+
+use crate::ids::{SessionId, UserId};
+use crate::roles::{Held, SUPER_ADMIN, SUPER_ADMIN_RANK};
+
+/// Somebody or something that acts, as known when the request arrived.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Who it is.
+    pub who: Who,
+    /// The account's username, if it is one.
+    pub username: Option<String>,
+    /// On what authority. An act decides by a fresh copy of it, read in its own transaction.
+    pub standing: Standing,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// What kind of actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A person who signed in.
+    User {
+        /// The account.
+        id: UserId,
+        /// The session.
+        session: SessionId,
+    },
+    /// The operator at the command line.
+    Operator {
+        /// The name of the operating system's user.
+        os_user: String,
+    },
+    /// rosterd itself.
+    System,
+    /// Nobody known, such as whoever fails to sign in.
+    Anonymous,
+}
+
+/// The authority of an actor: what every decision about others is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The role's name.
+    pub role: String,
+    /// The role's rank.
+    pub rank: i32,
+    /// What is permitted, by role and by direct grant.
+    pub held: Held,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The address; `None` at the command line.
+    pub ip: Option<IpAddr>,
+    /// What the client calls itself, cut to 512 characters.
+    pub user_agent: Option<String>,
+    /// The trace (W3C Trace Context) that the act belongs to.
+    pub trace_id: Option<String>,
+}
+
+impl Standing {
+    /// The authority of whoever holds the machine: the operator, and rosterd itself.
+    #[must_use]
+    pub fn of_the_machine() -> Self {
+        Self {
+            role: SUPER_ADMIN.to_owned(),
+            rank: SUPER_ADMIN_RANK,
+            held: Held::Everything,
+        }
+    }
+
+    /// The authority of nobody.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self {
+            role: String::new(),
+            rank: 0,
+            held: Held::These(std::collections::BTreeSet::new()),
+        }
+    }
+
+    /// Whether this is a `SuperAdmin`'s.
+    #[must_use]
+    pub fn is_super_admin(&self) -> bool {
+        self.role == SUPER_ADMIN
+    }
+}
+
+impl Actor {
+    /// The operator at the command line.
+    #[must_use]
+    pub fn operator(os_user: String) -> Self {
+        Self {
+            who: Who::Operator { os_user },
+            username: None,
+            standing: Standing::of_the_machine(),
+            origin: Origin::default(),
+        }
+    }
+
+    /// rosterd itself, for what it does at its start and by the clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            who: Who::System,
+            username: None,
+            standing: Standing::of_the_machine(),
+            origin: Origin::default(),
+        }
+    }
+
+    /// Nobody known.
+    #[must_use]
+    pub fn anonymous(origin: Origin) -> Self {
+        Self {
+            who: Who::Anonymous,
+            username: None,
+            standing: Standing::of_nobody(),
+            origin,
+        }
+    }
+
+    /// The account that acts, if it is one.
+    #[must_use]
+    pub const fn user_id(&self) -> Option<UserId> {
+        match self.who {
+            Who::User { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The session that acts, if it is one.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<SessionId> {
+        match self.who {
+            Who::User { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// A name for this caller that no other caller has.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match &self.who {
+            Who::User { id, .. } => format!("user:{id}"),
+            Who::Operator { os_user } => format!("cli:{os_user}"),
+            Who::System => "system".to_owned(),
+            Who::Anonymous => "anonymous".to_owned(),
+        }
+    }
+}

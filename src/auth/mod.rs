@@ -1,0 +1,16 @@
+//! Who is calling, and what they may: actors, the proof [`Can`] of a permission, access tokens and the keys that sign them.
+//!
+//! A handler says what it needs by its first parameter; `identify` finds out who is calling before the handler runs.
+//! Signing in is the business of `sessions`.
+
+mod access_token;
+mod actor;
+mod can;
+pub mod identify;
+pub mod keys;
+pub mod service;
+mod store;
+
+pub use access_token::{Claims, Issuer};
+pub use actor::{Actor, Origin, Standing, Who};
+pub use can::{Can, Need, SignedIn, needs};

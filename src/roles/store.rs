@@ -1,0 +1,103 @@
+//! Queries on roles and on the permission catalogue.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::schema::{permissions, roles, users};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = roles)]
+pub struct RoleRow {
+    pub name: String,
+    pub rank: i32,
+    pub description: Option<String>,
+    pub permissions: Vec<String>,
+    pub built_in: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = permissions)]
+pub struct PermissionRow {
+    pub name: String,
+    pub description: Option<String>,
+    pub built_in: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+pub fn roles(conn: &mut PgConnection) -> QueryResult<Vec<RoleRow>> {
+    roles::table
+        .order((roles::rank.desc(), roles::name))
+        .select(RoleRow::as_select())
+        .load(conn)
+}
+
+pub fn role(conn: &mut PgConnection, name: &str) -> QueryResult<Option<RoleRow>> {
+    roles::table
+        .find(name)
+        .select(RoleRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+pub fn catalogue(conn: &mut PgConnection) -> QueryResult<Vec<PermissionRow>> {
+    permissions::table
+        .order(permissions::name)
+        .select(PermissionRow::as_select())
+        .load(conn)
+}
+
+pub fn catalogue_names(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
+    permissions::table
+        .order(permissions::name)
+        .select(permissions::name)
+        .load(conn)
+}
+
+pub fn permission(conn: &mut PgConnection, name: &str) -> QueryResult<Option<PermissionRow>> {
+    permissions::table
+        .find(name)
+        .select(PermissionRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// Which of `names` the catalogue has.
+pub fn known(conn: &mut PgConnection, names: &[String]) -> QueryResult<Vec<String>> {
+    permissions::table
+        .filter(permissions::name.eq_any(names))
+        .select(permissions::name)
+        .load(conn)
+}
+
+pub fn insert_permission(conn: &mut PgConnection, row: &PermissionRow) -> QueryResult<usize> {
+    diesel::insert_into(permissions::table).values(row).execute(conn)
+}
+
+pub fn insert_missing_permissions(conn: &mut PgConnection, rows: &[PermissionRow]) -> QueryResult<usize> {
+    diesel::insert_into(permissions::table)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .execute(conn)
+}
+
+pub fn delete_permission(conn: &mut PgConnection, name: &str) -> QueryResult<usize> {
+    diesel::delete(permissions::table.find(name)).execute(conn)
+}
+
+/// How many accounts and roles have this permission of their own.
+pub fn holders(conn: &mut PgConnection, name: &str) -> QueryResult<i64> {
+    let one = vec![name.to_owned()];
+    let accounts: i64 = users::table
+        .filter(users::permissions.contains(&one))
+        .count()
+        .get_result(conn)?;
+    let bundles: i64 = roles::table
+        .filter(roles::permissions.contains(&one))
+        .count()
+        .get_result(conn)?;
+    Ok(accounts + bundles)
+}

@@ -1,0 +1,134 @@
+//! The tables as diesel sees them; a test compares this file with what the migrations make.
+
+diesel::table! {
+    permissions (name) {
+        name -> Text,
+        description -> Nullable<Text>,
+        built_in -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    roles (name) {
+        name -> Text,
+        rank -> Integer,
+        description -> Nullable<Text>,
+        permissions -> Array<Text>,
+        built_in -> Bool,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        username -> Text,
+        display_name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        email_confirmed -> Bool,
+        role -> Text,
+        permissions -> Array<Text>,
+        is_active -> Bool,
+        tags -> Array<Text>,
+        attributes -> Jsonb,
+        must_change_password -> Bool,
+        password_hash -> Nullable<Text>,
+        password_version -> BigInt,
+        auth_provider -> Text,
+        auth_id -> Nullable<Text>,
+        mfa_enabled -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        last_login_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        idle_seconds -> BigInt,
+        expires_at -> Timestamptz,
+        remember_me -> Bool,
+        ip -> Text,
+        user_agent -> Nullable<Text>,
+        generation -> Integer,
+        rotated_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        ended_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (digest) {
+        digest -> Bytea,
+        session_id -> Uuid,
+        generation -> Integer,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        public_jwk -> Jsonb,
+        sealed_private -> Bytea,
+        created_at -> Timestamptz,
+        active_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    audit_events (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        action -> Text,
+        subject_kind -> Nullable<Text>,
+        subject_id -> Nullable<Text>,
+        outcome -> Text,
+        code -> Nullable<Text>,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+        trace_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit_people (event_id, part) {
+        event_id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        part -> Text,
+        words -> Jsonb,
+    }
+}
+
+diesel::table! {
+    kept_replies (caller, route, key) {
+        caller -> Text,
+        route -> Text,
+        key -> Text,
+        request_mac -> Bytea,
+        sealed_reply -> Nullable<Bytea>,
+        made -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(users -> roles (role));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(audit_people -> audit_events (event_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    permissions, roles, users, sessions, refresh_tokens, signing_keys, audit_events, audit_people, kept_replies
+);

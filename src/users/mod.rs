@@ -1,0 +1,17 @@
+//! Accounts: making, finding, changing, switching off and removing them.
+//!
+//! Who may do what to whom is decided in `rules::authority` and nowhere else; every path, HTTP or command line, comes
+//! through `service`. Signing in is the business of `sessions`, hashing that of `passwords`.
+
+mod access;
+mod credentials;
+mod listing;
+mod model;
+mod routes;
+mod rules;
+pub mod service;
+mod store;
+
+pub use model::User;
+pub use routes::routes;
+pub use rules::values::{Email, Username};

@@ -1,0 +1,198 @@
+//! Who may do what to which account. Every rule of this kind is decided here, for every path that leads to it.
+//!
+//! The answers come in a fixed order: what one does to oneself, what is reserved to a `SuperAdmin`, rank, and what the
+//! caller does not hold. Whether a `SuperAdmin` remains is asked last.
+
+use crate::auth::Standing;
+use crate::error::{AppError, Code};
+use crate::ids::UserId;
+use crate::roles::{Held, SUPER_ADMIN};
+
+/// Whoever wants to do something, with the authority of this moment.
+#[derive(Clone, Debug)]
+pub struct Manager {
+    /// The account, if it is one: the operator has none.
+    pub id: Option<UserId>,
+    /// On what authority.
+    pub standing: Standing,
+}
+
+/// The account that it is done to, as it is before.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The account.
+    pub id: UserId,
+    /// Its authority.
+    pub standing: Standing,
+    /// Whether it is active, not deleted, has no end and can sign in with a password.
+    pub is_lasting: bool,
+}
+
+/// One thing done to an account.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// Change what is said about it: names, tags, attributes.
+    Edit,
+    /// Give it another role.
+    SetRole(Standing),
+    /// Give it these permissions that it had not.
+    Grant(Vec<String>),
+    /// Take permissions from it.
+    Withdraw,
+    /// Switch it off or on.
+    SetActive(bool),
+    /// Let it end at some time (`true`), or never.
+    SetExpiry(bool),
+    /// Delete it, for a while or for ever.
+    Delete,
+    /// Bring it back.
+    Restore,
+    /// Change what would let somebody else sign in as it: password, reset link, email, second factor, tokens.
+    TakeOver,
+    /// Remove its password.
+    RemovePassword,
+    /// End its sessions.
+    SignOut,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Changing one's own role.
+    OwnRole,
+    /// Changing one's own permissions.
+    OwnPermissions,
+    /// Changing one's own active state or expiry.
+    OwnState,
+    /// Deleting oneself.
+    OwnAccount,
+    /// Reserved to a `SuperAdmin`.
+    SuperAdminOnly,
+    /// The caller stands not far enough above the account: in rank or, for what hands it over, in permissions.
+    Rank,
+    /// The caller does not hold these.
+    NotHeld(Vec<String>),
+}
+
+/// Whether `by` may do all these `deeds` to `target`.
+///
+/// # Errors
+/// The first reason why not, in the order told above.
+pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> {
+    if by.id == Some(target.id) {
+        deeds.iter().try_for_each(not_to_oneself)?;
+    }
+    if by.standing.is_super_admin() {
+        return Ok(());
+    }
+    if deeds.iter().any(|deed| is_for_super_admins(target, deed)) {
+        return Err(Denied::SuperAdminOnly);
+    }
+    let ranks_above = |rank: i32| rank == 0 || rank < by.standing.rank;
+    let ranks_after = deeds.iter().all(|deed| match deed {
+        Deed::SetRole(role) => ranks_above(role.rank),
+        _ => true,
+    });
+    if !ranks_above(target.standing.rank) || !ranks_after {
+        return Err(Denied::Rank);
+    }
+    deeds.iter().try_for_each(|deed| is_held(by, target, deed))
+}
+
+/// Whether `by` may make an account of this role with these permissions.
+///
+/// # Errors
+/// As [`may`].
+pub fn may_create(by: &Manager, role: &Standing, permissions: &[String]) -> Result<(), Denied> {
+    if by.standing.is_super_admin() {
+        return Ok(());
+    }
+    if role.is_super_admin() {
+        return Err(Denied::SuperAdminOnly);
+    }
+    if role.rank != 0 && role.rank >= by.standing.rank {
+        return Err(Denied::Rank);
+    }
+    holds_all(&by.standing.held, &role.held)?;
+    holds(&by.standing.held, permissions)
+}
+
+/// Whether there is still a `SuperAdmin` who lasts (active, not deleted, without an end, able to sign in) after the deeds,
+/// when `others` more of them exist.
+#[must_use]
+pub fn leaves_a_super_admin(target: &Target, deeds: &[Deed], others: i64) -> bool {
+    let unmakes = deeds.iter().any(|deed| match deed {
+        Deed::SetRole(role) => !role.is_super_admin(),
+        Deed::SetActive(active) => !active,
+        Deed::SetExpiry(ends) => *ends,
+        Deed::Delete | Deed::RemovePassword => true,
+        _ => false,
+    });
+    !(unmakes && target.standing.is_super_admin() && target.is_lasting) || others > 0
+}
+
+fn not_to_oneself(deed: &Deed) -> Result<(), Denied> {
+    match deed {
+        Deed::SetRole(_) => Err(Denied::OwnRole),
+        Deed::Grant(_) | Deed::Withdraw => Err(Denied::OwnPermissions),
+        Deed::SetActive(_) | Deed::SetExpiry(_) => Err(Denied::OwnState),
+        Deed::Delete | Deed::Restore => Err(Denied::OwnAccount),
+        Deed::Edit | Deed::TakeOver | Deed::RemovePassword | Deed::SignOut => Ok(()),
+    }
+}
+
+/// Making and unmaking a `SuperAdmin`.
+fn is_for_super_admins(target: &Target, deed: &Deed) -> bool {
+    match deed {
+        Deed::SetRole(role) => role.is_super_admin() || target.standing.is_super_admin(),
+        Deed::SetActive(_) | Deed::SetExpiry(_) | Deed::Delete | Deed::Restore | Deed::RemovePassword => {
+            target.standing.is_super_admin()
+        }
+        _ => false,
+    }
+}
+
+fn is_held(by: &Manager, target: &Target, deed: &Deed) -> Result<(), Denied> {
+    let mine = &by.standing.held;
+    match deed {
+        Deed::SetRole(role) => holds_all(mine, &role.held),
+        Deed::Grant(added) => holds(mine, added),
+        Deed::TakeOver if !mine.covers(&target.standing.held) => Err(Denied::Rank),
+        _ => Ok(()),
+    }
+}
+
+fn holds(mine: &Held, wanted: &[String]) -> Result<(), Denied> {
+    let lacking = mine.lacks(wanted);
+    if lacking.is_empty() { Ok(()) } else { Err(Denied::NotHeld(lacking)) }
+}
+
+fn holds_all(mine: &Held, theirs: &Held) -> Result<(), Denied> {
+    match theirs {
+        Held::These(names) => {
+            let lacking = mine.lacks(names);
+            if lacking.is_empty() { Ok(()) } else { Err(Denied::NotHeld(lacking)) }
+        }
+        Held::Everything if mine.covers(theirs) => Ok(()),
+        Held::Everything => Err(Denied::NotHeld(vec![SUPER_ADMIN.to_owned()])),
+    }
+}
+
+impl From<Denied> for AppError {
+    fn from(denied: Denied) -> Self {
+        let code = match &denied {
+            Denied::OwnRole => Code::UserSelfRoleChangeForbidden,
+            Denied::OwnPermissions => Code::UserSelfPermissionsForbidden,
+            Denied::OwnState => Code::UserSelfDisableForbidden,
+            Denied::OwnAccount => Code::UserSelfDeleteForbidden,
+            Denied::SuperAdminOnly => Code::UserSuperAdminForbidden,
+            Denied::Rank => Code::UserManageForbidden,
+            Denied::NotHeld(_) => Code::PermissionNotHeld,
+        };
+        let error = AppError::new(code);
+        match denied {
+            Denied::NotHeld(names) => error.detail(format!("The caller does not hold {}.", names.join(", "))),
+            _ => error,
+        }
+    }
+}
