@@ -5,12 +5,15 @@
 
 mod access;
 mod credentials;
+mod input;
 mod listing;
 mod model;
 mod routes;
 mod rules;
+mod scene;
 pub mod service;
 mod store;
+mod story;
 
 pub use model::User;
 pub use routes::routes;

@@ -39,7 +39,7 @@ pub struct UserRow {
 }
 
 /// What a change sets; `None` keeps.
-#[derive(Default, AsChangeset)]
+#[derive(Clone, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = users)]
 pub struct Changes {
     pub username: Option<String>,

@@ -1,0 +1,276 @@
+//! Reading roles, and keeping the catalogue of permissions.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::rules::{Held, PermissionName};
+use super::store::{self, PermissionRow, RoleRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Actor, Can, needs};
+use crate::db::{OnConstraint, Tx, lock};
+use crate::error::{Acted, AppError, Code, Fault};
+use crate::http::Versioned;
+
+/// A role.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Its name, which is also its id.
+    #[schema(example = "Admin")]
+    pub name: String,
+    /// Whoever manages an account must rank strictly above it.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub rank: i32,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it gives, sorted; for `SuperAdmin` the whole catalogue.
+    pub permissions: Vec<String>,
+    /// Whether the service brought it; such a role can't be deleted.
+    pub is_built_in: bool,
+    /// When it was made.
+    pub created_at_utc: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at_utc: DateTime<Utc>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    version: i64,
+}
+
+impl Versioned for Role {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl Role {
+    fn new(row: RoleRow, permissions: Vec<String>) -> Self {
+        Self {
+            name: row.name,
+            rank: row.rank,
+            description: row.description,
+            permissions,
+            is_built_in: row.built_in,
+            created_at_utc: row.created_at,
+            updated_at_utc: row.updated_at,
+            version: row.version,
+        }
+    }
+}
+
+/// A permission in the catalogue.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Permission {
+    /// `resource.action`.
+    #[schema(example = "assets.read")]
+    pub name: String,
+    /// What it permits.
+    pub description: Option<String>,
+    /// Whether it is the service's own; such a permission can't be removed.
+    pub is_built_in: bool,
+    /// When it was registered.
+    pub created_at_utc: DateTime<Utc>,
+}
+
+impl From<PermissionRow> for Permission {
+    fn from(row: PermissionRow) -> Self {
+        Self {
+            name: row.name,
+            description: row.description,
+            is_built_in: row.built_in,
+            created_at_utc: row.created_at,
+        }
+    }
+}
+
+/// A permission to register.
+#[derive(Debug, Deserialize, ToSchema, validator::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPermission {
+    /// `resource.action`.
+    #[schema(example = "assets.read", pattern = r"^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+$", max_length = 100)]
+    pub name: String,
+    /// What it permits.
+    #[validate(length(max = 500))]
+    #[schema(max_length = 500)]
+    pub description: Option<String>,
+}
+
+/// Every role, the highest rank first.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Role>, AppError> {
+    let rows = store::roles(tx.conn)?;
+    let all = store::catalogue_names(tx.conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let held = Held::of(&row.name, &row.permissions, &[]);
+            let permissions = names(&held, &all);
+            Role::new(row, permissions)
+        })
+        .collect())
+}
+
+/// The role of this name.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
+    let role = get(tx, name)?;
+    let held = Held::of(&role.name, &role.permissions, &[]);
+    let permissions = list_held(tx, &held)?;
+    Ok(Role { permissions, ..role })
+}
+
+/// The role of this name with the permissions that are written to it: for `SuperAdmin` none, it holds everything.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
+    let row = store::role(tx.conn, name)?.ok_or(Code::NotFound)?;
+    let permissions = row.permissions.clone();
+    Ok(Role::new(row, permissions))
+}
+
+/// The written permissions of every role, by its name.
+///
+/// # Errors
+/// When the database fails.
+pub fn permissions_by_role(tx: &mut Tx<'_>) -> Result<BTreeMap<String, Vec<String>>, AppError> {
+    Ok(store::roles(tx.conn)?
+        .into_iter()
+        .map(|row| (row.name, row.permissions))
+        .collect())
+}
+
+/// The names of what is held, sorted: everything is what the catalogue has now.
+///
+/// # Errors
+/// When the database fails.
+pub fn list_held(tx: &mut Tx<'_>, held: &Held) -> Result<Vec<String>, AppError> {
+    match held {
+        Held::These(_) => Ok(names(held, &[])),
+        Held::Everything => Ok(names(held, &store::catalogue_names(tx.conn)?)),
+    }
+}
+
+/// [`list_held`] for a catalogue that was read before.
+#[must_use]
+pub fn names(held: &Held, catalogue: &[String]) -> Vec<String> {
+    match held {
+        Held::These(names) => names.iter().cloned().collect(),
+        Held::Everything => catalogue.to_vec(),
+    }
+}
+
+/// The names in the catalogue, sorted.
+///
+/// # Errors
+/// When the database fails.
+pub fn catalogue_names(tx: &mut Tx<'_>) -> Result<Vec<String>, AppError> {
+    Ok(store::catalogue_names(tx.conn)?)
+}
+
+/// Reads permissions that are to be granted: sorted, each once, every one of them in the catalogue.
+///
+/// # Errors
+/// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`.
+pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppError> {
+    let known = store::known(tx.conn, wanted)?;
+    let mut error: Option<AppError> = None;
+    for (index, name) in wanted.iter().enumerate() {
+        if !known.contains(name) {
+            let fault = Fault::new(
+                format!("/permissions/{index}"),
+                Code::PermissionUnknown.as_str(),
+                "this permission is not in the catalogue",
+            );
+            error = Some(error.unwrap_or_else(|| Code::PermissionUnknown.into()).at(fault));
+        }
+    }
+    match error {
+        Some(error) => Err(error),
+        None => {
+            let mut names = known;
+            names.sort_unstable();
+            names.dedup();
+            Ok(names)
+        }
+    }
+}
+
+/// The whole catalogue, by name.
+///
+/// # Errors
+/// When the database fails.
+pub fn catalogue(tx: &mut Tx<'_>) -> Result<Vec<Permission>, AppError> {
+    Ok(store::catalogue(tx.conn)?.into_iter().map(Permission::from).collect())
+}
+
+/// Registers a permission.
+///
+/// # Errors
+/// [`Code::RequestInvalid`] for a name that is none, [`Code::PermissionNameConflict`].
+pub fn register(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, new: &NewPermission) -> Acted<Permission> {
+    let name = PermissionName::parse(&new.name)
+        .map_err(|wrong| AppError::fault("/name", "invalid_format", wrong.to_string()))?;
+    lock::rely(tx.conn, lock::Invariant::Authority)?;
+    by.renew(tx)?;
+    let row = row_of(tx, &name, new.description.clone());
+    store::insert_permission(tx.conn, &row)
+        .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
+    audit::record(tx, by, Act::new("permission.register", Subject::Permission(row.name.clone())))?;
+    Ok(row.into())
+}
+
+/// Registers those of the names that the catalogue lacks: what `ROSTERD_PERMISSIONS` asks for at the start.
+///
+/// # Errors
+/// When the database fails.
+pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> Acted<()> {
+    let rows: Vec<PermissionRow> = names.iter().map(|name| row_of(tx, name, None)).collect();
+    let known = store::known(tx.conn, &rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>())?;
+    store::insert_missing_permissions(tx.conn, &rows)?;
+    for row in rows.into_iter().filter(|row| !known.contains(&row.name)) {
+        audit::record(tx, &Actor::system(), Act::new("permission.register", Subject::Permission(row.name)))?;
+    }
+    Ok(())
+}
+
+/// Takes a permission out of the catalogue.
+///
+/// # Errors
+/// [`Code::NotFound`], [`Code::PermissionBuiltIn`], [`Code::PermissionInUse`] with the count.
+pub fn unregister(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, name: &str) -> Acted<()> {
+    lock::change(tx.conn, lock::Invariant::Authority)?;
+    by.renew(tx)?;
+    let act = || Act::new("permission.unregister", Subject::Permission(name.to_owned()));
+    let row = store::permission(tx.conn, name)?.ok_or(Code::NotFound)?;
+    if row.built_in {
+        return Err(audit::refuse(tx, by, act(), Code::PermissionBuiltIn));
+    }
+    let holders = store::holders(tx.conn, name)?;
+    if holders > 0 {
+        let why = AppError::new(Code::PermissionInUse)
+            .detail(format!("{holders} accounts or roles have it."))
+            .extend("count", holders);
+        return Err(audit::refuse(tx, by, act(), why));
+    }
+    store::delete_permission(tx.conn, name)?;
+    audit::record(tx, by, act())?;
+    Ok(())
+}
+
+fn row_of(tx: &Tx<'_>, name: &PermissionName, description: Option<String>) -> PermissionRow {
+    PermissionRow {
+        name: name.as_str().to_owned(),
+        description,
+        built_in: false,
+        created_at: tx.now,
+    }
+}

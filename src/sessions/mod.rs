@@ -1,0 +1,15 @@
+//! Sessions: signing in, keeping the session alive by rotating its refresh token, and ending it.
+//!
+//! Each use of a refresh token makes its successor. The token before the newest is answered once more with that same
+//! successor for 30 s, for a lost answer or a second tab; anything older ends the session, for then two hold it
+//! (RFC 9700, section 4.14.2).
+
+mod model;
+mod routes;
+mod rules;
+pub mod service;
+mod store;
+
+pub use model::{Session, Tokens};
+pub use routes::routes;
+pub use rules::{Ending, Terms};

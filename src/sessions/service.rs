@@ -1,0 +1,200 @@
+//! Signing in, refreshing and ending sessions.
+
+use super::model::{Session, Tokens};
+use super::rules::{self, Ending, Presented, Terms};
+use super::store::{self, SessionRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Actor, Issuer, Origin, SignedIn, Who};
+use crate::db::Tx;
+use crate::error::{Acted, AppError, Code};
+use crate::ids::{SessionId, UserId};
+use crate::passwords::Proof;
+use crate::secrets::{self, Purpose, Vault};
+use crate::users;
+
+/// What signing in and refreshing need besides the database.
+pub struct Means {
+    /// Makes the access tokens.
+    pub issuer: std::sync::Arc<Issuer>,
+    /// Derives each refresh token's successor.
+    pub vault: std::sync::Arc<Vault>,
+    /// How long sessions last.
+    pub terms: Terms,
+}
+
+/// Signs in whoever gave this proof.
+///
+/// # Errors
+/// [`Code::AuthInvalidCredentials`], the same for everything but a right password of an account that is not deleted;
+/// after that [`Code::AuthUserInactive`], [`Code::AuthPasswordChangeRequired`] (with a `changeToken`).
+pub fn sign_in(tx: &mut Tx<'_>, means: &Means, proof: &Proof, remember_me: bool, origin: &Origin) -> Acted<Tokens> {
+    const ACT: &str = "session.create";
+    let caller = Actor::anonymous(origin.clone());
+    let subject = proof.account.map_or(Subject::Nothing, Subject::User);
+    let row = match proof.account {
+        Some(id) => users::service::hold(tx, id)?,
+        None => None,
+    };
+    let row = row.filter(|row| {
+        proof.is_right && row.deleted_at.is_none() && row.password_version == proof.password_version
+    });
+    let Some(row) = row else {
+        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), Code::AuthInvalidCredentials));
+    };
+    if !row.is_active || row.expires_at.is_some_and(|end| end <= tx.now) {
+        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), Code::AuthUserInactive));
+    }
+    if row.must_change_password {
+        let token = means.issuer.change_token(row.id, row.password_version, tx.now)?;
+        let why = AppError::new(Code::AuthPasswordChangeRequired).extend("changeToken", token);
+        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), why));
+    }
+    users::service::signed_in(tx, row.id, proof.renewed.as_ref(), row.password_version)?;
+    let session = new_session(tx, &means.terms, row.id, remember_me, origin);
+    let refresh_token = format!("rst_rt_{}", secrets::bearer_secret()?);
+    store::insert(tx.conn, &session)?;
+    store::insert_refresh_token(tx.conn, &secrets::digest(&refresh_token), session.id, 0)?;
+    let user = users::service::show(tx, row.id)?;
+    let actor = Actor {
+        who: Who::User {
+            id: row.id,
+            session: session.id,
+        },
+        username: Some(row.username),
+        ..caller
+    };
+    audit::record(tx, &actor, Act::new(ACT, Subject::User(row.id)))?;
+    Ok(tokens(tx, means, session, refresh_token, user)?)
+}
+
+/// Trades a refresh token for new tokens. `caller` is the session whose access token came along, if one did.
+///
+/// # Errors
+/// [`Code::AuthRefreshTokenInvalid`], [`Code::AuthRefreshTokenExpired`]; [`Code::AuthRefreshTokenReused`], which ends the
+/// session.
+pub fn refresh(
+    tx: &mut Tx<'_>,
+    means: &Means,
+    presented: &str,
+    caller: Option<SessionId>,
+    origin: &Origin,
+) -> Acted<Tokens> {
+    const ACT: &str = "session.refresh";
+    let (id, generation) =
+        store::refresh_token(tx.conn, &secrets::digest(presented))?.ok_or(Code::AuthRefreshTokenInvalid)?;
+    let mut session = store::hold(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
+    if session.ended_at.is_some() || caller.is_some_and(|caller| caller != id) {
+        return Err(Code::AuthRefreshTokenInvalid.into());
+    }
+    if session.ends_at() <= tx.now {
+        return Err(Code::AuthRefreshTokenExpired.into());
+    }
+    let user = users::service::show(tx, session.user_id)?;
+    let is_over = user.expires_at_utc.is_some_and(|end| end <= tx.now);
+    if !user.is_active || user.deleted_at_utc.is_some() || is_over {
+        return Err(Code::AuthRefreshTokenInvalid.into());
+    }
+    let actor = Actor {
+        who: Who::User {
+            id: session.user_id,
+            session: id,
+        },
+        username: Some(user.username.clone()),
+        ..Actor::anonymous(origin.clone())
+    };
+    let successor = successor_of(&means.vault, presented);
+    match rules::judge(generation, session.generation, session.rotated_at, tx.now) {
+        Presented::Newest => {
+            session.generation += 1;
+            session.rotated_at = tx.now;
+            session.last_seen_at = tx.now;
+            store::rotated(tx.conn, id, session.generation, tx.now)?;
+            store::insert_refresh_token(tx.conn, &secrets::digest(&successor), id, session.generation)?;
+            audit::record(tx, &actor, Act::new(ACT, Subject::Session(id)))?;
+        }
+        Presented::JustReplaced => {}
+        Presented::Reused => {
+            store::end(tx.conn, id, Ending::RefreshTokenReused.as_str(), tx.now)?;
+            return Err(audit::refuse(tx, &actor, Act::new(ACT, Subject::Session(id)), Code::AuthRefreshTokenReused));
+        }
+    }
+    Ok(tokens(tx, means, session, successor, user)?)
+}
+
+/// Ends the caller's session.
+///
+/// # Errors
+/// When the database fails.
+pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
+    store::end(tx.conn, by.session, Ending::SignedOut.as_str(), tx.now)?;
+    audit::record(tx, by, Act::new("session.end", Subject::Session(by.session)))?;
+    Ok(())
+}
+
+/// Ends every session of an account but `spare`; how many those were. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub fn end_all(tx: &mut Tx<'_>, user: UserId, why: Ending, spare: Option<SessionId>) -> Result<usize, AppError> {
+    Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
+}
+
+/// How many live sessions an account has.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(tx: &mut Tx<'_>, user: UserId) -> Result<i64, AppError> {
+    Ok(store::count(tx.conn, user, tx.now)?)
+}
+
+fn new_session(tx: &Tx<'_>, terms: &Terms, user: UserId, remember_me: bool, origin: &Origin) -> SessionRow {
+    let (idle, max) = terms.limits(remember_me);
+    SessionRow {
+        id: SessionId::new(tx.now),
+        user_id: user,
+        created_at: tx.now,
+        last_seen_at: tx.now,
+        idle_seconds: idle.num_seconds(),
+        expires_at: tx.now + max,
+        remember_me,
+        ip: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        user_agent: origin.user_agent.clone(),
+        generation: 0,
+        rotated_at: tx.now,
+        ended_at: None,
+        ended_reason: None,
+    }
+}
+
+/// The successor is derived, so that it can be answered again without being stored.
+fn successor_of(vault: &Vault, presented: &str) -> String {
+    let secret = vault.mac(Purpose::RefreshSuccessor, presented.as_bytes());
+    format!("rst_rt_{}", secrets::base64url(&secret))
+}
+
+fn tokens(
+    tx: &Tx<'_>,
+    means: &Means,
+    session: SessionRow,
+    refresh_token: String,
+    user: users::User,
+) -> Result<Tokens, AppError> {
+    let (access_token, access_token_end) = means.issuer.access_token(
+        user.id,
+        session.id,
+        user.role.clone(),
+        user.effective_permissions.clone(),
+        tx.now,
+        session.ends_at(),
+    )?;
+    let id = session.id;
+    Ok(Tokens {
+        access_token,
+        token_type: "Bearer",
+        access_token_expires_at_utc: access_token_end,
+        refresh_token,
+        refresh_token_expires_at_utc: session.ends_at(),
+        session: Session::new(session, Some(id)),
+        user,
+    })
+}

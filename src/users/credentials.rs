@@ -1,0 +1,106 @@
+//! How an account proves itself, as others change it: its password and its sessions.
+
+use serde_json::json;
+
+use super::rules::authority::Deed;
+use super::scene::{Scene, Touches};
+use super::store::{self, Changes, UserRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Actor, Can, needs};
+use crate::db::Tx;
+use crate::error::{Acted, AppError, Code};
+use crate::http::IfMatch;
+use crate::ids::{SessionId, UserId};
+use crate::passwords::PasswordHash;
+use crate::sessions::{self, Ending};
+
+/// Gives an account another password and ends its sessions (but the caller's own).
+///
+/// # Errors
+/// 404; the refusals of the rules of authority; 412.
+pub fn reset_password(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ResetPasswords>,
+    id: UserId,
+    password: &PasswordHash,
+    expected: &IfMatch,
+) -> Acted<()> {
+    const ACT: &str = "user.password.reset";
+    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    scene.permit(tx, by, ACT, &[Deed::TakeOver], expected)?;
+    let changes = Changes {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        ..Changes::default()
+    };
+    replace(tx, by, ACT, &scene.row, &changes, by.session_id())
+}
+
+/// Removes an account's password and ends its sessions.
+///
+/// # Errors
+/// As [`reset_password`], and [`Code::LastSuperAdmin`].
+pub fn remove_password(tx: &mut Tx<'_>, by: &Can<needs::ResetPasswords>, id: UserId, expected: &IfMatch) -> Acted<()> {
+    const ACT: &str = "user.password.remove";
+    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    scene.permit(tx, by, ACT, &[Deed::RemovePassword], expected)?;
+    let changes = Changes {
+        password_hash: Some(None),
+        ..Changes::default()
+    };
+    replace(tx, by, ACT, &scene.row, &changes, by.session_id())
+}
+
+/// Gives an account the password that its owner chose, ending every other session. The caller has proven the old one,
+/// as it was at `password_version`; a password that was changed meanwhile wins.
+///
+/// # Errors
+/// [`Code::AuthInvalidCredentials`] when the proof is out of date.
+pub fn set_own_password(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    id: UserId,
+    password_version: i64,
+    password: &PasswordHash,
+) -> Acted<()> {
+    let row = store::hold(tx.conn, id)?
+        .filter(|row| row.password_version == password_version && row.deleted_at.is_none())
+        .ok_or(Code::AuthInvalidCredentials)?;
+    let changes = Changes {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        must_change_password: Some(false),
+        ..Changes::default()
+    };
+    replace(tx, by, "user.password.change", &row, &changes, by.session_id())
+}
+
+/// Ends all sessions of an account.
+///
+/// # Errors
+/// 404; the refusals of the rules of authority; 412.
+pub fn sign_out(tx: &mut Tx<'_>, by: &Can<needs::RevokeSessions>, id: UserId, expected: &IfMatch) -> Acted<()> {
+    const ACT: &str = "user.signOut";
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, ACT, &[Deed::SignOut], expected)?;
+    let ended = sessions::service::end_all(tx, id, Ending::SignedOutByOther, None)?;
+    audit::record(tx, by, Act::new(ACT, Subject::User(id)).changing(json!({"sessions": ended}), json!({"sessions": 0})))?;
+    Ok(())
+}
+
+fn replace(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: &'static str,
+    row: &UserRow,
+    changes: &Changes,
+    spare: Option<SessionId>,
+) -> Acted<()> {
+    store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
+    store::bump_password_version(tx.conn, row.id)?;
+    let ended = sessions::service::end_all(tx, row.id, Ending::PasswordChanged, spare)?;
+    let act = Act::new(act, Subject::User(row.id)).changing(
+        json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),
+        json!({"hasPassword": changes.password_hash.as_ref().is_some_and(Option::is_some), "otherSessions": 0}),
+    );
+    audit::record(tx, by, act)?;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! One account held for a change, together with whoever wants to change it. Every change of an account goes through
+//! [`Scene::permit`], so the rules are asked in one place and in one order: 403, then 412, then 409.
+
+use super::rules::authority::{self, Deed, Manager, Target};
+use super::store::{self, UserRow};
+use crate::audit::{self, Act};
+use crate::auth::{Can, Need, Standing};
+use crate::db::{Tx, lock};
+use crate::error::{Acted, AppError, Code};
+use crate::http::IfMatch;
+use crate::ids::UserId;
+use crate::roles::{self, Held};
+
+/// What a change does to the facts that others decide by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touches {
+    /// Nothing: it only relies on them.
+    OnlyThisAccount,
+    /// Role, permissions, active state, expiry, existence or ability to sign in.
+    Authority,
+}
+
+/// An account held until the transaction ends.
+pub struct Scene {
+    /// The account as it is before.
+    pub row: UserRow,
+    /// What the caller may, now.
+    pub standing: Standing,
+    manager: Manager,
+    target: Target,
+}
+
+impl Scene {
+    /// Takes the lock that the change needs, then reads the caller's authority and the account.
+    ///
+    /// # Errors
+    /// 401 or 403 when the caller has lost what the call needs, [`Code::NotFound`] when there is no such account.
+    pub fn enter<N: Need>(tx: &mut Tx<'_>, by: &Can<N>, id: UserId, touches: Touches) -> Result<Self, AppError> {
+        match touches {
+            Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
+            Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
+        }
+        let standing = by.renew(tx)?;
+        let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+        let target = Target {
+            id,
+            standing: standing_of(tx, &row)?,
+            is_lasting: is_lasting(&row),
+        };
+        Ok(Self {
+            manager: Manager {
+                id: by.user_id(),
+                standing: standing.clone(),
+            },
+            row,
+            standing,
+            target,
+        })
+    }
+
+    /// Whether the deeds may be done. A refusal is recorded as `act`, and kept.
+    ///
+    /// # Errors
+    /// The refusal (403); [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
+    pub fn permit<N: Need>(
+        &self,
+        tx: &mut Tx<'_>,
+        by: &Can<N>,
+        act: &'static str,
+        deeds: &[Deed],
+        expected: &IfMatch,
+    ) -> Acted<()> {
+        let act = || Act::new(act, audit::Subject::User(self.row.id));
+        if let Err(denied) = authority::may(&self.manager, &self.target, deeds) {
+            return Err(audit::refuse(tx, by, act(), denied));
+        }
+        if !expected.allows(self.row.version) {
+            return Err(Code::PreconditionFailed.into());
+        }
+        let others = store::other_lasting_super_admins(tx.conn, self.row.id)?;
+        if !authority::leaves_a_super_admin(&self.target, deeds, others) {
+            return Err(audit::refuse(tx, by, act(), Code::LastSuperAdmin));
+        }
+        let for_deleted = |deed: &Deed| matches!(deed, Deed::Delete | Deed::Restore);
+        if self.row.deleted_at.is_some() && !deeds.iter().all(for_deleted) {
+            return Err(audit::refuse(tx, by, act(), Code::UserDeleted));
+        }
+        Ok(())
+    }
+}
+
+/// The authority that an account has through its role and direct grants.
+///
+/// # Errors
+/// When the database fails.
+pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError> {
+    let role = roles::service::get(tx, &row.role)?;
+    Ok(Standing {
+        held: Held::of(&role.name, &role.permissions, &row.permissions),
+        rank: role.rank,
+        role: role.name,
+    })
+}
+
+const fn is_lasting(row: &UserRow) -> bool {
+    row.is_active && row.deleted_at.is_none() && row.expires_at.is_none() && row.password_hash.is_some()
+}
