@@ -1,4 +1,5 @@
 //! rosterd: a headless identity service.
 
 pub mod error;
+pub mod http;
 pub mod ids;
