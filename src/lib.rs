@@ -1,4 +1,5 @@
 //! rosterd: a headless identity service.
 
+pub mod config;
 pub mod error;
 pub mod ids;
