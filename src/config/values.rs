@@ -1,0 +1,260 @@
+//! How the text of a setting becomes its value. A refusal says what is accepted and never repeats the text,
+//! which may be a secret in the wrong place.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet::{self, Alphabet};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::secret::{Secret, SecretKey};
+
+/// The value, or what is accepted instead: "an IP address", "a whole number from 1 to 9".
+pub(super) type Parsed<T> = Result<T, Cow<'static, str>>;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// One line for people.
+    Text,
+}
+
+/// No text is no value; any other goes to `parse`.
+pub(super) fn optional<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        parse(text).map(Some)
+    }
+}
+
+/// Any text.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the shape of the other readers"
+)]
+pub(super) fn text(text: &str) -> Parsed<String> {
+    Ok(text.to_owned())
+}
+
+/// Any secret text.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the shape of the other readers"
+)]
+pub(super) fn secret(text: &str) -> Parsed<Secret> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the shape of the other readers"
+)]
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    Ok(PathBuf::from(text))
+}
+
+/// Names separated by commas or white space.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the shape of the other readers"
+)]
+pub(super) fn names(text: &str) -> Parsed<Vec<String>> {
+    Ok(items(text).map(str::to_owned).collect())
+}
+
+pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+    text.parse()
+        .map_err(|_| "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+}
+
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".into()),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "auto" => Ok(LogFormat::Auto),
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err("auto, json or text".into()),
+    }
+}
+
+/// Checks log directives; whoever sets the log up reads them again.
+pub(super) fn log_directives(text: &str) -> Parsed<String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(
+            "a level (error, warn, info, debug, trace) or directives such as info,rosterd=debug"
+                .into(),
+        ),
+    }
+}
+
+/// Only the URL form, so that a mistyped name of a variable can't pass for a connection string.
+pub(super) fn database_url(text: &str) -> Parsed<Secret> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        secret(text)
+    } else {
+        Err("a URL that begins with postgres:// or postgresql://".into())
+    }
+}
+
+/// An absolute http(s) URL in its normal form, without the slash at its end.
+pub(super) fn public_url(text: &str) -> Parsed<String> {
+    let plain = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    match Url::parse(text) {
+        Ok(url) if plain(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        _ => Err("an absolute http or https URL without user, query and fragment, such as https://id.example.org".into()),
+    }
+}
+
+/// 32 bytes as hex or as base64 of either alphabet, padded or not.
+pub(super) fn secret_key(text: &str) -> Parsed<SecretKey> {
+    let decoded = if text.len() == 2 * SecretKey::LENGTH {
+        hex::decode(text).ok()
+    } else {
+        base64_bytes(text)
+    };
+    decoded
+        .map(Zeroizing::new)
+        .and_then(|bytes| <[u8; SecretKey::LENGTH]>::try_from(bytes.as_slice()).ok())
+        .map(SecretKey::new)
+        .ok_or_else(|| "32 bytes as 64 hexadecimal digits or as base64".into())
+}
+
+fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+    let decode = |alphabet: &Alphabet| {
+        let lenient =
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        GeneralPurpose::new(alphabet, lenient).decode(text).ok()
+    };
+    decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
+}
+
+/// A whole number in `range`.
+pub(super) fn whole<N>(text: &str, range: RangeInclusive<N>) -> Parsed<N>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()).into())
+}
+
+/// `auto`, which is `automatic`, or a whole number in `range`.
+pub(super) fn auto_or_whole(
+    text: &str,
+    automatic: usize,
+    range: RangeInclusive<usize>,
+) -> Parsed<usize> {
+    if text == "auto" {
+        Ok(automatic)
+    } else {
+        whole(text, range).map_err(|accepts| format!("auto, or {accepts}").into())
+    }
+}
+
+pub(super) fn milliseconds(text: &str) -> Parsed<Duration> {
+    whole(text, 1..=600_000)
+        .map(Duration::from_millis)
+        .map_err(|accepts| format!("milliseconds: {accepts}").into())
+}
+
+pub(super) fn seconds(text: &str) -> Parsed<Duration> {
+    whole(text, 0..=3600)
+        .map(Duration::from_secs)
+        .map_err(|accepts| format!("seconds: {accepts}").into())
+}
+
+/// A time span of one second up to `longest`: seconds, or a number with `s`, `m`, `h` or `d`.
+pub(super) fn span(text: &str, longest: Duration) -> Parsed<Duration> {
+    read_span(text)
+        .filter(|span| *span >= Duration::from_secs(1) && *span <= longest)
+        .ok_or_else(|| {
+            let longest = show_span(longest);
+            format!(
+                "a time span such as 30s, 15m, 24h or 7d, or plain seconds, from 1s to {longest}"
+            )
+            .into()
+        })
+}
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+fn read_span(text: &str) -> Option<Duration> {
+    let (digits, unit) = UNITS
+        .iter()
+        .find_map(|(letter, unit)| Some((text.strip_suffix(*letter)?, *unit)))
+        .unwrap_or((text, 1));
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    count.checked_mul(unit).map(Duration::from_secs)
+}
+
+/// The shortest way to write a span of whole seconds that [`span`] reads.
+pub(super) fn show_span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    UNITS
+        .iter()
+        .find(|(_, unit)| seconds.is_multiple_of(*unit))
+        .map_or_else(String::new, |(letter, unit)| {
+            format!("{}{letter}", seconds / unit)
+        })
+}
+
+/// Addresses and networks, each with the length of its prefix in bits; a lone address has all of its bits.
+pub(super) fn networks(text: &str) -> Parsed<Vec<(IpAddr, u8)>> {
+    items(text)
+        .map(network)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            "IP addresses or networks, separated by commas, such as 10.0.0.0/8, ::1".into()
+        })
+}
+
+fn network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        Some(prefix) => whole(prefix, 0..=bits).ok()?,
+        None => bits,
+    };
+    Some((address, prefix))
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|item| !item.is_empty())
+}

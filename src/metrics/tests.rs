@@ -1,0 +1,188 @@
+//! What a scrape reads, and what callers can't do to it.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+
+fn metrics() -> Metrics {
+    Metrics::new(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap()
+}
+
+fn answer(metrics: &Metrics, method: &str, route: Option<&str>, status: u16) {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let status = StatusCode::from_u16(status).unwrap();
+    metrics.begin().finish(&method, route, status);
+}
+
+fn has_line(page: &str, line: &str) {
+    assert!(
+        page.lines().any(|found| found == line),
+        "{line}\nin\n{page}"
+    );
+}
+
+fn value(page: &str, name: &str) -> f64 {
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn answers_are_counted_and_timed_by_route() {
+    let metrics = metrics();
+    answer(&metrics, "GET", Some("/api/v1/users/{id}"), 200);
+    answer(&metrics, "GET", Some("/api/v1/users/{id}"), 200);
+    answer(&metrics, "POST", None, 404);
+    let page = metrics.render();
+    has_line(
+        &page,
+        "http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 2",
+    );
+    has_line(
+        &page,
+        "http_requests_total{method=\"POST\",route=\"other\",status=\"404\"} 1",
+    );
+    has_line(
+        &page,
+        "http_request_duration_seconds_count{route=\"/api/v1/users/{id}\"} 2",
+    );
+    has_line(
+        &page,
+        "http_request_duration_seconds_bucket{route=\"other\",le=\"+Inf\"} 1",
+    );
+    has_line(&page, "# TYPE http_request_duration_seconds histogram");
+}
+
+#[test]
+fn a_request_is_in_flight_until_it_is_finished_or_dropped() {
+    let metrics = metrics();
+    let (first, second) = (metrics.begin(), metrics.begin());
+    has_line(&metrics.render(), "http_requests_in_flight 2");
+    first.finish(&Method::GET, None, StatusCode::OK);
+    has_line(&metrics.render(), "http_requests_in_flight 1");
+    drop(second);
+    let page = metrics.render();
+    has_line(&page, "http_requests_in_flight 0");
+    has_line(
+        &page,
+        "http_requests_total{method=\"GET\",route=\"other\",status=\"200\"} 1",
+    );
+}
+
+#[test]
+fn made_up_methods_and_routes_do_not_make_series() {
+    let metrics = metrics();
+    for i in 0..10_000 {
+        answer(
+            &metrics,
+            &format!("M{i}"),
+            Some(&format!("/users/{i}")),
+            200,
+        );
+        answer(&metrics, "GET", Some(&format!("/users/{i}")), 200);
+    }
+    let page = metrics.render();
+    let series = |name: &str| page.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!(series("http_requests_total{"), 2 * (MOST_ROUTES + 1));
+    assert_eq!(
+        series("http_request_duration_seconds_count{"),
+        MOST_ROUTES + 1
+    );
+    assert!(!page.contains("M1\""));
+    let rest = 10_000 - MOST_ROUTES;
+    for method in ["GET", OTHER] {
+        has_line(
+            &page,
+            &format!(
+                "http_requests_total{{method=\"{method}\",route=\"other\",status=\"200\"}} {rest}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn watched_values_are_read_at_each_scrape() {
+    let metrics = metrics();
+    let count = Arc::new(AtomicU32::new(0));
+    for name in ["rosterd_hashes_total", "rosterd_hash_queue_length"] {
+        let count = count.clone();
+        let read = move || f64::from(count.fetch_add(1, Ordering::Relaxed));
+        metrics.watch(name, "Test.", read).unwrap();
+    }
+    let _ = metrics.render();
+    let page = metrics.render();
+    has_line(&page, "# TYPE rosterd_hashes_total counter");
+    has_line(&page, "# TYPE rosterd_hash_queue_length gauge");
+    let read = value(&page, "rosterd_hashes_total ") + value(&page, "rosterd_hash_queue_length ");
+    assert!((read - 5.0).abs() < f64::EPSILON, "2 and 3: {page}");
+    assert!(
+        metrics
+            .watch("rosterd_hashes_total", "Test.", || 0.0)
+            .is_err()
+    );
+    assert!(metrics.watch("rosterd hashes", "Test.", || 0.0).is_err());
+}
+
+#[test]
+fn the_process_and_its_version_are_shown() {
+    let page = metrics().render();
+    let version = env!("CARGO_PKG_VERSION");
+    has_line(
+        &page,
+        &format!("rosterd_build_info{{version=\"{version}\"}} 1"),
+    );
+    has_line(&page, "process_start_time_seconds 1700000000");
+    assert!(value(&page, "process_resident_memory_bytes ") > 1_000_000.0);
+    assert!(value(&page, "process_open_fds ") >= 3.0);
+}
+
+#[test]
+fn only_get_metrics_is_answered_on_its_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let (handle, thread) = {
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = server::serve_on(metrics(), listener).unwrap();
+                tell.send(server.handle()).unwrap();
+                server.await
+            })
+        });
+        (told.recv().unwrap(), thread)
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut page = agent.get(format!("{base}/metrics")).call().unwrap();
+    assert_eq!(page.status(), 200);
+    assert_eq!(page.headers()["content-type"], "text/plain; version=0.0.4");
+    assert!(
+        page.body_mut()
+            .read_to_string()
+            .unwrap()
+            .contains("# TYPE process_open_fds gauge")
+    );
+    for path in ["/", "/metrics/", "/livez", "/Metrics"] {
+        assert_eq!(
+            agent.get(format!("{base}{path}")).call().unwrap().status(),
+            404,
+            "{path}"
+        );
+    }
+    assert_eq!(
+        agent
+            .post(format!("{base}/metrics"))
+            .send_empty()
+            .unwrap()
+            .status(),
+        404
+    );
+    drop(handle.stop(false));
+    thread.join().unwrap().unwrap();
+}
