@@ -1,5 +1,5 @@
-# rosterd in an image: the one program, libpq and the certificate authorities, run by a user without rights. It brings no
-# PostgreSQL: set DATABASE_URL and ROSTERD_SECRET_KEY (compose.yaml does both).
+# rosterd in an image: the one program, libpq and the certificate authorities, run by a user without rights. There is
+# no PostgreSQL in it: set DATABASE_URL and ROSTERD_SECRET_KEY (compose.yaml does both).
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
@@ -30,8 +30,9 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libpq5 \
     && rm -rf /var/lib/apt/lists/* \
-    && groupadd --system --gid 10001 rosterd \
-    && useradd --system --uid 10001 --gid rosterd --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin rosterd
+    && groupadd --gid 10001 rosterd \
+    && useradd --uid 10001 --gid rosterd --no-log-init --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin rosterd
 
 COPY --from=build /src/target/release/rosterd /usr/local/bin/rosterd
 
