@@ -1,0 +1,32 @@
+# rosterd: what one does here, by name. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-long lint docs
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and running needs (apt, dnf, apk or brew)
+	@scripts/setup
+
+# The dev profile: it is built in a minute or two, `make test` shares it, and Argon2 is optimized in it (Cargo.toml), so
+# that signing in is as fast as in a release.
+run: setup ## build, then serve on 127.0.0.1:8080 with a private PostgreSQL
+	@cargo run -- serve
+
+test: ## every test but the long ones
+	@scripts/setup --tests
+	cargo test
+
+test-long: ## the tests that take minutes, on a release build
+	@scripts/setup --tests
+	cargo test --release -- --ignored
+
+lint: ## style, lints, documentation, scripts, Dockerfile, licences
+	@scripts/setup --lint
+	@scripts/lint
+
+docs: ## rustdoc into target/doc, and openapi/openapi.json anew
+	cargo doc --no-deps
+	mkdir -p openapi
+	cargo run --quiet -- openapi > target/openapi.json
+	mv target/openapi.json openapi/openapi.json
