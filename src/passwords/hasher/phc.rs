@@ -83,6 +83,9 @@ impl Reference {
 
     /// Takes a stored hash apart.
     pub(super) fn parse(hash: &PasswordHash) -> Result<Self, UnsupportedHash> {
+        if !hash.as_str().starts_with("$argon2") {
+            return Err(UnsupportedHash::Scheme);
+        }
         let parts =
             phc::PasswordHash::new(hash.as_str()).map_err(|_| UnsupportedHash::Malformed)?;
         let algorithm =
@@ -128,9 +131,6 @@ impl Reference {
     pub(super) fn to_hash(&self) -> Result<PasswordHash, HashFailed> {
         let params =
             ParamsString::try_from(&self.params).map_err(|_| phc::Error::ParamValueInvalid)?;
-        if !hash.as_str().starts_with("$argon2") {
-            return Err(UnsupportedHash::Scheme);
-        }
         let parts = phc::PasswordHash {
             algorithm: self.algorithm.ident(),
             version: Some(self.version.into()),

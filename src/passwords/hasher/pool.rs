@@ -220,9 +220,10 @@ impl Shared {
             let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut arena)));
             // Counted before it is answered: whoever has the answer finds the thread free again.
             self.state().finish(began.elapsed());
-            match outcome {
-                Ok(deliver) => deliver(),
-                Err(_) => tracing::error!("a hashing thread panicked and goes on"),
+            if let Ok(deliver) = outcome {
+                deliver();
+            } else {
+                tracing::error!("a hashing thread panicked and goes on");
             }
         }
     }
@@ -375,7 +376,8 @@ mod tests {
         let pending: Vec<_> = (0..20)
             .map(|n| {
                 let told = told.clone();
-                pool.submit(move |_| Ok(told.send(n).unwrap())).unwrap()
+                pool.submit(move |_| told.send(n).map_err(|_| argon2::Error::OutOfMemory.into()))
+                    .unwrap()
             })
             .collect();
         drop((release, told));
@@ -391,7 +393,11 @@ mod tests {
         let pool = pool(1, 100 * USUAL);
         let (release, _busy) = occupy(&pool);
         let (begun, has_begun) = mpsc::channel();
-        drop(pool.submit(move |_| Ok(begun.send(()).unwrap())).unwrap());
+        let unwanted = pool.submit(move |_| {
+            begun.send(()).unwrap();
+            Ok(())
+        });
+        drop(unwanted.unwrap());
         let last = pool.submit(|_| Ok(())).unwrap();
         drop(release);
         last.answer_now().unwrap();

@@ -23,8 +23,8 @@ fn typed(text: &str) -> Password {
     Password::new(text.to_owned())
 }
 
-fn stored(text: &str) -> Option<PasswordHash> {
-    Some(PasswordHash::from_stored(text.to_owned()))
+fn stored(text: &str) -> PasswordHash {
+    PasswordHash::from_stored(text.to_owned())
 }
 
 /// What verifying `tried` says when `set` was hashed.
@@ -127,11 +127,11 @@ fn a_hash_made_otherwise_is_right_and_asks_to_be_replaced() {
 fn a_foreign_hash_with_another_salt_and_length_is_verified() {
     let hasher = hasher_with(cheap());
     assert_eq!(
-        hasher.verify_now(typed("password"), stored(FOREIGN)),
+        hasher.verify_now(typed("password"), Some(stored(FOREIGN))),
         Ok(Verdict::Right { rehash: true })
     );
     assert_eq!(
-        hasher.verify_now(typed("passwort"), stored(FOREIGN)),
+        hasher.verify_now(typed("passwort"), Some(stored(FOREIGN))),
         Ok(Verdict::Wrong)
     );
 }
@@ -208,7 +208,7 @@ fn a_broken_or_foreign_string_is_wrong_and_no_import_takes_it() {
         );
         for tried in ["", "password"] {
             assert_eq!(
-                hasher.verify_now(typed(tried), stored(text)),
+                hasher.verify_now(typed(tried), Some(stored(text))),
                 Ok(Verdict::Wrong),
                 "{text}"
             );
@@ -256,7 +256,7 @@ fn many_at_once_each_get_their_own_answer() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let tasks: Vec<_> = (0..32)
         .map(|n| {
-            let (hasher, hash) = (hasher.clone(), stored(&hash));
+            let (hasher, hash) = (hasher.clone(), Some(stored(&hash)));
             runtime.spawn(async move {
                 hasher
                     .verify(typed(&format!("password {}", n % 8)), hash)
