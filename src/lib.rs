@@ -1,14 +1,46 @@
 //! rosterd: a headless identity service.
+//!
+//! # The map
+//!
+//! Each **slice** is one subject with the same five files: `routes` (HTTP), `service` (one function for each use case, in
+//! the caller's transaction), `store` (SQL), `rules` (pure decisions), and `mod` (what it is, what it exports).
+//!
+//! | slice | subject |
+//! |---|---|
+//! | [`users`] | accounts: make, find, change, switch off, delete |
+//! | [`roles`] | roles and the catalogue of permissions |
+//! | [`sessions`] | signing in, refreshing, ending |
+//! | [`passwords`] | what a password may be, hashing on threads of its own |
+//! | [`me`] | what everybody may do with their own account |
+//! | [`auth`] | who is calling and what they may; access tokens and signing keys |
+//! | [`audit`] | who did what to whom |
+//! | [`replies`] | answers kept for an idempotent retry |
+//!
+//! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`http`], [`db`], [`secrets`], [`config`],
+//! [`telemetry`], [`metrics`]. [`app`] puts the slices together and serves them, [`openapi`] documents them, [`cli`] is
+//! the command line.
+//!
+//! # Who may call whom
+//!
+//! `routes` and `cli` → `service` → `store` → `schema`; `service` → `rules`; a service may call another slice's service,
+//! never its store. `routes` knows no SQL, `service` knows no HTTP framework, `rules` know neither, nor the clock.
+//! A test holds the files to that.
 
+pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod health;
 pub mod http;
 pub mod ids;
+pub mod me;
 pub mod metrics;
+pub mod openapi;
 pub mod passwords;
+pub mod replies;
 pub mod roles;
 pub mod schema;
 pub mod secrets;

@@ -107,6 +107,15 @@ impl Reply {
         Self::new(StatusCode::NO_CONTENT, Vec::new())
     }
 
+    /// The answer that is about to be kept.
+    #[must_use]
+    pub fn first(kept: Kept) -> Self {
+        Self {
+            kept,
+            replayed: false,
+        }
+    }
+
     /// An answer that was given before.
     #[must_use]
     pub fn replay(kept: Kept) -> Self {

@@ -104,9 +104,27 @@ mod tests {
     use utoipa::PartialSchema;
 
     use super::*;
+    use crate::passwords::PasswordHash;
 
     fn typed(text: &str) -> Password {
         Password::new(text.to_owned())
+    }
+
+    /// Does not compile when the type has the trait: then both implementations fit.
+    macro_rules! assert_has_not {
+        ($type:ty: $($trait:path),+) => {$({
+            trait Ambiguous<Which> { fn told() {} }
+            struct Has;
+            impl<T> Ambiguous<()> for T {}
+            impl<T: $trait> Ambiguous<Has> for T {}
+            <$type as Ambiguous<_>>::told();
+        })+};
+    }
+
+    #[test]
+    fn secrets_can_neither_be_printed_nor_copied_unawares() {
+        assert_has_not!(Password: fmt::Debug, fmt::Display, Clone, serde::Serialize);
+        assert_has_not!(PasswordHash: fmt::Debug, fmt::Display, Clone, serde::Serialize);
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl HashParams {
 }
 
 impl Default for HashParams {
-    /// 19 MiB, two passes, one lane: OWASP's pair that costs the least time per guess made hard.
+    /// 19 MiB, two passes, one lane: the one of OWASP's pairs that it names first for Argon2id.
     fn default() -> Self {
         Self {
             memory_kib: 19_456,

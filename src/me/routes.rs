@@ -1,0 +1,79 @@
+//! One's own account over HTTP.
+
+use actix_web::{get, post};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use validator::Validate;
+
+use super::service;
+use crate::app::State;
+use crate::auth::identify::Bearer;
+use crate::auth::{Actor, Origin, SignedIn};
+use crate::error::{AppError, Code};
+use crate::http::{Data, Json, Reply};
+use crate::passwords::{Chooser, Claimant, Password};
+use crate::users::User;
+
+/// Mounts and documents them.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_me).service(change_password);
+}
+
+/// Show the caller's account.
+#[utoipa::path(
+    operation_id = "getMe", tag = "auth",
+    responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
+)]
+#[get("/api/v1/auth/me")]
+async fn get_me(by: SignedIn, app: State) -> Result<Reply, AppError> {
+    let user = app.db.read(move |tx| service::show(tx, &by)).await?;
+    Reply::resource(&user)
+}
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PasswordChange {
+    /// The password until now.
+    current_password: Password,
+    /// The password from now on.
+    new_password: Password,
+    /// The token of a sign-in that was answered `auth_password_change_required`, when it is not sent as the bearer token.
+    change_token: Option<String>,
+}
+
+/// Change one's own password.
+///
+/// The caller is a session, or whoever holds the `changeToken` of a sign-in that needs a new password first. Every other
+/// session of the account ends.
+#[utoipa::path(
+    operation_id = "changePassword", tag = "auth", request_body = PasswordChange,
+    responses((status = 204, description = "Changed."))
+)]
+#[post("/api/v1/auth/change-password")]
+async fn change_password(
+    caller: Option<SignedIn>,
+    bearer: Bearer,
+    origin: Origin,
+    app: State,
+    body: Result<Json<PasswordChange>, AppError>,
+) -> Result<Reply, AppError> {
+    let in_body = body.as_ref().ok().and_then(|body| body.value.change_token.clone());
+    let (by, id, version) = match (caller, bearer.0.or(in_body)) {
+        (Some(caller), _) => (Actor::clone(&caller), caller.id, None),
+        (None, Some(token)) => {
+            let (id, version) = app.issuer.verify_change_token(&token)?;
+            (Actor::anonymous(origin), id, Some(version))
+        }
+        (None, None) => return Err(Code::AuthRequired.into()),
+    };
+    let PasswordChange { current_password, new_password, .. } = body?.into_inner();
+    let mut proof = app.passwords.prove(&app.db, Claimant::Account(id), current_password).await?;
+    proof.is_right &= version.is_none_or(|version| version == proof.password_version);
+    let hash = app.passwords.choose(&app.db, Chooser::Account(id), new_password, "/newPassword").await?;
+    app.db
+        .write(move |tx| service::change_password(tx, &by, id, &proof, &hash))
+        .await?;
+    Ok(Reply::no_content())
+}
