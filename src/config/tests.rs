@@ -102,6 +102,7 @@ fn a_misspelt_name_is_refused_with_the_nearest() {
     );
     assert!(refusal(&[("ROSTERD_ADDR_FILE", "/key")]).starts_with("ROSTERD_ADDR_FILE: no setting"));
     assert!(refusal(&[("ROSTERD_METRICS_PORT", "9090")]).contains("ROSTERD_METRICS_ADDR"));
+    assert!(refusal(&[("ROSTERD_ADRESS", "tcp://127.0.0.1:1")]).contains("ROSTERD_ADDR"));
     assert!(refusal(&[("ROSTERD_\n\u{1b}", "")]).starts_with("ROSTERD_\\n\\u{1b}: "));
 }
 
@@ -112,6 +113,7 @@ fn what_kubernetes_injects_is_ignored() {
         ("ROSTERD_PORT_8080_TCP_ADDR", "10.96.0.7"),
         ("ROSTERD_SERVICE_HOST", "10.96.0.7"),
         ("ROSTERD_SERVICE_PORT_HTTP", "8080"),
+        ("ROSTERD_SERVICE_ANYTHING", ""),
         ("ROSTERD_DB_SERVICE_HOST", "10.96.0.8"),
         ("ROSTERD_DB_SERVICE_PORT", "5432"),
         ("ROSTERD_DB_PORT", "tcp://10.96.0.8:5432"),
@@ -141,6 +143,8 @@ fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
         ("ROSTERD_DRAIN_SECONDS", "marker"),
         ("ROSTERD_ACCESS_TOKEN_TTL", "16m"),
         ("ROSTERD_SESSION_MAX", "marker"),
+        // Wraps around to 44 seconds.
+        ("ROSTERD_SESSION_MAX", "307445734561825861m"),
         ("ROSTERD_MAX_SESSIONS", "0"),
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/8 marker"),
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/33"),
