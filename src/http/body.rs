@@ -36,14 +36,14 @@ async fn collect(mut payload: Payload) -> Result<Bytes, AppError> {
     let Some(first) = payload.next().await else {
         return Ok(Bytes::new());
     };
-    let first = first.map_err(broken)?;
+    let first = first.map_err(|error| broken(&error))?;
     let Some(second) = payload.next().await else {
         return within_limit(first.len()).map(|()| first);
     };
     let mut body = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
-        let piece = piece.map_err(broken)?;
+        let piece = piece.map_err(|error| broken(&error))?;
         within_limit(body.len().saturating_add(piece.len()))?;
         body.extend_from_slice(&piece);
         next = payload.next().await;
@@ -63,7 +63,7 @@ fn too_large() -> AppError {
     AppError::new(Code::PayloadTooLarge).detail("at most 1 MiB")
 }
 
-fn broken(error: PayloadError) -> AppError {
+fn broken(error: &PayloadError) -> AppError {
     match error {
         PayloadError::Overflow => too_large(),
         _ => AppError::fault(

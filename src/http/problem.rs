@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::error::Error as _;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -138,8 +139,7 @@ pub const fn status(kind: Kind) -> StatusCode {
 }
 
 /// The code that says the same as a status which the framework chose.
-#[must_use]
-pub fn code_for(status: StatusCode) -> Code {
+fn code_for(status: StatusCode) -> Code {
     match status {
         StatusCode::UNAUTHORIZED => Code::AuthRequired,
         StatusCode::NOT_FOUND => Code::NotFound,
@@ -198,5 +198,213 @@ impl ResponseError for AppError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+/// The same answer, with a problem as its body if it is an error that has none: what a handler, an extractor or the
+/// framework refused. Why it failed goes to the log, under the same trace id.
+#[must_use]
+pub fn complete(response: HttpResponse<BoxBody>, trace_id: TraceId) -> HttpResponse<BoxBody> {
+    let problem = match response.error() {
+        Some(error) => refused(error, response.status(), trace_id),
+        None if is_bare_error(&response) => {
+            Problem::of(&code_for(response.status()).into(), trace_id)
+        }
+        None => return response,
+    };
+    with_body(response, &problem)
+}
+
+fn refused(error: &actix_web::Error, status: StatusCode, trace_id: TraceId) -> Problem {
+    if let Some(error) = error.as_error::<AppError>() {
+        log_cause(error, trace_id);
+        return Problem::of(error, trace_id);
+    }
+    if status.is_server_error() {
+        tracing::error!(traceId = %trace_id, cause = %error, "failed");
+    }
+    Problem::of(&code_for(status).into(), trace_id)
+}
+
+/// An error that is answered in JSON was written by someone who meant it so.
+fn is_bare_error(response: &HttpResponse<BoxBody>) -> bool {
+    let status = response.status();
+    let in_json = |kind: &HeaderValue| kind.as_bytes().ends_with(b"json");
+    (status.is_client_error() || status.is_server_error())
+        && !response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(in_json)
+}
+
+fn with_body(mut response: HttpResponse<BoxBody>, problem: &Problem) -> HttpResponse<BoxBody> {
+    // A problem has nothing in it that can't be written as JSON.
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(response.status());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    response.set_body(BoxBody::new(body))
+}
+
+fn log_cause(error: &AppError, trace_id: TraceId) {
+    let code = error.code();
+    match (error.source(), code.kind()) {
+        (cause, Kind::Internal | Kind::Unavailable) => {
+            tracing::error!(traceId = %trace_id, code = code.as_str(), cause = cause.map(tracing::field::display), "failed");
+        }
+        (Some(cause), _) => {
+            tracing::warn!(traceId = %trace_id, code = code.as_str(), %cause, "refused");
+        }
+        (None, _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    fn headers(error: &AppError) -> (u16, Option<String>, Option<String>) {
+        let response = error.error_response();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        (
+            response.status().as_u16(),
+            header(header::WWW_AUTHENTICATE),
+            header(header::RETRY_AFTER),
+        )
+    }
+
+    fn body(error: &AppError) -> Value {
+        serde_json::to_value(Problem::of(error, TraceId::fresh())).unwrap()
+    }
+
+    #[test]
+    fn a_problem_says_what_the_caller_may_know() {
+        let error = AppError::fault("/password", "too_short", "at least 15")
+            .extend("minimum", 15)
+            .caused_by("the secret cause");
+        let mut problem = body(&error);
+        let trace = problem["traceId"].take();
+        assert_eq!(trace.as_str().map(str::len), Some(32));
+        let expected = json!({
+            "type": "urn:rosterd:problem:request_invalid",
+            "title": "The request is not valid",
+            "status": 400,
+            "detail": "The request is not valid",
+            "code": "request_invalid",
+            "traceId": null,
+            "errors": [{"pointer": "/password", "code": "too_short", "detail": "at least 15"}],
+            "minimum": 15,
+        });
+        assert_eq!(problem, expected);
+        assert_eq!(body(&Code::NotFound.into())["errors"], json!([]));
+    }
+
+    #[test]
+    fn the_schema_lists_what_is_sent_and_every_code() {
+        let schema = serde_json::to_value(Problem::schema()).unwrap();
+        let documented: HashSet<_> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        let sent: HashSet<_> = body(&Code::NotFound.into())
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(documented, sent);
+        let codes = serde_json::to_value(ProblemCode::schema()).unwrap();
+        assert_eq!(
+            codes["enum"].as_array().map(Vec::len),
+            Some(Code::ALL.len())
+        );
+    }
+
+    #[test]
+    fn a_401_says_how_to_be_let_in() {
+        let challenge = |code: Code| headers(&code.into()).1;
+        assert_eq!(
+            challenge(Code::AuthRequired).unwrap(),
+            r#"Bearer realm="rosterd""#
+        );
+        assert!(
+            challenge(Code::AuthTokenInvalid)
+                .unwrap()
+                .ends_with(r#"error="invalid_token""#)
+        );
+        assert!(
+            challenge(Code::PermissionRequired)
+                .unwrap()
+                .ends_with(r#"error="insufficient_scope""#)
+        );
+        assert_eq!(challenge(Code::PermissionNotHeld), None);
+        for code in Code::ALL
+            .iter()
+            .copied()
+            .filter(|code| code.kind() == Kind::Unauthenticated)
+        {
+            assert!(challenge(code).is_some(), "{}", code.as_str());
+        }
+    }
+
+    #[test]
+    fn a_wait_is_whole_seconds_rounded_up_and_never_none() {
+        let wait = |millis| {
+            headers(&AppError::new(Code::RateLimited).retry_after(Duration::from_millis(millis)))
+                .2
+                .unwrap()
+        };
+        assert_eq!(
+            (wait(0), wait(1), wait(1000), wait(1001)),
+            ("1".into(), "1".into(), "1".into(), "2".into())
+        );
+        assert_eq!(headers(&Code::Overloaded.into()).2.as_deref(), Some("1"));
+        assert_eq!(headers(&Code::NotFound.into()).2, None);
+    }
+
+    #[test]
+    fn each_status_of_the_framework_has_a_code_of_the_same_status() {
+        for status in [400, 401, 404, 405, 408, 413, 414, 415, 431, 500, 503] {
+            let code = code_for(StatusCode::from_u16(status).unwrap());
+            assert_eq!(super::status(code.kind()).as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn only_an_error_without_a_body_of_its_own_is_completed() {
+        let completed = |response: HttpResponse| {
+            let response = complete(response, TraceId::fresh());
+            response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM_JSON)
+        };
+        assert!(completed(HttpResponse::NotFound().finish()));
+        assert!(completed(
+            HttpResponse::BadRequest()
+                .content_type("text/plain")
+                .body("Parse error: secret")
+        ));
+        assert!(completed(HttpResponse::from_error(AppError::new(
+            Code::NotFound
+        ))));
+        assert!(completed(HttpResponse::from_error(
+            actix_web::error::ErrorImATeapot("no")
+        )));
+        assert!(!completed(HttpResponse::Ok().finish()));
+        assert!(!completed(HttpResponse::NotModified().finish()));
+        assert!(!completed(
+            HttpResponse::BadRequest()
+                .content_type("application/json")
+                .body("{}")
+        ));
     }
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use super::percent;
 use crate::error::{AppError, Fault};
 
 /// What the parameters of an address mean to one operation.
@@ -146,27 +147,15 @@ const UNREADABLE: Wrong = (
     "is not percent-encoded UTF-8 without NUL",
 );
 
-/// Undoes percent encoding and `+`; `None` for a broken escape, for what is no UTF-8, and for NUL.
+/// Undoes what forms do to a text; `None` for what is not readable, and for NUL, which the database can't store.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0)) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    let plain = !decoded.contains(&0);
-    plain
-        .then(|| String::from_utf8(decoded).ok().map(Cow::Owned))
-        .flatten()
+    let decoded = if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        Cow::Owned(percent::decode(&spaced)?.into_owned())
+    } else {
+        percent::decode(text)?
+    };
+    Some(decoded).filter(|text| !text.contains('\0'))
 }
 
 /// The parameters of the address, all known and all valid.

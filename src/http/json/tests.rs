@@ -179,7 +179,7 @@ fn what_is_no_json_is_malformed() {
         br#"{"userName":"ada"}x"#,
         br#"{"userName":"ada",}"#,
         br#"{"userName":"ada" /* a comment */}"#,
-        br#"{'userName':'ada'}"#,
+        b"{'userName':'ada'}",
         br#"{"userName":"\ud800"}"#,
         br#"{"userName":"ada","attributes":{"a":"\udc00"}}"#,
         b"{\"userName\":\"\xff\"}",
