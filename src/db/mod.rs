@@ -1,0 +1,3 @@
+//! Everything between rosterd and PostgreSQL.
+
+pub mod cluster;
