@@ -1,6 +1,7 @@
 //! The way to the database: [`Db`] alone hands out connections and opens transactions.
 //! It knows nothing of accounts; what is read and written is its callers' business.
 
+pub mod cluster;
 mod link;
 pub mod lock;
 pub mod migrate;
