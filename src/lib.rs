@@ -17,7 +17,7 @@
 //! | [`replies`] | answers kept for an idempotent retry |
 //!
 //! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`http`], [`db`], [`secrets`], [`config`],
-//! [`telemetry`], [`metrics`]. [`app`] puts the slices together and serves them, [`openapi`] documents them, [`cli`] is
+//! [`telemetry`], [`metrics`]. [`place`] opens the database, [`app`] puts the slices together and serves them, [`openapi`] documents them, [`cli`] is
 //! the command line.
 //!
 //! # Who may call whom
@@ -40,9 +40,10 @@ pub mod me;
 pub mod metrics;
 pub mod openapi;
 pub mod passwords;
+pub mod place;
 pub mod replies;
 pub mod roles;
-pub mod schema;
+mod schema;
 pub mod secrets;
 pub mod sessions;
 pub mod telemetry;

@@ -130,5 +130,13 @@ diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
-    permissions, roles, users, sessions, refresh_tokens, signing_keys, audit_events, audit_people, kept_replies
+    permissions,
+    roles,
+    users,
+    sessions,
+    refresh_tokens,
+    signing_keys,
+    audit_events,
+    audit_people,
+    kept_replies
 );

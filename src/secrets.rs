@@ -68,7 +68,12 @@ impl Vault {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn seal(&self, purpose: Purpose, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, AppError> {
+    pub fn seal(
+        &self,
+        purpose: Purpose,
+        context: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, AppError> {
         let mut sealed = plain.to_vec();
         let nonce = self
             .cipher(purpose)?
@@ -83,14 +88,21 @@ impl Vault {
     ///
     /// # Errors
     /// When the bytes were sealed under another key, for another purpose or context, or were changed.
-    pub fn open(&self, purpose: Purpose, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, AppError> {
+    pub fn open(
+        &self,
+        purpose: Purpose,
+        context: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, AppError> {
         let (nonce, body) = sealed.split_at_checked(12).ok_or_else(|| broken("short"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(broken)?;
         let mut body = body.to_vec();
         let plain = self
             .cipher(purpose)?
             .open_in_place(nonce, Aad::from(context), &mut body)
-            .map_err(|_| broken("what is stored was not encrypted under this ROSTERD_SECRET_KEY"))?;
+            .map_err(|_| {
+                broken("what is stored was not encrypted under this ROSTERD_SECRET_KEY")
+            })?;
         Ok(plain.to_vec())
     }
 
@@ -112,7 +124,10 @@ impl Vault {
         RandomizedNonceKey::new(&AES_256_GCM, self.key(purpose)).map_err(broken)
     }
 
-    #[expect(clippy::indexing_slicing, reason = "the array has one place for each purpose")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the array has one place for each purpose"
+    )]
     fn key(&self, purpose: Purpose) -> &[u8; 32] {
         &self.keys[purpose as usize]
     }
@@ -136,10 +151,29 @@ pub fn bearer_secret() -> Result<String, AppError> {
     random::<32>().map(|bytes| base64url(&bytes))
 }
 
+/// A password for a person to copy: five groups of five letters and digits, 125 bits.
+///
+/// # Errors
+/// When there is no randomness to be had.
+pub fn passphrase() -> Result<String, AppError> {
+    // No letter or digit that is easily taken for another.
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bytes = random::<25>()?;
+    let letters =
+        bytes.map(|byte| char::from(LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'x')));
+    Ok(letters
+        .chunks(5)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("-"))
+}
+
 /// The SHA-256 digest under which a bearer secret is stored. A plain one will do: the secret has 256 bits.
 #[must_use]
 pub fn digest(secret: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
+    digest::digest(&digest::SHA256, secret.as_bytes())
+        .as_ref()
+        .to_vec()
 }
 
 /// base64url without padding (RFC 4648, section 5).
@@ -166,10 +200,18 @@ mod tests {
     fn what_is_sealed_opens_only_for_its_purpose_and_context() {
         let vault = Vault::new(&[7; 32]).unwrap();
         let sealed = vault.seal(Purpose::SigningKey, b"a", b"secret").unwrap();
-        assert_eq!(vault.open(Purpose::SigningKey, b"a", &sealed).unwrap(), b"secret");
+        assert_eq!(
+            vault.open(Purpose::SigningKey, b"a", &sealed).unwrap(),
+            b"secret"
+        );
         assert!(vault.open(Purpose::SigningKey, b"b", &sealed).is_err());
         assert!(vault.open(Purpose::KeptReply, b"a", &sealed).is_err());
-        assert!(Vault::new(&[8; 32]).unwrap().open(Purpose::SigningKey, b"a", &sealed).is_err());
+        assert!(
+            Vault::new(&[8; 32])
+                .unwrap()
+                .open(Purpose::SigningKey, b"a", &sealed)
+                .is_err()
+        );
         assert!(vault.open(Purpose::SigningKey, b"a", b"short").is_err());
     }
 

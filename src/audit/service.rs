@@ -116,6 +116,14 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
     }
 }
 
+/// Removes every word about this person; the rows, with their ids, stay.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(tx: &mut Tx<'_>, person: UserId) -> QueryResult<usize> {
+    store::forget(tx.conn, person.0)
+}
+
 fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryResult<()> {
     let id = EventId::new(tx.now);
     let (kind, actor_id, session_id) = match &by.who {

@@ -36,9 +36,17 @@ pub struct WordsRow {
     pub words: Value,
 }
 
-pub fn insert(conn: &mut PgConnection, event: &EventRow<'_>, words: &[WordsRow]) -> QueryResult<()> {
-    diesel::insert_into(audit_events::table).values(event).execute(conn)?;
-    diesel::insert_into(audit_people::table).values(words).execute(conn)?;
+pub fn insert(
+    conn: &mut PgConnection,
+    event: &EventRow<'_>,
+    words: &[WordsRow],
+) -> QueryResult<()> {
+    diesel::insert_into(audit_events::table)
+        .values(event)
+        .execute(conn)?;
+    diesel::insert_into(audit_people::table)
+        .values(words)
+        .execute(conn)?;
     Ok(())
 }
 

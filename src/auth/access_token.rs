@@ -16,7 +16,7 @@ use crate::error::{AppError, Code};
 use crate::ids::{SessionId, UserId};
 
 /// What an access token says.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer: `ROSTERD_PUBLIC_URL`.
     pub iss: String,
@@ -41,7 +41,7 @@ pub struct Claims {
 }
 
 /// What the token says that a forced change of password needs.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct ChangeClaims {
     iss: String,
     sub: UserId,
@@ -158,7 +158,12 @@ impl Issuer {
     ///
     /// # Errors
     /// When signing fails.
-    pub fn change_token(&self, account: UserId, password_version: i64, now: DateTime<Utc>) -> Result<String, AppError> {
+    pub fn change_token(
+        &self,
+        account: UserId,
+        password_version: i64,
+        now: DateTime<Utc>,
+    ) -> Result<String, AppError> {
         self.sign(
             Kind::Change,
             &ChangeClaims {
@@ -191,11 +196,19 @@ impl Issuer {
         jsonwebtoken::encode(&header, claims, keys.signing_key()).map_err(AppError::internal)
     }
 
-    fn read<C: DeserializeOwned + Clone>(&self, kind: Kind, audience: &str, token: &str) -> Result<C, AppError> {
+    fn read<C: DeserializeOwned + Clone>(
+        &self,
+        kind: Kind,
+        audience: &str,
+        token: &str,
+    ) -> Result<C, AppError> {
         let bad = || AppError::new(Code::AuthTokenInvalid);
         let header = own_header(token).ok_or_else(bad)?;
         // RFC 7515, section 4.1.9: the prefix `application/` may be there or not.
-        let typ = header.typ.strip_prefix("application/").unwrap_or(&header.typ);
+        let typ = header
+            .typ
+            .strip_prefix("application/")
+            .unwrap_or(&header.typ);
         if typ != kind.typ() || header.alg != "ES256" {
             return Err(bad());
         }
@@ -215,7 +228,11 @@ impl Issuer {
     #[expect(clippy::unused_self, reason = "a rule of the issuer's tokens")]
     fn not_from_the_future(&self, iat: i64) -> Result<(), AppError> {
         let now = i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX);
-        if iat <= now + Self::LEEWAY { Ok(()) } else { Err(Code::AuthTokenInvalid.into()) }
+        if iat <= now + Self::LEEWAY {
+            Ok(())
+        } else {
+            Err(Code::AuthTokenInvalid.into())
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! The middleware that finds out who is calling, before any handler runs. It refuses nobody: whether a caller is needed is
 //! said by the handler's first parameter.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 
 use super::{Actor, Origin, service};
 use crate::app::App;
 use crate::error::{AppError, Code};
+use crate::http::RequestContext;
 
 /// Who is calling, when the request says so.
 pub enum Caller {
@@ -30,7 +33,7 @@ pub async fn identify<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     if request.headers().contains_key(AUTHORIZATION) {
-        let caller = match bearer(&request) {
+        let caller = match bearer(request.headers()) {
             Some(token) => find(&request, token).await?,
             None => Caller::Rejected(Code::AuthTokenInvalid),
         };
@@ -40,28 +43,63 @@ pub async fn identify<B: MessageBody>(
 }
 
 /// The token of the one `Authorization` header, if it is of the Bearer scheme and of a token's size.
-fn bearer(request: &ServiceRequest) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     const LONGEST: usize = 16 * 1024;
-    let mut values = request.headers().get_all(AUTHORIZATION);
+    let mut values = headers.get_all(AUTHORIZATION);
     let (value, None) = (values.next()?, values.next()) else {
         return None;
     };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let is_token = !token.is_empty() && token.len() <= LONGEST && token.bytes().all(|b| b.is_ascii_graphic());
+    let is_token =
+        !token.is_empty() && token.len() <= LONGEST && token.bytes().all(|b| b.is_ascii_graphic());
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
+}
+
+/// The bearer token of the request as it was sent, for the few who read tokens of another kind.
+pub struct Bearer(pub Option<String>);
+
+impl FromRequest for Bearer {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(bearer(request.headers()).map(str::to_owned))))
+    }
+}
+
+impl Origin {
+    /// Where this request comes from.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        let context = RequestContext::of(request);
+        Self {
+            ip: Some(context.ip),
+            user_agent: context.user_agent.as_deref().map(str::to_owned),
+            trace_id: Some(context.trace_id.as_str().to_owned()),
+        }
+    }
+}
+
+impl FromRequest for Origin {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
 }
 
 async fn find(request: &ServiceRequest, token: &str) -> Result<Caller, AppError> {
     let Some(app) = request.app_data::<actix_web::web::Data<App>>() else {
         return Err(AppError::internal("the application's state is not mounted"));
     };
-    let Ok(session) = app.issuer.verify(token) else {
+    let Ok(claims) = app.issuer.verify(token) else {
         return Ok(Caller::Rejected(Code::AuthTokenInvalid));
     };
     let origin = Origin::of(request.request());
     let found = app
         .db
-        .read(move |tx| service::actor_of_session(tx, session, origin.clone()))
+        .read(move |tx| service::actor_of_session(tx, claims.sid, origin.clone()))
         .await;
     match found {
         Ok(actor) => Ok(Caller::Known(Arc::new(actor))),

@@ -9,8 +9,8 @@ use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Value, json};
 
-use super::store::{self, KeyRow};
 use super::Actor;
+use super::store::{self, KeyRow};
 use crate::audit::{self, Act, Subject};
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError};
@@ -75,10 +75,15 @@ pub fn load(tx: &mut Tx<'_>, vault: &Vault) -> Result<KeySet, AppError> {
         .iter()
         .find(|row| row.active_at <= tx.now)
         .ok_or_else(|| AppError::internal("there is no signing key"))?;
-    let private = vault.open(Purpose::SigningKey, signs.kid.as_bytes(), &signs.sealed_private)?;
+    let private = vault.open(
+        Purpose::SigningKey,
+        signs.kid.as_bytes(),
+        &signs.sealed_private,
+    )?;
     let mut verifying = HashMap::new();
     for row in &rows {
-        let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(AppError::internal)?;
+        let jwk: Jwk =
+            serde_json::from_value(row.public_jwk.clone()).map_err(AppError::internal)?;
         let key = DecodingKey::from_jwk(&jwk).map_err(AppError::internal)?;
         verifying.insert(row.kid.clone(), key);
     }
@@ -91,11 +96,14 @@ pub fn load(tx: &mut Tx<'_>, vault: &Vault) -> Result<KeySet, AppError> {
 }
 
 fn make(tx: &Tx<'_>, vault: &Vault) -> Result<KeyRow, AppError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| AppError::internal("no signing key could be made"))?;
+    let pkcs8 =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| AppError::internal("no signing key could be made"))?;
     let private = EncodingKey::from_ec_der(pkcs8.as_ref());
     let mut jwk = Jwk::from_encoding_key(&private, Algorithm::ES256).map_err(AppError::internal)?;
-    let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(AppError::internal)?;
+    let kid = jwk
+        .thumbprint(ThumbprintHash::SHA256)
+        .map_err(AppError::internal)?;
     jwk.common.key_id = Some(kid.clone());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     jwk.common.key_operations = Some(vec![KeyOperations::Verify]);

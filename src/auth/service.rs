@@ -13,7 +13,11 @@ use crate::roles::Held;
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the session or its account has ended, whatever the reason.
-pub fn actor_of_session(tx: &mut Tx<'_>, session: SessionId, origin: Origin) -> Result<Actor, AppError> {
+pub fn actor_of_session(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    origin: Origin,
+) -> Result<Actor, AppError> {
     let row = live_caller(tx, session)?;
     if tx.now - row.last_seen_at > TimeDelta::seconds(60) {
         store::touch(tx.conn, session, tx.now)?;

@@ -50,10 +50,18 @@ pub fn caller(conn: &mut PgConnection, session: SessionId) -> QueryResult<Option
 }
 
 /// Notes that a session is in use; nobody waits for it.
-pub fn touch(conn: &mut PgConnection, session: SessionId, now: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::update(sessions::table.find(session).filter(sessions::last_seen_at.lt(now)))
-        .set(sessions::last_seen_at.eq(now))
-        .execute(conn)
+pub fn touch(
+    conn: &mut PgConnection,
+    session: SessionId,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(
+        sessions::table
+            .find(session)
+            .filter(sessions::last_seen_at.lt(now)),
+    )
+    .set(sessions::last_seen_at.eq(now))
+    .execute(conn)
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -70,12 +78,18 @@ pub struct KeyRow {
 /// Keys that are not dead yet, the newest to sign first.
 pub fn keys(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<Vec<KeyRow>> {
     signing_keys::table
-        .filter(signing_keys::expires_at.is_null().or(signing_keys::expires_at.gt(now)))
+        .filter(
+            signing_keys::expires_at
+                .is_null()
+                .or(signing_keys::expires_at.gt(now)),
+        )
         .order((signing_keys::active_at.desc(), signing_keys::kid))
         .select(KeyRow::as_select())
         .load(conn)
 }
 
 pub fn insert_key(conn: &mut PgConnection, row: &KeyRow) -> QueryResult<usize> {
-    diesel::insert_into(signing_keys::table).values(row).execute(conn)
+    diesel::insert_into(signing_keys::table)
+        .values(row)
+        .execute(conn)
 }

@@ -10,12 +10,14 @@ mod variable;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::http::Network;
 pub use secret::{Secret, SecretKey};
 pub use source::ConfigError;
 use source::Source;
@@ -36,6 +38,8 @@ macro_rules! settings {
             $($(#[doc = concat!("`", $name, "`: ", $why)] pub $field: $type,)*)*
             /// What the operator should know about these settings, one line each.
             pub warnings: Vec<String>,
+            /// What the machine says of itself.
+            pub machine: Machine,
         }
 
         const VARIABLES: &[Variable] = &[$($(Variable {
@@ -52,6 +56,7 @@ macro_rules! settings {
                 Ok(Self {
                     $($($field: source.value($name, $default, $parse)?,)*)*
                     warnings: Vec::new(),
+                    machine: Machine::default(),
                 })
             }
         }
@@ -68,7 +73,7 @@ settings! {
             "What callers see as the base of every address, and the issuer of tokens; http:// and ROSTERD_ADDR when unset.";
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
             "The audience of access tokens; whoever verifies them asks for it.";
-        trusted_proxies: Vec<(IpAddr, u8)> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
+        trusted_proxies: Vec<Network> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
             "The proxies whose word on the caller's address counts: addresses or networks, separated by commas.";
     }
     "Secrets and the first account" {
@@ -84,8 +89,8 @@ settings! {
     "Database" {
         database_url: Option<Secret> = Secret "DATABASE_URL", "", |t| optional(t, database_url),
             "The PostgreSQL database; a private cluster under ROSTERD_DATA_DIR when unset.";
-        data_dir: PathBuf = Plain "ROSTERD_DATA_DIR", "data", path,
-            "The directory of the private cluster.";
+        data_dir: Option<PathBuf> = Plain "ROSTERD_DATA_DIR", "", |t| optional(t, path),
+            "Where the private cluster is kept; /var/lib/rosterd for root, else $XDG_DATA_HOME/rosterd when unset.";
         migrate: bool = Plain "ROSTERD_MIGRATE", "on", switch,
             "Whether the start brings the schema up to date: on or off.";
         db_pool_size: usize = Plain "ROSTERD_DB_POOL_SIZE", "auto", |t| auto_or_whole(t, automatic_pool_size(cores()), 1..=1024),
@@ -145,7 +150,9 @@ impl Config {
     /// The first setting that is wrong, missing, unknown or given twice.
     pub fn from_env() -> Result<Self, ConfigError> {
         let vars = with_dotenv(environment()?, dotenv(Path::new(".env"))?);
-        Self::from_vars(vars, &|path| std::fs::read_to_string(path))
+        let mut config = Self::from_vars(vars, &|path| std::fs::read_to_string(path))?;
+        config.machine = Machine::read();
+        Ok(config)
     }
 
     /// Reads the settings from `vars`, which may hold other variables too, and secrets from files through `read_file`.
@@ -244,9 +251,43 @@ fn automatic_pool_size(cores: usize) -> usize {
     (4 * cores).max(8)
 }
 
+/// What the environment says of the machine and its user, besides our settings.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// `PATH`: where programs are looked for.
+    pub search_path: OsString,
+    /// `XDG_DATA_HOME`.
+    pub data_home: Option<PathBuf>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `LOGNAME`, else `USER`: who is at the command line.
+    pub user: Option<String>,
+}
+
+impl Machine {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the room that reads the environment"
+    )]
+    fn read() -> Self {
+        let var = |name| std::env::var_os(name).filter(|text| !text.is_empty());
+        let user = var("LOGNAME").or_else(|| var("USER"));
+        Self {
+            search_path: var("PATH").unwrap_or_default(),
+            data_home: var("XDG_DATA_HOME").map(PathBuf::from),
+            home: var("HOME").map(PathBuf::from),
+            user: user.map(|name| name.to_string_lossy().into_owned()),
+        }
+    }
+}
+
 type Vars = BTreeMap<String, String>;
 
 /// What the environment says about our settings; other variables may hold anything, even no text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
 fn environment() -> Result<Vars, ConfigError> {
     std::env::vars_os()
         .filter_map(|(name, text)| Some((name.into_string().ok()?, text)))

@@ -322,14 +322,10 @@ fn lists_are_split_at_commas_and_spaces() {
         config.permissions,
         ["assets.read", "assets.write", "assets.own"]
     );
-    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let network = |text: &str| text.parse::<Network>().unwrap();
     assert_eq!(
         config.trusted_proxies,
-        [
-            (address("10.0.0.0"), 8),
-            (address("::1"), 128),
-            (address("192.0.2.1"), 32)
-        ]
+        ["10.0.0.0/8", "::1", "192.0.2.1/32"].map(network)
     );
 }
 

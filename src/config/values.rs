@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,6 +15,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 use zeroize::Zeroizing;
+
+use crate::http::Network;
 
 use super::secret::{Secret, SecretKey};
 
@@ -230,28 +232,14 @@ pub(super) fn show_span(span: Duration) -> String {
         })
 }
 
-/// Addresses and networks, each with the length of its prefix in bits; a lone address has all of its bits.
-pub(super) fn networks(text: &str) -> Parsed<Vec<(IpAddr, u8)>> {
+/// Addresses and networks.
+pub(super) fn networks(text: &str) -> Parsed<Vec<Network>> {
     items(text)
-        .map(network)
+        .map(|network| network.parse().ok())
         .collect::<Option<_>>()
         .ok_or_else(|| {
             "IP addresses or networks, separated by commas, such as 10.0.0.0/8, ::1".into()
         })
-}
-
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
-        Some(prefix) => whole(prefix, 0..=bits).ok()?,
-        None => bits,
-    };
-    Some((address, prefix))
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {

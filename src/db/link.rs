@@ -40,8 +40,8 @@ impl r2d2::ManageConnection for Manager {
     type Error = diesel::r2d2::Error;
 
     fn connect(&self) -> Result<Link, Self::Error> {
-        let mut pg = PgConnection::establish(&self.url)
-            .map_err(diesel::r2d2::Error::ConnectionError)?;
+        let mut pg =
+            PgConnection::establish(&self.url).map_err(diesel::r2d2::Error::ConnectionError)?;
         pg.batch_execute(&self.prelude)
             .map_err(diesel::r2d2::Error::QueryError)?;
         Ok(Link {

@@ -29,7 +29,11 @@ impl Invariant {
 /// # Errors
 /// When the statement fails.
 pub fn change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
-    take(conn, "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || $1, 0))", invariant)
+    take(
+        conn,
+        "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || $1, 0))",
+        invariant,
+    )
 }
 
 /// Holds the facts still until the transaction ends, together with others who rely on them: for acts that decide by them.
@@ -37,7 +41,11 @@ pub fn change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> 
 /// # Errors
 /// When the statement fails.
 pub fn rely(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
-    take(conn, "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ':' || $1, 0))", invariant)
+    take(
+        conn,
+        "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ':' || $1, 0))",
+        invariant,
+    )
 }
 
 fn take(conn: &mut PgConnection, sql: &str, invariant: Invariant) -> QueryResult<()> {

@@ -94,7 +94,14 @@ pub fn apply(conn: &mut PgConnection) -> Result<(), AppError> {
 pub fn open(url: &str) -> Result<PgConnection, AppError> {
     PgConnection::establish(url).map_err(|cause| {
         AppError::new(Code::DatabaseUnavailable)
-            .detail(cause.to_string().lines().next().unwrap_or_default().to_owned())
+            .detail(
+                cause
+                    .to_string()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
             .caused_by(cause)
     })
 }

@@ -182,7 +182,10 @@ impl Db {
 
     /// Runs `work` on a connection. One that turns out to be dead before it did anything is replaced, so that a
     /// database that came back is used again at once.
-    fn with_link<T>(&self, mut work: impl FnMut(&mut Link) -> Result<T, AppError>) -> Result<T, AppError> {
+    fn with_link<T>(
+        &self,
+        mut work: impl FnMut(&mut Link) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
         let mut spare = self.inner.size;
         loop {
             let mut link = self.inner.pool.get().map_err(|cause| {
@@ -290,7 +293,10 @@ fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where time comes in")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where time comes in"
+)]
 fn process_clock() -> DateTime<Utc> {
     Utc::now()
 }

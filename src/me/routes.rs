@@ -59,7 +59,10 @@ async fn change_password(
     app: State,
     body: Result<Json<PasswordChange>, AppError>,
 ) -> Result<Reply, AppError> {
-    let in_body = body.as_ref().ok().and_then(|body| body.value.change_token.clone());
+    let in_body = body
+        .as_ref()
+        .ok()
+        .and_then(|body| body.value.change_token.clone());
     let (by, id, version) = match (caller, bearer.0.or(in_body)) {
         (Some(caller), _) => (Actor::clone(&caller), caller.id, None),
         (None, Some(token)) => {
@@ -68,10 +71,20 @@ async fn change_password(
         }
         (None, None) => return Err(Code::AuthRequired.into()),
     };
-    let PasswordChange { current_password, new_password, .. } = body?.into_inner();
-    let mut proof = app.passwords.prove(&app.db, Claimant::Account(id), current_password).await?;
+    let PasswordChange {
+        current_password,
+        new_password,
+        ..
+    } = body?.into_inner();
+    let mut proof = app
+        .passwords
+        .prove(&app.db, Claimant::Account(id), current_password)
+        .await?;
     proof.is_right &= version.is_none_or(|version| version == proof.password_version);
-    let hash = app.passwords.choose(&app.db, Chooser::Account(id), new_password, "/newPassword").await?;
+    let hash = app
+        .passwords
+        .choose(&app.db, Chooser::Account(id), new_password, "/newPassword")
+        .await?;
     app.db
         .write(move |tx| service::change_password(tx, &by, id, &proof, &hash))
         .await?;

@@ -28,7 +28,12 @@ pub fn change_password(
 ) -> Acted<()> {
     if !proof.is_right {
         let act = crate::audit::Act::new("user.password.change", crate::audit::Subject::User(id));
-        return Err(crate::audit::refuse(tx, by, act, Code::AuthInvalidCredentials));
+        return Err(crate::audit::refuse(
+            tx,
+            by,
+            act,
+            Code::AuthInvalidCredentials,
+        ));
     }
     users::service::set_own_password(tx, by, id, proof.password_version, password)
 }

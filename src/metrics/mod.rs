@@ -10,14 +10,15 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 pub use prometheus::Error;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::http::{Observer, Sample};
 pub use server::serve;
 use watch::Watched;
 
@@ -40,7 +41,6 @@ struct Inner {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
-    in_flight: IntGauge,
     routes: RwLock<HashSet<Box<str>>>,
 }
 
@@ -63,7 +63,6 @@ impl Metrics {
             .buckets(DURATIONS.to_vec()),
             &["route"],
         )?;
-        let in_flight = IntGauge::new("http_requests_in_flight", "Requests not yet answered.")?;
         let build = IntGauge::with_opts(
             Opts::new("rosterd_build_info", "The version that runs; always 1.")
                 .const_label("version", env!("CARGO_PKG_VERSION")),
@@ -71,13 +70,11 @@ impl Metrics {
         build.set(1);
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
-        registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(build))?;
         let metrics = Self(Arc::new(Inner {
             registry,
             requests,
             durations,
-            in_flight,
             routes: RwLock::default(),
         }));
         process::watch(&metrics, started)?;
@@ -99,15 +96,6 @@ impl Metrics {
         self.0.registry.register(Box::new(watched))
     }
 
-    /// Counts a request as in flight until the answer is finished or dropped.
-    pub fn begin(&self) -> InFlight {
-        self.0.in_flight.inc();
-        InFlight {
-            metrics: self.clone(),
-            began: Instant::now(),
-        }
-    }
-
     /// Everything, in the text format 0.0.4 of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
@@ -116,20 +104,6 @@ impl Metrics {
             tracing::error!(%error, "the metrics can't be written");
         }
         page
-    }
-
-    fn record(&self, method: &Method, route: Option<&str>, status: StatusCode, began: Instant) {
-        let route = route
-            .filter(|pattern| self.is_known(pattern))
-            .unwrap_or(OTHER);
-        self.0
-            .requests
-            .with_label_values(&[method_label(method), route, status.as_str()])
-            .inc();
-        self.0
-            .durations
-            .with_label_values(&[route])
-            .observe(began.elapsed().as_secs_f64());
     }
 
     /// Whether the pattern has a label of its own, or can still get one.
@@ -151,43 +125,21 @@ impl Metrics {
     }
 }
 
-/// A request that is being answered.
-#[must_use]
-pub struct InFlight {
-    metrics: Metrics,
-    began: Instant,
-}
-
-impl InFlight {
-    /// Counts the answer. `route` is the pattern that matched, such as `/api/v1/users/{id}`, never the path itself;
-    /// `None` when nothing matched.
-    pub fn finish(self, method: &Method, route: Option<&str>, status: StatusCode) {
-        self.metrics.record(method, route, status, self.began);
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.metrics.0.in_flight.dec();
-    }
-}
-
-/// The methods of RFC 9110, section 9, and RFC 5789; a caller can make up any number of others.
-fn method_label(method: &Method) -> &str {
-    const KNOWN: [Method; 9] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::CONNECT,
-    ];
-    if KNOWN.contains(method) {
-        method.as_str()
-    } else {
-        OTHER
+impl Observer for Metrics {
+    fn observe(&self, sample: &Sample<'_>) {
+        let status = StatusCode::from_u16(sample.status).unwrap_or_default();
+        let route = if self.is_known(sample.route) {
+            sample.route
+        } else {
+            OTHER
+        };
+        self.0
+            .requests
+            .with_label_values(&[sample.method, route, status.as_str()])
+            .inc();
+        self.0
+            .durations
+            .with_label_values(&[route])
+            .observe(sample.duration.as_secs_f64());
     }
 }

@@ -59,7 +59,12 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Code::Overloaded`] when too many wait; the database's failures.
-    pub async fn prove(&self, db: &Db, who: Claimant, password: Password) -> Result<Proof, AppError> {
+    pub async fn prove(
+        &self,
+        db: &Db,
+        who: Claimant,
+        password: Password,
+    ) -> Result<Proof, AppError> {
         let account = db
             .read(move |tx| match &who {
                 Claimant::Name(name) => users::service::by_login_name(tx, name),
@@ -108,16 +113,21 @@ impl Passwords {
             email: email.as_deref(),
             service: "rosterd",
         };
-        self.policy.check(&password, &context).map_err(|weaknesses| {
-            let fault = |weakness: super::Weakness| Fault::new(pointer, weakness.code(), weakness.detail());
-            AppError::invalid(weaknesses.into_iter().map(fault).collect())
-        })?;
+        self.policy
+            .check(&password, &context)
+            .map_err(|weaknesses| {
+                let fault = |weakness: super::Weakness| {
+                    Fault::new(pointer, weakness.code(), weakness.detail())
+                };
+                AppError::invalid(weaknesses.into_iter().map(fault).collect())
+            })?;
         Ok(self.hasher.hash(password).await?)
     }
 }
 
 impl From<Overloaded> for AppError {
     fn from(overloaded: Overloaded) -> Self {
-        Self::new(Code::Overloaded).retry_after(std::time::Duration::from_secs(overloaded.retry_after_secs))
+        Self::new(Code::Overloaded)
+            .retry_after(std::time::Duration::from_secs(overloaded.retry_after_secs))
     }
 }

@@ -35,18 +35,31 @@ pub fn find(conn: &mut PgConnection, place: &KeptRow) -> QueryResult<Option<Kept
         .optional()
 }
 
-pub fn fill(conn: &mut PgConnection, place: &KeptRow, sealed: &[u8], made: Option<Uuid>) -> QueryResult<usize> {
+pub fn fill(
+    conn: &mut PgConnection,
+    place: &KeptRow,
+    sealed: &[u8],
+    made: Option<Uuid>,
+) -> QueryResult<usize> {
     diesel::update(kept_replies::table.find((&place.caller, &place.route, &place.key)))
-        .set((kept_replies::sealed_reply.eq(sealed), kept_replies::made.eq(made)))
+        .set((
+            kept_replies::sealed_reply.eq(sealed),
+            kept_replies::made.eq(made),
+        ))
         .execute(conn)
 }
 
 pub fn release(conn: &mut PgConnection, place: &KeptRow) -> QueryResult<usize> {
-    diesel::delete(kept_replies::table.find((&place.caller, &place.route, &place.key))).execute(conn)
+    diesel::delete(kept_replies::table.find((&place.caller, &place.route, &place.key)))
+        .execute(conn)
 }
 
 /// Frees this place when what it holds is older than `before`.
-pub fn expire(conn: &mut PgConnection, place: &KeptRow, before: DateTime<Utc>) -> QueryResult<usize> {
+pub fn expire(
+    conn: &mut PgConnection,
+    place: &KeptRow,
+    before: DateTime<Utc>,
+) -> QueryResult<usize> {
     diesel::delete(
         kept_replies::table
             .find((&place.caller, &place.route, &place.key))

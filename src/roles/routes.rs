@@ -7,7 +7,7 @@ use super::service::{self, NewPermission, Permission, Role};
 use crate::app::State;
 use crate::auth::{Can, needs};
 use crate::error::AppError;
-use crate::http::{Data, IdempotencyKey, Json, Limit, Page, Reply};
+use crate::http::{Data, IdempotencyKey, Json, Page, Reply};
 use crate::replies::{self, Ask};
 
 /// Mounts and documents them.
@@ -41,7 +41,11 @@ async fn list_roles(_by: Can<needs::ReadRoles>, app: State) -> Result<Reply, App
     responses((status = 200, description = "The role.", body = Data<Role>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/roles/{name}")]
-async fn get_role(_by: Can<needs::ReadRoles>, app: State, name: web::Path<String>) -> Result<Reply, AppError> {
+async fn get_role(
+    _by: Can<needs::ReadRoles>,
+    app: State,
+    name: web::Path<String>,
+) -> Result<Reply, AppError> {
     let role = app.db.read(move |tx| service::show(tx, &name)).await?;
     Reply::resource(&role)
 }
@@ -80,7 +84,10 @@ async fn register_permission(
         .write(move |tx| {
             replies::once(tx, &vault, &by, &ask, |tx| {
                 let permission = service::register(tx, &by, &new)?;
-                let reply = Reply::created(format!("/api/v1/permissions/{}", permission.name), &permission)?;
+                let reply = Reply::created(
+                    format!("/api/v1/permissions/{}", permission.name),
+                    &permission,
+                )?;
                 Ok((reply, None))
             })
         })
@@ -95,7 +102,13 @@ async fn register_permission(
     responses((status = 204, description = "Done."))
 )]
 #[delete("/api/v1/permissions/{name}")]
-async fn remove_permission(by: Can<needs::ManageRoles>, app: State, name: web::Path<String>) -> Result<Reply, AppError> {
-    app.db.write(move |tx| service::unregister(tx, &by, &name)).await?;
+async fn remove_permission(
+    by: Can<needs::ManageRoles>,
+    app: State,
+    name: web::Path<String>,
+) -> Result<Reply, AppError> {
+    app.db
+        .write(move |tx| service::unregister(tx, &by, &name))
+        .await?;
     Ok(Reply::no_content())
 }

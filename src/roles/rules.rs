@@ -37,7 +37,11 @@ impl PermissionName {
                 && part.chars().all(|c| c.is_ascii_alphanumeric())
         };
         let well_formed = text.len() <= 100 && text.contains('.') && text.split('.').all(is_part);
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(BadName::Permission) }
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadName::Permission)
+        }
     }
 
     /// The name.
@@ -59,8 +63,14 @@ impl RoleName {
     pub fn parse(text: &str) -> Result<Self, BadName> {
         let well_formed = (2..=50).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(BadName::Role) }
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadName::Role)
+        }
     }
 
     /// The name.
@@ -102,7 +112,11 @@ impl Held {
     /// Those of `wanted` that are not among them.
     #[must_use]
     pub fn lacks<'a>(&self, wanted: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-        wanted.into_iter().filter(|name| !self.has(name)).cloned().collect()
+        wanted
+            .into_iter()
+            .filter(|name| !self.has(name))
+            .cloned()
+            .collect()
     }
 
     /// Whether everything in `other` is among them.
@@ -118,7 +132,13 @@ impl Held {
     /// What is among both: a token's or client's own list never gives more than its owner holds.
     #[must_use]
     pub fn narrowed_to(&self, names: &[String]) -> Self {
-        Self::These(names.iter().filter(|name| self.has(name)).cloned().collect())
+        Self::These(
+            names
+                .iter()
+                .filter(|name| self.has(name))
+                .cloned()
+                .collect(),
+        )
     }
 }
 
@@ -132,7 +152,19 @@ mod tests {
         for good in ["users.read", "a.b", "assets.readAll2", "a.b.c"] {
             assert!(PermissionName::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "users", "users.", ".read", "Users.read", "users.Read", "users..read", "users.re ad", "users.*", "ü.a", "a.b\0"] {
+        for bad in [
+            "",
+            "users",
+            "users.",
+            ".read",
+            "Users.read",
+            "users.Read",
+            "users..read",
+            "users.re ad",
+            "users.*",
+            "ü.a",
+            "a.b\0",
+        ] {
             assert!(PermissionName::parse(bad).is_err(), "{bad}");
         }
     }

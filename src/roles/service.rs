@@ -91,7 +91,11 @@ impl From<PermissionRow> for Permission {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPermission {
     /// `resource.action`.
-    #[schema(example = "assets.read", pattern = r"^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+$", max_length = 100)]
+    #[schema(
+        example = "assets.read",
+        pattern = r"^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+$",
+        max_length = 100
+    )]
     pub name: String,
     /// What it permits.
     #[validate(length(max = 500))]
@@ -124,7 +128,10 @@ pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
     let role = get(tx, name)?;
     let held = Held::of(&role.name, &role.permissions, &[]);
     let permissions = list_held(tx, &held)?;
-    Ok(Role { permissions, ..role })
+    Ok(Role {
+        permissions,
+        ..role
+    })
 }
 
 /// The role of this name with the permissions that are written to it: for `SuperAdmin` none, it holds everything.
@@ -190,7 +197,11 @@ pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppE
                 Code::PermissionUnknown.as_str(),
                 "this permission is not in the catalogue",
             );
-            error = Some(error.unwrap_or_else(|| Code::PermissionUnknown.into()).at(fault));
+            error = Some(
+                error
+                    .unwrap_or_else(|| Code::PermissionUnknown.into())
+                    .at(fault),
+            );
         }
     }
     match error {
@@ -209,14 +220,21 @@ pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppE
 /// # Errors
 /// When the database fails.
 pub fn catalogue(tx: &mut Tx<'_>) -> Result<Vec<Permission>, AppError> {
-    Ok(store::catalogue(tx.conn)?.into_iter().map(Permission::from).collect())
+    Ok(store::catalogue(tx.conn)?
+        .into_iter()
+        .map(Permission::from)
+        .collect())
 }
 
 /// Registers a permission.
 ///
 /// # Errors
 /// [`Code::RequestInvalid`] for a name that is none, [`Code::PermissionNameConflict`].
-pub fn register(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, new: &NewPermission) -> Acted<Permission> {
+pub fn register(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ManageRoles>,
+    new: &NewPermission,
+) -> Acted<Permission> {
     let name = PermissionName::parse(&new.name)
         .map_err(|wrong| AppError::fault("/name", "invalid_format", wrong.to_string()))?;
     lock::rely(tx.conn, lock::Invariant::Authority)?;
@@ -224,7 +242,11 @@ pub fn register(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, new: &NewPermissi
     let row = row_of(tx, &name, new.description.clone());
     store::insert_permission(tx.conn, &row)
         .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
-    audit::record(tx, by, Act::new("permission.register", Subject::Permission(row.name.clone())))?;
+    audit::record(
+        tx,
+        by,
+        Act::new("permission.register", Subject::Permission(row.name.clone())),
+    )?;
     Ok(row.into())
 }
 
@@ -234,10 +256,17 @@ pub fn register(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, new: &NewPermissi
 /// When the database fails.
 pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> Acted<()> {
     let rows: Vec<PermissionRow> = names.iter().map(|name| row_of(tx, name, None)).collect();
-    let known = store::known(tx.conn, &rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>())?;
+    let known = store::known(
+        tx.conn,
+        &rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>(),
+    )?;
     store::insert_missing_permissions(tx.conn, &rows)?;
     for row in rows.into_iter().filter(|row| !known.contains(&row.name)) {
-        audit::record(tx, &Actor::system(), Act::new("permission.register", Subject::Permission(row.name)))?;
+        audit::record(
+            tx,
+            &Actor::system(),
+            Act::new("permission.register", Subject::Permission(row.name)),
+        )?;
     }
     Ok(())
 }
@@ -249,7 +278,12 @@ pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> Acted<()> 
 pub fn unregister(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, name: &str) -> Acted<()> {
     lock::change(tx.conn, lock::Invariant::Authority)?;
     by.renew(tx)?;
-    let act = || Act::new("permission.unregister", Subject::Permission(name.to_owned()));
+    let act = || {
+        Act::new(
+            "permission.unregister",
+            Subject::Permission(name.to_owned()),
+        )
+    };
     let row = store::permission(tx.conn, name)?.ok_or(Code::NotFound)?;
     if row.built_in {
         return Err(audit::refuse(tx, by, act(), Code::PermissionBuiltIn));

@@ -74,10 +74,15 @@ pub fn known(conn: &mut PgConnection, names: &[String]) -> QueryResult<Vec<Strin
 }
 
 pub fn insert_permission(conn: &mut PgConnection, row: &PermissionRow) -> QueryResult<usize> {
-    diesel::insert_into(permissions::table).values(row).execute(conn)
+    diesel::insert_into(permissions::table)
+        .values(row)
+        .execute(conn)
 }
 
-pub fn insert_missing_permissions(conn: &mut PgConnection, rows: &[PermissionRow]) -> QueryResult<usize> {
+pub fn insert_missing_permissions(
+    conn: &mut PgConnection,
+    rows: &[PermissionRow],
+) -> QueryResult<usize> {
     diesel::insert_into(permissions::table)
         .values(rows)
         .on_conflict_do_nothing()

@@ -44,8 +44,15 @@ struct SignIn {
 )]
 #[post("/api/v1/auth/login")]
 async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, AppError> {
-    let SignIn { username, password, remember_me } = body.into_inner();
-    let proof = app.passwords.prove(&app.db, Claimant::Name(username), password).await?;
+    let SignIn {
+        username,
+        password,
+        remember_me,
+    } = body.into_inner();
+    let proof = app
+        .passwords
+        .prove(&app.db, Claimant::Name(username), password)
+        .await?;
     let means = app.means.clone();
     let tokens = app
         .db
@@ -68,7 +75,12 @@ struct Refresh {
     responses((status = 200, description = "New tokens.", body = Data<Tokens>))
 )]
 #[post("/api/v1/auth/refresh")]
-async fn refresh(app: State, origin: Origin, caller: Option<SignedIn>, body: Json<Refresh>) -> Result<Reply, AppError> {
+async fn refresh(
+    app: State,
+    origin: Origin,
+    caller: Option<SignedIn>,
+    body: Json<Refresh>,
+) -> Result<Reply, AppError> {
     let token = body.into_inner().refresh_token;
     let caller = caller.map(|caller| caller.session);
     let means = app.means.clone();

@@ -78,7 +78,12 @@ pub enum Presented {
 
 /// Judges a token of generation `presented` of a session whose newest is `newest`, made at `rotated_at`.
 #[must_use]
-pub fn judge(presented: i32, newest: i32, rotated_at: DateTime<Utc>, now: DateTime<Utc>) -> Presented {
+pub fn judge(
+    presented: i32,
+    newest: i32,
+    rotated_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Presented {
     if presented == newest {
         Presented::Newest
     } else if presented + 1 == newest && now - rotated_at <= GRACE {

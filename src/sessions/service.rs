@@ -27,7 +27,13 @@ pub struct Means {
 /// # Errors
 /// [`Code::AuthInvalidCredentials`], the same for everything but a right password of an account that is not deleted;
 /// after that [`Code::AuthUserInactive`], [`Code::AuthPasswordChangeRequired`] (with a `changeToken`).
-pub fn sign_in(tx: &mut Tx<'_>, means: &Means, proof: &Proof, remember_me: bool, origin: &Origin) -> Acted<Tokens> {
+pub fn sign_in(
+    tx: &mut Tx<'_>,
+    means: &Means,
+    proof: &Proof,
+    remember_me: bool,
+    origin: &Origin,
+) -> Acted<Tokens> {
     const ACT: &str = "session.create";
     let caller = Actor::anonymous(origin.clone());
     let subject = proof.account.map_or(Subject::Nothing, Subject::User);
@@ -39,13 +45,25 @@ pub fn sign_in(tx: &mut Tx<'_>, means: &Means, proof: &Proof, remember_me: bool,
         proof.is_right && row.deleted_at.is_none() && row.password_version == proof.password_version
     });
     let Some(row) = row else {
-        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), Code::AuthInvalidCredentials));
+        return Err(audit::refuse(
+            tx,
+            &caller,
+            Act::new(ACT, subject),
+            Code::AuthInvalidCredentials,
+        ));
     };
     if !row.is_active || row.expires_at.is_some_and(|end| end <= tx.now) {
-        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), Code::AuthUserInactive));
+        return Err(audit::refuse(
+            tx,
+            &caller,
+            Act::new(ACT, subject),
+            Code::AuthUserInactive,
+        ));
     }
     if row.must_change_password {
-        let token = means.issuer.change_token(row.id, row.password_version, tx.now)?;
+        let token = means
+            .issuer
+            .change_token(row.id, row.password_version, tx.now)?;
         let why = AppError::new(Code::AuthPasswordChangeRequired).extend("changeToken", token);
         return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), why));
     }
@@ -80,8 +98,8 @@ pub fn refresh(
     origin: &Origin,
 ) -> Acted<Tokens> {
     const ACT: &str = "session.refresh";
-    let (id, generation) =
-        store::refresh_token(tx.conn, &secrets::digest(presented))?.ok_or(Code::AuthRefreshTokenInvalid)?;
+    let (id, generation) = store::refresh_token(tx.conn, &secrets::digest(presented))?
+        .ok_or(Code::AuthRefreshTokenInvalid)?;
     let mut session = store::hold(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
     if session.ended_at.is_some() || caller.is_some_and(|caller| caller != id) {
         return Err(Code::AuthRefreshTokenInvalid.into());
@@ -109,13 +127,23 @@ pub fn refresh(
             session.rotated_at = tx.now;
             session.last_seen_at = tx.now;
             store::rotated(tx.conn, id, session.generation, tx.now)?;
-            store::insert_refresh_token(tx.conn, &secrets::digest(&successor), id, session.generation)?;
+            store::insert_refresh_token(
+                tx.conn,
+                &secrets::digest(&successor),
+                id,
+                session.generation,
+            )?;
             audit::record(tx, &actor, Act::new(ACT, Subject::Session(id)))?;
         }
         Presented::JustReplaced => {}
         Presented::Reused => {
             store::end(tx.conn, id, Ending::RefreshTokenReused.as_str(), tx.now)?;
-            return Err(audit::refuse(tx, &actor, Act::new(ACT, Subject::Session(id)), Code::AuthRefreshTokenReused));
+            return Err(audit::refuse(
+                tx,
+                &actor,
+                Act::new(ACT, Subject::Session(id)),
+                Code::AuthRefreshTokenReused,
+            ));
         }
     }
     Ok(tokens(tx, means, session, successor, user)?)
@@ -127,7 +155,11 @@ pub fn refresh(
 /// When the database fails.
 pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
     store::end(tx.conn, by.session, Ending::SignedOut.as_str(), tx.now)?;
-    audit::record(tx, by, Act::new("session.end", Subject::Session(by.session)))?;
+    audit::record(
+        tx,
+        by,
+        Act::new("session.end", Subject::Session(by.session)),
+    )?;
     Ok(())
 }
 
@@ -135,7 +167,12 @@ pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn end_all(tx: &mut Tx<'_>, user: UserId, why: Ending, spare: Option<SessionId>) -> Result<usize, AppError> {
+pub fn end_all(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    why: Ending,
+    spare: Option<SessionId>,
+) -> Result<usize, AppError> {
     Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
 }
 
@@ -147,7 +184,24 @@ pub fn count(tx: &mut Tx<'_>, user: UserId) -> Result<i64, AppError> {
     Ok(store::count(tx.conn, user, tx.now)?)
 }
 
-fn new_session(tx: &Tx<'_>, terms: &Terms, user: UserId, remember_me: bool, origin: &Origin) -> SessionRow {
+/// Forgets sessions that nobody can use any more and whose end nobody asks about: a month after their last limit.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::forget_before(
+        tx.conn,
+        tx.now - chrono::TimeDelta::days(30),
+    )?)
+}
+
+fn new_session(
+    tx: &Tx<'_>,
+    terms: &Terms,
+    user: UserId,
+    remember_me: bool,
+    origin: &Origin,
+) -> SessionRow {
     let (idle, max) = terms.limits(remember_me);
     SessionRow {
         id: SessionId::new(tx.now),

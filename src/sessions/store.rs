@@ -26,7 +26,9 @@ pub struct SessionRow {
 }
 
 pub fn insert(conn: &mut PgConnection, row: &SessionRow) -> QueryResult<usize> {
-    diesel::insert_into(sessions::table).values(row).execute(conn)
+    diesel::insert_into(sessions::table)
+        .values(row)
+        .execute(conn)
 }
 
 /// Reads a session and holds it until the transaction ends.
@@ -55,7 +57,10 @@ pub fn insert_refresh_token(
 }
 
 /// The session of a refresh token, and which generation of it the token is.
-pub fn refresh_token(conn: &mut PgConnection, digest: &[u8]) -> QueryResult<Option<(SessionId, i32)>> {
+pub fn refresh_token(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> QueryResult<Option<(SessionId, i32)>> {
     refresh_tokens::table
         .find(digest)
         .select((refresh_tokens::session_id, refresh_tokens::generation))
@@ -64,7 +69,12 @@ pub fn refresh_token(conn: &mut PgConnection, digest: &[u8]) -> QueryResult<Opti
 }
 
 /// Notes that a session has a newer refresh token.
-pub fn rotated(conn: &mut PgConnection, id: SessionId, generation: i32, now: DateTime<Utc>) -> QueryResult<usize> {
+pub fn rotated(
+    conn: &mut PgConnection,
+    id: SessionId,
+    generation: i32,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
     diesel::update(sessions::table.find(id))
         .set((
             sessions::generation.eq(generation),
@@ -74,10 +84,22 @@ pub fn rotated(conn: &mut PgConnection, id: SessionId, generation: i32, now: Dat
         .execute(conn)
 }
 
-pub fn end(conn: &mut PgConnection, id: SessionId, reason: &str, now: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::update(sessions::table.find(id).filter(sessions::ended_at.is_null()))
-        .set((sessions::ended_at.eq(now), sessions::ended_reason.eq(reason)))
-        .execute(conn)
+pub fn end(
+    conn: &mut PgConnection,
+    id: SessionId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(
+        sessions::table
+            .find(id)
+            .filter(sessions::ended_at.is_null()),
+    )
+    .set((
+        sessions::ended_at.eq(now),
+        sessions::ended_reason.eq(reason),
+    ))
+    .execute(conn)
 }
 
 /// Ends every session of an account but `spare`; how many those were.
@@ -91,10 +113,15 @@ pub fn end_all(
     let of_user = sessions::table
         .filter(sessions::user_id.eq(user))
         .filter(sessions::ended_at.is_null());
-    let values = (sessions::ended_at.eq(now), sessions::ended_reason.eq(reason));
+    let values = (
+        sessions::ended_at.eq(now),
+        sessions::ended_reason.eq(reason),
+    );
     match spare {
         None => diesel::update(of_user).set(values).execute(conn),
-        Some(spare) => diesel::update(of_user.filter(sessions::id.ne(spare))).set(values).execute(conn),
+        Some(spare) => diesel::update(of_user.filter(sessions::id.ne(spare)))
+            .set(values)
+            .execute(conn),
     }
 }
 
@@ -106,4 +133,9 @@ pub fn count(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Query
         .filter(sessions::expires_at.gt(now))
         .count()
         .get_result(conn)
+}
+
+/// Removes the sessions that reached their absolute limit before `limit`, with their refresh tokens.
+pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::expires_at.lt(limit))).execute(conn)
 }

@@ -29,8 +29,16 @@ pub fn replace_permissions(
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     let permissions = roles::service::grantable(tx, wanted)?;
     let had = &scene.row.permissions;
-    let added: Vec<String> = permissions.iter().filter(|name| !had.contains(name)).cloned().collect();
-    let deed = if added.is_empty() { Deed::Withdraw } else { Deed::Grant(added) };
+    let added: Vec<String> = permissions
+        .iter()
+        .filter(|name| !had.contains(name))
+        .cloned()
+        .collect();
+    let deed = if added.is_empty() {
+        Deed::Withdraw
+    } else {
+        Deed::Grant(added)
+    };
     scene.permit(tx, by, ACT, &[deed], expected)?;
     let changes = Changes {
         permissions: Some(permissions).filter(|names| names != had),
@@ -50,7 +58,11 @@ pub fn set_active(
     active: bool,
     expected: &IfMatch,
 ) -> Acted<User> {
-    let act = if active { "user.enable" } else { "user.disable" };
+    let act = if active {
+        "user.enable"
+    } else {
+        "user.disable"
+    };
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, act, &[Deed::SetActive(active)], expected)?;
     if !active {

@@ -39,7 +39,12 @@ pub fn reset_password(
 ///
 /// # Errors
 /// As [`reset_password`], and [`Code::LastSuperAdmin`].
-pub fn remove_password(tx: &mut Tx<'_>, by: &Can<needs::ResetPasswords>, id: UserId, expected: &IfMatch) -> Acted<()> {
+pub fn remove_password(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ResetPasswords>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
     const ACT: &str = "user.password.remove";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::RemovePassword], expected)?;
@@ -70,19 +75,36 @@ pub fn set_own_password(
         must_change_password: Some(false),
         ..Changes::default()
     };
-    replace(tx, by, "user.password.change", &row, &changes, by.session_id())
+    replace(
+        tx,
+        by,
+        "user.password.change",
+        &row,
+        &changes,
+        by.session_id(),
+    )
 }
 
 /// Ends all sessions of an account.
 ///
 /// # Errors
 /// 404; the refusals of the rules of authority; 412.
-pub fn sign_out(tx: &mut Tx<'_>, by: &Can<needs::RevokeSessions>, id: UserId, expected: &IfMatch) -> Acted<()> {
+pub fn sign_out(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::RevokeSessions>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
     const ACT: &str = "user.signOut";
     let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
     scene.permit(tx, by, ACT, &[Deed::SignOut], expected)?;
     let ended = sessions::service::end_all(tx, id, Ending::SignedOutByOther, None)?;
-    audit::record(tx, by, Act::new(ACT, Subject::User(id)).changing(json!({"sessions": ended}), json!({"sessions": 0})))?;
+    audit::record(
+        tx,
+        by,
+        Act::new(ACT, Subject::User(id))
+            .changing(json!({"sessions": ended}), json!({"sessions": 0})),
+    )?;
     Ok(())
 }
 

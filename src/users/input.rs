@@ -9,8 +9,9 @@ use validator::Validate;
 use super::rules::values::{self, BadValue, Email, Username};
 use super::store::{Changes, UserRow};
 use crate::error::{AppError, Fault, Faults};
-use crate::http::{Patch, merge_json};
-use crate::passwords::Password;
+use crate::http::Patch;
+use crate::http::merge::merge_json;
+use crate::passwords::{Chooser, Password};
 
 /// An account to make.
 #[derive(Deserialize, ToSchema, Validate)]
@@ -69,22 +70,43 @@ impl NewUser {
     pub fn check(self) -> Result<(Draft, Option<Password>), AppError> {
         let mut faults = Faults::default();
         let username = faults.take("/username", Username::parse(&self.username));
-        let display_name = optional(&mut faults, "/displayName", self.display_name, |text| values::display_name(&text));
-        let email = optional(&mut faults, "/email", self.email, |text| Email::parse(&text));
-        let tags = take_tags(&mut faults, &self.tags);
-        let attributes = faults.take("/attributes", values::attributes(Value::Object(self.attributes)));
-        let draft = username.zip(tags).zip(attributes).map(|((username, tags), attributes)| Draft {
-            username,
-            role: self.role,
-            is_active: self.is_active.unwrap_or(true),
-            permissions: self.permissions,
-            display_name,
-            email,
-            tags,
-            attributes,
-            must_change_password: self.must_change_password,
+        let display_name = optional(&mut faults, "/displayName", self.display_name, |text| {
+            values::display_name(&text)
         });
+        let email = optional(&mut faults, "/email", self.email, |text| {
+            Email::parse(&text)
+        });
+        let tags = take_tags(&mut faults, &self.tags);
+        let attributes = faults.take(
+            "/attributes",
+            values::attributes(Value::Object(self.attributes)),
+        );
+        let draft = username
+            .zip(tags)
+            .zip(attributes)
+            .map(|((username, tags), attributes)| Draft {
+                username,
+                role: self.role,
+                is_active: self.is_active.unwrap_or(true),
+                permissions: self.permissions,
+                display_name,
+                email,
+                tags,
+                attributes,
+                must_change_password: self.must_change_password,
+            });
         Ok((faults.finish(draft)?, self.password))
+    }
+}
+
+impl Draft {
+    /// For whom a password of this account is chosen.
+    #[must_use]
+    pub fn chooser(&self) -> Chooser {
+        Chooser::New {
+            username: self.username.as_str().to_owned(),
+            email: self.email.as_ref().map(|email| email.as_str().to_owned()),
+        }
     }
 }
 
@@ -94,29 +116,40 @@ impl NewUser {
 #[schema(example = json!({"displayName": "Ada Lovelace", "tags": ["staff"], "expiresAtUtc": null}))]
 pub struct UserPatch {
     /// Another username; it can't be cleared.
+    #[schema(value_type = Option<String>)]
     pub username: Patch<String>,
     /// What people call this person.
+    #[schema(value_type = Option<String>)]
     pub display_name: Patch<String>,
     /// Another address is not confirmed until it is confirmed anew, unless `emailConfirmed` says so.
+    #[schema(value_type = Option<String>)]
     pub email: Patch<String>,
     /// Whether the address was proven to be this person's.
+    #[schema(value_type = Option<bool>)]
     pub email_confirmed: Patch<bool>,
     /// Another role.
+    #[schema(value_type = Option<String>)]
     pub role: Patch<String>,
     /// All the labels that it has from then on.
+    #[schema(value_type = Option<Vec<String>>)]
     pub tags: Patch<Vec<String>>,
     /// Merged member by member; a member that is `null` is removed.
-    #[schema(value_type = Object, nullable)]
+    #[schema(value_type = Option<Object>)]
     pub attributes: Patch<Value>,
     /// Whether the password must be changed at the next sign-in.
+    #[schema(value_type = Option<bool>)]
     pub must_change_password: Patch<bool>,
     /// When it stops being good.
+    #[schema(value_type = Option<DateTime<Utc>>)]
     pub expires_at_utc: Patch<DateTime<Utc>>,
     /// Who vouches for this person; cleared it is `local`.
+    #[schema(value_type = Option<String>)]
     pub auth_provider: Patch<String>,
     /// The id of this person at that provider.
+    #[schema(value_type = Option<String>)]
     pub auth_id: Patch<String>,
     /// Needs `users.disable` too.
+    #[schema(value_type = Option<bool>)]
     pub is_active: Patch<bool>,
 }
 
@@ -136,12 +169,23 @@ impl UserPatch {
     pub fn check(self) -> Result<Change, AppError> {
         let mut faults = Faults::default();
         let set = Changes {
-            username: required(&mut faults, "/username", &self.username, |text| Username::parse(text))
-                .map(|name| name.as_str().to_owned()),
-            display_name: clearable(&mut faults, "/displayName", &self.display_name, |text| values::display_name(text)),
-            email: clearable(&mut faults, "/email", &self.email, |text| Email::parse(text))
-                .map(|email| email.map(|email| email.as_str().to_owned())),
-            email_confirmed: required(&mut faults, "/emailConfirmed", &self.email_confirmed, |yes| Ok(*yes)),
+            username: required(&mut faults, "/username", &self.username, |text| {
+                Username::parse(text)
+            })
+            .map(|name| name.as_str().to_owned()),
+            display_name: clearable(&mut faults, "/displayName", &self.display_name, |text| {
+                values::display_name(text)
+            }),
+            email: clearable(&mut faults, "/email", &self.email, |text| {
+                Email::parse(text)
+            })
+            .map(|email| email.map(|email| email.as_str().to_owned())),
+            email_confirmed: required(
+                &mut faults,
+                "/emailConfirmed",
+                &self.email_confirmed,
+                |yes| Ok(*yes),
+            ),
             role: required(&mut faults, "/role", &self.role, |name| Ok(name.clone())),
             is_active: required(&mut faults, "/isActive", &self.is_active, |yes| Ok(*yes)),
             tags: match &self.tags {
@@ -149,11 +193,22 @@ impl UserPatch {
                 Patch::Clear => Some(Vec::new()),
                 Patch::Set(tags) => take_tags(&mut faults, tags),
             },
-            must_change_password: required(&mut faults, "/mustChangePassword", &self.must_change_password, |yes| Ok(*yes)),
-            auth_provider: clearable(&mut faults, "/authProvider", &self.auth_provider, |text| values::foreign_name(text))
-                .map(|name| name.unwrap_or_else(|| "local".to_owned())),
-            auth_id: clearable(&mut faults, "/authId", &self.auth_id, |text| values::foreign_name(text)),
-            expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| Ok(*time)),
+            must_change_password: required(
+                &mut faults,
+                "/mustChangePassword",
+                &self.must_change_password,
+                |yes| Ok(*yes),
+            ),
+            auth_provider: clearable(&mut faults, "/authProvider", &self.auth_provider, |text| {
+                values::foreign_name(text)
+            })
+            .map(|name| name.unwrap_or_else(|| "local".to_owned())),
+            auth_id: clearable(&mut faults, "/authId", &self.auth_id, |text| {
+                values::foreign_name(text)
+            }),
+            expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| {
+                Ok(*time)
+            }),
             ..Changes::default()
         };
         if let Patch::Set(attributes) = &self.attributes {
@@ -187,8 +242,12 @@ impl Change {
             role: set.role.filter(|role| *role != row.role),
             is_active: set.is_active.filter(|active| *active != row.is_active),
             tags: set.tags.filter(|tags| *tags != row.tags),
-            attributes: self.merged_attributes(row)?.filter(|attributes| *attributes != row.attributes),
-            must_change_password: set.must_change_password.filter(|must| *must != row.must_change_password),
+            attributes: self
+                .merged_attributes(row)?
+                .filter(|attributes| *attributes != row.attributes),
+            must_change_password: set
+                .must_change_password
+                .filter(|must| *must != row.must_change_password),
             auth_provider: set.auth_provider.filter(|name| *name != row.auth_provider),
             auth_id: set.auth_id.filter(|id| *id != row.auth_id),
             expires_at: set.expires_at.filter(|end| *end != row.expires_at),
@@ -258,7 +317,8 @@ fn clearable<T, U>(
 fn take_tags(faults: &mut Faults, tags: &[String]) -> Option<Vec<String>> {
     values::tags(tags)
         .map_err(|(index, wrong)| {
-            let pointer = index.map_or_else(|| "/tags".to_owned(), |index| format!("/tags/{index}"));
+            let pointer =
+                index.map_or_else(|| "/tags".to_owned(), |index| format!("/tags/{index}"));
             faults.add(Fault::new(pointer, wrong.code, wrong.detail));
         })
         .ok()

@@ -77,7 +77,9 @@ impl Sort {
     /// Reads `createdAtUtc`, `username` or `lastLoginAtUtc`, each with a `-` before it for descending.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        let (descending, name) = text
+            .strip_prefix('-')
+            .map_or((false, text), |name| (true, name));
         let by = match name {
             "createdAtUtc" => SortKey::CreatedAt,
             "username" => SortKey::Username,
@@ -104,12 +106,15 @@ impl Sort {
     }
 
     fn position(self, row: &UserRow) -> Position {
-        let time = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let time =
+            |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
         Position {
             key: match self.by {
                 SortKey::CreatedAt => time(row.created_at),
                 SortKey::Username => row.username.clone(),
-                SortKey::LastLogin => row.last_login_at.map_or_else(|| "-infinity".to_owned(), time),
+                SortKey::LastLogin => row
+                    .last_login_at
+                    .map_or_else(|| "-infinity".to_owned(), time),
             },
             id: row.id,
         }
@@ -160,9 +165,16 @@ pub fn list(
     let wanted = usize::try_from(limit).unwrap_or_default();
     let has_more = rows.len() > wanted;
     rows.truncate(wanted);
-    let next = rows.last().filter(|_| has_more).map(|last| filter.sort.position(last));
+    let next = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|last| filter.sort.position(last));
     let total = if count {
-        Some(matching(filter, giving.as_deref()).count().get_result(tx.conn)?)
+        Some(
+            matching(filter, giving.as_deref())
+                .count()
+                .get_result(tx.conn)?,
+        )
     } else {
         None
     };
@@ -174,7 +186,10 @@ pub fn list(
     let users = rows
         .into_iter()
         .map(|row| {
-            let of_role = bundles.get(&row.role).map(Vec::as_slice).unwrap_or_default();
+            let of_role = bundles
+                .get(&row.role)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let held = Held::of(&row.role, of_role, &row.permissions);
             let effective = roles::service::names(&held, &catalogue);
             User::new(row, effective)
@@ -193,7 +208,12 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
         query.filter(users::deleted_at.is_null())
     };
     if let Some(part) = &filter.query {
-        let pattern = format!("%{}%", part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        let pattern = format!(
+            "%{}%",
+            part.replace('\\', "\\\\")
+                .replace('%', "\\%")
+                .replace('_', "\\_")
+        );
         query = query.filter(
             users::username
                 .ilike(pattern.clone())
@@ -205,7 +225,11 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
         query = query.filter(users::username.eq(Username::normalize(name)));
     }
     if let Some(address) = &filter.email {
-        query = query.filter(sql::<Bool>("lower(users.email) = lower(").bind::<Text, _>(address).sql(")"));
+        query = query.filter(
+            sql::<Bool>("lower(users.email) = lower(")
+                .bind::<Text, _>(address)
+                .sql(")"),
+        );
     }
     if let Some(role) = &filter.role {
         query = query.filter(users::role.eq(role));
@@ -235,7 +259,11 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
 
 fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Query<'a> {
     let expression = sort.expression();
-    let (direction, beyond) = if sort.descending { ("DESC", "<") } else { ("ASC", ">") };
+    let (direction, beyond) = if sort.descending {
+        ("DESC", "<")
+    } else {
+        ("ASC", ">")
+    };
     let query = match after {
         None => query,
         Some(last) => query.filter(
@@ -247,7 +275,9 @@ fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Que
                 .sql(")"),
         ),
     };
-    query.order(sql::<Text>(&format!("{expression} {direction}, users.id {direction}")))
+    query.order(sql::<Text>(&format!(
+        "{expression} {direction}, users.id {direction}"
+    )))
 }
 
 /// A filter's text as the JSON number, boolean or null that it may also stand for.

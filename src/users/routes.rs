@@ -12,7 +12,9 @@ use super::service::{self, NewUser, UserPatch};
 use crate::app::State;
 use crate::auth::{Can, needs};
 use crate::error::AppError;
-use crate::http::{Data, FromQuery, IdempotencyKey, IfMatch, Json, Limit, Noted, Page, Params, Query, Reply};
+use crate::http::{
+    Data, FromQuery, IdempotencyKey, IfMatch, Json, Limit, Noted, Page, Params, Query, Reply,
+};
 use crate::ids::UserId;
 use crate::passwords::{Chooser, Password};
 use crate::replies::{self, Ask};
@@ -52,7 +54,11 @@ async fn create_user(
     let ask = Ask::new(&app.vault, "createUser", key.0, &body.raw);
     let (draft, password) = body.into_inner().check()?;
     let hash = match password {
-        Some(password) => Some(app.passwords.choose(&app.db, draft.chooser(), password, "/password").await?),
+        Some(password) => Some(
+            app.passwords
+                .choose(&app.db, draft.chooser(), password, "/password")
+                .await?,
+        ),
         None => None,
     };
     let vault = app.vault.clone();
@@ -110,10 +116,14 @@ struct ListRequest {
 
 impl FromQuery for ListRequest {
     fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
-        let sort = params.take_with("sort", |text| Sort::parse(text).ok_or(("invalid_value", "is no order known here")));
+        let sort = params.take_with("sort", |text| {
+            Sort::parse(text).ok_or(("invalid_value", "is no order known here"))
+        });
         Ok(Self {
             filter: Filter {
-                query: params.take("query").filter(|part: &String| !part.is_empty()),
+                query: params
+                    .take("query")
+                    .filter(|part: &String| !part.is_empty()),
                 username: params.take("username"),
                 email: params.take("email"),
                 role: params.take("role"),
@@ -139,15 +149,41 @@ impl FromQuery for ListRequest {
     responses((status = 200, description = "One page.", body = Page<User>))
 )]
 #[get("/api/v1/users")]
-async fn list_users(by: Can<needs::ReadUsers>, app: State, query: Query<ListRequest>) -> Result<Reply, AppError> {
-    let ListRequest { filter, limit, cursor, count } = query.into_inner();
-    let context = format!("users {}", serde_json::to_string(&filter).map_err(AppError::internal)?);
-    let after = cursor.map(|cursor| app.cursors.decode(&context, &cursor)).transpose()?;
+async fn list_users(
+    by: Can<needs::ReadUsers>,
+    app: State,
+    query: Query<ListRequest>,
+) -> Result<Reply, AppError> {
+    let ListRequest {
+        filter,
+        limit,
+        cursor,
+        count,
+    } = query.into_inner();
+    let context = format!(
+        "users {}",
+        serde_json::to_string(&filter).map_err(AppError::internal)?
+    );
+    let after = cursor
+        .map(|cursor| app.cursors.decode(&context, &cursor))
+        .transpose()?;
     let page = app
         .db
-        .read(move |tx| service::list(tx, &by, &filter, after.as_ref(), i64::from(limit.get()), count))
+        .read(move |tx| {
+            service::list(
+                tx,
+                &by,
+                &filter,
+                after.as_ref(),
+                i64::from(limit.get()),
+                count,
+            )
+        })
         .await?;
-    let next = page.next.map(|last| app.cursors.encode(&context, &last)).transpose()?;
+    let next = page
+        .next
+        .map(|last| app.cursors.encode(&context, &last))
+        .transpose()?;
     Reply::page(&Page::new(page.users, next, limit).counted(page.total))
 }
 
@@ -159,7 +195,11 @@ async fn list_users(by: Can<needs::ReadUsers>, app: State, query: Query<ListRequ
     responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/users/{id}")]
-async fn get_user(_by: Can<needs::ReadUsers>, app: State, id: web::Path<String>) -> Result<Reply, AppError> {
+async fn get_user(
+    _by: Can<needs::ReadUsers>,
+    app: State,
+    id: web::Path<String>,
+) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let user = app.db.read(move |tx| service::show(tx, id)).await?;
     Reply::resource(&user)
@@ -182,7 +222,10 @@ async fn update_user(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let change = body.into_inner().check()?;
-    let user = app.db.write(move |tx| service::change(tx, &by, id, &change, &expected)).await?;
+    let user = app
+        .db
+        .write(move |tx| service::change(tx, &by, id, &change, &expected))
+        .await?;
     Reply::resource(&user)
 }
 
@@ -245,7 +288,10 @@ async fn set_user_status(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let active = body.is_active;
-    let user = app.db.write(move |tx| service::set_active(tx, &by, id, active, &expected)).await?;
+    let user = app
+        .db
+        .write(move |tx| service::set_active(tx, &by, id, active, &expected))
+        .await?;
     Reply::resource(&user)
 }
 
@@ -275,8 +321,13 @@ async fn reset_user_password(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let password = body.into_inner().new_password;
-    let hash = app.passwords.choose(&app.db, Chooser::Account(id), password, "/newPassword").await?;
-    app.db.write(move |tx| service::reset_password(tx, &by, id, &hash, &expected)).await?;
+    let hash = app
+        .passwords
+        .choose(&app.db, Chooser::Account(id), password, "/newPassword")
+        .await?;
+    app.db
+        .write(move |tx| service::reset_password(tx, &by, id, &hash, &expected))
+        .await?;
     Ok(Reply::no_content())
 }
 
@@ -295,7 +346,9 @@ async fn remove_user_password(
     expected: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    app.db.write(move |tx| service::remove_password(tx, &by, id, &expected)).await?;
+    app.db
+        .write(move |tx| service::remove_password(tx, &by, id, &expected))
+        .await?;
     Ok(Reply::no_content())
 }
 
@@ -332,8 +385,14 @@ async fn delete_user(
     query: Query<DeleteRequest>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let remove = if query.purge { service::purge } else { service::delete };
-    app.db.write(move |tx| remove(tx, &by, id, &expected)).await?;
+    let remove = if query.purge {
+        service::purge
+    } else {
+        service::delete
+    };
+    app.db
+        .write(move |tx| remove(tx, &by, id, &expected))
+        .await?;
     Ok(Reply::no_content())
 }
 
@@ -352,7 +411,10 @@ async fn restore_user(
     expected: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let user = app.db.write(move |tx| service::restore(tx, &by, id, &expected)).await?;
+    let user = app
+        .db
+        .write(move |tx| service::restore(tx, &by, id, &expected))
+        .await?;
     Reply::resource(&user)
 }
 
@@ -371,7 +433,9 @@ async fn sign_out_user(
     expected: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    app.db.write(move |tx| service::sign_out(tx, &by, id, &expected)).await?;
+    app.db
+        .write(move |tx| service::sign_out(tx, &by, id, &expected))
+        .await?;
     Ok(Reply::no_content())
 }
 
@@ -417,6 +481,9 @@ async fn set_tag(
     expected: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let user = app.db.write(move |tx| service::set_tag(tx, &by, id, &tag, present, &expected)).await?;
+    let user = app
+        .db
+        .write(move |tx| service::set_tag(tx, &by, id, &tag, present, &expected))
+        .await?;
     Reply::resource(&user)
 }

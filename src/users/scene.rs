@@ -35,7 +35,12 @@ impl Scene {
     ///
     /// # Errors
     /// 401 or 403 when the caller has lost what the call needs, [`Code::NotFound`] when there is no such account.
-    pub fn enter<N: Need>(tx: &mut Tx<'_>, by: &Can<N>, id: UserId, touches: Touches) -> Result<Self, AppError> {
+    pub fn enter<N: Need>(
+        tx: &mut Tx<'_>,
+        by: &Can<N>,
+        id: UserId,
+        touches: Touches,
+    ) -> Result<Self, AppError> {
         match touches {
             Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
             Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
@@ -103,5 +108,8 @@ pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError>
 }
 
 const fn is_lasting(row: &UserRow) -> bool {
-    row.is_active && row.deleted_at.is_none() && row.expires_at.is_none() && row.password_hash.is_some()
+    row.is_active
+        && row.deleted_at.is_none()
+        && row.expires_at.is_none()
+        && row.password_hash.is_some()
 }

@@ -7,8 +7,8 @@ use super::model::User;
 use super::rules::authority::{self, Deed, Manager};
 use super::rules::values::{Email, Username};
 use super::scene::{self, Scene, Touches};
-use super::story;
 use super::store::{self, Changes, UserRow};
+use super::story;
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, Standing, needs};
 use crate::db::{OnConstraint, Tx, lock};
@@ -42,7 +42,8 @@ pub fn create(
     let permissions = roles::service::grantable(tx, &draft.permissions)?;
     let act = || Act::new("user.create", Subject::Nothing);
     if !permissions.is_empty() && !standing.held.has("users.managePermissions") {
-        let why = AppError::new(Code::PermissionRequired).detail("Direct grants need users.managePermissions.");
+        let why = AppError::new(Code::PermissionRequired)
+            .detail("Direct grants need users.managePermissions.");
         return Err(audit::refuse(tx, by, act(), why));
     }
     let manager = Manager {
@@ -60,7 +61,11 @@ pub fn create(
 ///
 /// # Errors
 /// [`Code::UserUsernameConflict`] when another account has the name.
-pub fn create_first_super_admin(tx: &mut Tx<'_>, username: &Username, password: &PasswordHash) -> Acted<Option<User>> {
+pub fn create_first_super_admin(
+    tx: &mut Tx<'_>,
+    username: &Username,
+    password: &PasswordHash,
+) -> Acted<Option<User>> {
     lock::change(tx.conn, lock::Invariant::Authority)?;
     if store::any_super_admin(tx.conn)? {
         return Ok(None);
@@ -124,7 +129,8 @@ pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, AppError> {
 /// # Errors
 /// [`Code::NotFound`].
 pub fn by_username(tx: &mut Tx<'_>, username: &str) -> Result<UserRow, AppError> {
-    store::by_username(tx.conn, &Username::normalize(username))?.ok_or_else(|| Code::NotFound.into())
+    store::by_username(tx.conn, &Username::normalize(username))?
+        .ok_or_else(|| Code::NotFound.into())
 }
 
 /// Changes an account.
@@ -142,7 +148,8 @@ pub fn change(
     const ACT: &str = "user.update";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     if change.sets_active && !scene.standing.held.has("users.disable") {
-        let why = AppError::new(Code::PermissionRequired).detail("The active state needs users.disable.");
+        let why =
+            AppError::new(Code::PermissionRequired).detail("The active state needs users.disable.");
         return Err(audit::refuse(tx, by, Act::new(ACT, Subject::User(id)), why));
     }
     let changes = change.of(&scene.row)?;
@@ -164,7 +171,8 @@ pub fn set_tag(
     present: bool,
     expected: &IfMatch,
 ) -> Acted<User> {
-    let tag = super::rules::values::tag(tag).map_err(|wrong| AppError::fault("", wrong.code, wrong.detail))?;
+    let tag = super::rules::values::tag(tag)
+        .map_err(|wrong| AppError::fault("", wrong.code, wrong.detail))?;
     let act = if present { "user.tag" } else { "user.untag" };
     let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
     scene.permit(tx, by, act, &[Deed::Edit], expected)?;
@@ -173,7 +181,8 @@ pub fn set_tag(
     if present {
         tags.push(tag);
     }
-    let tags = super::rules::values::tags(&tags).map_err(|(_, wrong)| AppError::fault("", wrong.code, wrong.detail))?;
+    let tags = super::rules::values::tags(&tags)
+        .map_err(|(_, wrong)| AppError::fault("", wrong.code, wrong.detail))?;
     let changes = Changes {
         tags: Some(tags).filter(|tags| *tags != scene.row.tags),
         ..Changes::default()
@@ -185,7 +194,12 @@ pub fn set_tag(
 ///
 /// # Errors
 /// [`Code::NotFound`]; the refusals of the rules of authority; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`].
-pub fn delete(tx: &mut Tx<'_>, by: &Can<needs::DeleteUsers>, id: UserId, expected: &IfMatch) -> Acted<()> {
+pub fn delete(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::DeleteUsers>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
     const ACT: &str = "user.delete";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
@@ -201,7 +215,12 @@ pub fn delete(tx: &mut Tx<'_>, by: &Can<needs::DeleteUsers>, id: UserId, expecte
 ///
 /// # Errors
 /// As [`delete`].
-pub fn purge(tx: &mut Tx<'_>, by: &Can<needs::DeleteUsers>, id: UserId, expected: &IfMatch) -> Acted<()> {
+pub fn purge(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::DeleteUsers>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
     const ACT: &str = "user.purge";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
@@ -215,7 +234,12 @@ pub fn purge(tx: &mut Tx<'_>, by: &Can<needs::DeleteUsers>, id: UserId, expected
 ///
 /// # Errors
 /// As [`delete`].
-pub fn restore(tx: &mut Tx<'_>, by: &Can<needs::DeleteUsers>, id: UserId, expected: &IfMatch) -> Acted<User> {
+pub fn restore(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::DeleteUsers>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<User> {
     const ACT: &str = "user.restore";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Restore], expected)?;
@@ -262,7 +286,13 @@ pub fn present(tx: &mut Tx<'_>, row: UserRow) -> Result<User, AppError> {
 }
 
 /// Writes the changes, and the audit row that tells of them; without a change the account stays as it is.
-pub(super) fn apply(tx: &mut Tx<'_>, by: &Actor, act: &'static str, row: &UserRow, changes: &Changes) -> Acted<User> {
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: &'static str,
+    row: &UserRow,
+    changes: &Changes,
+) -> Acted<User> {
     let id = row.id;
     if *changes != Changes::default() {
         store::update(tx.conn, id, tx.now, changes)
@@ -282,12 +312,19 @@ fn insert(tx: &mut Tx<'_>, by: &Actor, row: UserRow) -> Acted<User> {
             Value::Null,
             json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active}),
         )
-        .words(json!({"username": row.username, "email": row.email, "displayName": row.display_name}));
+        .words(
+            json!({"username": row.username, "email": row.email, "displayName": row.display_name}),
+        );
     audit::record(tx, by, act)?;
     Ok(present(tx, row)?)
 }
 
-fn new_row(tx: &Tx<'_>, draft: &Draft, permissions: Vec<String>, password: Option<&PasswordHash>) -> UserRow {
+fn new_row(
+    tx: &Tx<'_>,
+    draft: &Draft,
+    permissions: Vec<String>,
+    password: Option<&PasswordHash>,
+) -> UserRow {
     UserRow {
         id: UserId::new(tx.now),
         username: draft.username.as_str().to_owned(),
@@ -317,7 +354,11 @@ fn new_row(tx: &Tx<'_>, draft: &Draft, permissions: Vec<String>, password: Optio
 /// The authority that comes with a role.
 fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
     let role = roles::service::get(tx, name).map_err(|error| match error.code() {
-        Code::NotFound => AppError::invalid(vec![Fault::new("/role", "role_unknown", "there is no role of this name")]),
+        Code::NotFound => AppError::invalid(vec![Fault::new(
+            "/role",
+            "role_unknown",
+            "there is no role of this name",
+        )]),
         _ => error,
     })?;
     Ok(Standing {
@@ -349,11 +390,22 @@ fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Dee
 }
 
 /// Sessions end when the account does; those of an account that had expired stay ended when it gets more time.
-fn end_what_ends(tx: &mut Tx<'_>, by: &Can<needs::UpdateUsers>, row: &UserRow, changes: &Changes) -> Result<(), AppError> {
+fn end_what_ends(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::UpdateUsers>,
+    row: &UserRow,
+    changes: &Changes,
+) -> Result<(), AppError> {
     let is_over = |end: Option<chrono::DateTime<chrono::Utc>>| end.is_some_and(|end| end <= tx.now);
     let ending = match changes {
-        Changes { is_active: Some(false), .. } => Some(Ending::AccountDisabled),
-        Changes { expires_at: Some(end), .. } if is_over(*end) || is_over(row.expires_at) => Some(Ending::AccountExpired),
+        Changes {
+            is_active: Some(false),
+            ..
+        } => Some(Ending::AccountDisabled),
+        Changes {
+            expires_at: Some(end),
+            ..
+        } if is_over(*end) || is_over(row.expires_at) => Some(Ending::AccountExpired),
         _ => None,
     };
     if let Some(ending) = ending {

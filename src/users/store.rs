@@ -64,7 +64,11 @@ pub fn insert(conn: &mut PgConnection, row: &UserRow) -> QueryResult<usize> {
 }
 
 pub fn find(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>> {
-    users::table.find(id).select(UserRow::as_select()).first(conn).optional()
+    users::table
+        .find(id)
+        .select(UserRow::as_select())
+        .first(conn)
+        .optional()
 }
 
 /// Reads an account and holds it until the transaction ends.
@@ -101,7 +105,12 @@ diesel::define_sql_function! {
 }
 
 /// Changes an account and counts the change.
-pub fn update(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>, changes: &Changes) -> QueryResult<usize> {
+pub fn update(
+    conn: &mut PgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+    changes: &Changes,
+) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set((
             changes,
@@ -119,7 +128,12 @@ pub fn bump_password_version(conn: &mut PgConnection, id: UserId) -> QueryResult
 }
 
 /// Puts the same password under newer parameters; no change of the account.
-pub fn rehash(conn: &mut PgConnection, id: UserId, password_version: i64, hash: &str) -> QueryResult<usize> {
+pub fn rehash(
+    conn: &mut PgConnection,
+    id: UserId,
+    password_version: i64,
+    hash: &str,
+) -> QueryResult<usize> {
     diesel::update(
         users::table
             .find(id)

@@ -9,23 +9,44 @@ use crate::audit::{Act, Subject};
 pub fn of(action: &'static str, row: &UserRow, changes: &Changes) -> Act {
     let mut facts = Pair::default();
     facts.tell("role", &row.role, changes.role.as_ref());
-    facts.tell("permissions", &row.permissions, changes.permissions.as_ref());
+    facts.tell(
+        "permissions",
+        &row.permissions,
+        changes.permissions.as_ref(),
+    );
     facts.tell("isActive", &row.is_active, changes.is_active.as_ref());
-    facts.tell("emailConfirmed", &row.email_confirmed, changes.email_confirmed.as_ref());
-    facts.tell("mustChangePassword", &row.must_change_password, changes.must_change_password.as_ref());
+    facts.tell(
+        "emailConfirmed",
+        &row.email_confirmed,
+        changes.email_confirmed.as_ref(),
+    );
+    facts.tell(
+        "mustChangePassword",
+        &row.must_change_password,
+        changes.must_change_password.as_ref(),
+    );
     facts.tell("expiresAtUtc", &row.expires_at, changes.expires_at.as_ref());
     facts.tell("deletedAtUtc", &row.deleted_at, changes.deleted_at.as_ref());
 
     let mut words = Pair::default();
     words.tell("username", &row.username, changes.username.as_ref());
-    words.tell("displayName", &row.display_name, changes.display_name.as_ref());
+    words.tell(
+        "displayName",
+        &row.display_name,
+        changes.display_name.as_ref(),
+    );
     words.tell("email", &row.email, changes.email.as_ref());
     words.tell("tags", &row.tags, changes.tags.as_ref());
     words.tell("attributes", &row.attributes, changes.attributes.as_ref());
-    words.tell("authProvider", &row.auth_provider, changes.auth_provider.as_ref());
+    words.tell(
+        "authProvider",
+        &row.auth_provider,
+        changes.auth_provider.as_ref(),
+    );
     words.tell("authId", &row.auth_id, changes.auth_id.as_ref());
 
-    let act = Act::new(action, Subject::User(row.id)).changing(Value::Object(facts.before), Value::Object(facts.after));
+    let act = Act::new(action, Subject::User(row.id))
+        .changing(Value::Object(facts.before), Value::Object(facts.after));
     if words.after.is_empty() {
         act
     } else {

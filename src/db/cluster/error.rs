@@ -6,6 +6,7 @@ use super::programs::OLDEST_MAJOR;
 
 /// Everything that can go wrong between [`super::Options`] and a cluster that answers.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each says itself in its message")]
 pub enum ClusterError {
     #[error(
         "PostgreSQL {OLDEST_MAJOR} or later is not installed: install the package `postgresql`, or set DATABASE_URL"

@@ -94,7 +94,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The value of `PATH`: where programs are looked for first.
     pub search_path: OsString,
+    /// Whether it may be made.
     pub mode: Mode,
+    /// How much a crash may lose.
     pub durability: Durability,
     /// How many sessions the server allows at once; 3 of them are for superusers only.
     pub max_connections: u32,

@@ -145,9 +145,11 @@ fn not_to_oneself(deed: &Deed) -> Result<(), Denied> {
 fn is_for_super_admins(target: &Target, deed: &Deed) -> bool {
     match deed {
         Deed::SetRole(role) => role.is_super_admin() || target.standing.is_super_admin(),
-        Deed::SetActive(_) | Deed::SetExpiry(_) | Deed::Delete | Deed::Restore | Deed::RemovePassword => {
-            target.standing.is_super_admin()
-        }
+        Deed::SetActive(_)
+        | Deed::SetExpiry(_)
+        | Deed::Delete
+        | Deed::Restore
+        | Deed::RemovePassword => target.standing.is_super_admin(),
         _ => false,
     }
 }
@@ -164,14 +166,22 @@ fn is_held(by: &Manager, target: &Target, deed: &Deed) -> Result<(), Denied> {
 
 fn holds(mine: &Held, wanted: &[String]) -> Result<(), Denied> {
     let lacking = mine.lacks(wanted);
-    if lacking.is_empty() { Ok(()) } else { Err(Denied::NotHeld(lacking)) }
+    if lacking.is_empty() {
+        Ok(())
+    } else {
+        Err(Denied::NotHeld(lacking))
+    }
 }
 
 fn holds_all(mine: &Held, theirs: &Held) -> Result<(), Denied> {
     match theirs {
         Held::These(names) => {
             let lacking = mine.lacks(names);
-            if lacking.is_empty() { Ok(()) } else { Err(Denied::NotHeld(lacking)) }
+            if lacking.is_empty() {
+                Ok(())
+            } else {
+                Err(Denied::NotHeld(lacking))
+            }
         }
         Held::Everything if mine.covers(theirs) => Ok(()),
         Held::Everything => Err(Denied::NotHeld(vec![SUPER_ADMIN.to_owned()])),
@@ -191,7 +201,9 @@ impl From<Denied> for AppError {
         };
         let error = AppError::new(code);
         match denied {
-            Denied::NotHeld(names) => error.detail(format!("The caller does not hold {}.", names.join(", "))),
+            Denied::NotHeld(names) => {
+                error.detail(format!("The caller does not hold {}.", names.join(", ")))
+            }
             _ => error,
         }
     }

@@ -18,8 +18,22 @@ const fn bad(code: &'static str, detail: &'static str) -> BadValue {
 
 /// Names that would be taken for something else.
 const RESERVED: [&str; 16] = [
-    "me", "system", "null", "undefined", "anonymous", "nobody", "everyone", "all", "none", "root", "rosterd", "self",
-    "guest", "unknown", "true", "false",
+    "me",
+    "system",
+    "null",
+    "undefined",
+    "anonymous",
+    "nobody",
+    "everyone",
+    "all",
+    "none",
+    "root",
+    "rosterd",
+    "self",
+    "guest",
+    "unknown",
+    "true",
+    "false",
 ];
 
 /// A username: 3 to 50 of `[a-z0-9._-]`, beginning with a letter or digit.
@@ -39,7 +53,11 @@ impl Username {
             51.. => return Err(bad("too_long", "a username has at most 50 characters")),
             _ => {}
         }
-        if !name.starts_with(is_plain) || !name.chars().all(|c| is_plain(c) || matches!(c, '.' | '_' | '-')) {
+        if !name.starts_with(is_plain)
+            || !name
+                .chars()
+                .all(|c| is_plain(c) || matches!(c, '.' | '_' | '-'))
+        {
             return Err(bad(
                 "invalid_format",
                 "a username has letters a to z, digits, and after the first of these . _ -",
@@ -78,11 +96,16 @@ impl Email {
         use validator::ValidateEmail;
         let address = text.trim();
         if address.len() > 254 {
-            return Err(bad("too_long", "an email address has at most 254 characters"));
+            return Err(bad(
+                "too_long",
+                "an email address has at most 254 characters",
+            ));
         }
         let plain = address.is_ascii()
             && address.matches('@').count() == 1
-            && !address.contains(|c: char| c.is_ascii_control() || c.is_ascii_whitespace() || "\"(),:;<>[\\]".contains(c))
+            && !address.contains(|c: char| {
+                c.is_ascii_control() || c.is_ascii_whitespace() || "\"(),:;<>[\\]".contains(c)
+            })
             && !address.contains("..")
             && address.rsplit_once('@').is_some_and(|(local, domain)| {
                 !local.starts_with('.') && !local.ends_with('.') && domain.contains('.')
@@ -90,7 +113,10 @@ impl Email {
         if plain && address.validate_email() {
             Ok(Self(address.to_owned()))
         } else {
-            Err(bad("invalid_email", "this is not an email address of the form name@example.org"))
+            Err(bad(
+                "invalid_email",
+                "this is not an email address of the form name@example.org",
+            ))
         }
     }
 
@@ -108,9 +134,15 @@ impl Email {
 pub fn display_name(text: &str) -> Result<String, BadValue> {
     let name = text.trim();
     match name.chars().count() {
-        0 => Err(bad("too_short", "a display name is not empty; null removes it")),
+        0 => Err(bad(
+            "too_short",
+            "a display name is not empty; null removes it",
+        )),
         201.. => Err(bad("too_long", "a display name has at most 200 characters")),
-        _ if name.chars().any(is_invisible) => Err(bad("invalid_character", "control characters are not accepted")),
+        _ if name.chars().any(is_invisible) => Err(bad(
+            "invalid_character",
+            "control characters are not accepted",
+        )),
         _ => Ok(name.to_owned()),
     }
 }
@@ -124,8 +156,16 @@ pub fn tag(text: &str) -> Result<String, BadValue> {
     match tag.len() {
         0 => Err(bad("too_short", "a tag is not empty")),
         65.. => Err(bad("too_long", "a tag has at most 64 characters")),
-        _ if tag.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":._-".contains(c)) => Ok(tag),
-        _ => Err(bad("invalid_format", "a tag has letters a to z, digits and : . _ -")),
+        _ if tag
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":._-".contains(c)) =>
+        {
+            Ok(tag)
+        }
+        _ => Err(bad(
+            "invalid_format",
+            "a tag has letters a to z, digits and : . _ -",
+        )),
     }
 }
 
@@ -169,7 +209,10 @@ pub fn foreign_name(text: &str) -> Result<String, BadValue> {
     match text.trim().chars().count() {
         0 => Err(bad("too_short", "this is not empty; null removes it")),
         256.. => Err(bad("too_long", "this has at most 255 characters")),
-        _ if text.chars().any(is_invisible) => Err(bad("invalid_character", "control characters are not accepted")),
+        _ if text.chars().any(is_invisible) => Err(bad(
+            "invalid_character",
+            "control characters are not accepted",
+        )),
         _ => Ok(text.trim().to_owned()),
     }
 }
@@ -208,14 +251,31 @@ mod tests {
         ] {
             assert_eq!(Username::parse(text).unwrap_err().code, code, "{text:?}");
         }
-        assert_eq!(Username::parse(&"a".repeat(51)).unwrap_err().code, "too_long");
+        assert_eq!(
+            Username::parse(&"a".repeat(51)).unwrap_err().code,
+            "too_long"
+        );
     }
 
     #[test]
     fn d20_addresses_that_could_reach_somebody_else_are_refused() {
         for bad in [
-            "a\u{FE6B}b.com", "a\u{FF20}b.com", "a@b@c.com", "\"a b\"@c.com", "a@(x)b.com", "a@b.com\r\nBcc: e@f.g",
-            "a@b.com,evil@x.com", "a@m\u{fc}nchen.de", "a@b", "@b.com", "a@", "a..b@c.com", ".a@c.com", "a@[127.0.0.1]", "<a@b.com>", "a@b..com",
+            "a\u{FE6B}b.com",
+            "a\u{FF20}b.com",
+            "a@b@c.com",
+            "\"a b\"@c.com",
+            "a@(x)b.com",
+            "a@b.com\r\nBcc: e@f.g",
+            "a@b.com,evil@x.com",
+            "a@m\u{fc}nchen.de",
+            "a@b",
+            "@b.com",
+            "a@",
+            "a..b@c.com",
+            ".a@c.com",
+            "a@[127.0.0.1]",
+            "<a@b.com>",
+            "a@b..com",
         ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }

@@ -1,0 +1,259 @@
+//! The whole service: its shared state, the list of its slices, and how it starts, serves and ends.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use chrono::TimeDelta;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::auth::identify::identify;
+use crate::auth::{Issuer, keys};
+use crate::config::{Config, ConfigError};
+use crate::db::{Db, DbOptions};
+use crate::error::AppError;
+use crate::http::{Cursors, Envelope, Settings, fallback};
+use crate::metrics::Metrics;
+use crate::passwords::{HashParams, Hasher, HasherOptions, Passwords, Policy};
+use crate::roles::PermissionName;
+use crate::secrets::{Purpose, Vault};
+use crate::sessions::Terms;
+use crate::sessions::service::Means;
+use crate::{health, me, openapi, replies, roles, sessions, users};
+
+/// The shared state, as handlers take it.
+pub type State = web::Data<App>;
+
+/// Everything that requests share.
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The keys derived from `ROSTERD_SECRET_KEY`.
+    pub vault: Arc<Vault>,
+    /// Hashing, and what may be chosen.
+    pub passwords: Passwords,
+    /// Makes and reads access tokens.
+    pub issuer: Arc<Issuer>,
+    /// What signing in needs.
+    pub means: Arc<Means>,
+    /// Seals the cursors of lists.
+    pub cursors: Cursors,
+    /// What Prometheus can ask.
+    pub metrics: Metrics,
+    /// Whether new requests are welcome: no longer once the end has begun.
+    pub is_open: Arc<AtomicBool>,
+    /// The API document, written out.
+    pub document: Arc<str>,
+}
+
+/// Mounts and documents every operation.
+pub fn slices(config: &mut ServiceConfig<'_>) {
+    config
+        .configure(sessions::routes)
+        .configure(me::routes)
+        .configure(users::routes)
+        .configure(roles::routes)
+        .configure(health::routes);
+}
+
+impl App {
+    /// Puts the service together on a database whose schema is up to date: reads or makes the signing keys, and
+    /// registers the permissions that `ROSTERD_PERMISSIONS` names.
+    ///
+    /// # Errors
+    /// A setting that is wrong, or the database's failures.
+    pub fn new(config: &Config, url: &str, secret: &[u8; 32]) -> Result<Self, StartError> {
+        let db = database(config, url)?;
+        let vault = Arc::new(Vault::new(secret)?);
+        let permissions = permission_names(config)?;
+        db.write_now(|tx| roles::service::register_missing(tx, &permissions))?;
+        let keys = db.write_now(|tx| keys::load_or_make(tx, &vault))?;
+        let issuer = Arc::new(Issuer::new(
+            config.public_url.clone(),
+            config.audience.clone(),
+            delta(config.access_token_ttl),
+            keys,
+        ));
+        let means = Means {
+            issuer: issuer.clone(),
+            vault: vault.clone(),
+            terms: Terms {
+                idle: delta(config.session_idle),
+                max: delta(config.session_max),
+                remember_idle: delta(config.session_remember_idle),
+                remember_max: delta(config.session_remember_max),
+            },
+        };
+        Ok(Self {
+            passwords: passwords(config)?,
+            issuer,
+            means: Arc::new(means),
+            cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
+            vault,
+            metrics: metrics(&db)?,
+            db,
+            is_open: Arc::new(AtomicBool::new(true)),
+            document: openapi::text().into(),
+        })
+    }
+
+    /// Says that the end has begun: `/readyz` is 503 from now on.
+    pub fn close(&self) {
+        self.is_open.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Starts to serve on `listener`; the server runs for as long as it is polled, and leaves signals to others.
+///
+/// # Errors
+/// When the listener can't be used.
+pub fn serve(
+    app: App,
+    config: &Config,
+    listener: TcpListener,
+) -> std::io::Result<actix_web::dev::Server> {
+    let envelope = Envelope::new(Settings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        observer: Some(Arc::new(app.metrics.clone())),
+    });
+    let state = State::new(app);
+    let document = Arc::new(openapi::document());
+    let server = HttpServer::new(move || {
+        use utoipa_actix_web::AppExt;
+        actix_web::App::new()
+            .app_data(state.clone())
+            .into_utoipa_app()
+            .configure(slices)
+            .into_app()
+            .configure(openapi::mount)
+            .default_service(fallback(&document))
+            .wrap(from_fn(identify))
+            .wrap(envelope.clone())
+    });
+    Ok(server
+        .workers(config.workers)
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(config.drain.as_secs())
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// What goes by the clock: forgetting what nobody may ask for any more.
+///
+/// # Errors
+/// When the database fails; the next time it is tried again.
+pub async fn keep_house(db: &Db) -> Result<(), AppError> {
+    db.write(|tx| {
+        replies::service::forget_old(tx)?;
+        sessions::service::forget_old(tx)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Why the service does not start, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The database, or something in it.
+    #[error("{0:?}")]
+    App(#[from] AppError),
+    /// The machine.
+    #[error("{0}: {1}")]
+    Io(&'static str, std::io::Error),
+    /// The private cluster.
+    #[error("{0}")]
+    Cluster(#[from] crate::db::cluster::ClusterError),
+    /// Anything else that is told in one line.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The pool of connections that the settings ask for.
+///
+/// # Errors
+/// When it can't be built.
+pub fn database(config: &Config, url: &str) -> Result<Db, AppError> {
+    Db::connect(&DbOptions {
+        url: url.to_owned(),
+        size: u32::try_from(config.db_pool_size).unwrap_or(u32::MAX),
+        acquire: config.db_acquire,
+        statement: config.db_statement,
+    })
+}
+
+/// The hashing threads and the policy that the settings ask for.
+///
+/// # Errors
+/// Settings that are too weak, or threads that can't be started.
+pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
+    let params = HashParams::new(
+        config.hash_memory_kib,
+        config.hash_iterations,
+        config.hash_parallelism,
+    )
+    .map_err(|wrong| ConfigError::new("ROSTERD_HASH_MEMORY_KIB", wrong.to_string()))?;
+    let policy = Policy::new(config.password_min_length)
+        .map_err(|wrong| ConfigError::new("ROSTERD_PASSWORD_MIN_LENGTH", wrong.to_string()))?;
+    let hasher = Hasher::start(HasherOptions {
+        params,
+        threads: config
+            .hash_threads
+            .try_into()
+            .unwrap_or(std::num::NonZeroUsize::MIN),
+        max_wait: config.hash_queue,
+    })
+    .map_err(|error| StartError::Io("the hashing threads can't be started", error))?;
+    Ok(Passwords { hasher, policy })
+}
+
+fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError> {
+    config
+        .permissions
+        .iter()
+        .map(|name| {
+            PermissionName::parse(name).map_err(|wrong| {
+                ConfigError::new("ROSTERD_PERMISSIONS", format!("{name:?}: {wrong}"))
+            })
+        })
+        .collect()
+}
+
+fn metrics(db: &Db) -> Result<Metrics, StartError> {
+    let watch = || {
+        let metrics = Metrics::new(start_of_process())?;
+        let (open, idle) = (db.clone(), db.clone());
+        metrics.watch(
+            "rosterd_db_connections",
+            "Connections to the database.",
+            move || f64::from(open.load().0),
+        )?;
+        metrics.watch(
+            "rosterd_db_connections_idle",
+            "Those not in use.",
+            move || f64::from(idle.load().1),
+        )?;
+        Ok::<_, crate::metrics::Error>(metrics)
+    };
+    watch().map_err(|error| StartError::Other(error.to_string()))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "when this process began is a fact about it, not about a request"
+)]
+fn start_of_process() -> SystemTime {
+    SystemTime::now()
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

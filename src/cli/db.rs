@@ -1,0 +1,38 @@
+//! `rosterd db`: look after the database.
+
+use clap::Subcommand;
+
+use super::{print, tell};
+use crate::app::StartError;
+use crate::config::Config;
+use crate::db::cluster::Mode;
+use crate::db::migrate;
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Bring the schema up to date.
+    #[command(after_help = "Example:\n  rosterd db migrate --plan")]
+    Migrate {
+        /// Only say what would be done.
+        #[arg(long)]
+        plan: bool,
+    },
+}
+
+pub fn run(config: &Config, command: &Command) -> Result<(), StartError> {
+    let Command::Migrate { plan } = command;
+    let mut place = Place::open(config, Mode::Existing, &tell)?;
+    let done = if *plan {
+        migrate::plan(&mut migrate::open(place.url())?)?.pending
+    } else {
+        migrate::run(place.url(), &tell)?
+    };
+    for name in &done {
+        print(&format!("{name}\n"))?;
+    }
+    if done.is_empty() {
+        tell("The schema is up to date.");
+    }
+    place.close()
+}

@@ -1,0 +1,154 @@
+//! Where the service's data is: the database that `DATABASE_URL` names, or the private cluster, each with its secret key.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::app::StartError;
+use crate::config::{Config, ConfigError};
+use crate::db::cluster::{Cluster, Mode, Options, default_data_dir, is_root};
+use crate::db::migrate;
+use crate::error::AppError;
+use crate::secrets;
+
+/// A database that can be connected to, and what its secrets are encrypted under.
+pub struct Place {
+    cluster: Option<Cluster>,
+    url: Zeroizing<String>,
+    secret_key: Zeroizing<[u8; 32]>,
+}
+
+impl Place {
+    /// Opens it; the private cluster is started if it does not run.
+    ///
+    /// # Errors
+    /// A setting that is wrong or missing, or a cluster that can't be started.
+    pub fn open(config: &Config, mode: Mode, progress: &dyn Fn(&str)) -> Result<Self, StartError> {
+        match &config.database_url {
+            Some(url) => Ok(Self {
+                cluster: None,
+                url: Zeroizing::new(url.expose().to_owned()),
+                secret_key: Zeroizing::new(
+                    *config.secret_key.as_ref().ok_or_else(no_key)?.expose(),
+                ),
+            }),
+            None => Self::open_private(config, mode, progress),
+        }
+    }
+
+    fn open_private(
+        config: &Config,
+        mode: Mode,
+        progress: &dyn Fn(&str),
+    ) -> Result<Self, StartError> {
+        let machine = &config.machine;
+        let data_dir = config
+            .data_dir
+            .clone()
+            .or_else(|| {
+                default_data_dir(
+                    is_root(),
+                    machine.data_home.as_deref(),
+                    machine.home.as_deref(),
+                )
+            })
+            .ok_or_else(|| {
+                ConfigError::new("ROSTERD_DATA_DIR", "is needed where HOME is not set")
+            })?;
+        let options = Options::new(&data_dir, &machine.search_path, mode);
+        let cluster = Cluster::open(&options, progress)?;
+        let secret_key = match &config.secret_key {
+            Some(key) => Zeroizing::new(*key.expose()),
+            None => kept_key(&data_dir.join("secret-key"))?,
+        };
+        Ok(Self {
+            url: Zeroizing::new(cluster.url()),
+            cluster: Some(cluster),
+            secret_key,
+        })
+    }
+
+    /// How libpq reaches it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the secrets in it are encrypted under.
+    #[must_use]
+    pub fn secret_key(&self) -> &[u8; 32] {
+        &self.secret_key
+    }
+
+    /// Whether it is our own cluster.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// Brings the schema up to date or, where that is switched off, asks that it is.
+    ///
+    /// # Errors
+    /// A migration that fails; a schema that is behind while `ROSTERD_MIGRATE` is off.
+    pub fn migrate(&self, config: &Config, progress: &dyn Fn(&str)) -> Result<(), StartError> {
+        if config.migrate {
+            migrate::run(&self.url, progress)?;
+            return Ok(());
+        }
+        let plan = migrate::plan(&mut migrate::open(&self.url)?)?;
+        if plan.pending.is_empty() {
+            return Ok(());
+        }
+        let wrong = format!(
+            "is off and the schema is {} migrations behind: run `rosterd db migrate`",
+            plan.pending.len()
+        );
+        Err(ConfigError::new("ROSTERD_MIGRATE", wrong).into())
+    }
+
+    /// Leaves it; the private cluster is stopped unless somebody else uses it.
+    ///
+    /// # Errors
+    /// When it can't be stopped.
+    pub fn close(&mut self) -> Result<(), StartError> {
+        match &mut self.cluster {
+            Some(cluster) => Ok(cluster.stop()?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn no_key() -> ConfigError {
+    ConfigError::new("ROSTERD_SECRET_KEY", "is needed with DATABASE_URL")
+}
+
+/// The key in this file, which is made with mode 600 when it is not there.
+fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let failed = |error| StartError::Io("the secret key of the private cluster", error);
+    let fresh = Zeroizing::new(secrets::random::<32>()?);
+    let mut new = OpenOptions::new();
+    match new.write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => {
+            let text = Zeroizing::new(hex::encode(*fresh));
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
+            Ok(fresh)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+            let mut key = Zeroizing::new([0; 32]);
+            hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
+                AppError::internal(format!(
+                    "{} is not a key of 64 hexadecimal digits",
+                    path.display()
+                ))
+            })?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
