@@ -1,6 +1,8 @@
 //! The private cluster against real PostgreSQL programs: who makes it, takes it over, stops it, and who cannot get in.
 //! Opens no network port.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::{
     cell::RefCell,
     fs,
@@ -99,6 +101,7 @@ impl Drop for Scratch {
 }
 
 fn options(folder: &Path, durability: Durability) -> Options {
+    #[expect(clippy::disallowed_methods, reason = "no config.rs here")]
     let path = std::env::var_os("PATH").unwrap();
     let mut options = Options::new(folder, path, Mode::CreateIfMissing);
     options.durability = durability;
@@ -210,7 +213,9 @@ impl Helper {
         self
     }
 
-    fn kill_9(self) {}
+    fn kill_9(self) {
+        drop(self);
+    }
 }
 
 #[test]
@@ -224,7 +229,7 @@ fn helper_process() {
     let mut options = options(Path::new(folder), Durability::Fast);
     options.stop_with_parent = stop_with_parent == "true";
     let cluster = Cluster::open(&options, &|_| ()).unwrap();
-    println!("cluster is open");
+    writeln!(std::io::stdout(), "cluster is open").unwrap();
     let _ = std::io::stdin().read_line(&mut order);
     drop(cluster);
 }
@@ -578,7 +583,7 @@ fn nobody_gets_in_without_the_password_or_as_another_user() {
     let cluster = scratch.open();
     let url = cluster.url();
     let password = fs::read_to_string(scratch.folder.join("password")).unwrap();
-    assert_eq!(password.len(), 64);
+    assert_eq!(password.len(), 32);
     assert!(url.contains(&password));
     assert!(!format!("{cluster:?}").contains(&password));
 
@@ -587,6 +592,7 @@ fn nobody_gets_in_without_the_password_or_as_another_user() {
     assert!(refused(&url.replace(&format!(":{password}"), "")).contains("no password supplied"));
     assert!(refused(&url.replace(&password, "")).contains("no password supplied"));
 
+    // Only root can be another user.
     if is_root() {
         let connect_as = |uid: u32| {
             let mut psql = Command::new("psql");
@@ -604,6 +610,58 @@ fn nobody_gets_in_without_the_password_or_as_another_user() {
         assert!(connect_as(owner).0, "the owner gets in with the password");
         let (success, said) = connect_as(65534);
         assert!(!success && said.contains("Permission denied"), "{said}");
+    }
+}
+
+#[test]
+fn the_log_tells_no_values() {
+    let scratch = Scratch::new();
+    let cluster = scratch.open();
+    let mut connection = connect(&cluster);
+    connection
+        .batch_execute("CREATE TABLE people (email text UNIQUE)")
+        .unwrap();
+    let add = "INSERT INTO people VALUES ('ada@example.org')";
+    connection.batch_execute(add).unwrap();
+    connection.batch_execute(add).unwrap_err();
+    let log = fs::read_to_string(scratch.folder.join("postgres.log")).unwrap();
+    assert!(log.contains("people_email_key"), "{log}");
+    assert!(!log.contains("ada@example.org"), "{log}");
+}
+
+#[test]
+fn another_users_file_in_the_folder_is_refused() {
+    let scratch = Scratch::new();
+    scratch.open().stop().unwrap();
+    let elsewhere = Scratch::named("-elsewhere");
+    fs::write(&elsewhere.folder, "").unwrap();
+    let lock = scratch.folder.join("users.lock");
+    let refusal = || Cluster::open(&scratch.options(), &|_| ()).unwrap_err();
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&elsewhere.folder, &lock).unwrap();
+    assert!(matches!(refusal(), ClusterError::Io { .. }));
+    if is_root() {
+        fs::remove_file(&lock).unwrap();
+        fs::write(&lock, "").unwrap();
+        std::os::unix::fs::chown(&lock, Some(12345), None).unwrap();
+        assert!(matches!(refusal(), ClusterError::Denied { .. }));
+    }
+    fs::remove_file(&elsewhere.folder).unwrap();
+}
+
+#[test]
+fn as_root_the_owner_of_the_folder_runs_the_server() {
+    if !is_root() {
+        // Then there is only one user to choose.
+        return;
+    }
+    let scratch = Scratch::new();
+    fs::create_dir(&scratch.folder).unwrap();
+    std::os::unix::fs::chown(&scratch.folder, Some(12345), Some(12345)).unwrap();
+    note(&scratch.open());
+    for name in scratch.entries() {
+        let found = fs::symlink_metadata(scratch.folder.join(&name)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (12345, 12345), "{name}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::programs::OLDEST_MAJOR;
 
 /// Everything that can go wrong between [`super::Options`] and a cluster that answers.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each says itself in its message")]
+#[expect(missing_docs, reason = "the text of each says what it is")]
 pub enum ClusterError {
     #[error(
         "PostgreSQL {OLDEST_MAJOR} or later is not installed: install the package `postgresql`, or set DATABASE_URL"
@@ -37,7 +37,7 @@ pub enum ClusterError {
     #[error("{path}: {cause}")]
     Io { path: PathBuf, cause: io::Error },
     #[error("{program} failed: {said}")]
-    Program { program: String, said: String },
+    Program { program: PathBuf, said: String },
     #[error("PostgreSQL did not start: {said} (all of it is in {log})")]
     DidNotStart { said: String, log: PathBuf },
     #[error(

@@ -7,10 +7,14 @@ use std::{
     os::unix::ffi::OsStringExt,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use super::{ClusterError, Mode, Options, Password, owner, owner::Owner, programs};
+use super::{
+    ClusterError, Mode, Options, Password,
+    owner::{self, Owner},
+    programs,
+};
 
 pub(super) const PGDATA: &str = "pgdata";
 pub(super) const LOG: &str = "postgres.log";
@@ -20,7 +24,7 @@ pub(super) const START_LOCK: &str = "start.lock";
 pub(super) const USERS_LOCK: &str = "users.lock";
 /// What PostgreSQL calls the socket of its default port (no network port is opened).
 pub(super) const SOCKET: &str = ".s.PGSQL.5432";
-const PASSWORD: &str = "password";
+pub(super) const PASSWORD: &str = "password";
 
 /// `sockaddr_un.sun_path` has 108 bytes on Linux and 104 on macOS, with the closing NUL.
 const LONGEST_SOCKET_PATH: usize = 103;
@@ -87,32 +91,6 @@ impl Folder {
         command
     }
 
-    /// Runs a command to its end, with `input` as its standard input. A failure carries the line that says why.
-    pub fn run(&self, command: &mut Command, input: &str) -> Result<(), ClusterError> {
-        let program = PathBuf::from(command.get_program());
-        let run = |command: &mut Command| -> io::Result<Output> {
-            let mut child = command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()?;
-            if let Some(mut stdin) = child.stdin.take() {
-                // One that ends without reading it says why by itself.
-                let _ = stdin.write_all(input.as_bytes());
-            }
-            child.wait_with_output()
-        };
-        let output = run(command).map_err(ClusterError::at(&program))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = [output.stdout, output.stderr].concat();
-        Err(ClusterError::Program {
-            program: program.display().to_string(),
-            said: telling_line(&String::from_utf8_lossy(&said)),
-        })
-    }
-
     /// Checks that the owner can pass every folder down to this one.
     pub fn check_reachable(&self) -> Result<(), ClusterError> {
         let closed = |folder: &Path| {
@@ -139,7 +117,7 @@ impl Folder {
             fs::symlink_metadata(folder)
         };
         let found = open().map_err(ClusterError::at(folder))?;
-        if found.is_dir() && found.uid() == self.owner.uid && found.mode() & 0o077 == 0 {
+        if found.is_dir() && found.uid() == self.owner.uid && found.mode() & 0o777 == 0o700 {
             Ok(())
         } else {
             Err(ClusterError::NotPrivate {
@@ -148,7 +126,8 @@ impl Folder {
         }
     }
 
-    /// Opens the file for appending, made before for the owner with mode 600 if it is missing. Follows no symbolic link.
+    /// Opens the file for appending, made before for the owner with mode 600 if it is missing. Refuses another user's,
+    /// and follows no symbolic link.
     pub fn private_file(&self, name: &str) -> Result<File, ClusterError> {
         let path = self.path(name);
         let open = || {
@@ -160,7 +139,11 @@ impl Folder {
                 .custom_flags(libc::O_NOFOLLOW)
                 .open(&path)?;
             self.owner.adopt_file(&file)?;
-            Ok(file)
+            if file.metadata()?.uid() == self.owner.uid {
+                Ok(file)
+            } else {
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
         };
         open().map_err(ClusterError::at(&path))
     }
@@ -182,15 +165,12 @@ impl Folder {
 
     /// Makes a random password and keeps it in the place of any earlier one.
     pub fn new_password(&self) -> Result<Password, ClusterError> {
-        let random = || {
-            let mut bytes = [0; 32];
-            File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-            Ok(bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>())
-        };
-        let password = random().map_err(ClusterError::at("/dev/urandom"))?;
+        const RANDOM: &str = "/dev/urandom";
+        let mut bits = [0; 16];
+        let read = File::open(RANDOM).and_then(|mut random| random.read_exact(&mut bits));
+        read.map_err(ClusterError::at(RANDOM))?;
+        let password = format!("{:032x}", u128::from_ne_bytes(bits));
+
         let mut file = self.private_file(PASSWORD)?;
         let mut keep = || {
             file.set_len(0)?;
@@ -231,6 +211,22 @@ impl Sockets {
     pub fn socket(&self) -> PathBuf {
         self.folder.join(SOCKET)
     }
+}
+
+/// Runs a command to its end. A failure carries the line that says why.
+pub(super) fn run(command: &mut Command) -> Result<(), ClusterError> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output();
+    let output = output.map_err(ClusterError::at(&program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = telling_line(&String::from_utf8_lossy(&said));
+    Err(ClusterError::Program { program, said })
 }
 
 /// The line of a program's output that says why it failed.

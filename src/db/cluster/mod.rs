@@ -20,16 +20,18 @@
 //! | `postgres.log` | what the server says |
 //! | `start.lock`, `users.lock` | who makes, starts or stops the cluster, and who uses it |
 
+mod create;
 mod error;
 mod folder;
 mod owner;
 mod programs;
 mod server;
+mod start;
 mod watcher;
 
 use std::{
     ffi::OsString,
-    fmt,
+    fmt::{self, Write},
     fs::{File, TryLockError},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -94,9 +96,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The value of `PATH`: where programs are looked for first.
     pub search_path: OsString,
-    /// Whether it may be made.
+    /// Whether a missing cluster is made.
     pub mode: Mode,
-    /// How much a crash may lose.
+    /// [`Durability::Durable`], but for tests.
     pub durability: Durability,
     /// How many sessions the server allows at once; 3 of them are for superusers only.
     pub max_connections: u32,
@@ -164,7 +166,7 @@ impl Cluster {
         if options.mode == Mode::Existing && !folder.path(START_LOCK).exists() {
             return Err(missing);
         }
-        let _starting = folder.lock_start(progress)?;
+        let starting = folder.lock_start(progress)?;
         let in_use = folder.private_file(USERS_LOCK)?;
         // Nobody can have it alone, because whoever tries holds the start lock.
         in_use
@@ -180,7 +182,7 @@ impl Cluster {
         };
         if !server.has_database() {
             match options.mode {
-                Mode::CreateIfMissing => server.create(progress)?,
+                Mode::CreateIfMissing => server.create(&starting, progress)?,
                 Mode::Existing => return Err(missing),
             }
         }
@@ -259,7 +261,8 @@ fn percent_encoded(bytes: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // A String takes everything.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

@@ -11,19 +11,26 @@ use std::{
     process::Command,
 };
 
-use super::ClusterError;
+use super::{ClusterError, folder::PGDATA};
 
 const USERS: &str = "/etc/passwd";
 
 /// Whether this process runs as root (its effective user has the number 0).
 #[must_use]
 pub fn is_root() -> bool {
-    effective_uid().is_some_and(|uid| uid == 0)
+    effective_uid().is_ok_and(|uid| uid == 0)
 }
 
-fn effective_uid() -> Option<u32> {
-    let said = Command::new("id").arg("-u").output().ok()?;
-    String::from_utf8_lossy(&said.stdout).trim().parse().ok()
+fn effective_uid() -> Result<u32, ClusterError> {
+    let said = Command::new("id")
+        .arg("-u")
+        .output()
+        .map_err(ClusterError::at("id"))?;
+    let said = String::from_utf8_lossy(&said.stdout);
+    said.trim().parse().map_err(|_| ClusterError::Program {
+        program: "id".into(),
+        said: said.into(),
+    })
 }
 
 /// We ourselves, or as root another user.
@@ -37,23 +44,22 @@ impl Owner {
     /// The owner for the data folder `root`. As root: whoever owns the data in it already, else the folder, unless that
     /// is root too; else `postgres`, else `nobody`.
     pub fn of(root: &Path) -> Result<Self, ClusterError> {
-        match effective_uid() {
-            Some(uid) if uid != 0 => Ok(Self { uid, gid: None }),
-            _ => {
-                let kept = [root.join(super::folder::PGDATA), root.to_path_buf()];
-                let kept = kept.iter().filter_map(|path| fs::metadata(path).ok());
-                let mut kept = kept.map(|found| (found.uid(), found.gid()));
-                let (uid, gid) = kept
-                    .find(|(uid, _)| *uid != 0)
-                    .or_else(|| user_named("postgres"))
-                    .or_else(|| user_named("nobody"))
-                    .ok_or(ClusterError::NoUser)?;
-                Ok(Self {
-                    uid,
-                    gid: Some(gid),
-                })
-            }
+        let uid = effective_uid()?;
+        if uid != 0 {
+            return Ok(Self { uid, gid: None });
         }
+        let (uid, gid) = [&root.join(PGDATA), root]
+            .into_iter()
+            .filter_map(|path| fs::metadata(path).ok())
+            .map(|found| (found.uid(), found.gid()))
+            .find(|(uid, _)| *uid != 0)
+            .or_else(|| user_named("postgres"))
+            .or_else(|| user_named("nobody"))
+            .ok_or(ClusterError::NoUser)?;
+        Ok(Self {
+            uid,
+            gid: Some(gid),
+        })
     }
 
     /// Lets the command run as the owner, without our supplementary groups.
