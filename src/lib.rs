@@ -1,1 +1,3 @@
 //! rosterd: a headless identity service.
+
+pub mod passwords;
