@@ -2,7 +2,7 @@
 //!
 //! [`Password`] is a secret as typed, [`Policy`] says why one is refused, [`Hasher`] turns it into a
 //! [`PasswordHash`] on threads of its own, and refuses work that would wait too long. Nothing here
-//! knows of users, the database or HTTP, and nothing here prints, logs or serialises a password.
+//! knows of HTTP, and nothing here prints, logs or serialises a password.
 
 mod common;
 mod context;

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn compatibility_forms_stay_apart() {
-        assert!(typed("\u{fb01}sh").as_str() != typed("fish").as_str());
+        assert!(typed("\u{fb01}sh").as_str() == "\u{fb01}sh");
+        assert!(typed("\u{fb01}e\u{301}").as_str() == "\u{fb01}\u{e9}");
     }
 
     #[test]

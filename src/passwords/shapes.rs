@@ -54,14 +54,15 @@ pub(super) fn repeated_unit(text: &[char]) -> Option<&[char]> {
 }
 
 fn is_runs(text: &[char]) -> bool {
+    let most_left = text.len() / 3;
     let mut left = 0;
     let mut rest = text;
-    while !rest.is_empty() {
+    while !rest.is_empty() && left <= most_left {
         let run = run_length(rest);
         rest = tail(rest, if run >= SHORTEST_RUN { run } else { 1 });
         left += 1;
     }
-    left * 3 <= text.len()
+    left <= most_left
 }
 
 /// How far the text follows one path, or repeats one character, from its start.
@@ -135,6 +136,7 @@ mod tests {
             "property of the poets",
             "thirtythreetrees",
             "kxqvz123",
+            "12345678noqwas",
             "😀😎🐴🔋📎🎉🍎🚲",
         ] {
             assert!(!is_mostly_runs(&chars(text)), "{text}");

@@ -1,3 +1,6 @@
-//! The integration tests: one binary.
+//! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
+#![cfg(test)]
 
 mod cluster;
+mod support;
+mod users;

@@ -1,0 +1,77 @@
+//! One private cluster for the whole run, one schema for each test.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use rosterd::db::cluster::{Cluster, Durability, Mode, Options};
+use rosterd::db::migrate;
+
+/// The cluster of this run: made once on this machine, started once for each run, ended with its parent.
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let mut options = Options::new(data_dir(), std::env::var_os("PATH").unwrap(), Mode::CreateIfMissing);
+        options.durability = Durability::Fast;
+        options.max_connections = 400;
+        options.stop_with_parent = true;
+        let cluster = Cluster::open(&options, &|_| {}).unwrap();
+        let mut conn = PgConnection::establish(&cluster.url()).unwrap();
+        conn.batch_execute(
+            "SELECT pg_advisory_lock(7); CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public; SELECT pg_advisory_unlock(7)",
+        )
+        .unwrap();
+        cluster
+    })
+}
+
+/// A folder that PostgreSQL's user can reach, the same for each run of this checkout.
+fn data_dir() -> PathBuf {
+    let checkout = env!("CARGO_MANIFEST_DIR").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    std::env::temp_dir().join(format!("rosterd-tests{checkout}"))
+}
+
+/// A schema with all migrations applied, dropped at the end.
+pub struct Schema {
+    name: String,
+}
+
+impl Schema {
+    /// Makes one that nobody else uses.
+    pub fn new() -> Self {
+        let schema = Self::empty();
+        migrate::apply(&mut schema.connect()).unwrap();
+        schema
+    }
+
+    /// Makes one without any table.
+    pub fn empty() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut conn = PgConnection::establish(&cluster().url()).unwrap();
+        conn.batch_execute(&format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")).unwrap();
+        Self { name }
+    }
+
+    /// A URL whose connections work in this schema.
+    pub fn url(&self) -> String {
+        let url = cluster().url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}options=-csearch_path%3D{}%2Cpublic", self.name)
+    }
+
+    /// A connection of its own.
+    pub fn connect(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).unwrap()
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let mut conn = PgConnection::establish(&cluster().url()).unwrap();
+        let _ = conn.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name));
+    }
+}
