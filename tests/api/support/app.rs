@@ -26,7 +26,11 @@ fn password_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| {
         let hasher = Hasher::start(HasherOptions::default()).unwrap();
-        hasher.hash_now(Password::new(PASSWORD.to_owned())).unwrap().as_str().to_owned()
+        hasher
+            .hash_now(Password::new(PASSWORD.to_owned()))
+            .unwrap()
+            .as_str()
+            .to_owned()
     })
 }
 
@@ -56,7 +60,10 @@ impl TestApp {
 
     /// Starts it with these settings besides.
     pub fn with(settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let settings = settings
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
         Self::on(std::sync::Arc::new(Schema::new()), settings)
     }
 
@@ -156,18 +163,30 @@ impl TestApp {
     /// Signs in with [`PASSWORD`]: the whole `data` of the answer.
     pub fn sign_in(&self, username: &str) -> Value {
         let body = json!({"username": username, "password": PASSWORD});
-        self.post("/api/v1/auth/login").json(&body).send().expect(200).data().clone()
+        self.post("/api/v1/auth/login")
+            .json(&body)
+            .send()
+            .expect(200)
+            .data()
+            .clone()
     }
 
     /// The access token of a new session.
     pub fn token(&self, username: &str) -> String {
-        self.sign_in(username)["accessToken"].as_str().unwrap().to_owned()
+        self.sign_in(username)["accessToken"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// An account of this role and a token of it. The username is made up.
     pub fn someone(&self, role: &str, permissions: &[&str]) -> (User, String) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let username = format!("{}-{}", role.to_lowercase(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let username = format!(
+            "{}-{}",
+            role.to_lowercase(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let user = self.user(&username, role, permissions);
         let token = self.token(&username);
         (user, token)
@@ -190,9 +209,11 @@ impl TestApp {
 
     /// One number that SQL gives.
     pub fn number(&self, sql: &str) -> i64 {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("({sql})::bigint")))
-            .get_result(&mut self.sql())
-            .unwrap()
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!(
+            "({sql})::bigint"
+        )))
+        .get_result(&mut self.sql())
+        .unwrap()
     }
 }
 

@@ -93,7 +93,9 @@ impl Answer {
     pub fn expect_fault(self, pointer: &str, code: &str) -> Self {
         let answer = self.expect_problem(400, "request_invalid");
         let faults = answer.body["errors"].as_array().unwrap();
-        let found = faults.iter().any(|fault| fault["pointer"] == pointer && fault["code"] == code);
+        let found = faults
+            .iter()
+            .any(|fault| fault["pointer"] == pointer && fault["code"] == code);
         assert!(found, "{pointer} {code} in {}", answer.text);
         answer
     }
@@ -105,6 +107,8 @@ impl Answer {
 
     /// A header, or the empty text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }

@@ -50,9 +50,16 @@ impl Schema {
     /// Makes one without any table.
     pub fn empty() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let mut conn = PgConnection::establish(&cluster().url()).unwrap();
-        conn.batch_execute(&format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")).unwrap();
+        conn.batch_execute(&format!(
+            "DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"
+        ))
+        .unwrap();
         Self { name }
     }
 
@@ -60,7 +67,10 @@ impl Schema {
     pub fn url(&self) -> String {
         let url = cluster().url();
         let separator = if url.contains('?') { '&' } else { '?' };
-        format!("{url}{separator}options=-csearch_path%3D{}%2Cpublic", self.name)
+        format!(
+            "{url}{separator}options=-csearch_path%3D{}%2Cpublic",
+            self.name
+        )
     }
 
     /// A connection of its own.
