@@ -226,7 +226,7 @@ mod tests {
         let cursor = cursors().encode("users:-createdAtUtc", &position).unwrap();
         let read = |cursors: Cursors, context| cursors.decode(context, &cursor);
         assert_eq!(read(cursors(), "users:-createdAtUtc").unwrap(), position);
-        assert!(refused(read(cursors(), "users:username")));
+        assert!(refused(read(cursors(), "users:+createdAtUtc")));
         assert!(refused(read(Cursors::new(&[8; 32]), "users:-createdAtUtc")));
     }
 

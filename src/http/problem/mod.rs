@@ -247,15 +247,15 @@ fn with_body(mut response: HttpResponse<BoxBody>, problem: &Problem) -> HttpResp
     response.set_body(BoxBody::new(body))
 }
 
+/// An error that tells nobody why is logged too when it is our own; being at the limit is not, a flood would log itself.
 fn log_cause(error: &AppError, trace_id: TraceId) {
-    let code = error.code();
-    match (error.source(), code.kind()) {
-        (cause, Kind::Internal | Kind::Unavailable) => {
-            tracing::error!(traceId = %trace_id, code = code.as_str(), cause = cause.map(tracing::field::display), "failed");
+    let code = error.code().as_str();
+    match (error.source(), error.code().kind()) {
+        (Some(cause), Kind::Internal | Kind::Unavailable) => {
+            tracing::error!(traceId = %trace_id, code, %cause, "failed");
         }
-        (Some(cause), _) => {
-            tracing::warn!(traceId = %trace_id, code = code.as_str(), %cause, "refused");
-        }
+        (None, Kind::Internal) => tracing::error!(traceId = %trace_id, code, "failed"),
+        (Some(cause), _) => tracing::warn!(traceId = %trace_id, code, %cause, "refused"),
         (None, _) => {}
     }
 }
