@@ -25,7 +25,11 @@ pub async fn read(declared: Option<u64>, payload: Payload) -> Result<Bytes, AppE
     if declared.is_some_and(|length| length > LIMIT as u64) {
         return Err(too_large());
     }
-    match tokio::time::timeout(PATIENCE, collect(payload)).await {
+    collect_within(PATIENCE, payload).await
+}
+
+async fn collect_within(patience: Duration, payload: Payload) -> Result<Bytes, AppError> {
+    match tokio::time::timeout(patience, collect(payload)).await {
         Ok(body) => body,
         Err(_) => Err(Code::RequestTimeout.into()),
     }
@@ -117,6 +121,15 @@ fn is_utf8_charset(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::stream;
+
+    #[actix_web::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let begun = stream::iter([Ok(Bytes::from_static(b"{"))]);
+        let payload = Payload::from(begun.chain(stream::pending()).boxed_local());
+        let given_up = collect_within(Duration::from_millis(20), payload).await;
+        assert_eq!(given_up.unwrap_err().code(), Code::RequestTimeout);
+    }
 
     #[test]
     fn the_media_type_counts_and_at_most_its_charset() {

@@ -2,7 +2,6 @@
 //! or ambiguous, survives a panic, and sees to it that every answer has its headers, its problem and its line in the
 //! log. It knows no operation and nobody who calls.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -97,15 +96,14 @@ where
             match answered {
                 Ok(Ok(response)) => Ok(exchange.end(response)),
                 Ok(Err(error)) => Err(exchange.end_without_request(error)),
-                Err(panic) => Err(exchange.end_without_request(panicked(&*panic).into())),
+                // What it says may hold anything, a secret too: what is shown of it is the panic hook's business.
+                Err(_) => {
+                    let error = AppError::internal("a panic in a handler");
+                    Err(exchange.end_without_request(error.into()))
+                }
             }
         })
     }
-}
-
-/// What a panic says may hold anything, a secret too: the panic hook alone decides what of it is shown.
-fn panicked(_: &(dyn Any + Send)) -> AppError {
-    AppError::internal("a panic in a handler")
 }
 
 /// One request and its answer.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use utoipa::__dev::ComposeSchema;
+use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::{PartialSchema, ToSchema};
 use validator::{ValidateEmail, ValidateLength};
 
 /// What a merge patch says of one nullable member. Wants `#[serde(default)]`: an absent member is `Keep`.
@@ -97,18 +98,19 @@ impl<T: ValidateEmail> ValidateEmail for Patch<T> {
     }
 }
 
-impl<T> PartialSchema for Patch<T>
+/// What the derive macro asks of a generic type; it makes `Patch<T>` a `PartialSchema` too.
+impl<T> ComposeSchema for Patch<T>
 where
-    Option<T>: PartialSchema,
+    Option<T>: ComposeSchema,
 {
-    fn schema() -> RefOr<Schema> {
-        <Option<T>>::schema()
+    fn compose(generics: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        <Option<T>>::compose(generics)
     }
 }
 
 impl<T: ToSchema> ToSchema for Patch<T>
 where
-    Option<T>: PartialSchema,
+    Option<T>: ComposeSchema,
 {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         T::schemas(schemas);
@@ -153,6 +155,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+    use utoipa::PartialSchema;
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,24 +1,29 @@
-//! Everything about HTTP that is not one slice's business.
+//! Everything about HTTP that is not one slice's business: how requests are read, how answers and refusals look, and
+//! the envelope that each of them goes through. It knows [`error`](crate::error) and nothing of what the service does.
+//!
+//! A service is put together as `App … .default_service(fallback(&document)).wrap(Envelope::new(settings))`, the
+//! envelope last. A handler takes [`Json`], [`Query`], [`IfMatch`], [`IdempotencyKey`] and [`RequestContext`], and
+//! answers `Result<Reply, AppError>`.
 
 pub mod body;
-pub mod client_address;
-pub mod context;
-pub mod envelope;
-pub mod etag;
-pub mod idempotency;
+mod client_address;
+mod context;
+mod envelope;
+mod etag;
+mod idempotency;
 pub mod json;
-pub mod limits;
+mod limits;
 pub mod merge;
-pub mod observe;
-pub mod page;
-pub mod percent;
+mod observe;
+mod page;
+mod percent;
 pub mod problem;
 pub mod query;
 pub mod reply;
-pub mod routes;
-pub mod trace;
+mod routes;
+mod trace;
 
-pub use client_address::{Network, client_address};
+pub use client_address::{Network, NoNetwork};
 pub use context::RequestContext;
 pub use envelope::{Envelope, Settings};
 pub use etag::IfMatch;
@@ -26,8 +31,12 @@ pub use idempotency::IdempotencyKey;
 pub use json::Json;
 pub use merge::Patch;
 pub use observe::{Observer, Sample};
-pub use page::{Cursors, Limit, Page};
-pub use problem::Problem;
+pub use page::{Cursors, Limit, Page, PageInfo};
+pub use problem::{Problem, ProblemCode};
 pub use query::{FromQuery, Noted, Params, Query};
 pub use reply::{Data, Kept, Reply, Versioned};
 pub use routes::fallback;
+pub use trace::TraceId;
+
+#[cfg(test)]
+mod tests;

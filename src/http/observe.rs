@@ -15,7 +15,7 @@ pub const NO_ROUTE: &str = "none";
 pub struct Sample<'a> {
     /// The method; `OTHER` for one that HTTP does not define.
     pub method: &'static str,
-    /// The pattern of the address, such as `/api/v1/users/{id}`, or [`NO_ROUTE`].
+    /// The pattern of the address, such as `/api/v1/users/{id}`, or `none`.
     pub route: &'a str,
     /// The status of the answer.
     pub status: u16,

@@ -5,15 +5,18 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::__dev::ComposeSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::query::{Params, Wrong};
 use crate::error::AppError;
 
 /// How many items a page may have: 1 to 200, 50 when nothing is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = u16, minimum = 1, maximum = 200, default = 50)]
 pub struct Limit(u16);
@@ -53,7 +56,7 @@ impl Limit {
 }
 
 /// A page of a list, as it is answered.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Page<T> {
     /// The items.
     pub data: Vec<T>,
@@ -61,8 +64,36 @@ pub struct Page<T> {
     pub page: PageInfo,
 }
 
+/// By hand, to refer to `T` by name (as `Data<T>` does).
+impl<T: ToSchema> ComposeSchema for Page<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .property(
+                "data",
+                ArrayBuilder::new().items(Ref::from_schema_name(T::name())),
+            )
+            .property("page", Ref::from_schema_name(PageInfo::name()))
+            .required("data")
+            .required("page")
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for (name, schema) in [
+            (T::name(), T::schema()),
+            (PageInfo::name(), PageInfo::schema()),
+        ] {
+            schemas.push((name.into_owned(), schema));
+        }
+        T::schemas(schemas);
+        PageInfo::schemas(schemas);
+    }
+}
+
 /// Where a page stands in its list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PageInfo {
     /// The cursor of the next page; `null` on the last one.
     #[schema(required)]
@@ -70,29 +101,42 @@ pub struct PageInfo {
     /// How many items a page has at most.
     pub limit: Limit,
     /// How many items there are in all, if `count=true` was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub total: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// A page of at most `limit` items; `next` is the cursor of the page after it.
-    #[must_use]
-    pub fn new(data: Vec<T>, next: Option<String>, limit: Limit) -> Self {
-        Self {
-            data,
-            page: PageInfo {
-                next,
-                limit,
-                total: None,
-            },
-        }
+    /// The page made of `rows`, which were asked for by [`Limit::rows`]; `cursor` says where a row stands.
+    ///
+    /// # Errors
+    /// Those of `cursor`.
+    pub fn of(
+        mut rows: Vec<T>,
+        limit: Limit,
+        cursor: impl FnOnce(&T) -> Result<String, AppError>,
+    ) -> Result<Self, AppError> {
+        let most = usize::from(limit.get());
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().filter(|_| more).map(cursor).transpose()?;
+        let page = PageInfo {
+            next,
+            limit,
+            total: None,
+        };
+        Ok(Self { data: rows, page })
     }
 
     /// The one page of a list that is always shown whole.
     #[must_use]
     pub fn whole(data: Vec<T>) -> Self {
-        Self::new(data, None, Limit(Limit::MOST))
+        let page = PageInfo {
+            next: None,
+            limit: Limit(Limit::MOST),
+            total: None,
+        };
+        Self { data, page }
     }
 
     /// The same page, saying how many items there are in all, if they were counted.
@@ -100,14 +144,6 @@ impl<T> Page<T> {
     pub fn counted(mut self, total: Option<i64>) -> Self {
         self.page.total = total;
         self
-    }
-
-    /// The same page of other items.
-    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            data: self.data.into_iter().map(convert).collect(),
-            page: self.page,
-        }
     }
 }
 
@@ -193,7 +229,7 @@ mod tests {
         let cursor = cursors().encode("users:-createdAtUtc", &position).unwrap();
         let read = |cursors: Cursors, context| cursors.decode(context, &cursor);
         assert_eq!(read(cursors(), "users:-createdAtUtc").unwrap(), position);
-        assert!(refused(read(cursors(), "users:username")));
+        assert!(refused(read(cursors(), "users:+createdAtUtc")));
         assert!(refused(read(Cursors::new(&[8; 32]), "users:-createdAtUtc")));
     }
 
@@ -226,17 +262,23 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_written_as_the_contract_has_it() {
-        let page = || Page::new(vec![1, 2], None, Limit(2));
-        let json = serde_json::to_string(&page().counted(Some(9))).unwrap();
+    fn a_page_knows_whether_there_is_another() {
+        let page = |rows: u16| {
+            let limit = Limit::parse("2").unwrap();
+            let after = |last: &u16| Ok(format!("after {last}"));
+            Page::of((0..rows).collect(), limit, after).unwrap()
+        };
+        assert_eq!(page(0).page.next, None);
+        assert_eq!(page(2).page.next, None);
+        assert_eq!(page(3).page.next.as_deref(), Some("after 1"));
+        assert_eq!(page(3).data, vec![0, 1]);
+        let json = serde_json::to_string(&page(2).counted(Some(9))).unwrap();
         assert_eq!(
             json,
-            r#"{"data":[1,2],"page":{"next":null,"limit":2,"total":9}}"#
+            r#"{"data":[0,1],"page":{"next":null,"limit":2,"total":9}}"#
         );
-        assert_eq!(
-            serde_json::to_string(&page()).unwrap(),
-            r#"{"data":[1,2],"page":{"next":null,"limit":2}}"#
-        );
+        let json = serde_json::to_string(&page(0)).unwrap();
+        assert_eq!(json, r#"{"data":[],"page":{"next":null,"limit":2}}"#);
     }
 
     #[test]

@@ -6,7 +6,10 @@ use actix_web::http::header::{self, HeaderName, HeaderValue, InvalidHeaderValue}
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
+use utoipa::__dev::ComposeSchema;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 
 use super::etag::{etag, is_current};
 use super::page::Page;
@@ -16,10 +19,27 @@ use crate::error::AppError;
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The form of every successful answer about one thing.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Data<T> {
     /// The thing.
     pub data: T,
+}
+
+/// By hand, to refer to `T` by name; derived, it would be described anew in each answer and clients would have no type.
+impl<T: ToSchema> ComposeSchema for Data<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .property("data", Ref::from_schema_name(T::name()))
+            .required("data")
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Data<T> {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 /// A single thing that can change: its answers carry an `ETag`.

@@ -105,18 +105,20 @@ impl Sort {
         }
     }
 
-    fn position(self, row: &UserRow) -> Position {
+    /// Where an account stands in this order.
+    #[must_use]
+    pub fn position(self, user: &User) -> Position {
         let time =
             |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
         Position {
             key: match self.by {
-                SortKey::CreatedAt => time(row.created_at),
-                SortKey::Username => row.username.clone(),
-                SortKey::LastLogin => row
-                    .last_login_at
+                SortKey::CreatedAt => time(user.created_at_utc),
+                SortKey::Username => user.username.clone(),
+                SortKey::LastLogin => user
+                    .last_login_at_utc
                     .map_or_else(|| "-infinity".to_owned(), time),
             },
-            id: row.id,
+            id: user.id,
         }
     }
 }
@@ -128,17 +130,7 @@ pub struct Position {
     id: UserId,
 }
 
-/// One page of accounts.
-pub struct Page {
-    /// The accounts.
-    pub users: Vec<User>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Position>,
-    /// How many there are on all pages, when that was asked.
-    pub total: Option<i64>,
-}
-
-/// A page of at most `limit` accounts after `after`.
+/// At most `rows` accounts after `after` and, if that is asked, how many there are in all.
 ///
 /// # Errors
 /// When the database fails.
@@ -147,9 +139,9 @@ pub fn list(
     _by: &Can<needs::ReadUsers>,
     filter: &Filter,
     after: Option<&Position>,
-    limit: i64,
+    rows: i64,
     count: bool,
-) -> Result<Page, AppError> {
+) -> Result<(Vec<User>, Option<i64>), AppError> {
     let bundles = roles::service::permissions_by_role(tx)?;
     let giving: Option<Vec<String>> = filter.permission.as_ref().map(|wanted| {
         bundles
@@ -158,17 +150,10 @@ pub fn list(
             .map(|(role, _)| role.clone())
             .collect()
     });
-    let mut rows = ordered(matching(filter, giving.as_deref()), filter.sort, after)
+    let found = ordered(matching(filter, giving.as_deref()), filter.sort, after)
         .select(UserRow::as_select())
-        .limit(limit + 1)
+        .limit(rows)
         .load(tx.conn)?;
-    let wanted = usize::try_from(limit).unwrap_or_default();
-    let has_more = rows.len() > wanted;
-    rows.truncate(wanted);
-    let next = rows
-        .last()
-        .filter(|_| has_more)
-        .map(|last| filter.sort.position(last));
     let total = if count {
         Some(
             matching(filter, giving.as_deref())
@@ -178,24 +163,21 @@ pub fn list(
     } else {
         None
     };
-    let catalogue = if rows.iter().any(|row| row.role == SUPER_ADMIN) {
+    let catalogue = if found.iter().any(|row| row.role == SUPER_ADMIN) {
         roles::service::catalogue_names(tx)?
     } else {
         Vec::new()
     };
-    let users = rows
-        .into_iter()
-        .map(|row| {
-            let of_role = bundles
-                .get(&row.role)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let held = Held::of(&row.role, of_role, &row.permissions);
-            let effective = roles::service::names(&held, &catalogue);
-            User::new(row, effective)
-        })
-        .collect();
-    Ok(Page { users, next, total })
+    let present = |row: UserRow| {
+        let of_role = bundles
+            .get(&row.role)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let held = Held::of(&row.role, of_role, &row.permissions);
+        let effective = roles::service::names(&held, &catalogue);
+        User::new(row, effective)
+    };
+    Ok((found.into_iter().map(present).collect(), total))
 }
 
 type Query<'a> = users::BoxedQuery<'a, Pg>;

@@ -167,24 +167,13 @@ async fn list_users(
     let after = cursor
         .map(|cursor| app.cursors.decode(&context, &cursor))
         .transpose()?;
-    let page = app
+    let sort = filter.sort;
+    let (users, total) = app
         .db
-        .read(move |tx| {
-            service::list(
-                tx,
-                &by,
-                &filter,
-                after.as_ref(),
-                i64::from(limit.get()),
-                count,
-            )
-        })
+        .read(move |tx| service::list(tx, &by, &filter, after.as_ref(), limit.rows(), count))
         .await?;
-    let next = page
-        .next
-        .map(|last| app.cursors.encode(&context, &last))
-        .transpose()?;
-    Reply::page(&Page::new(page.users, next, limit).counted(page.total))
+    let cursor = |last: &User| app.cursors.encode(&context, &sort.position(last));
+    Reply::page(&Page::of(users, limit, cursor)?.counted(total))
 }
 
 /// Show an account.

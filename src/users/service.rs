@@ -22,7 +22,7 @@ use crate::sessions::{self, Ending};
 pub use super::access::{replace_permissions, set_active};
 pub use super::credentials::{remove_password, reset_password, set_own_password, sign_out};
 pub use super::input::{NewUser, UserPatch};
-pub use super::listing::{Filter, Page, list};
+pub use super::listing::{Filter, list};
 
 /// Makes an account.
 ///

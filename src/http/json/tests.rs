@@ -24,6 +24,8 @@ struct Person {
     #[serde(default)]
     mood: Option<Mood>,
     #[serde(default)]
+    motto: Option<Motto>,
+    #[serde(default)]
     attributes: serde_json::Map<String, Value>,
 }
 
@@ -38,6 +40,19 @@ struct Pet {
 #[serde(rename_all = "camelCase")]
 enum Mood {
     Good,
+}
+
+/// Its error repeats what it was given, as those of libraries do.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Motto;
+
+impl TryFrom<String> for Motto {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Err(format!("{text} is no motto, expected {text}"))
+    }
 }
 
 /// Pointer and code of everything that is wrong with `text`.
@@ -59,7 +74,12 @@ fn a_good_document_is_read() {
     assert_eq!(person.user_name, "ada");
     assert_eq!(person.pets.len(), 1);
     assert!(matches!(person.mood, Some(Mood::Good)));
-    assert!(person.email.is_none() && person.age.is_none() && person.attributes.is_empty());
+    assert!(
+        person.motto.is_none()
+            && person.email.is_none()
+            && person.age.is_none()
+            && person.attributes.is_empty()
+    );
 }
 
 #[test]
@@ -205,6 +225,7 @@ fn no_value_is_ever_repeated() {
         json!({"userName": secret}),
         json!({"userName": "ada", "age": secret}),
         json!({"userName": "ada", "mood": secret}),
+        json!({"userName": "ada", "motto": secret}),
         json!({"userName": "ada", "email": secret}),
         json!({"userName": "ada", "pets": secret}),
         json!({"userName": "ada", "pets": [secret]}),
