@@ -376,26 +376,24 @@ fn a_server_whose_socket_was_cleaned_away_is_started_again() {
 #[test]
 fn starts_at_once_make_one_cluster() {
     let scratch = Scratch::new();
-    let told: Vec<String> = thread::scope(|scope| {
+    let opened: Vec<(Cluster, String)> = thread::scope(|scope| {
         let starts: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    let (cluster, told) = scratch.open_telling();
-                    note(&cluster);
-                    std::mem::forget(cluster);
-                    told
-                })
-            })
+            .map(|_| scope.spawn(|| scratch.open_telling()))
             .collect();
-        starts
-            .into_iter()
-            .map(|start| start.join().unwrap())
-            .collect()
+        let opened = starts.into_iter().map(|start| start.join().unwrap());
+        opened.collect()
     });
-    let count = |word| told.iter().filter(|told| told.contains(word)).count();
-    assert_eq!((count("creating"), count("starting")), (1, 1), "{told:?}");
+    let count = |word| {
+        opened
+            .iter()
+            .filter(|(_, told)| told.contains(word))
+            .count()
+    };
+    assert_eq!((count("creating"), count("starting")), (1, 1));
+    for (cluster, _) in &opened {
+        note(cluster);
+    }
     assert_eq!(notes(&scratch.open()), 4);
-    kill_9(scratch.postmaster());
 }
 
 #[test]
