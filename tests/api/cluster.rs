@@ -11,7 +11,10 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +26,9 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use rosterd::db::cluster::{Cluster, ClusterError, Durability, Mode, Options, is_root};
+
+/// The user `nobody` of every Linux.
+const NOBODY: u32 = 65534;
 
 /// A data folder of its own under the machine's folder for temporary files; removed at the end.
 struct Scratch {
@@ -151,14 +157,13 @@ fn is_alive(pid: u32) -> bool {
     state.stdout.first().is_some_and(|state| *state != b'Z')
 }
 
+fn signal(pid: u32, name: &str) {
+    let kill = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
 fn kill_9(pid: u32) {
-    assert!(
-        Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(pid, "-KILL");
     until(|| !is_alive(pid));
 }
 
@@ -304,6 +309,28 @@ fn a_postmaster_that_was_killed_is_started_again_with_all_that_was_acknowledged(
 }
 
 #[test]
+fn a_start_waits_for_what_a_killed_postmaster_left() {
+    let scratch = Scratch::durable();
+    let cluster = scratch.open();
+    note(&cluster);
+    let mut connection = connect(&cluster);
+    connection
+        .batch_execute("SELECT set_config('rosterd.session', pg_backend_pid()::text, false)")
+        .unwrap();
+    let session = setting(&mut connection, "rosterd.session").parse().unwrap();
+    // Stopped, it cannot see that its postmaster is gone, and keeps the shared memory.
+    signal(session, "-STOP");
+    kill_9(scratch.postmaster());
+    thread::scope(|scope| {
+        let next = scope.spawn(|| scratch.open());
+        let log = || fs::read_to_string(scratch.folder.join("postgres.log")).unwrap();
+        until(|| log().contains("pre-existing shared memory block"));
+        signal(session, "-CONT");
+        assert_eq!(notes(&next.join().unwrap()), 1);
+    });
+}
+
+#[test]
 fn a_stale_pid_that_belongs_to_another_process_by_now_fools_nobody() {
     let scratch = Scratch::durable();
     let mut cluster = scratch.open();
@@ -349,26 +376,24 @@ fn a_server_whose_socket_was_cleaned_away_is_started_again() {
 #[test]
 fn starts_at_once_make_one_cluster() {
     let scratch = Scratch::new();
-    let told: Vec<String> = thread::scope(|scope| {
+    let opened: Vec<(Cluster, String)> = thread::scope(|scope| {
         let starts: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    let (cluster, told) = scratch.open_telling();
-                    note(&cluster);
-                    std::mem::forget(cluster);
-                    told
-                })
-            })
+            .map(|_| scope.spawn(|| scratch.open_telling()))
             .collect();
-        starts
-            .into_iter()
-            .map(|start| start.join().unwrap())
-            .collect()
+        let opened = starts.into_iter().map(|start| start.join().unwrap());
+        opened.collect()
     });
-    let count = |word| told.iter().filter(|told| told.contains(word)).count();
-    assert_eq!((count("creating"), count("starting")), (1, 1), "{told:?}");
+    let count = |word| {
+        opened
+            .iter()
+            .filter(|(_, told)| told.contains(word))
+            .count()
+    };
+    assert_eq!((count("creating"), count("starting")), (1, 1));
+    for (cluster, _) in &opened {
+        note(cluster);
+    }
     assert_eq!(notes(&scratch.open()), 4);
-    kill_9(scratch.postmaster());
 }
 
 #[test]
@@ -448,26 +473,42 @@ fn a_start_that_was_killed_while_it_made_the_cluster_is_made_good() {
             .into_iter()
             .flatten()
             .flatten();
-        let half = |name: &str| name.starts_with("pgdata.new.");
-        entries
-            .filter(|entry| half(&entry.file_name().to_string_lossy()))
-            .any(|entry| entry.path().join("base").exists())
+        let mut bases = entries.map(|entry| entry.path().join("base"));
+        bases.any(|base| base.exists())
     };
     until(half_made);
+    // Stopped, it outlives its parent for certain.
+    let initdb = *processes_in(&scratch.folder).first().unwrap();
+    signal(initdb, "-STOP");
     helper.kill_9();
-    assert!(!scratch.folder.join("pgdata").exists(), "killed too late");
+    assert!(!scratch.folder.join("pgdata").exists());
 
-    note(&scratch.open());
-    assert_eq!(
-        scratch.entries(),
-        [
-            "password",
-            "pgdata",
-            "postgres.log",
-            "start.lock",
-            "users.lock"
-        ]
-    );
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let options = scratch.options();
+        let open = move || Cluster::open(&options, &|step| tell.send(step.to_owned()).unwrap());
+        let open = scope.spawn(move || open().unwrap());
+        assert!(
+            told.recv()
+                .unwrap()
+                .starts_with("waiting for another rosterd process")
+        );
+        signal(initdb, "-CONT");
+        assert!(
+            told.recv()
+                .unwrap()
+                .starts_with("creating the database cluster")
+        );
+        note(&open.join().unwrap());
+    });
+    let whole = [
+        "password",
+        "pgdata",
+        "postgres.log",
+        "start.lock",
+        "users.lock",
+    ];
+    assert_eq!(scratch.entries(), whole);
 }
 
 #[test]
@@ -497,14 +538,20 @@ fn a_cluster_that_is_stopped_leaves_no_watcher() {
     assert_eq!(watchers(&scratch), 0);
 }
 
-/// How many processes watch over this cluster. Each works in the data folder, as does nothing else that lasts.
+/// How many processes watch over this cluster. Nothing else that lasts works in the data folder itself.
 fn watchers(scratch: &Scratch) -> usize {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes_in(&scratch.folder).len()
+}
+
+/// The processes that work in this folder.
+fn processes_in(folder: &Path) -> Vec<u32> {
+    let works_here = |process: &fs::DirEntry| {
+        fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder)
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten().filter(works_here);
     processes
-        .filter(|process| {
-            fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == scratch.folder)
-        })
-        .count()
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 #[test]
@@ -608,7 +655,7 @@ fn nobody_gets_in_without_the_password_or_as_another_user() {
         };
         let owner = fs::metadata(scratch.folder.join("pgdata")).unwrap().uid();
         assert!(connect_as(owner).0, "the owner gets in with the password");
-        let (success, said) = connect_as(65534);
+        let (success, said) = connect_as(NOBODY);
         assert!(!success && said.contains("Permission denied"), "{said}");
     }
 }
@@ -633,12 +680,12 @@ fn the_log_tells_no_values() {
 fn another_users_file_in_the_folder_is_refused() {
     let scratch = Scratch::new();
     scratch.open().stop().unwrap();
-    let elsewhere = Scratch::named("-elsewhere");
-    fs::write(&elsewhere.folder, "").unwrap();
+    let elsewhere = scratch.folder.join("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
     let lock = scratch.folder.join("users.lock");
     let refusal = || Cluster::open(&scratch.options(), &|_| ()).unwrap_err();
     fs::remove_file(&lock).unwrap();
-    std::os::unix::fs::symlink(&elsewhere.folder, &lock).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
     assert!(matches!(refusal(), ClusterError::Io { .. }));
     if is_root() {
         fs::remove_file(&lock).unwrap();
@@ -646,7 +693,6 @@ fn another_users_file_in_the_folder_is_refused() {
         std::os::unix::fs::chown(&lock, Some(12345), None).unwrap();
         assert!(matches!(refusal(), ClusterError::Denied { .. }));
     }
-    fs::remove_file(&elsewhere.folder).unwrap();
 }
 
 #[test]
@@ -657,11 +703,11 @@ fn as_root_the_owner_of_the_folder_runs_the_server() {
     }
     let scratch = Scratch::new();
     fs::create_dir(&scratch.folder).unwrap();
-    std::os::unix::fs::chown(&scratch.folder, Some(12345), Some(12345)).unwrap();
+    std::os::unix::fs::chown(&scratch.folder, Some(NOBODY), Some(NOBODY)).unwrap();
     note(&scratch.open());
     for name in scratch.entries() {
         let found = fs::symlink_metadata(scratch.folder.join(&name)).unwrap();
-        assert_eq!((found.uid(), found.gid()), (12345, 12345), "{name}");
+        assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
     }
 }
 
