@@ -8,6 +8,7 @@ mod credentials;
 mod input;
 mod listing;
 mod model;
+mod removal;
 mod routes;
 mod rules;
 mod scene;
