@@ -381,27 +381,6 @@ fn dotenv_is_read_and_its_faults_show_no_value() {
 
 proptest! {
     #[test]
-    fn a_span_reads_as_it_is_shown(seconds in 1_u64..366 * 86_400) {
-        let wanted = Duration::from_secs(seconds);
-        prop_assert_eq!(span(&values::show_span(wanted), LONGEST_SESSION).unwrap(), wanted);
-        prop_assert_eq!(span(&seconds.to_string(), LONGEST_SESSION).unwrap(), wanted);
-    }
-
-    #[test]
-    fn a_span_is_a_number_and_at_most_one_unit(text in "\\PC{0,12}") {
-        if let Ok(read) = span(&text, LONGEST_SESSION) {
-            prop_assert!(text.trim_end_matches(['s', 'm', 'h', 'd']).bytes().all(|b| b.is_ascii_digit()));
-            prop_assert!(read >= Duration::from_secs(1) && read <= LONGEST_SESSION);
-        }
-    }
-
-    #[test]
-    fn a_huge_span_is_refused_and_not_wrapped(count in 366_u64 * 86_400 + 1.., unit in "[smhd]?") {
-        let text = format!("{count}{unit}");
-        prop_assert!(span(&text, LONGEST_SESSION).is_err());
-    }
-
-    #[test]
     fn no_secret_is_ever_in_a_refusal(secret in "[G-Z]{5,40}") {
         for name in ["DATABASE_URL", "ROSTERD_SECRET_KEY", "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD"] {
             for form in [name.to_owned(), format!("{name}_FILE")] {

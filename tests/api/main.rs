@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod cluster;
+mod openapi;
 mod replicas;
+mod structure;
 mod support;
 mod users;

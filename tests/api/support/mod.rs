@@ -4,7 +4,9 @@
 mod app;
 mod call;
 mod database;
+mod operations;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+pub use operations::{Operation, document, operations};
