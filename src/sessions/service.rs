@@ -78,7 +78,7 @@ pub fn sign_in(
             id: row.id,
             session: session.id,
         },
-        username: Some(row.username),
+        username: Some(row.username.into()),
         ..caller
     };
     audit::record(tx, &actor, Act::new(ACT, Subject::User(row.id)))?;
@@ -117,7 +117,7 @@ pub fn refresh(
             id: session.user_id,
             session: id,
         },
-        username: Some(user.username.clone()),
+        username: Some(user.username.as_str().into()),
         ..Actor::anonymous(origin.clone())
     };
     let successor = successor_of(&means.vault, presented);
@@ -212,7 +212,7 @@ fn new_session(
         expires_at: tx.now + max,
         remember_me,
         ip: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        user_agent: origin.user_agent.clone(),
+        user_agent: origin.user_agent.as_deref().map(str::to_owned),
         generation: 0,
         rotated_at: tx.now,
         ended_at: None,
