@@ -143,7 +143,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], AppError> {
     Ok(bytes)
 }
 
-/// A secret that a bearer presents and that is stored only as its [`digest`]: 256 bits, base64url without padding.
+/// A secret that a bearer presents and that is stored only as its [`digest()`]: 256 bits, base64url without padding.
 ///
 /// # Errors
 /// When there is no randomness to be had.

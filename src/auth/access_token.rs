@@ -83,7 +83,7 @@ struct OwnHeader {
 
 /// Makes and reads tokens.
 pub struct Issuer {
-    issuer: String,
+    name: String,
     audience: String,
     lifetime: TimeDelta,
     keys: RwLock<Arc<KeySet>>,
@@ -95,11 +95,11 @@ impl Issuer {
     /// How far clocks may differ, in seconds.
     const LEEWAY: i64 = 30;
 
-    /// An issuer called `issuer`, for `audience`, whose access tokens live for `lifetime`.
+    /// An issuer called `name`, for `audience`, whose access tokens live for `lifetime`.
     #[must_use]
-    pub fn new(issuer: String, audience: String, lifetime: TimeDelta, keys: KeySet) -> Self {
+    pub fn new(name: String, audience: String, lifetime: TimeDelta, keys: KeySet) -> Self {
         Self {
-            issuer,
+            name,
             audience,
             lifetime,
             keys: RwLock::new(Arc::new(keys)),
@@ -136,7 +136,7 @@ impl Issuer {
         let token = self.sign(
             Kind::Access,
             &Claims {
-                iss: self.issuer.clone(),
+                iss: self.name.clone(),
                 sub: account,
                 aud: self.audience.clone(),
                 exp: end.timestamp(),
@@ -193,9 +193,9 @@ impl Issuer {
         self.sign(
             Kind::Change,
             &ChangeClaims {
-                iss: self.issuer.clone(),
+                iss: self.name.clone(),
                 sub: account,
-                aud: self.issuer.clone(),
+                aud: self.name.clone(),
                 exp: (now + TimeDelta::minutes(10)).timestamp(),
                 iat: now.timestamp(),
                 jti: Uuid::new_v4(),
@@ -209,7 +209,7 @@ impl Issuer {
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for anything else.
     pub fn verify_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
-        let claims: ChangeClaims = self.read(Kind::Change, &self.issuer, token)?;
+        let claims: ChangeClaims = self.read(Kind::Change, &self.name, token)?;
         self.not_from_the_future(claims.iat)?;
         Ok((claims.sub, claims.password_version))
     }
@@ -244,7 +244,7 @@ impl Issuer {
         rules.leeway = 0;
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        rules.set_issuer(&[&self.issuer]);
+        rules.set_issuer(&[&self.name]);
         rules.set_audience(&[audience]);
         jsonwebtoken::decode::<C>(token, key, &rules)
             .map(|data| data.claims)

@@ -145,6 +145,10 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::write`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that begins transactions"
+    )]
     pub fn write_now<T>(
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> Acted<T>,

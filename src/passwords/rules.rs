@@ -215,8 +215,14 @@ mod tests {
 
     #[test]
     fn a_thousand_and_twenty_four_bytes_are_the_most() {
-        let sentence =
-            |bytes: usize| "seven blue owls read a map; ".repeat(40)[..bytes - 1].to_owned() + "x";
+        let sentence = |bytes: usize| {
+            "seven blue owls read a map; "
+                .repeat(40)
+                .split_at(bytes - 1)
+                .0
+                .to_owned()
+                + "x"
+        };
         let distinct = |bytes: usize| {
             let mut text = (0_u32..)
                 .map(|n| format!("{} ", n * n * 7919))

@@ -66,11 +66,11 @@ pub fn once<N: Need>(
         return Ok(replay(tx, vault, &place)?);
     }
     match make(tx) {
-        Ok((reply, made)) => {
+        Ok((reply, of)) => {
             let kept = reply.into_kept();
             let plain = serde_json::to_vec(&kept).map_err(AppError::internal)?;
             let sealed = vault.seal(Purpose::KeptReply, context(&place).as_bytes(), &plain)?;
-            store::fill(tx.conn, &place, &sealed, made)?;
+            store::fill(tx.conn, &place, &sealed, of)?;
             Ok(Reply::first(kept))
         }
         Err(Halt::Commit(refusal)) => {

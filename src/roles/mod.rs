@@ -9,5 +9,7 @@ pub mod service;
 mod store;
 
 pub use routes::routes;
-pub use rules::{ADMIN, Held, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER};
+pub use rules::{
+    ADMIN, BadName, Held, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
+};
 pub use service::Role;

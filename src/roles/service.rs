@@ -188,30 +188,23 @@ pub fn catalogue_names(tx: &mut Tx<'_>) -> Result<Vec<String>, AppError> {
 /// # Errors
 /// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`.
 pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppError> {
-    let known = store::known(tx.conn, wanted)?;
-    let mut error: Option<AppError> = None;
-    for (index, name) in wanted.iter().enumerate() {
-        if !known.contains(name) {
-            let fault = Fault::new(
+    let mut known = store::known(tx.conn, wanted)?;
+    let unknown = |(index, name): (usize, &String)| {
+        (!known.contains(name)).then(|| {
+            Fault::new(
                 format!("/permissions/{index}"),
                 Code::PermissionUnknown.as_str(),
                 "this permission is not in the catalogue",
-            );
-            error = Some(
-                error
-                    .unwrap_or_else(|| Code::PermissionUnknown.into())
-                    .at(fault),
-            );
-        }
-    }
-    match error {
-        Some(error) => Err(error),
-        None => {
-            let mut names = known;
-            names.sort_unstable();
-            names.dedup();
-            Ok(names)
-        }
+            )
+        })
+    };
+    let faults: Vec<Fault> = wanted.iter().enumerate().filter_map(unknown).collect();
+    if faults.is_empty() {
+        known.sort_unstable();
+        Ok(known)
+    } else {
+        let refusal = AppError::new(Code::PermissionUnknown);
+        Err(faults.into_iter().fold(refusal, AppError::at))
     }
 }
 

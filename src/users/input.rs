@@ -301,6 +301,10 @@ fn required<T, U>(
     }
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "diesel's way to tell keeping a column from clearing it"
+)]
 fn clearable<T, U>(
     faults: &mut Faults,
     pointer: &'static str,

@@ -10,6 +10,10 @@ use crate::http::Versioned;
 use crate::ids::UserId;
 
 /// An account. What it does not have is `null`, never missing.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a member each, independent of one another"
+)]
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {

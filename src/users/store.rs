@@ -11,6 +11,10 @@ use crate::roles::SUPER_ADMIN;
 use crate::schema::{kept_replies, users};
 
 /// An account as it is stored.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a column each, independent of one another"
+)]
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
 pub struct UserRow {
@@ -39,6 +43,10 @@ pub struct UserRow {
 }
 
 /// What a change sets; `None` keeps.
+#[expect(
+    clippy::option_option,
+    reason = "diesel's way to tell keeping a column from clearing it"
+)]
 #[derive(Clone, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = users)]
 pub struct Changes {

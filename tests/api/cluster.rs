@@ -1,8 +1,6 @@
 //! The private cluster against real PostgreSQL programs: who makes it, takes it over, stops it, and who cannot get in.
 //! Opens no network port.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::{
     cell::RefCell,
     fs,

@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod cluster;
+mod replicas;
 mod support;
 mod users;

@@ -92,6 +92,7 @@ fn allocate(blocks: usize) -> Result<Vec<Block>, TryReserveError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -173,9 +174,11 @@ mod tests {
             let runs: Vec<_> = (0..threads).map(|_| thread::spawn(measure)).collect();
             for [kept, wiping, fresh] in runs.into_iter().map(|run| run.join().unwrap()) {
                 let ratio = fresh.div_duration_f64(kept);
-                println!(
+                writeln!(
+                    io::stdout(),
                     "{threads} at once: kept {kept:?} (wiping it {wiping:?}), fresh {fresh:?}, {ratio:.2} times"
-                );
+                )
+                .unwrap();
             }
         }
     }

@@ -11,6 +11,10 @@ use rosterd::db::cluster::{Cluster, Durability, Mode, Options};
 use rosterd::db::migrate;
 
 /// The cluster of this run: made once on this machine, started once for each run, ended with its parent.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the programs are where this machine's PATH says"
+)]
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
