@@ -7,7 +7,7 @@ use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Halt};
-use crate::http::trace::TraceId;
+use crate::http::TraceId;
 use crate::ids::{EventId, SessionId, UserId};
 
 /// What an act was done to.

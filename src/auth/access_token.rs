@@ -158,7 +158,11 @@ impl Issuer {
     pub fn credential(&self, token: &str) -> Result<Credential, AppError> {
         let digest = secrets::digest(token);
         if let Some((credential, end)) = self.verified.get(&digest) {
-            return if now() < end { Ok(credential) } else { Err(Code::AuthTokenInvalid.into()) };
+            return if now() < end {
+                Ok(credential)
+            } else {
+                Err(Code::AuthTokenInvalid.into())
+            };
         }
         let generation = self.keys();
         let claims = self.verify(token)?;

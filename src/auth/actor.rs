@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::http::trace::TraceId;
+use crate::http::TraceId;
 use crate::ids::{ClientId, SessionId, TokenId, UserId};
 use crate::roles::{Held, SUPER_ADMIN, SUPER_ADMIN_RANK};
 

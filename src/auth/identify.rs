@@ -116,7 +116,10 @@ async fn facts(app: &State, credential: Credential) -> Result<Arc<Facts>, AppErr
         Some(facts) => facts,
         None => {
             let ticket = app.memory.ticket();
-            let read = app.db.read(move |tx| service::facts(tx, &credential)).await?;
+            let read = app
+                .db
+                .read(move |tx| service::facts(tx, &credential))
+                .await?;
             let facts = Arc::new(read);
             app.memory.keep(ticket, credential, &facts);
             facts

@@ -27,17 +27,23 @@ pub fn listen(
     memory: Weak<Memory>,
     on_keys: impl Fn() + Send + 'static,
 ) -> std::io::Result<()> {
-    std::thread::Builder::new().name("listener".to_owned()).stack_size(256 * 1024).spawn(move || {
-        while memory.strong_count() > 0 {
-            if let Err(error) = hear(&url, &memory, &on_keys) {
-                tracing::debug!(error, "no news from the database; answers come from the database itself");
+    std::thread::Builder::new()
+        .name("listener".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            while memory.strong_count() > 0 {
+                if let Err(error) = hear(&url, &memory, &on_keys) {
+                    tracing::debug!(
+                        error,
+                        "no news from the database; answers come from the database itself"
+                    );
+                }
+                if let Some(memory) = memory.upgrade() {
+                    memory.lost_touch();
+                }
+                std::thread::sleep(PATIENCE);
             }
-            if let Some(memory) = memory.upgrade() {
-                memory.lost_touch();
-            }
-            std::thread::sleep(PATIENCE);
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -73,7 +79,9 @@ fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), Str
 /// Begins to listen; the number of the server process that does.
 fn begin(conn: &mut PgConnection) -> QueryResult<i32> {
     conn.batch_execute("SET statement_timeout = '5s'")?;
-    let channel: String = diesel::select(diesel::dsl::sql::<Text>("'rosterd_' || current_schema()")).get_result(conn)?;
+    let channel: String =
+        diesel::select(diesel::dsl::sql::<Text>("'rosterd_' || current_schema()"))
+            .get_result(conn)?;
     conn.batch_execute(&format!("LISTEN \"{}\"", channel.replace('"', "\"\"")))?;
     diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()")).get_result(conn)
 }

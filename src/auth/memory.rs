@@ -93,7 +93,9 @@ impl Facts {
     pub fn lasts(&self, now: DateTime<Utc>) -> bool {
         let last_seen = self.last_seen.load(Ordering::Relaxed);
         self.ends_at.is_none_or(|end| now < end)
-            && self.idle.is_none_or(|idle| now.timestamp() - last_seen < idle.num_seconds())
+            && self
+                .idle
+                .is_none_or(|idle| now.timestamp() - last_seen < idle.num_seconds())
     }
 
     /// Whether its use should be noted in the database; says yes once a minute.
@@ -104,7 +106,12 @@ impl Facts {
         now.timestamp() - last_seen >= EVERY
             && self
                 .last_seen
-                .compare_exchange(last_seen, now.timestamp(), Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    last_seen,
+                    now.timestamp(),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
     }
 
@@ -183,7 +190,8 @@ impl Memory {
     /// Remembers what was read since the ticket, unless anything was forgotten meanwhile.
     pub fn keep(&self, ticket: Ticket, credential: Credential, facts: &Arc<Facts>) {
         if let Some(stamp) = self.stamp(ticket, facts.party) {
-            self.credentials.insert(credential, (stamp, Arc::clone(facts)));
+            self.credentials
+                .insert(credential, (stamp, Arc::clone(facts)));
         }
     }
 
@@ -197,12 +205,17 @@ impl Memory {
     /// The stamp to remember something about `party` with. It is taken before the ticket is looked at, and forgetting
     /// counts before it removes stamps: so either the ticket is seen to be void, or the stamp is still to be removed.
     fn stamp(&self, ticket: Ticket, party: Uuid) -> Option<Stamp> {
-        let stamp = self.parties.get_or_insert_with(&party, || Ok::<_, ()>(Stamp::default())).ok()?;
+        let stamp = self
+            .parties
+            .get_or_insert_with(&party, || Ok::<_, ()>(Stamp::default()))
+            .ok()?;
         (self.changes.load(Ordering::SeqCst) == ticket.0).then_some(stamp)
     }
 
     fn is_current(&self, party: Uuid, stamp: &Stamp) -> bool {
-        self.parties.get(&party).is_some_and(|current| Arc::ptr_eq(stamp, &current))
+        self.parties
+            .get(&party)
+            .is_some_and(|current| Arc::ptr_eq(stamp, &current))
     }
 
     /// Forgets what has changed. What is being read at this moment will not be remembered either.
@@ -220,7 +233,8 @@ impl Memory {
     /// Says that all news up to `since` has been heeded.
     pub fn heard_up_to(&self, since: Instant) {
         let micros = since.saturating_duration_since(self.began).as_micros();
-        self.heard.store(i64::try_from(micros).unwrap_or(-1), Ordering::SeqCst);
+        self.heard
+            .store(i64::try_from(micros).unwrap_or(-1), Ordering::SeqCst);
     }
 
     /// Says that news may have been missed: nothing is answered from memory until there are news again, and nothing that
@@ -258,7 +272,11 @@ mod tests {
     fn scene() -> (Memory, UserId, Credential) {
         let memory = Memory::default();
         memory.heard_up_to(Instant::now());
-        (memory, UserId::new(NOW), Credential::Session(SessionId::new(NOW)))
+        (
+            memory,
+            UserId::new(NOW),
+            Credential::Session(SessionId::new(NOW)),
+        )
     }
 
     #[test]
@@ -267,7 +285,10 @@ mod tests {
         memory.keep(memory.ticket(), credential, &facts(user));
         assert!(memory.recall(&credential, NOW).is_some());
         memory.forget(Touched::Party(UserId::new(NOW).0));
-        assert!(memory.recall(&credential, NOW).is_some(), "somebody else was touched");
+        assert!(
+            memory.recall(&credential, NOW).is_some(),
+            "somebody else was touched"
+        );
         memory.forget(Touched::Party(user.0));
         assert!(memory.recall(&credential, NOW).is_none());
     }
@@ -301,13 +322,19 @@ mod tests {
         memory.lost_touch();
         assert!(memory.recall(&credential, NOW).is_none());
         memory.heard_up_to(Instant::now());
-        assert!(memory.recall(&credential, NOW).is_none(), "what was remembered before the gap does not count");
+        assert!(
+            memory.recall(&credential, NOW).is_none(),
+            "what was remembered before the gap does not count"
+        );
         memory.keep(memory.ticket(), credential, &facts(user));
         assert!(memory.recall(&credential, NOW).is_some());
         if let Some(long_ago) = memory.began.checked_sub(LEASE) {
             memory.heard_up_to(long_ago);
             std::thread::sleep(LEASE);
-            assert!(memory.recall(&credential, NOW).is_none(), "the lease has run out");
+            assert!(
+                memory.recall(&credential, NOW).is_none(),
+                "the lease has run out"
+            );
         }
     }
 
@@ -319,11 +346,22 @@ mod tests {
             session: SessionId(Uuid::nil()),
         };
         let (end, idle) = (NOW + TimeDelta::hours(2), TimeDelta::hours(1));
-        let facts = Facts::new(who, "ada", Standing::of_nobody(), user.0, Some(end), Some(idle), NOW);
+        let facts = Facts::new(
+            who,
+            "ada",
+            Standing::of_nobody(),
+            user.0,
+            Some(end),
+            Some(idle),
+            NOW,
+        );
         assert!(facts.lasts(NOW + TimeDelta::minutes(59)));
         assert!(!facts.lasts(NOW + TimeDelta::minutes(60)));
         assert!(facts.is_due(NOW + TimeDelta::minutes(59)));
-        assert!(!facts.is_due(NOW + TimeDelta::minutes(59)), "once is enough");
+        assert!(
+            !facts.is_due(NOW + TimeDelta::minutes(59)),
+            "once is enough"
+        );
         assert!(facts.lasts(NOW + TimeDelta::minutes(119)) && !facts.lasts(end));
     }
 }

@@ -23,9 +23,9 @@ pub fn facts(tx: &mut Tx<'_>, credential: &Credential) -> Result<Facts, AppError
 
 fn facts_of_session(tx: &mut Tx<'_>, session: SessionId) -> Result<Facts, AppError> {
     let row = live_caller(tx, session)?;
-    let ends_at = row
-        .user_expires_at
-        .map_or(row.session_expires_at, |end| end.min(row.session_expires_at));
+    let ends_at = row.user_expires_at.map_or(row.session_expires_at, |end| {
+        end.min(row.session_expires_at)
+    });
     Ok(Facts::new(
         Who::User {
             id: row.user_id,

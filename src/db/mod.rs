@@ -136,9 +136,7 @@ impl Db {
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        self.with_link(|link| {
-            work(&mut Tx::new(&mut link.pg, process_clock()))
-        })
+        self.with_link(|link| work(&mut Tx::new(&mut link.pg, process_clock())))
     }
 
     /// [`Db::write`] on the calling thread, for the command line and for tests.
@@ -332,6 +330,8 @@ fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
+/// This machine's clock.
+#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where time comes in"

@@ -5,7 +5,7 @@ use super::rules::{self, Ending, Presented, Terms};
 use super::store::{self, SessionRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Issuer, Origin, SignedIn, Who};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::ids::{SessionId, UserId};
 use crate::passwords::Proof;
@@ -137,7 +137,7 @@ pub fn refresh(
         }
         Presented::JustReplaced => {}
         Presented::Reused => {
-            store::end(tx.conn, id, Ending::RefreshTokenReused.as_str(), tx.now)?;
+            end(tx, session.user_id, id, Ending::RefreshTokenReused)?;
             return Err(audit::refuse(
                 tx,
                 &actor,
@@ -154,12 +154,18 @@ pub fn refresh(
 /// # Errors
 /// When the database fails.
 pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
-    store::end(tx.conn, by.session, Ending::SignedOut.as_str(), tx.now)?;
+    end(tx, by.id, by.session, Ending::SignedOut)?;
     audit::record(
         tx,
         by,
         Act::new("session.end", Subject::Session(by.session)),
     )?;
+    Ok(())
+}
+
+fn end(tx: &mut Tx<'_>, user: UserId, session: SessionId, why: Ending) -> Result<(), AppError> {
+    tx.touch(Touched::Party(user.0));
+    store::end(tx.conn, session, why.as_str(), tx.now)?;
     Ok(())
 }
 
@@ -173,6 +179,7 @@ pub fn end_all(
     why: Ending,
     spare: Option<SessionId>,
 ) -> Result<usize, AppError> {
+    tx.touch(Touched::Party(user.0));
     Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
 }
 

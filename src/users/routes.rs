@@ -8,6 +8,7 @@ use validator::Validate;
 
 use super::listing::{Filter, Sort};
 use super::model::User;
+use super::page;
 use super::service::{self, NewUser, UserPatch};
 use crate::app::State;
 use crate::auth::{Can, needs};
@@ -189,9 +190,7 @@ async fn get_user(
     app: State,
     id: web::Path<String>,
 ) -> Result<Reply, AppError> {
-    let id = UserId::from_path(&id);
-    let user = app.db.read(move |tx| service::show(tx, id)).await?;
-    Reply::resource(&user)
+    page::show(&app, UserId::from_path(&id)).await
 }
 
 /// Change an account.
