@@ -1,6 +1,5 @@
 //! Writing to the audit log.
 
-use diesel::QueryResult;
 use serde_json::{Value, json};
 
 use super::store::{self, EventRow, WordsRow};
@@ -104,7 +103,7 @@ impl Act {
 ///
 /// # Errors
 /// When it can't be written; the act then does not happen either.
-pub fn record(tx: &mut Tx<'_>, by: &Actor, act: Act) -> QueryResult<()> {
+pub fn record(tx: &mut Tx<'_>, by: &Actor, act: Act) -> Result<(), AppError> {
     write(tx, by, act, None)
 }
 
@@ -113,7 +112,7 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
     let why = why.into();
     match write(tx, by, act, Some(why.code().as_str())) {
         Ok(()) => Halt::Commit(why),
-        Err(error) => Halt::RollBack(error.into()),
+        Err(error) => Halt::RollBack(error),
     }
 }
 
@@ -121,11 +120,11 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
 ///
 /// # Errors
 /// When the database fails.
-pub fn forget(tx: &mut Tx<'_>, person: UserId) -> QueryResult<usize> {
-    store::forget(tx.conn, person.0)
+pub fn forget(tx: &mut Tx<'_>, person: UserId) -> Result<usize, AppError> {
+    Ok(store::forget(tx.conn, person.0)?)
 }
 
-fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryResult<()> {
+fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result<(), AppError> {
     let id = EventId::new(tx.now);
     let (kind, actor_id, session_id) = match &by.who {
         Who::User { id, session } => ("user", Some(id.0), Some(session.0)),
@@ -164,7 +163,7 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryR
             words: said,
         });
     }
-    store::insert(tx.conn, &row, &words)
+    Ok(store::insert(tx.conn, &row, &words)?)
 }
 
 fn actor_words(by: &Actor) -> Value {

@@ -255,6 +255,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Reply;
     use crate::ids::UserId;
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
@@ -300,7 +301,7 @@ mod tests {
         memory.forget(Touched::Party(user.0));
         memory.keep(ticket, credential, &facts(user));
         assert!(memory.recall(&credential, NOW).is_none());
-        memory.keep_page(ticket, user.0, Arc::default());
+        memory.keep_page(ticket, user.0, Arc::new(Reply::no_content().into_kept()));
         assert!(memory.recall_page(user.0).is_none());
     }
 

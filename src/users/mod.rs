@@ -9,6 +9,7 @@ mod input;
 mod listing;
 mod model;
 pub mod page;
+mod removal;
 mod routes;
 mod rules;
 mod scene;

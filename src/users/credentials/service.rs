@@ -2,9 +2,6 @@
 
 use serde_json::json;
 
-use super::rules::authority::Deed;
-use super::scene::{Scene, Touches};
-use super::store::{self, Changes, UserRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, needs};
 use crate::db::{Touched, Tx};
@@ -13,6 +10,9 @@ use crate::http::IfMatch;
 use crate::ids::{SessionId, UserId};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, Ending};
+use crate::users::rules::authority::Deed;
+use crate::users::scene::{Scene, Touches};
+use crate::users::store::{self, Changes, UserRow};
 
 /// Gives an account another password and ends its sessions (but the caller's own).
 ///
