@@ -363,6 +363,6 @@ mod tests {
             !facts.is_due(NOW + TimeDelta::minutes(59)),
             "once is enough"
         );
-        assert!(facts.lasts(NOW + TimeDelta::minutes(119)) && !facts.lasts(end));
+        assert!(facts.lasts(NOW + TimeDelta::minutes(118)) && !facts.lasts(end));
     }
 }
