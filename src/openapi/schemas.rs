@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use utoipa::openapi::schema::{Object, Schema};
+use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr};
 
 /// Says both of the document's schemas.
@@ -18,32 +18,39 @@ pub fn complete(document: &mut OpenApi) {
     for (name, schema) in &mut components.schemas {
         if let RefOr::T(Schema::Object(object)) = schema {
             if answers.contains(name) && !requests.contains(name) {
-                require_nullable(object, &written["components"]["schemas"][name]);
+                require_nullable(object);
             }
             forget_null_defaults(object);
         }
     }
 }
 
-fn require_nullable(object: &mut Object, written: &Value) {
-    let can_be_null = |name: &String| is_nullable(&written["properties"][name]);
+fn require_nullable(object: &mut Object) {
+    let is_said = |name: &String| object.required.contains(name);
     let required = object
         .properties
-        .keys()
-        .filter(|name| object.required.contains(name) || can_be_null(name))
-        .cloned()
+        .iter()
+        .filter(|(name, schema)| is_said(name) || is_nullable(schema))
+        .map(|(name, _)| name.clone())
         .collect();
     object.required = required;
 }
 
-fn is_nullable(schema: &Value) -> bool {
-    let null = Value::from("null");
-    let has_null = |schema: &Value| match &schema["type"] {
-        Value::Array(types) => types.contains(&null),
-        one => *one == null,
+fn is_nullable(schema: &RefOr<Schema>) -> bool {
+    let is_null = |kind: &SchemaType| match kind {
+        SchemaType::Array(types) => types.contains(&Type::Null),
+        SchemaType::Type(one) => *one == Type::Null,
+        SchemaType::AnyValue => false,
     };
-    let one_of = schema["oneOf"].as_array();
-    has_null(schema) || one_of.is_some_and(|ways| ways.iter().any(has_null))
+    let RefOr::T(schema) = schema else {
+        return false;
+    };
+    match schema {
+        Schema::Object(object) => is_null(&object.schema_type),
+        Schema::Array(array) => is_null(&array.schema_type),
+        Schema::OneOf(ways) => ways.items.iter().any(is_nullable),
+        _ => false,
+    }
 }
 
 /// `null` clears a member of a merge patch; to leave the member out keeps it.
@@ -66,9 +73,9 @@ fn forget(default: &mut Option<Value>) {
 fn reachable(document: &Value, parts: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let items = document["paths"].as_object().into_iter().flatten();
-    for operation in items.flat_map(|(_, item)| item.as_object().into_iter().flatten()) {
-        for part in parts {
-            follow(document, &operation.1[part], &mut found);
+    for (_, operation) in items.flat_map(|(_, item)| item.as_object().into_iter().flatten()) {
+        for part in parts.iter().filter_map(|part| operation.get(part)) {
+            follow(document, part, &mut found);
         }
     }
     found

@@ -1,0 +1,68 @@
+//! The thread that hears what changed, from whatever process changed it, and makes [`Memory`] forget it.
+
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use super::Memory;
+use crate::db::{News, Touched};
+use crate::error::AppError;
+
+/// How often the listener asks for news. News is late by at most this, and memory's lease allows for a few misses.
+const EVERY: Duration = Duration::from_millis(15);
+
+/// How long to wait before connecting again.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Listens on a connection of its own until `memory` is gone; `on_keys` is told when the signing keys changed, and after
+/// each gap in the news.
+///
+/// # Errors
+/// When the thread can't be started.
+pub fn listen(
+    url: String,
+    memory: Weak<Memory>,
+    on_keys: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("listener".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            while memory.strong_count() > 0 {
+                if let Err(error) = hear(&url, &memory, &on_keys) {
+                    tracing::debug!(
+                        ?error,
+                        "no news from the database; answers come from the database itself"
+                    );
+                }
+                if let Some(memory) = memory.upgrade() {
+                    memory.lost_touch();
+                }
+                std::thread::sleep(PATIENCE);
+            }
+        })?;
+    Ok(())
+}
+
+fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), AppError> {
+    let mut news = News::open(url)?;
+    if let Some(memory) = memory.upgrade() {
+        memory.lost_touch();
+    }
+    on_keys();
+    loop {
+        let asked = Instant::now();
+        let heard = news.ask()?;
+        let Some(memory) = memory.upgrade() else {
+            return Ok(());
+        };
+        for touched in heard {
+            match touched {
+                Touched::Keys => on_keys(),
+                touched => memory.forget(touched),
+            }
+        }
+        memory.heard_up_to(asked);
+        drop(memory);
+        std::thread::sleep(EVERY);
+    }
+}
