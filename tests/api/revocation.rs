@@ -139,8 +139,8 @@ fn a_replica_whose_listener_was_cut_off_hears_again() {
     }
 }
 
-/// A thousand revocations of five kinds through three replicas. Says how long each took to be refused everywhere, from the
-/// answer of the revoking replica on; and none is accepted again after it was refused.
+/// A thousand revocations of five kinds through three replicas. Says when, after the answer of the revoking replica, the
+/// last request began that another one still accepted; and none is accepted again after it was refused.
 #[test]
 #[ignore = "takes minutes; run by make test-long"]
 fn a_thousand_revocations_through_three_replicas() {
@@ -200,13 +200,16 @@ fn a_thousand_revocations_through_three_replicas() {
         let answered = Instant::now();
         by.get(users).by(&token).send().expect(refused);
         for app in all {
-            while app.get(users).by(&token).send().status != refused {
-                assert!(
-                    answered.elapsed() < Duration::from_secs(5),
-                    "still accepted"
-                );
+            let mut accepted_until = Duration::ZERO;
+            loop {
+                let asked = answered.elapsed();
+                if app.get(users).by(&token).send().status == refused {
+                    break;
+                }
+                accepted_until = asked;
+                assert!(asked < Duration::from_secs(5), "still accepted");
             }
-            delays.push(answered.elapsed());
+            delays.push(accepted_until);
         }
         for app in all {
             app.get(users).by(&token).send().expect(refused);
@@ -215,7 +218,7 @@ fn a_thousand_revocations_through_three_replicas() {
     delays.sort_unstable();
     let at = |share: usize| delays[(delays.len() - 1) * share / 1000];
     println!(
-        "refused everywhere after: p50 {:?}, p99 {:?}, p99.9 {:?}",
+        "accepted elsewhere for: p50 {:?}, p99 {:?}, p99.9 {:?}",
         at(500),
         at(990),
         at(999)
