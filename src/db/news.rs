@@ -23,11 +23,13 @@ impl News {
     /// When the database can't be reached.
     pub fn open(url: &str) -> Result<Self, AppError> {
         let mut conn = migrate::open(url)?;
-        conn.batch_execute("SET statement_timeout = '5s'")?;
-        let channel: String =
-            diesel::select(diesel::dsl::sql::<Text>("'rosterd_' || current_schema()"))
+        let schema: String =
+            diesel::select(diesel::dsl::sql::<Text>("quote_ident(current_schema())"))
                 .get_result(&mut conn)?;
-        conn.batch_execute(&format!("LISTEN \"{}\"", channel.replace('"', "\"\"")))?;
+        let schema = schema.trim_matches('"');
+        conn.batch_execute(&format!(
+            "SET statement_timeout = '5s'; SET application_name = 'rosterd listener in {schema}'; LISTEN \"rosterd_{schema}\""
+        ))?;
         let backend = diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()"))
             .get_result(&mut conn)?;
         Ok(Self { conn, backend })

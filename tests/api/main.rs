@@ -4,6 +4,8 @@
 mod cluster;
 mod openapi;
 mod replicas;
+mod reset_links;
+mod revocation;
 mod structure;
 mod support;
 mod users;
