@@ -8,6 +8,7 @@ mod credentials;
 mod input;
 mod listing;
 mod model;
+mod moving;
 mod routes;
 mod rules;
 mod scene;

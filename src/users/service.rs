@@ -16,13 +16,14 @@ use crate::error::{Acted, AppError, Code, Fault, Halt};
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::passwords::PasswordHash;
-use crate::roles::{self, Held, SUPER_ADMIN};
+use crate::roles::{self, SUPER_ADMIN};
 use crate::sessions::{self, Ending};
 
 pub use super::access::{replace_permissions, set_active};
 pub use super::credentials::{remove_password, reset_password, set_own_password, sign_out};
 pub use super::input::{NewUser, UserPatch};
 pub use super::listing::{Filter, list};
+pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 
 /// Makes an account.
 ///
@@ -361,11 +362,7 @@ fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
         )]),
         _ => error,
     })?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &[]),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(role.standing(&[]))
 }
 
 fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Deed>, AppError> {

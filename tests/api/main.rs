@@ -3,5 +3,6 @@
 
 mod cluster;
 mod replicas;
+mod roles;
 mod support;
 mod users;
