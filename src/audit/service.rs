@@ -1,12 +1,12 @@
 //! Writing to the audit log.
 
-use diesel::QueryResult;
 use serde_json::{Value, json};
 
 use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Halt};
+use crate::http::TraceId;
 use crate::ids::{EventId, SessionId, UserId};
 
 /// What an act was done to.
@@ -103,7 +103,7 @@ impl Act {
 ///
 /// # Errors
 /// When it can't be written; the act then does not happen either.
-pub fn record(tx: &mut Tx<'_>, by: &Actor, act: Act) -> QueryResult<()> {
+pub fn record(tx: &mut Tx<'_>, by: &Actor, act: Act) -> Result<(), AppError> {
     write(tx, by, act, None)
 }
 
@@ -112,7 +112,7 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
     let why = why.into();
     match write(tx, by, act, Some(why.code().as_str())) {
         Ok(()) => Halt::Commit(why),
-        Err(error) => Halt::RollBack(error.into()),
+        Err(error) => Halt::RollBack(error),
     }
 }
 
@@ -120,14 +120,16 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
 ///
 /// # Errors
 /// When the database fails.
-pub fn forget(tx: &mut Tx<'_>, person: UserId) -> QueryResult<usize> {
-    store::forget(tx.conn, person.0)
+pub fn forget(tx: &mut Tx<'_>, person: UserId) -> Result<usize, AppError> {
+    Ok(store::forget(tx.conn, person.0)?)
 }
 
-fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryResult<()> {
+fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result<(), AppError> {
     let id = EventId::new(tx.now);
     let (kind, actor_id, session_id) = match &by.who {
         Who::User { id, session } => ("user", Some(id.0), Some(session.0)),
+        Who::Token { id, .. } => ("token", Some(id.0), None),
+        Who::Client { id } => ("client", Some(id.0), None),
         Who::Operator { .. } => ("cli", None, None),
         Who::System => ("system", None, None),
         Who::Anonymous => ("anonymous", None, None),
@@ -145,11 +147,11 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryR
         code: refusal,
         before: act.before,
         after: act.after,
-        trace_id: by.origin.trace_id.as_deref(),
+        trace_id: by.origin.trace_id.as_ref().map(TraceId::as_str),
     };
     let mut words = vec![WordsRow {
         event_id: id,
-        user_id: actor_id,
+        user_id: by.user_id().map(|id| id.0),
         part: "actor",
         words: actor_words(by),
     }];
@@ -161,7 +163,7 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> QueryR
             words: said,
         });
     }
-    store::insert(tx.conn, &row, &words)
+    Ok(store::insert(tx.conn, &row, &words)?)
 }
 
 fn actor_words(by: &Actor) -> Value {
@@ -172,6 +174,6 @@ fn actor_words(by: &Actor) -> Value {
     json!({
         "name": name,
         "ip": by.origin.ip.map(|ip| ip.to_string()),
-        "userAgent": by.origin.user_agent,
+        "userAgent": by.origin.user_agent.as_deref(),
     })
 }

@@ -5,8 +5,9 @@ pub mod cluster;
 mod link;
 pub mod lock;
 pub mod migrate;
+mod touched;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,6 +19,8 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Acted, AppError, Code, Halt};
 use link::{Link, Manager};
+
+pub use touched::Touched;
 
 /// How to reach the database and how much of it to use.
 #[derive(Clone)]
@@ -43,7 +46,11 @@ struct Inner {
     places: Arc<Semaphore>,
     size: u32,
     acquire: Duration,
+    watcher: OnceLock<Watcher>,
 }
+
+/// Is told of everything that a transaction of this process touched, before the transaction's caller gets its answer.
+type Watcher = Box<dyn Fn(Touched) + Send + Sync>;
 
 /// One use of the database: a connection and the moment at which the use began.
 ///
@@ -54,6 +61,23 @@ pub struct Tx<'c> {
     pub conn: &'c mut PgConnection,
     /// When it began.
     pub now: DateTime<Utc>,
+    touched: Vec<Touched>,
+}
+
+impl<'c> Tx<'c> {
+    fn new(conn: &'c mut PgConnection, now: DateTime<Utc>) -> Self {
+        Self {
+            conn,
+            now,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Says that what others remember of this is out of date. The tables' triggers tell other processes; this tells our
+    /// own, so that the very next request here sees the change.
+    pub fn touch(&mut self, touched: Touched) {
+        self.touched.push(touched);
+    }
 }
 
 impl Db {
@@ -75,6 +99,7 @@ impl Db {
                 places: Arc::new(Semaphore::new(options.size as usize)),
                 size: options.size,
                 acquire: options.acquire,
+                watcher: OnceLock::new(),
             }),
         })
     }
@@ -111,12 +136,7 @@ impl Db {
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        self.with_link(|link| {
-            work(&mut Tx {
-                conn: &mut link.pg,
-                now: process_clock(),
-            })
-        })
+        self.with_link(|link| work(&mut Tx::new(&mut link.pg, process_clock())))
     }
 
     /// [`Db::write`] on the calling thread, for the command line and for tests.
@@ -134,24 +154,37 @@ impl Db {
         const ATTEMPTS: u32 = 4;
         let mut attempt = 1;
         loop {
+            let mut touched = Vec::new();
             let answer = self.with_link(|link| {
                 let began = &mut link.began;
                 link.pg.build_transaction().read_committed().run(|conn| {
                     let now = database_clock(conn)?;
                     *began = true;
-                    match work(&mut Tx { conn, now }) {
+                    let mut tx = Tx::new(conn, now);
+                    let outcome = work(&mut tx);
+                    touched = tx.touched;
+                    match outcome {
                         Ok(value) => Ok(Ok(value)),
                         Err(Halt::Commit(refusal)) => Ok(Err(refusal)),
                         Err(Halt::RollBack(error)) => Err(error),
                     }
                 })
             });
+            // Also after a failure: whether a commit that was cut off took effect is not known.
+            if let Some(tell) = self.inner.watcher.get() {
+                touched.into_iter().for_each(tell);
+            }
             match answer {
                 Err(error) if attempt < ATTEMPTS && is_contention(&error) => attempt += 1,
                 Err(error) => return Err(error),
                 Ok(value) => return value,
             }
         }
+    }
+
+    /// Lets `watcher` be told of everything that transactions touch. Only the first call counts.
+    pub fn watch(&self, watcher: impl Fn(Touched) + Send + Sync + 'static) {
+        let _ = self.inner.watcher.set(Box::new(watcher));
     }
 
     /// Connections open and connections idle, for the metrics.
@@ -297,11 +330,13 @@ fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
+/// This machine's clock.
+#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where time comes in"
 )]
-fn process_clock() -> DateTime<Utc> {
+pub fn process_clock() -> DateTime<Utc> {
     Utc::now()
 }
 

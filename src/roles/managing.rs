@@ -8,7 +8,7 @@ use super::service::{self, Role};
 use super::store::{self, RoleChanges, RoleRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Can, Standing, needs};
-use crate::db::{OnConstraint, Tx, lock};
+use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Halt};
 use crate::http::IfMatch;
 use crate::users::{self, service::Leaving};
@@ -72,6 +72,7 @@ pub fn change(
     scene.demand(tx, by, expected, renames && leaving.is_none())?;
     if changes != RoleChanges::default() {
         unless_taken(store::update(tx.conn, name, tx.now, &changes))?;
+        tx.touch(Touched::Everyone);
     }
     audit::record(tx, by, scene.story(&after))?;
     if let Some(leaving) = leaving {

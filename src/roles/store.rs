@@ -21,6 +21,10 @@ pub struct RoleRow {
 }
 
 /// What a change sets; `None` keeps.
+#[expect(
+    clippy::option_option,
+    reason = "diesel's way to tell keeping a column from clearing it"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = roles)]
 pub struct RoleChanges {

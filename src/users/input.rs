@@ -303,7 +303,7 @@ fn required<T, U>(
 
 #[expect(
     clippy::option_option,
-    reason = "diesel's way to tell keeping a column from clearing it"
+    reason = "a column is kept, cleared or set; the store tells them apart so"
 )]
 fn clearable<T, U>(
     faults: &mut Faults,

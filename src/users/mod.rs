@@ -9,6 +9,8 @@ mod input;
 mod listing;
 mod model;
 mod moving;
+pub mod page;
+mod removal;
 mod routes;
 mod rules;
 mod scene;

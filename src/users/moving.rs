@@ -7,7 +7,7 @@ use super::store::{self, Changes, UserRow};
 use super::story;
 use crate::audit::{self, Act};
 use crate::auth::{Actor, Standing};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::roles::Role;
 
@@ -77,6 +77,7 @@ pub fn carry_out(tx: &mut Tx<'_>, by: &Actor, leaving: Leaving) -> Acted<()> {
     };
     for row in &leaving.rows {
         store::update(tx.conn, row.id, tx.now, &changes)?;
+        tx.touch(Touched::Party(row.id.0));
         audit::record(tx, by, story::of("user.update", row, &changes))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Making, showing, changing, removing and restoring accounts. Each function is one use case, in the caller's transaction.
+//! Making, showing and changing accounts. Each function is one use case, in the caller's transaction.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::store::{self, Changes, UserRow};
 use super::story;
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, Standing, needs};
-use crate::db::{OnConstraint, Tx, lock};
+use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Fault, Halt};
 use crate::http::IfMatch;
 use crate::ids::UserId;
@@ -19,11 +19,14 @@ use crate::passwords::PasswordHash;
 use crate::roles::{self, SUPER_ADMIN};
 use crate::sessions::{self, Ending};
 
-pub use super::access::{replace_permissions, set_active};
-pub use super::credentials::{remove_password, reset_password, set_own_password, sign_out};
+pub use super::access::service::{replace_permissions, set_active};
+pub use super::credentials::service::{
+    remove_password, reset_password, set_own_password, sign_out,
+};
 pub use super::input::{NewUser, UserPatch};
-pub use super::listing::{Filter, list};
+pub use super::listing::{Filter, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
+pub use super::removal::service::{delete, purge, restore};
 
 /// Makes an account.
 ///
@@ -191,66 +194,6 @@ pub fn set_tag(
     apply(tx, by, act, &scene.row, &changes)
 }
 
-/// Deletes an account: it can't sign in, keeps its name, and can be restored.
-///
-/// # Errors
-/// [`Code::NotFound`]; the refusals of the rules of authority; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`].
-pub fn delete(
-    tx: &mut Tx<'_>,
-    by: &Can<needs::DeleteUsers>,
-    id: UserId,
-    expected: &IfMatch,
-) -> Acted<()> {
-    const ACT: &str = "user.delete";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
-    scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
-    sessions::service::end_all(tx, id, Ending::AccountDeleted, None)?;
-    let changes = Changes {
-        deleted_at: Some(Some(tx.now)).filter(|_| scene.row.deleted_at.is_none()),
-        ..Changes::default()
-    };
-    apply(tx, by, ACT, &scene.row, &changes).map(drop)
-}
-
-/// Removes an account for ever, with everything that hangs on it and every word about it in the audit log.
-///
-/// # Errors
-/// As [`delete`].
-pub fn purge(
-    tx: &mut Tx<'_>,
-    by: &Can<needs::DeleteUsers>,
-    id: UserId,
-    expected: &IfMatch,
-) -> Acted<()> {
-    const ACT: &str = "user.purge";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
-    scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
-    store::purge(tx.conn, id)?;
-    audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
-    audit::service::forget(tx, id)?;
-    Ok(())
-}
-
-/// Brings a deleted account back; what was ended stays ended.
-///
-/// # Errors
-/// As [`delete`].
-pub fn restore(
-    tx: &mut Tx<'_>,
-    by: &Can<needs::DeleteUsers>,
-    id: UserId,
-    expected: &IfMatch,
-) -> Acted<User> {
-    const ACT: &str = "user.restore";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
-    scene.permit(tx, by, ACT, &[Deed::Restore], expected)?;
-    let changes = Changes {
-        deleted_at: Some(None).filter(|_| scene.row.deleted_at.is_some()),
-        ..Changes::default()
-    };
-    apply(tx, by, ACT, &scene.row, &changes)
-}
-
 /// Notes that the account signed in; with a renewed hash, stores that for the password it was made from.
 ///
 /// # Errors
@@ -261,6 +204,7 @@ pub fn signed_in(
     renewed: Option<&PasswordHash>,
     password_version: i64,
 ) -> Result<(), AppError> {
+    tx.touch(Touched::Party(id.0));
     store::signed_in(tx.conn, id, tx.now)?;
     if let Some(hash) = renewed {
         store::rehash(tx.conn, id, password_version, hash.as_str())?;
@@ -296,6 +240,7 @@ pub(super) fn apply(
 ) -> Acted<User> {
     let id = row.id;
     if *changes != Changes::default() {
+        tx.touch(Touched::Party(id.0));
         store::update(tx.conn, id, tx.now, changes)
             .on_constraint("users_username_key", Code::UserUsernameConflict)
             .on_constraint("users_email_key", Code::UserEmailConflict)?;

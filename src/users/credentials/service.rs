@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use super::rules::authority::Deed;
-use super::scene::{Scene, Touches};
-use super::store::{self, Changes, UserRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, needs};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::{SessionId, UserId};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, Ending};
+use crate::users::rules::authority::Deed;
+use crate::users::scene::{Scene, Touches};
+use crate::users::store::{self, Changes, UserRow};
 
 /// Gives an account another password and ends its sessions (but the caller's own).
 ///
@@ -116,6 +116,7 @@ fn replace(
     changes: &Changes,
     spare: Option<SessionId>,
 ) -> Acted<()> {
+    tx.touch(Touched::Party(row.id.0));
     store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
     store::bump_password_version(tx.conn, row.id)?;
     let ended = sessions::service::end_all(tx, row.id, Ending::PasswordChanged, spare)?;

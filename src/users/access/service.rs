@@ -1,10 +1,5 @@
 //! What an account may, and whether it may anything at all: its direct grants and its active state.
 
-use super::model::User;
-use super::rules::authority::Deed;
-use super::scene::{Scene, Touches};
-use super::service::apply;
-use super::store::Changes;
 use crate::auth::{Can, needs};
 use crate::db::Tx;
 use crate::error::Acted;
@@ -12,6 +7,11 @@ use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::roles;
 use crate::sessions::{self, Ending};
+use crate::users::User;
+use crate::users::rules::authority::Deed;
+use crate::users::scene::{Scene, Touches};
+use crate::users::service::apply;
+use crate::users::store::Changes;
 
 /// Replaces an account's direct grants. Only what is *added* must be held by the caller.
 ///
