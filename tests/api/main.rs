@@ -3,6 +3,7 @@
 
 mod cluster;
 mod replicas;
+mod revocation;
 mod roles;
 mod support;
 mod users;
