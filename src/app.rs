@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::AppError;
 use crate::http::{Cursors, Envelope, Settings, fallback};
@@ -22,7 +22,7 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
-use crate::{health, me, openapi, replies, roles, sessions, users};
+use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -41,6 +41,8 @@ pub struct App {
     pub memory: Arc<Memory>,
     /// What signing in needs.
     pub means: Arc<Means>,
+    /// Where reset links lead.
+    pub reset_page: TokenPage,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
     /// What Prometheus can ask.
@@ -57,6 +59,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(sessions::routes)
         .configure(me::routes)
         .configure(users::routes)
+        .configure(reset_links::routes)
         .configure(roles::routes)
         .configure(health::routes);
 }
@@ -97,6 +100,7 @@ impl App {
             issuer,
             memory,
             means: Arc::new(means),
+            reset_page: config.reset_page.clone(),
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
             metrics: metrics(&db)?,
@@ -171,6 +175,7 @@ pub async fn keep_house(db: &Db) -> Result<(), AppError> {
     db.write(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
+        reset_links::service::forget_old(tx)?;
         Ok(())
     })
     .await

@@ -135,6 +135,39 @@ pub(super) fn public_url(text: &str) -> Parsed<String> {
     }
 }
 
+/// A page that a link with a token opens: a URL with `{token}` where the token goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenPage(String);
+
+impl TokenPage {
+    const PLACE: &str = "{token}";
+
+    /// The link for this token.
+    #[must_use]
+    pub fn url(&self, token: &str) -> String {
+        self.0.replace(Self::PLACE, token)
+    }
+
+    /// When none was set, it is `page` under `base`.
+    pub(super) fn or_under(&mut self, base: &str, page: &str) {
+        if self.0.is_empty() {
+            self.0 = format!("{base}/{page}?token={}", Self::PLACE);
+        }
+    }
+}
+
+pub(super) fn token_page(text: &str) -> Parsed<TokenPage> {
+    let is_page = |url: Url| {
+        let leads_elsewhere = url.authority().contains('{');
+        matches!(url.scheme(), "http" | "https") && !leads_elsewhere
+    };
+    if text.contains(TokenPage::PLACE) && Url::parse(text).is_ok_and(is_page) {
+        Ok(TokenPage(text.to_owned()))
+    } else {
+        Err("an absolute http or https URL that contains {token}, such as https://app.example.org/reset#{token}".into())
+    }
+}
+
 /// 32 bytes as hex or as base64 of either alphabet, padded or not.
 pub(super) fn secret_key(text: &str) -> Parsed<SecretKey> {
     let decoded = if text.len() == 2 * SecretKey::LENGTH {

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod replicas;
+mod reset_links;
 mod revocation;
 mod roles;
 mod support;
