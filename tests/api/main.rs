@@ -6,5 +6,6 @@ mod cluster;
 mod replicas;
 mod reset_links;
 mod revocation;
+mod roles;
 mod support;
 mod users;
