@@ -1,11 +1,13 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod browser_apps;
 mod cluster;
 mod openapi;
 mod replicas;
 mod reset_links;
 mod revocation;
+mod roles;
 mod structure;
 mod support;
 mod users;

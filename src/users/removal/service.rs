@@ -3,7 +3,7 @@
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Can, needs};
 use crate::db::{Touched, Tx};
-use crate::error::Acted;
+use crate::error::{Acted, Code};
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::sessions::Ending;
