@@ -1,6 +1,7 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod check;
 mod cluster;
 mod replicas;
 mod reset_links;
