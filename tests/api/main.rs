@@ -1,6 +1,7 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod browser_apps;
 mod check;
 mod cluster;
 mod replicas;
