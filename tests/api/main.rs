@@ -3,9 +3,11 @@
 
 mod browser_apps;
 mod cluster;
+mod embed;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
+mod spa;
 mod support;
 mod users;

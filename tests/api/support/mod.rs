@@ -2,8 +2,10 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod browser;
 mod call;
 mod database;
+pub mod proxy;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
