@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod browser_apps;
+mod check;
 mod cluster;
 mod embed;
 mod replicas;
