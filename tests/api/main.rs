@@ -4,7 +4,6 @@
 mod browser_apps;
 mod check;
 mod cluster;
-mod embed;
 mod replicas;
 mod reset_links;
 mod revocation;
