@@ -4,10 +4,12 @@
 mod browser_apps;
 mod check;
 mod cluster;
+mod openapi;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
 mod spa;
+mod structure;
 mod support;
 mod users;
