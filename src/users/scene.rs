@@ -1,10 +1,12 @@
 //! One account held for a change, together with whoever wants to change it. Every change of an account goes through
 //! [`Scene::permit`], so the rules are asked in one place and in one order: 403, then 412, then 409.
 
+use chrono::{DateTime, Utc};
+
 use super::rules::authority::{self, Deed, Manager, Target};
 use super::store::{self, UserRow};
 use crate::audit::{self, Act};
-use crate::auth::{Can, Need, Standing};
+use crate::auth::{Actor, Can, Need, Standing};
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -24,28 +26,35 @@ pub enum Touches {
 pub struct Scene {
     /// The account as it is before.
     pub row: UserRow,
-    /// What the caller may, now.
-    pub standing: Standing,
     manager: Manager,
     target: Target,
 }
 
 impl Scene {
-    /// Takes the lock that the change needs, then reads the caller's authority and the account.
+    /// [`authority_now`], then [`Scene::open`].
     ///
     /// # Errors
-    /// 401 or 403 when the caller has lost what the call needs, [`Code::NotFound`] when there is no such account.
+    /// As those two.
     pub fn enter<N: Need>(
         tx: &mut Tx<'_>,
         by: &Can<N>,
         id: UserId,
         touches: Touches,
     ) -> Result<Self, AppError> {
-        match touches {
-            Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
-            Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
-        }
-        let standing = by.renew(tx)?;
+        let standing = authority_now(tx, by, touches)?;
+        Self::open(tx, by, standing, id)
+    }
+
+    /// Reads and holds the account, for a caller of this authority.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when there is no such account.
+    pub fn open(
+        tx: &mut Tx<'_>,
+        by: &Actor,
+        standing: Standing,
+        id: UserId,
+    ) -> Result<Self, AppError> {
         let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
         let target = Target {
             id,
@@ -55,10 +64,9 @@ impl Scene {
         Ok(Self {
             manager: Manager {
                 id: by.user_id(),
-                standing: standing.clone(),
+                standing,
             },
             row,
-            standing,
             target,
         })
     }
@@ -94,6 +102,23 @@ impl Scene {
     }
 }
 
+/// Takes the lock that the change needs, then reads the caller's authority. What the body names is looked up between this
+/// and [`Scene::open`]: a name that is wrong is told (400) before an account that is missing (404).
+///
+/// # Errors
+/// 401 or 403 when the caller has lost what the call needs.
+pub fn authority_now<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    touches: Touches,
+) -> Result<Standing, AppError> {
+    match touches {
+        Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
+        Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
+    }
+    by.renew(tx)
+}
+
 /// The authority that an account has through its role and direct grants.
 ///
 /// # Errors
@@ -105,6 +130,11 @@ pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError>
         rank: role.rank,
         role: role.name,
     })
+}
+
+/// Whether the account's credentials are good at `now`.
+pub fn is_good(row: &UserRow, now: DateTime<Utc>) -> bool {
+    row.is_active && row.deleted_at.is_none() && row.expires_at.is_none_or(|end| end > now)
 }
 
 const fn is_lasting(row: &UserRow) -> bool {

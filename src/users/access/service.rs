@@ -9,7 +9,7 @@ use crate::roles;
 use crate::sessions::{self, Ending};
 use crate::users::User;
 use crate::users::rules::authority::Deed;
-use crate::users::scene::{Scene, Touches};
+use crate::users::scene::{self, Scene, Touches};
 use crate::users::service::apply;
 use crate::users::store::Changes;
 
@@ -26,8 +26,9 @@ pub fn replace_permissions(
     expected: &IfMatch,
 ) -> Acted<User> {
     const ACT: &str = "user.permissions.replace";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    let standing = scene::authority_now(tx, by, Touches::Authority)?;
     let permissions = roles::service::grantable(tx, wanted)?;
+    let scene = Scene::open(tx, by, standing, id)?;
     let had = &scene.row.permissions;
     let added: Vec<String> = permissions
         .iter()
