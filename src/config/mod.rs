@@ -21,10 +21,11 @@ use crate::http::Network;
 pub use secret::{Secret, SecretKey};
 pub use source::ConfigError;
 use source::Source;
-pub use values::LogFormat;
+pub use values::{LogFormat, TokenPage};
 use values::{
     address, auto_or_whole, database_url, log_directives, log_format, milliseconds, names,
-    networks, optional, path, public_url, seconds, secret, secret_key, span, switch, text, whole,
+    networks, optional, origins, path, public_url, seconds, secret, secret_key, span, switch, text,
+    token_page, whole,
 };
 use variable::{Kind, Variable};
 
@@ -75,6 +76,10 @@ settings! {
             "The audience of access tokens; whoever verifies them asks for it.";
         trusted_proxies: Vec<Network> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
             "The proxies whose word on the caller's address counts: addresses or networks, separated by commas.";
+    }
+    "Browser apps" {
+        cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
+            "The origins whose pages may call, exact and separated by commas, such as https://app.example.org.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),
@@ -128,6 +133,10 @@ settings! {
         max_sessions: u32 = Plain "ROSTERD_MAX_SESSIONS", "50", |t| whole(t, 1..=10_000),
             "The most sessions that one account has at once.";
     }
+    "Mail and links" {
+        reset_page: TokenPage = Plain "ROSTERD_RESET_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
+            "The page of yours that a reset link opens, with {token} where the token goes; /reset-password?token={token} under ROSTERD_PUBLIC_URL when unset.";
+    }
     "The process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),
             "The threads that answer requests; auto: one for each core.";
@@ -168,6 +177,9 @@ impl Config {
         if config.public_url.is_empty() {
             config.public_url = format!("http://{}", config.addr);
         }
+        config
+            .reset_page
+            .or_under(&config.public_url, "reset-password");
         config.warnings = config.concerns();
         Ok(config)
     }

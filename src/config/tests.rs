@@ -47,6 +47,20 @@ fn nothing_set_is_a_start_on_the_private_cluster() {
 }
 
 #[test]
+fn a_link_leads_to_the_page_that_is_set_or_to_one_under_the_public_url() {
+    let base = ("ROSTERD_PUBLIC_URL", "https://id.example.org/auth");
+    assert_eq!(
+        good(&[base]).reset_page.url("t-1"),
+        "https://id.example.org/auth/reset-password?token=t-1"
+    );
+    let page = ("ROSTERD_RESET_URL", "https://app.example.org/reset#{token}");
+    assert_eq!(
+        good(&[base, page]).reset_page.url("t-1"),
+        "https://app.example.org/reset#t-1"
+    );
+}
+
+#[test]
 fn the_example_is_the_one_that_is_checked_in() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example");
     let kept = std::fs::read_to_string(path).unwrap();
@@ -148,7 +162,15 @@ fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
         ("ROSTERD_MAX_SESSIONS", "0"),
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/8 marker"),
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("ROSTERD_CORS_ORIGINS", "https://app.example.org/marker"),
+        ("ROSTERD_CORS_ORIGINS", "https://App.example.org"),
+        ("ROSTERD_CORS_ORIGINS", "https://app.example.org:443"),
+        ("ROSTERD_CORS_ORIGINS", "*"),
+        ("ROSTERD_CORS_ORIGINS", "null"),
         ("ROSTERD_LOG", "rosterd=marker"),
+        ("ROSTERD_RESET_URL", "https://app.example.org/marker"),
+        ("ROSTERD_RESET_URL", "marker{token}"),
+        ("ROSTERD_RESET_URL", "https://marker.{token}.org/"),
         ("ROSTERD_LOG_FORMAT", "marker"),
     ] {
         let refusal = refusal(&[(name, text)]);

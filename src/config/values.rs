@@ -135,6 +135,39 @@ pub(super) fn public_url(text: &str) -> Parsed<String> {
     }
 }
 
+/// A page that a link with a token opens: a URL with `{token}` where the token goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenPage(String);
+
+impl TokenPage {
+    const PLACE: &str = "{token}";
+
+    /// The link for this token.
+    #[must_use]
+    pub fn url(&self, token: &str) -> String {
+        self.0.replace(Self::PLACE, token)
+    }
+
+    /// When none was set, it is `page` under `base`.
+    pub(super) fn or_under(&mut self, base: &str, page: &str) {
+        if self.0.is_empty() {
+            self.0 = format!("{base}/{page}?token={}", Self::PLACE);
+        }
+    }
+}
+
+pub(super) fn token_page(text: &str) -> Parsed<TokenPage> {
+    let is_page = |url: Url| {
+        let leads_elsewhere = url.authority().contains('{');
+        matches!(url.scheme(), "http" | "https") && !leads_elsewhere
+    };
+    if text.contains(TokenPage::PLACE) && Url::parse(text).is_ok_and(is_page) {
+        Ok(TokenPage(text.to_owned()))
+    } else {
+        Err("an absolute http or https URL that contains {token}, such as https://app.example.org/reset#{token}".into())
+    }
+}
+
 /// 32 bytes as hex or as base64 of either alphabet, padded or not.
 pub(super) fn secret_key(text: &str) -> Parsed<SecretKey> {
     let decoded = if text.len() == 2 * SecretKey::LENGTH {
@@ -229,6 +262,21 @@ pub(super) fn show_span(span: Duration) -> String {
         .find(|(_, unit)| seconds.is_multiple_of(*unit))
         .map_or_else(String::new, |(letter, unit)| {
             format!("{}{letter}", seconds / unit)
+        })
+}
+
+/// Origins in their normal form (RFC 6454, section 6): what a browser sends is compared with them byte by byte.
+pub(super) fn origins(text: &str) -> Parsed<Vec<String>> {
+    let origin = |item: &str| {
+        let url = Url::parse(item).ok()?;
+        let origin = url.origin().ascii_serialization();
+        (matches!(url.scheme(), "http" | "https") && origin == item).then_some(origin)
+    };
+    items(text)
+        .map(origin)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            "origins in lower case without path and default port, separated by commas, such as https://app.example.org".into()
         })
 }
 

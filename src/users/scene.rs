@@ -1,8 +1,6 @@
 //! One account held for a change, together with whoever wants to change it. Every change of an account goes through
 //! [`Scene::permit`], so the rules are asked in one place and in one order: 403, then 412, then 409.
 
-use chrono::{DateTime, Utc};
-
 use super::rules::authority::{self, Deed, Manager, Target};
 use super::store::{self, UserRow};
 use crate::audit::{self, Act};
@@ -11,7 +9,7 @@ use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::UserId;
-use crate::roles::{self, Held};
+use crate::roles;
 
 /// What a change does to the facts that others decide by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,20 +122,11 @@ pub fn authority_now<N: Need>(
 /// # Errors
 /// When the database fails.
 pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError> {
-    let role = roles::service::get(tx, &row.role)?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &row.permissions),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(roles::service::get(tx, &row.role)?.standing(&row.permissions))
 }
 
-/// Whether the account's credentials are good at `now`.
-pub fn is_good(row: &UserRow, now: DateTime<Utc>) -> bool {
-    row.is_active && row.deleted_at.is_none() && row.expires_at.is_none_or(|end| end > now)
-}
-
-const fn is_lasting(row: &UserRow) -> bool {
+/// Whether it is active, not deleted, has no end and can sign in with a password.
+pub const fn is_lasting(row: &UserRow) -> bool {
     row.is_active
         && row.deleted_at.is_none()
         && row.expires_at.is_none()

@@ -2,10 +2,13 @@
 #![cfg(test)]
 
 mod authority;
+mod browser_apps;
 mod cluster;
 mod password_change;
 mod replicas;
+mod reset_links;
 mod revocation;
+mod roles;
 mod roles_reading;
 mod sign_in;
 mod support;
