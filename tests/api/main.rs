@@ -3,7 +3,9 @@
 
 mod authority;
 mod browser_apps;
+mod check;
 mod cluster;
+mod openapi;
 mod password_change;
 mod replicas;
 mod reset_links;
@@ -11,5 +13,6 @@ mod revocation;
 mod roles;
 mod roles_reading;
 mod sign_in;
+mod structure;
 mod support;
 mod users;
