@@ -93,6 +93,7 @@ impl App {
                 max: delta(config.session_max),
                 remember_idle: delta(config.session_remember_idle),
                 remember_max: delta(config.session_remember_max),
+                most: config.max_sessions,
             },
         };
         Ok(Self {

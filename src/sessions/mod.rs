@@ -5,6 +5,8 @@
 //! (RFC 9700, section 4.14.2).
 
 mod model;
+mod others;
+mod own;
 mod routes;
 mod rules;
 pub mod service;

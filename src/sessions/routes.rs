@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::model::Tokens;
-use super::service;
+use super::{others, own, service};
 use crate::app::State;
 use crate::auth::{Origin, SignedIn};
 use crate::error::AppError;
@@ -16,7 +16,12 @@ use crate::passwords::{Claimant, Password};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(login).service(refresh).service(logout);
+    config
+        .service(login)
+        .service(refresh)
+        .service(logout)
+        .configure(own::routes)
+        .configure(others::routes);
 }
 
 /// Who signs in.

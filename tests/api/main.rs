@@ -5,5 +5,6 @@ mod cluster;
 mod replicas;
 mod reset_links;
 mod revocation;
+mod sessions;
 mod support;
 mod users;
