@@ -24,7 +24,7 @@ use source::Source;
 pub use values::{LogFormat, TokenPage};
 use values::{
     address, auto_or_whole, database_url, log_directives, log_format, milliseconds, names,
-    networks, optional, path, public_url, seconds, secret, secret_key, span, switch, text,
+    networks, optional, origins, path, public_url, seconds, secret, secret_key, span, switch, text,
     token_page, whole,
 };
 use variable::{Kind, Variable};
@@ -76,6 +76,10 @@ settings! {
             "The audience of access tokens; whoever verifies them asks for it.";
         trusted_proxies: Vec<Network> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
             "The proxies whose word on the caller's address counts: addresses or networks, separated by commas.";
+    }
+    "Browser apps" {
+        cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
+            "The origins whose pages may call, exact and separated by commas, such as https://app.example.org.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),

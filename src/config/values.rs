@@ -265,6 +265,21 @@ pub(super) fn show_span(span: Duration) -> String {
         })
 }
 
+/// Origins in their normal form (RFC 6454, section 6): what a browser sends is compared with them byte by byte.
+pub(super) fn origins(text: &str) -> Parsed<Vec<String>> {
+    let origin = |item: &str| {
+        let url = Url::parse(item).ok()?;
+        let origin = url.origin().ascii_serialization();
+        (matches!(url.scheme(), "http" | "https") && origin == item).then_some(origin)
+    };
+    items(text)
+        .map(origin)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            "origins in lower case without path and default port, separated by commas, such as https://app.example.org".into()
+        })
+}
+
 /// Addresses and networks.
 pub(super) fn networks(text: &str) -> Parsed<Vec<Network>> {
     items(text)

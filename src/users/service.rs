@@ -18,7 +18,7 @@ use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::passwords::PasswordHash;
 use crate::reset_links;
-use crate::roles::{self, Held, SUPER_ADMIN};
+use crate::roles::{self, SUPER_ADMIN};
 use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
@@ -29,6 +29,7 @@ pub use super::credentials::service::{
 pub use super::input::{NewUser, UserPatch};
 pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
+pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
 pub use super::scene::watch;
 
@@ -330,11 +331,7 @@ fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
         )]),
         _ => error,
     })?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &[]),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(role.standing(&[]))
 }
 
 fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Deed>, AppError> {
