@@ -1,6 +1,6 @@
 //! Reading roles, and keeping the catalogue of permissions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,17 @@ impl From<PermissionRow> for Permission {
     }
 }
 
+/// Permissions that somebody asked about, each once and in the order asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// Those that are held.
+    #[schema(example = json!(["users.read"]))]
+    pub granted: Vec<String>,
+    /// Those that are not. What the catalogue lacks is held by nobody.
+    #[schema(example = json!(["users.delete"]))]
+    pub missing: Vec<String>,
+}
+
 /// A permission to register.
 #[derive(Debug, Deserialize, ToSchema, validator::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -190,6 +201,21 @@ pub fn names(held: &Held, catalogue: &[String]) -> Vec<String> {
         Held::These(names) => names.iter().cloned().collect(),
         Held::Everything => catalogue.to_vec(),
     }
+}
+
+/// Which of these permissions are held.
+///
+/// # Errors
+/// When the database fails.
+pub fn check(tx: &mut Tx<'_>, held: &Held, asked: &[PermissionName]) -> Result<Check, AppError> {
+    let all = BTreeSet::from_iter(list_held(tx, held)?);
+    let mut seen = BTreeSet::new();
+    let (granted, missing) = asked
+        .iter()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| seen.insert(name.clone()))
+        .partition(|name| all.contains(name));
+    Ok(Check { granted, missing })
 }
 
 /// The names in the catalogue, sorted.

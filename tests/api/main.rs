@@ -2,11 +2,14 @@
 #![cfg(test)]
 
 mod browser_apps;
+mod check;
 mod cluster;
+mod openapi;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
 mod sessions;
+mod structure;
 mod support;
 mod users;

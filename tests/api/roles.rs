@@ -113,6 +113,28 @@ fn holders_feel_a_change_of_their_role_at_the_next_request() {
 }
 
 #[test]
+fn whoever_is_moved_feels_it_at_the_next_request() {
+    let app = TestApp::start();
+    let admin = app.super_admin();
+    for round in 0..20 {
+        make(&app, &admin, &editor()).expect(201);
+        let (_, token) = app.someone("Editor", &[]);
+        let ask = || app.get("/api/v1/users").by(&token).send();
+        ask().expect(200);
+        if round % 2 == 0 {
+            let path = "/api/v1/roles/Editor?moveTo=User";
+            app.delete(path).by(&admin).send().expect(204);
+        } else {
+            let path = "/api/v1/roles/Editor?moveTo=Other";
+            make(&app, &admin, &json!({"name": "Other", "rank": 1})).expect(201);
+            app.delete(path).by(&admin).send().expect(204);
+        }
+        ask().expect_problem(403, "permission_required");
+        app.execute("UPDATE users SET role = 'User' WHERE role = 'Other'; DELETE FROM roles WHERE name = 'Other'");
+    }
+}
+
+#[test]
 fn what_is_no_role_is_refused_with_pointers() {
     let app = TestApp::start();
     let admin = app.super_admin();
