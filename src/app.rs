@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::identify::identify;
-use crate::auth::{Issuer, keys};
+use crate::auth::{self, Issuer, Memory, keys};
 use crate::config::{Config, ConfigError};
 use crate::db::{Db, DbOptions};
 use crate::error::AppError;
@@ -37,6 +37,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Makes and reads access tokens.
     pub issuer: Arc<Issuer>,
+    /// What is known of callers without asking the database.
+    pub memory: Arc<Memory>,
     /// What signing in needs.
     pub means: Arc<Means>,
     /// Seals the cursors of lists.
@@ -77,6 +79,9 @@ impl App {
             delta(config.access_token_ttl),
             keys,
         ));
+        let memory = Arc::new(Memory::default());
+        let heeds = Arc::clone(&memory);
+        db.watch(move |touched| heeds.forget(touched));
         let means = Means {
             issuer: issuer.clone(),
             vault: vault.clone(),
@@ -90,6 +95,7 @@ impl App {
         Ok(Self {
             passwords: passwords(config)?,
             issuer,
+            memory,
             means: Arc::new(means),
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
@@ -98,6 +104,26 @@ impl App {
             is_open: Arc::new(AtomicBool::new(true)),
             document: openapi::text().into(),
         })
+    }
+
+    /// Starts to hear what other processes change; until then, and whenever that fails, every request asks the database.
+    ///
+    /// # Errors
+    /// When the thread can't be started.
+    pub fn listen(&self, url: &str) -> std::io::Result<()> {
+        let (db, vault, issuer) = (self.db.clone(), self.vault.clone(), self.issuer.clone());
+        let reload = move || match db.read_now(|tx| keys::load(tx, &vault)) {
+            Ok(keys) => issuer.set_keys(keys),
+            Err(error) => tracing::error!(?error, "the signing keys can't be read"),
+        };
+        let db = self.db.clone();
+        db.heard();
+        auth::listen(
+            url.to_owned(),
+            Arc::downgrade(&self.memory),
+            reload,
+            move || db.heard(),
+        )
     }
 
     /// Says that the end has begun: `/readyz` is 503 from now on.

@@ -71,6 +71,10 @@ ids! {
     UserId;
     /// A signed-in session; the `sid` of its access tokens.
     SessionId;
+    /// A personal access token.
+    TokenId;
+    /// A service client.
+    ClientId;
     /// A line of the audit log.
     EventId;
 }

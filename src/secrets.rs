@@ -170,10 +170,10 @@ pub fn passphrase() -> Result<String, AppError> {
 
 /// The SHA-256 digest under which a bearer secret is stored. A plain one will do: the secret has 256 bits.
 #[must_use]
-pub fn digest(secret: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, secret.as_bytes())
-        .as_ref()
-        .to_vec()
+pub fn digest(secret: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+    out
 }
 
 /// base64url without padding (RFC 4648, section 5).

@@ -6,6 +6,7 @@ use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Halt};
+use crate::http::TraceId;
 use crate::ids::{EventId, SessionId, UserId};
 
 /// What an act was done to.
@@ -127,6 +128,8 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result
     let id = EventId::new(tx.now);
     let (kind, actor_id, session_id) = match &by.who {
         Who::User { id, session } => ("user", Some(id.0), Some(session.0)),
+        Who::Token { id, .. } => ("token", Some(id.0), None),
+        Who::Client { id } => ("client", Some(id.0), None),
         Who::Operator { .. } => ("cli", None, None),
         Who::System => ("system", None, None),
         Who::Anonymous => ("anonymous", None, None),
@@ -144,11 +147,11 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result
         code: refusal,
         before: act.before,
         after: act.after,
-        trace_id: by.origin.trace_id.as_deref(),
+        trace_id: by.origin.trace_id.as_ref().map(TraceId::as_str),
     };
     let mut words = vec![WordsRow {
         event_id: id,
-        user_id: actor_id,
+        user_id: by.user_id().map(|id| id.0),
         part: "actor",
         words: actor_words(by),
     }];
@@ -171,6 +174,6 @@ fn actor_words(by: &Actor) -> Value {
     json!({
         "name": name,
         "ip": by.origin.ip.map(|ip| ip.to_string()),
-        "userAgent": by.origin.user_agent,
+        "userAgent": by.origin.user_agent.as_deref(),
     })
 }

@@ -7,13 +7,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation};
+use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::keys::KeySet;
+use super::memory::Credential;
 use crate::error::{AppError, Code};
 use crate::ids::{SessionId, UserId};
+use crate::secrets;
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ pub struct Issuer {
     audience: String,
     lifetime: TimeDelta,
     keys: RwLock<Arc<KeySet>>,
+    /// Whose the access tokens are that were verified under these keys, by digest, and when they end.
+    verified: Cache<[u8; 32], (Credential, i64)>,
 }
 
 impl Issuer {
@@ -98,6 +103,7 @@ impl Issuer {
             audience,
             lifetime,
             keys: RwLock::new(Arc::new(keys)),
+            verified: Cache::new(50_000),
         }
     }
 
@@ -110,6 +116,7 @@ impl Issuer {
     /// Puts other keys to use.
     pub fn set_keys(&self, keys: KeySet) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        self.verified.clear();
     }
 
     /// Makes an access token and says when it ends: after its lifetime, and never after its session.
@@ -142,6 +149,29 @@ impl Issuer {
             },
         )?;
         Ok((token, end))
+    }
+
+    /// Whose credential an access token of ours is. A token that was verified before is not verified again.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`] for a token that is not ours, or has ended.
+    pub fn credential(&self, token: &str) -> Result<Credential, AppError> {
+        let digest = secrets::digest(token);
+        if let Some((credential, end)) = self.verified.get(&digest) {
+            return if now() < end {
+                Ok(credential)
+            } else {
+                Err(Code::AuthTokenInvalid.into())
+            };
+        }
+        let generation = self.keys();
+        let claims = self.verify(token)?;
+        let credential = Credential::Session(claims.sid);
+        self.verified.insert(digest, (credential, claims.exp));
+        if !Arc::ptr_eq(&generation, &self.keys()) {
+            self.verified.remove(&digest);
+        }
+        Ok(credential)
     }
 
     /// The claims of an access token of ours that has not ended.
@@ -227,13 +257,17 @@ impl Issuer {
 
     #[expect(clippy::unused_self, reason = "a rule of the issuer's tokens")]
     fn not_from_the_future(&self, iat: i64) -> Result<(), AppError> {
-        let now = i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX);
-        if iat <= now + Self::LEEWAY {
+        if iat <= now() + Self::LEEWAY {
             Ok(())
         } else {
             Err(Code::AuthTokenInvalid.into())
         }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX)
 }
 
 fn own_header(token: &str) -> Option<OwnHeader> {

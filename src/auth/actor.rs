@@ -1,8 +1,10 @@
 //! Who acts, and on what authority.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::ids::{SessionId, UserId};
+use crate::http::TraceId;
+use crate::ids::{ClientId, SessionId, TokenId, UserId};
 use crate::roles::{Held, SUPER_ADMIN, SUPER_ADMIN_RANK};
 
 /// Somebody or something that acts, as known when the request arrived.
@@ -10,10 +12,10 @@ use crate::roles::{Held, SUPER_ADMIN, SUPER_ADMIN_RANK};
 pub struct Actor {
     /// Who it is.
     pub who: Who,
-    /// The account's username, if it is one.
-    pub username: Option<String>,
+    /// The name of the account or client, if it is one.
+    pub username: Option<Arc<str>>,
     /// On what authority. An act decides by a fresh copy of it, read in its own transaction.
-    pub standing: Standing,
+    pub standing: Arc<Standing>,
     /// From where.
     pub origin: Origin,
 }
@@ -27,6 +29,18 @@ pub enum Who {
         id: UserId,
         /// The session.
         session: SessionId,
+    },
+    /// A program with a personal access token.
+    Token {
+        /// The token.
+        id: TokenId,
+        /// The account that it acts for.
+        owner: UserId,
+    },
+    /// A service client.
+    Client {
+        /// The client.
+        id: ClientId,
     },
     /// The operator at the command line.
     Operator {
@@ -56,9 +70,9 @@ pub struct Origin {
     /// The address; `None` at the command line.
     pub ip: Option<IpAddr>,
     /// What the client calls itself, cut to 512 characters.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// The trace (W3C Trace Context) that the act belongs to.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<TraceId>,
 }
 
 impl Standing {
@@ -96,7 +110,7 @@ impl Actor {
         Self {
             who: Who::Operator { os_user },
             username: None,
-            standing: Standing::of_the_machine(),
+            standing: Arc::new(Standing::of_the_machine()),
             origin: Origin::default(),
         }
     }
@@ -107,7 +121,7 @@ impl Actor {
         Self {
             who: Who::System,
             username: None,
-            standing: Standing::of_the_machine(),
+            standing: Arc::new(Standing::of_the_machine()),
             origin: Origin::default(),
         }
     }
@@ -118,16 +132,16 @@ impl Actor {
         Self {
             who: Who::Anonymous,
             username: None,
-            standing: Standing::of_nobody(),
+            standing: Arc::new(Standing::of_nobody()),
             origin,
         }
     }
 
-    /// The account that acts, if it is one.
+    /// The account that acts, or that a token acts for.
     #[must_use]
     pub const fn user_id(&self) -> Option<UserId> {
         match self.who {
-            Who::User { id, .. } => Some(id),
+            Who::User { id, .. } | Who::Token { owner: id, .. } => Some(id),
             _ => None,
         }
     }
@@ -146,6 +160,8 @@ impl Actor {
     pub fn key(&self) -> String {
         match &self.who {
             Who::User { id, .. } => format!("user:{id}"),
+            Who::Token { id, .. } => format!("token:{id}"),
+            Who::Client { id } => format!("client:{id}"),
             Who::Operator { os_user } => format!("cli:{os_user}"),
             Who::System => "system".to_owned(),
             Who::Anonymous => "anonymous".to_owned(),

@@ -9,10 +9,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
+use actix_web::rt;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 
+use super::memory::{Credential, Facts};
 use super::{Actor, Origin, service};
-use crate::app::App;
+use crate::app::State;
+use crate::db::process_clock;
 use crate::error::{AppError, Code};
 use crate::http::RequestContext;
 
@@ -74,8 +77,8 @@ impl Origin {
         let context = RequestContext::of(request);
         Self {
             ip: Some(context.ip),
-            user_agent: context.user_agent.as_deref().map(str::to_owned),
-            trace_id: Some(context.trace_id.as_str().to_owned()),
+            user_agent: context.user_agent,
+            trace_id: Some(context.trace_id),
         }
     }
 }
@@ -90,20 +93,46 @@ impl FromRequest for Origin {
 }
 
 async fn find(request: &ServiceRequest, token: &str) -> Result<Caller, AppError> {
-    let Some(app) = request.app_data::<actix_web::web::Data<App>>() else {
+    let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application's state is not mounted"));
     };
-    let Ok(claims) = app.issuer.verify(token) else {
+    let Ok(credential) = app.issuer.credential(token) else {
         return Ok(Caller::Rejected(Code::AuthTokenInvalid));
     };
-    let origin = Origin::of(request.request());
-    let found = app
-        .db
-        .read(move |tx| service::actor_of_session(tx, claims.sid, origin.clone()))
-        .await;
-    match found {
-        Ok(actor) => Ok(Caller::Known(Arc::new(actor))),
+    match facts(app, credential).await {
+        Ok(facts) => {
+            let actor = facts.actor(Origin::of(request.request()));
+            Ok(Caller::Known(Arc::new(actor)))
+        }
         Err(error) if error.code() == Code::AuthTokenInvalid => Ok(Caller::Rejected(error.code())),
         Err(error) => Err(error),
     }
+}
+
+/// What the credential stands for: from memory where that is certain, else from the database.
+async fn facts(app: &State, credential: Credential) -> Result<Arc<Facts>, AppError> {
+    let now = process_clock();
+    let facts = match app.memory.recall(&credential, now) {
+        Some(facts) => facts,
+        None => {
+            let ticket = app.memory.ticket();
+            let read = app
+                .db
+                .read(move |tx| service::facts(tx, &credential))
+                .await?;
+            let facts = Arc::new(read);
+            app.memory.keep(ticket, credential, &facts);
+            facts
+        }
+    };
+    if facts.is_due(now) {
+        let (db, who) = (app.db.clone(), facts.who.clone());
+        rt::spawn(async move {
+            let noted = db.write(move |tx| Ok(service::note_use(tx, &who)?)).await;
+            if let Err(error) = noted {
+                tracing::debug!(?error, "the use of a session could not be noted");
+            }
+        });
+    }
+    Ok(facts)
 }

@@ -8,9 +8,13 @@ mod actor;
 mod can;
 pub mod identify;
 pub mod keys;
+mod listener;
+pub mod memory;
 pub mod service;
 mod store;
 
 pub use access_token::{Claims, Issuer};
 pub use actor::{Actor, Origin, Standing, Who};
 pub use can::{Can, Need, SignedIn, needs};
+pub use listener::listen;
+pub use memory::{Credential, Memory};

@@ -1,36 +1,54 @@
-//! Finding out who is calling and on what authority.
+//! Finding out what a credential stands for, and on what authority an actor acts now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::memory::{Credential, Facts};
 use super::store::{self, CallerRow};
-use super::{Actor, Origin, Standing, Who};
+use super::{Actor, Standing, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Code};
 use crate::ids::SessionId;
 use crate::roles::Held;
 
-/// The account behind a session, as an actor.
+/// What a credential stands for, as the database has it now.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the session or its account has ended, whatever the reason.
-pub fn actor_of_session(
-    tx: &mut Tx<'_>,
-    session: SessionId,
-    origin: Origin,
-) -> Result<Actor, AppError> {
-    let row = live_caller(tx, session)?;
-    if tx.now - row.last_seen_at > TimeDelta::seconds(60) {
-        store::touch(tx.conn, session, tx.now)?;
+/// [`Code::AuthTokenInvalid`] when the credential or its account has ended, whatever the reason.
+pub fn facts(tx: &mut Tx<'_>, credential: &Credential) -> Result<Facts, AppError> {
+    match credential {
+        Credential::Session(session) => facts_of_session(tx, *session),
+        Credential::Token(_) | Credential::Client(_) => Err(Code::AuthTokenInvalid.into()),
     }
-    Ok(Actor {
-        who: Who::User {
+}
+
+fn facts_of_session(tx: &mut Tx<'_>, session: SessionId) -> Result<Facts, AppError> {
+    let row = live_caller(tx, session)?;
+    let ends_at = row.user_expires_at.map_or(row.session_expires_at, |end| {
+        end.min(row.session_expires_at)
+    });
+    Ok(Facts::new(
+        Who::User {
             id: row.user_id,
             session,
         },
-        username: Some(row.username.clone()),
-        standing: standing(&row),
-        origin,
-    })
+        &row.username,
+        standing(&row),
+        row.user_id.0,
+        Some(ends_at),
+        Some(TimeDelta::seconds(row.idle_seconds)),
+        row.last_seen_at,
+    ))
+}
+
+/// Notes that a credential is in use.
+///
+/// # Errors
+/// When the database fails.
+pub fn note_use(tx: &mut Tx<'_>, who: &Who) -> Result<(), AppError> {
+    if let Who::User { session, .. } = who {
+        store::touch(tx.conn, *session, tx.now)?;
+    }
+    Ok(())
 }
 
 /// The actor's authority as it is in this transaction.
@@ -40,7 +58,8 @@ pub fn actor_of_session(
 pub fn standing_now(tx: &mut Tx<'_>, actor: &Actor) -> Result<Standing, AppError> {
     match &actor.who {
         Who::User { session, .. } => live_caller(tx, *session).map(|row| standing(&row)),
-        Who::Operator { .. } | Who::System | Who::Anonymous => Ok(actor.standing.clone()),
+        Who::Token { .. } | Who::Client { .. } => Err(Code::AuthTokenInvalid.into()),
+        Who::Operator { .. } | Who::System | Who::Anonymous => Ok(Standing::clone(&actor.standing)),
     }
 }
 

@@ -30,6 +30,8 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let mut place = Place::open(config, Mode::CreateIfMissing, &tell)?;
     place.migrate(config, &tell)?;
     let app = App::new(config, place.url(), place.secret_key())?;
+    app.listen(place.url())
+        .map_err(|error| StartError::Io("the listening thread", error))?;
     let invented = bootstrap(config, &app, &place)?;
     announce(config, invented.as_ref())?;
     rt::System::new().block_on(serve(app, config, listener))?;

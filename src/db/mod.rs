@@ -7,6 +7,7 @@ mod link;
 pub mod lock;
 pub mod migrate;
 mod pulse;
+mod touched;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ pub use failures::OnConstraint;
 use failures::is_contention;
 use link::{Link, Manager, Opener};
 use pulse::Pulse;
+pub use touched::Touched;
 
 /// How to reach the database and how much of it to use.
 #[derive(Clone)]
@@ -48,11 +50,13 @@ struct Inner {
     pool: r2d2::Pool<Opener>,
     manager: Arc<Manager>,
     places: Arc<Semaphore>,
-    size: u32,
     acquire: Duration,
     pulse: Pulse,
-    is_watched: OnceLock<()>,
+    watcher: OnceLock<Watcher>,
 }
+
+/// Is told of everything that a transaction of this process touched, before the transaction's caller gets its answer.
+type Watcher = Box<dyn Fn(Touched) + Send + Sync>;
 
 /// One use of the database: a connection and the moment at which the use began.
 ///
@@ -63,6 +67,23 @@ pub struct Tx<'c> {
     pub conn: &'c mut PgConnection,
     /// When it began.
     pub now: DateTime<Utc>,
+    touched: Vec<Touched>,
+}
+
+impl<'c> Tx<'c> {
+    fn new(conn: &'c mut PgConnection, now: DateTime<Utc>) -> Self {
+        Self {
+            conn,
+            now,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Says that what others remember of this is out of date. The tables' triggers tell other processes; this tells our
+    /// own, so that the very next request here sees the change.
+    pub fn touch(&mut self, touched: Touched) {
+        self.touched.push(touched);
+    }
 }
 
 impl Db {
@@ -84,10 +105,9 @@ impl Db {
                 pool,
                 manager,
                 places: Arc::new(Semaphore::new(options.size as usize)),
-                size: options.size,
                 acquire: options.acquire,
                 pulse: Pulse::new(),
-                is_watched: OnceLock::new(),
+                watcher: OnceLock::new(),
             }),
         })
     }
@@ -141,6 +161,18 @@ impl Db {
         self.run_write(until, &AtomicBool::new(false), work)
     }
 
+    /// Lets `watcher` be told of everything that transactions touch. Only the first call counts.
+    pub fn watch(&self, watcher: impl Fn(Touched) + Send + Sync + 'static) {
+        let _ = self.inner.watcher.set(Box::new(watcher));
+    }
+
+    /// Notes that the database has answered, on whatever connection. Who says so once must go on to ask it at short
+    /// intervals: from then on a database that is not heard of for the time of [`DbOptions::acquire`] hangs, and nobody
+    /// is left waiting for it.
+    pub fn heard(&self) {
+        self.inner.pulse.beat();
+    }
+
     /// Connections open and connections idle, for the metrics.
     #[must_use]
     pub fn load(&self) -> (u32, u32) {
@@ -154,14 +186,15 @@ impl Db {
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
         self.with_link(until, |link| {
-            work(&mut Tx {
-                conn: &mut link.pg,
-                now: process_clock(),
-            })
+            work(&mut Tx::new(&mut link.pg, process_clock()))
         })
     }
 
     /// Where the caller has been told meanwhile that it came to nothing, it comes to nothing.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that begins transactions"
+    )]
     fn run_write<T>(
         &self,
         until: Instant,
@@ -171,11 +204,14 @@ impl Db {
         const ATTEMPTS: u32 = 4;
         let mut attempt = 1;
         loop {
+            let mut touched = Vec::new();
             let answer = self.with_link(until, |link| {
                 let is_committing = &mut link.is_committing;
                 link.pg.build_transaction().read_committed().run(|conn| {
                     let now = database_clock(conn)?;
-                    let acted = work(&mut Tx { conn, now });
+                    let mut tx = Tx::new(conn, now);
+                    let acted = work(&mut tx);
+                    touched = tx.touched;
                     if is_given_up.load(Ordering::Relaxed) {
                         return Err(unavailable());
                     }
@@ -188,6 +224,10 @@ impl Db {
                     Ok(kept)
                 })
             });
+            // Also after a failure: whether a commit that was cut off took effect is not known.
+            if let Some(tell) = self.inner.watcher.get() {
+                touched.into_iter().for_each(tell);
+            }
             match answer {
                 Err(error) if attempt < ATTEMPTS && is_contention(&error) => attempt += 1,
                 Err(error) => return Err(error),
@@ -201,7 +241,6 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&Db, Instant, &AtomicBool) -> Result<T, AppError> + Send + 'static,
     {
-        self.watch()?;
         let begun = Instant::now();
         let until = begun + self.inner.acquire;
         let places = Arc::clone(&self.inner.places);
@@ -234,39 +273,28 @@ impl Db {
         /// A session can hang alone, and then its server does not end the statement. No use of ours takes so long.
         const LONGEST_USE: Duration = Duration::from_secs(60);
         let last_call = begun + LONGEST_USE.max(self.inner.acquire);
-        let mut heard = begun;
         loop {
-            let patience = (heard + self.inner.acquire).min(last_call);
-            let patience = tokio::time::sleep_until(patience.into());
+            let silence = self.inner.pulse.last().map(|heard| heard.max(begun));
+            let limit = silence.map_or(last_call, |since| since + self.inner.acquire);
+            let limit = limit.min(last_call);
+            if Instant::now() >= limit {
+                return None;
+            }
             tokio::select! {
                 biased;
                 answer = &mut running => {
                     return Some(answer.unwrap_or_else(|panic| Err(AppError::internal(panic))));
                 }
-                () = patience => {}
+                () = tokio::time::sleep_until(limit.into()) => {}
             }
-            let last = self.inner.pulse.last();
-            if last <= heard || Instant::now() >= last_call {
-                return None;
-            }
-            heard = last;
         }
     }
 
     fn no_place(&self, begun: Instant) -> AppError {
-        if self.inner.pulse.last() < begun {
-            return unavailable();
+        match self.inner.pulse.last() {
+            Some(heard) if heard < begun => unavailable(),
+            _ => AppError::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
         }
-        AppError::new(Code::Overloaded).retry_after(Duration::from_secs(1))
-    }
-
-    /// Has somebody listen to the database, from the first time on that somebody else waits for it.
-    fn watch(&self) -> Result<(), AppError> {
-        if self.inner.is_watched.get().is_none() && self.inner.is_watched.set(()).is_ok() {
-            pulse::keep(Arc::downgrade(&self.inner), self.inner.acquire)
-                .map_err(AppError::internal)?;
-        }
-        Ok(())
     }
 
     /// Runs `work` on a connection. Where that turns out to be dead before anything is committed, the work is begun anew
@@ -286,10 +314,7 @@ impl Db {
                         return Err(error);
                     }
                 }
-                answer => {
-                    self.inner.pulse.beat();
-                    return answer;
-                }
+                answer => return answer,
             }
         }
     }
@@ -307,11 +332,6 @@ impl Inner {
             }
         }
     }
-
-    /// Whether anybody waits for the database.
-    fn is_in_use(&self) -> bool {
-        self.places.available_permits() < self.size as usize
-    }
 }
 
 fn unavailable() -> AppError {
@@ -322,11 +342,13 @@ fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
+/// This machine's clock.
+#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where time comes in"
 )]
-fn process_clock() -> DateTime<Utc> {
+pub fn process_clock() -> DateTime<Utc> {
     Utc::now()
 }
 

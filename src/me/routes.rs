@@ -13,7 +13,7 @@ use crate::auth::{Actor, Origin, SignedIn};
 use crate::error::{AppError, Code};
 use crate::http::{Data, Json, Reply};
 use crate::passwords::{Chooser, Claimant, Password};
-use crate::users::User;
+use crate::users::{self, User};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -27,8 +27,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 )]
 #[get("/api/v1/auth/me")]
 async fn get_me(by: SignedIn, app: State) -> Result<Reply, AppError> {
-    let user = app.db.read(move |tx| service::show(tx, &by)).await?;
-    Reply::resource(&user)
+    users::page::show(&app, by.id).await
 }
 
 /// The old password and the new one.

@@ -1,19 +1,11 @@
 //! Seeing and changing one's own account.
 
-use crate::auth::{Actor, SignedIn};
+use crate::auth::Actor;
 use crate::db::Tx;
-use crate::error::{Acted, AppError, Code};
+use crate::error::{Acted, Code};
 use crate::ids::UserId;
 use crate::passwords::{PasswordHash, Proof};
-use crate::users::{self, User};
-
-/// The caller's account.
-///
-/// # Errors
-/// When the database fails.
-pub fn show(tx: &mut Tx<'_>, by: &SignedIn) -> Result<User, AppError> {
-    users::service::show(tx, by.id)
-}
+use crate::users;
 
 /// Gives the caller's account the password that its owner chose, after the old one was proven; other sessions end.
 ///

@@ -10,7 +10,7 @@ use super::rules::{Held, PermissionName};
 use super::store::{self, PermissionRow, RoleRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, needs};
-use crate::db::{OnConstraint, Tx, lock};
+use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Fault};
 use crate::http::Versioned;
 
@@ -233,6 +233,7 @@ pub fn register(
     lock::rely(tx.conn, lock::Invariant::Authority)?;
     by.renew(tx)?;
     let row = row_of(tx, &name, new.description.clone());
+    tx.touch(Touched::Everyone);
     store::insert_permission(tx.conn, &row)
         .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
     audit::record(
@@ -288,6 +289,7 @@ pub fn unregister(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, name: &str) -> 
             .extend("count", holders);
         return Err(audit::refuse(tx, by, act(), why));
     }
+    tx.touch(Touched::Everyone);
     store::delete_permission(tx.conn, name)?;
     audit::record(tx, by, act())?;
     Ok(())

@@ -5,7 +5,7 @@ use super::rules::{self, Ending, Presented, Terms};
 use super::store::{self, SessionRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Issuer, Origin, SignedIn, Who};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::ids::{SessionId, UserId};
 use crate::passwords::Proof;
@@ -78,7 +78,7 @@ pub fn sign_in(
             id: row.id,
             session: session.id,
         },
-        username: Some(row.username),
+        username: Some(row.username.into()),
         ..caller
     };
     audit::record(tx, &actor, Act::new(ACT, Subject::User(row.id)))?;
@@ -117,7 +117,7 @@ pub fn refresh(
             id: session.user_id,
             session: id,
         },
-        username: Some(user.username.clone()),
+        username: Some(user.username.as_str().into()),
         ..Actor::anonymous(origin.clone())
     };
     let successor = successor_of(&means.vault, presented);
@@ -137,7 +137,7 @@ pub fn refresh(
         }
         Presented::JustReplaced => {}
         Presented::Reused => {
-            store::end(tx.conn, id, Ending::RefreshTokenReused.as_str(), tx.now)?;
+            end(tx, session.user_id, id, Ending::RefreshTokenReused)?;
             return Err(audit::refuse(
                 tx,
                 &actor,
@@ -154,12 +154,18 @@ pub fn refresh(
 /// # Errors
 /// When the database fails.
 pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
-    store::end(tx.conn, by.session, Ending::SignedOut.as_str(), tx.now)?;
+    end(tx, by.id, by.session, Ending::SignedOut)?;
     audit::record(
         tx,
         by,
         Act::new("session.end", Subject::Session(by.session)),
     )?;
+    Ok(())
+}
+
+fn end(tx: &mut Tx<'_>, user: UserId, session: SessionId, why: Ending) -> Result<(), AppError> {
+    tx.touch(Touched::Party(user.0));
+    store::end(tx.conn, session, why.as_str(), tx.now)?;
     Ok(())
 }
 
@@ -173,6 +179,7 @@ pub fn end_all(
     why: Ending,
     spare: Option<SessionId>,
 ) -> Result<usize, AppError> {
+    tx.touch(Touched::Party(user.0));
     Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
 }
 
@@ -212,7 +219,7 @@ fn new_session(
         expires_at: tx.now + max,
         remember_me,
         ip: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        user_agent: origin.user_agent.clone(),
+        user_agent: origin.user_agent.as_deref().map(str::to_owned),
         generation: 0,
         rotated_at: tx.now,
         ended_at: None,

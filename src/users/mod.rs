@@ -8,6 +8,7 @@ mod credentials;
 mod input;
 mod listing;
 mod model;
+pub mod page;
 mod removal;
 mod routes;
 mod rules;

@@ -4,6 +4,7 @@ use actix_web::{delete, get, patch, post, put, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::model::User;
+use super::page;
 use super::service::{self, NewUser, UserPatch};
 use super::{access, credentials, listing, removal};
 use crate::app::State;
@@ -76,9 +77,7 @@ async fn get_user(
     app: State,
     id: web::Path<String>,
 ) -> Result<Reply, AppError> {
-    let id = UserId::from_path(&id);
-    let user = app.db.read(move |tx| service::show(tx, id)).await?;
-    Reply::resource(&user)
+    page::show(&app, UserId::from_path(&id)).await
 }
 
 /// Change an account.

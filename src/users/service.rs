@@ -11,7 +11,7 @@ use super::store::{self, Changes, UserRow};
 use super::story;
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, Standing, needs};
-use crate::db::{OnConstraint, Tx, lock};
+use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Fault, Halt};
 use crate::http::IfMatch;
 use crate::ids::UserId;
@@ -203,6 +203,7 @@ pub fn signed_in(
     renewed: Option<&PasswordHash>,
     password_version: i64,
 ) -> Result<(), AppError> {
+    tx.touch(Touched::Party(id.0));
     store::signed_in(tx.conn, id, tx.now)?;
     if let Some(hash) = renewed {
         store::rehash(tx.conn, id, password_version, hash.as_str())?;
@@ -238,6 +239,7 @@ pub(super) fn apply(
 ) -> Acted<User> {
     let id = row.id;
     if *changes != Changes::default() {
+        tx.touch(Touched::Party(id.0));
         store::update(tx.conn, id, tx.now, changes)
             .on_constraint("users_username_key", Code::UserUsernameConflict)
             .on_constraint("users_email_key", Code::UserEmailConflict)?;

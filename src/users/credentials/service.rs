@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, needs};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::{SessionId, UserId};
@@ -116,6 +116,7 @@ fn replace(
     changes: &Changes,
     spare: Option<SessionId>,
 ) -> Acted<()> {
+    tx.touch(Touched::Party(row.id.0));
     store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
     store::bump_password_version(tx.conn, row.id)?;
     let ended = sessions::service::end_all(tx, row.id, Ending::PasswordChanged, spare)?;

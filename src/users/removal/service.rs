@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Can, needs};
-use crate::db::Tx;
+use crate::db::{Touched, Tx};
 use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
@@ -47,6 +47,7 @@ pub fn purge(
     const ACT: &str = "user.purge";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
+    tx.touch(Touched::Party(id.0));
     store::purge(tx.conn, id)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
     audit::service::forget(tx, id)?;

@@ -8,3 +8,15 @@ mod database;
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+
+/// Asks until it is so; for what other processes are told of, and not in which time.
+#[track_caller]
+pub fn eventually(mut so: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("it never came to be so");
+}

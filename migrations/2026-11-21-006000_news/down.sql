@@ -1,0 +1,3 @@
+DROP FUNCTION tell_of_party CASCADE;
+DROP FUNCTION tell_of_everyone CASCADE;
+DROP FUNCTION tell_of_keys CASCADE;

@@ -1,0 +1,368 @@
+//! What is known of callers, from memory: who a credential stands for, and what that account may.
+//!
+//! # Why an answer from here is never out of date
+//!
+//! 1. **Here.** Whatever changes an account's standing says so (`Tx::touch`), and [`Memory::forget`] runs before the change
+//!    is answered. So the next request on this replica reads the database.
+//! 2. **Elsewhere.** Triggers on the same tables `NOTIFY` in the changing transaction, whoever makes it: another replica,
+//!    the command line, psql. PostgreSQL has signalled every listening connection before it answers the commit, and a
+//!    listening connection delivers what it was signalled of with the answer to its next query. So a query that *began*
+//!    after the commit was answered, and has come back, has brought the news.
+//! 3. **The lease.** [`Memory::recall`] answers only while such a query began less than [`LEASE`] ago. A listener that is cut
+//!    off, slow or stopped lets the lease run out, and every request goes to the database: slower, not wrong. That bounds
+//!    the time for which another replica can still accept what was revoked: [`LEASE`].
+//! 4. **No late fill.** A fill takes a [`Ticket`] before it reads the database, and is thrown away if anything was forgotten
+//!    since: what it read may be from before the change.
+//! 5. **Only yes.** Memory never refuses: what is not here, or has run out of time, is asked of the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use super::{Actor, Origin, Standing, Who};
+use crate::db::Touched;
+use crate::http::Kept;
+use crate::ids::{ClientId, SessionId};
+
+/// How long after the last news memory may still answer.
+pub const LEASE: Duration = Duration::from_millis(100);
+
+/// For how long a page may lack what other replicas do not tell, such as the time of the last sign-in.
+const PAGE_AGE: Duration = Duration::from_secs(1);
+
+/// How many credentials, accounts and pages are remembered at most; some tens of megabytes when full.
+const CAPACITY: usize = 50_000;
+
+/// What a caller proves who it is with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// An access token of a session.
+    Session(SessionId),
+    /// A personal access token, by its digest.
+    Token([u8; 32]),
+    /// An access token of a service client.
+    Client(ClientId),
+}
+
+/// What a credential stands for.
+pub struct Facts {
+    /// Who it is.
+    pub who: Who,
+    /// Its name.
+    pub username: Arc<str>,
+    /// What it may.
+    pub standing: Arc<Standing>,
+    /// The account or client whose changes concern it.
+    pub party: Uuid,
+    /// When it is over at the latest.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// How long it may be unused; `None`: for ever.
+    pub idle: Option<TimeDelta>,
+    last_seen: AtomicI64,
+}
+
+impl Facts {
+    /// Facts of a credential that was last seen at `last_seen`.
+    #[must_use]
+    pub fn new(
+        who: Who,
+        username: &str,
+        standing: Standing,
+        party: Uuid,
+        ends_at: Option<DateTime<Utc>>,
+        idle: Option<TimeDelta>,
+        last_seen: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            who,
+            username: username.into(),
+            standing: Arc::new(standing),
+            party,
+            ends_at,
+            idle,
+            last_seen: AtomicI64::new(last_seen.timestamp()),
+        }
+    }
+
+    /// Whether the credential is still good at `now`, as far as time goes.
+    #[must_use]
+    pub fn lasts(&self, now: DateTime<Utc>) -> bool {
+        let last_seen = self.last_seen.load(Ordering::Relaxed);
+        self.ends_at.is_none_or(|end| now < end)
+            && self
+                .idle
+                .is_none_or(|idle| now.timestamp() - last_seen < idle.num_seconds())
+    }
+
+    /// Whether its use should be noted in the database; says yes once a minute.
+    #[must_use]
+    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
+        const EVERY: i64 = 60;
+        let last_seen = self.last_seen.load(Ordering::Relaxed);
+        now.timestamp() - last_seen >= EVERY
+            && self
+                .last_seen
+                .compare_exchange(
+                    last_seen,
+                    now.timestamp(),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+
+    /// The actor that this is, coming from `origin`.
+    #[must_use]
+    pub fn actor(&self, origin: Origin) -> Actor {
+        Actor {
+            who: self.who.clone(),
+            username: Some(Arc::clone(&self.username)),
+            standing: Arc::clone(&self.standing),
+            origin,
+        }
+    }
+}
+
+/// Leave to fill memory with what is read from now on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket(u64);
+
+/// A party as it is remembered; when it is forgotten, all that was remembered with this stamp is void. It has a size, so
+/// that no two are the same to [`Arc::ptr_eq`].
+type Stamp = Arc<u8>;
+
+/// The memory of one process.
+pub struct Memory {
+    began: Instant,
+    /// Microseconds after `began` at which the last query began whose news have all been heeded; -1: none.
+    heard: AtomicI64,
+    /// How often something was forgotten.
+    changes: AtomicU64,
+    parties: Cache<Uuid, Stamp>,
+    credentials: Cache<Credential, (Stamp, Arc<Facts>)>,
+    pages: Cache<Uuid, (Stamp, Instant, Arc<Kept>)>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            heard: AtomicI64::new(-1),
+            changes: AtomicU64::new(0),
+            parties: Cache::new(CAPACITY),
+            credentials: Cache::new(CAPACITY),
+            pages: Cache::new(CAPACITY),
+        }
+    }
+}
+
+impl Memory {
+    /// What this credential stands for, if that is known for certain.
+    #[must_use]
+    pub fn recall(&self, credential: &Credential, now: DateTime<Utc>) -> Option<Arc<Facts>> {
+        if !self.is_leased() {
+            return None;
+        }
+        let (stamp, facts) = self.credentials.get(credential)?;
+        (self.is_current(facts.party, &stamp) && facts.lasts(now)).then_some(facts)
+    }
+
+    /// The account as it is shown, if that is known for certain.
+    #[must_use]
+    pub fn recall_page(&self, account: Uuid) -> Option<Arc<Kept>> {
+        if !self.is_leased() {
+            return None;
+        }
+        let (stamp, since, page) = self.pages.get(&account)?;
+        (self.is_current(account, &stamp) && since.elapsed() < PAGE_AGE).then_some(page)
+    }
+
+    /// To be called before the database is read for [`Memory::keep`].
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.changes.load(Ordering::SeqCst))
+    }
+
+    /// Remembers what was read since the ticket, unless anything was forgotten meanwhile.
+    pub fn keep(&self, ticket: Ticket, credential: Credential, facts: &Arc<Facts>) {
+        if let Some(stamp) = self.stamp(ticket, facts.party) {
+            self.credentials
+                .insert(credential, (stamp, Arc::clone(facts)));
+        }
+    }
+
+    /// Remembers how an account is shown, as [`Memory::keep`] does.
+    pub fn keep_page(&self, ticket: Ticket, account: Uuid, page: Arc<Kept>) {
+        if let Some(stamp) = self.stamp(ticket, account) {
+            self.pages.insert(account, (stamp, Instant::now(), page));
+        }
+    }
+
+    /// The stamp to remember something about `party` with. It is taken before the ticket is looked at, and forgetting
+    /// counts before it removes stamps: so either the ticket is seen to be void, or the stamp is still to be removed.
+    fn stamp(&self, ticket: Ticket, party: Uuid) -> Option<Stamp> {
+        let stamp = self
+            .parties
+            .get_or_insert_with(&party, || Ok::<_, ()>(Stamp::default()))
+            .ok()?;
+        (self.changes.load(Ordering::SeqCst) == ticket.0).then_some(stamp)
+    }
+
+    fn is_current(&self, party: Uuid, stamp: &Stamp) -> bool {
+        self.parties
+            .get(&party)
+            .is_some_and(|current| Arc::ptr_eq(stamp, &current))
+    }
+
+    /// Forgets what has changed. What is being read at this moment will not be remembered either.
+    pub fn forget(&self, touched: Touched) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        match touched {
+            Touched::Party(id) => {
+                self.parties.remove(&id);
+            }
+            Touched::Everyone => self.parties.clear(),
+            Touched::Keys => {}
+        }
+    }
+
+    /// Says that all news up to `since` has been heeded.
+    pub fn heard_up_to(&self, since: Instant) {
+        let micros = since.saturating_duration_since(self.began).as_micros();
+        self.heard
+            .store(i64::try_from(micros).unwrap_or(-1), Ordering::SeqCst);
+    }
+
+    /// Says that news may have been missed: nothing is answered from memory until there are news again, and nothing that
+    /// was remembered before counts.
+    pub fn lost_touch(&self) {
+        self.heard.store(-1, Ordering::SeqCst);
+        self.forget(Touched::Everyone);
+    }
+
+    fn is_leased(&self) -> bool {
+        let heard = self.heard.load(Ordering::SeqCst);
+        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let lease = i64::try_from(LEASE.as_micros()).unwrap_or(0);
+        heard >= 0 && now - heard < lease
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Reply;
+    use crate::ids::UserId;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn facts(user: UserId) -> Arc<Facts> {
+        let who = Who::User {
+            id: user,
+            session: SessionId(Uuid::nil()),
+        };
+        let standing = Standing::of_nobody();
+        Arc::new(Facts::new(who, "ada", standing, user.0, None, None, NOW))
+    }
+
+    /// A memory that has just heard the news, an account and a credential of it.
+    fn scene() -> (Memory, UserId, Credential) {
+        let memory = Memory::default();
+        memory.heard_up_to(Instant::now());
+        (
+            memory,
+            UserId::new(NOW),
+            Credential::Session(SessionId::new(NOW)),
+        )
+    }
+
+    #[test]
+    fn what_was_kept_is_recalled_until_its_party_is_touched() {
+        let (memory, user, credential) = scene();
+        memory.keep(memory.ticket(), credential, &facts(user));
+        assert!(memory.recall(&credential, NOW).is_some());
+        memory.forget(Touched::Party(UserId::new(NOW).0));
+        assert!(
+            memory.recall(&credential, NOW).is_some(),
+            "somebody else was touched"
+        );
+        memory.forget(Touched::Party(user.0));
+        assert!(memory.recall(&credential, NOW).is_none());
+    }
+
+    #[test]
+    fn a_fill_that_began_before_a_change_is_thrown_away() {
+        let (memory, user, credential) = scene();
+        let ticket = memory.ticket();
+        memory.forget(Touched::Party(user.0));
+        memory.keep(ticket, credential, &facts(user));
+        assert!(memory.recall(&credential, NOW).is_none());
+        memory.keep_page(ticket, user.0, Arc::new(Reply::no_content().into_kept()));
+        assert!(memory.recall_page(user.0).is_none());
+    }
+
+    #[test]
+    fn a_new_fill_of_one_credential_does_not_revive_another() {
+        let (memory, user, credential) = scene();
+        let other = Credential::Session(SessionId::new(NOW));
+        memory.keep(memory.ticket(), credential, &facts(user));
+        memory.forget(Touched::Party(user.0));
+        memory.keep(memory.ticket(), other, &facts(user));
+        assert!(memory.recall(&other, NOW).is_some());
+        assert!(memory.recall(&credential, NOW).is_none());
+    }
+
+    #[test]
+    fn without_news_nothing_is_answered() {
+        let (memory, user, credential) = scene();
+        memory.keep(memory.ticket(), credential, &facts(user));
+        memory.lost_touch();
+        assert!(memory.recall(&credential, NOW).is_none());
+        memory.heard_up_to(Instant::now());
+        assert!(
+            memory.recall(&credential, NOW).is_none(),
+            "what was remembered before the gap does not count"
+        );
+        memory.keep(memory.ticket(), credential, &facts(user));
+        assert!(memory.recall(&credential, NOW).is_some());
+        if let Some(long_ago) = memory.began.checked_sub(LEASE) {
+            memory.heard_up_to(long_ago);
+            std::thread::sleep(LEASE);
+            assert!(
+                memory.recall(&credential, NOW).is_none(),
+                "the lease has run out"
+            );
+        }
+    }
+
+    #[test]
+    fn time_runs_out_in_memory_too() {
+        let user = UserId::new(NOW);
+        let who = Who::User {
+            id: user,
+            session: SessionId(Uuid::nil()),
+        };
+        let (end, idle) = (NOW + TimeDelta::hours(2), TimeDelta::hours(1));
+        let facts = Facts::new(
+            who,
+            "ada",
+            Standing::of_nobody(),
+            user.0,
+            Some(end),
+            Some(idle),
+            NOW,
+        );
+        assert!(facts.lasts(NOW + TimeDelta::minutes(59)));
+        assert!(!facts.lasts(NOW + TimeDelta::minutes(60)));
+        assert!(facts.is_due(NOW + TimeDelta::minutes(59)));
+        assert!(
+            !facts.is_due(NOW + TimeDelta::minutes(59)),
+            "once is enough"
+        );
+        assert!(facts.lasts(NOW + TimeDelta::minutes(118)) && !facts.lasts(end));
+    }
+}
