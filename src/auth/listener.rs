@@ -86,11 +86,12 @@ fn hear(
 
 /// Begins to listen; the number of the server process that does.
 fn begin(conn: &mut PgConnection) -> QueryResult<i32> {
-    conn.batch_execute("SET statement_timeout = '5s'")?;
-    let channel: String =
-        diesel::select(diesel::dsl::sql::<Text>("'rosterd_' || current_schema()"))
-            .get_result(conn)?;
-    conn.batch_execute(&format!("LISTEN \"{}\"", channel.replace('"', "\"\"")))?;
+    let schema: String = diesel::select(diesel::dsl::sql::<Text>("quote_ident(current_schema())"))
+        .get_result(conn)?;
+    let schema = schema.trim_matches('"');
+    conn.batch_execute(&format!(
+        "SET statement_timeout = '5s'; SET application_name = 'rosterd listener in {schema}'; LISTEN \"rosterd_{schema}\""
+    ))?;
     diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()")).get_result(conn)
 }
 

@@ -3,5 +3,6 @@
 
 mod cluster;
 mod replicas;
+mod revocation;
 mod support;
 mod users;
