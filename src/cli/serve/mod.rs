@@ -4,7 +4,7 @@ mod ending;
 mod first;
 mod port;
 
-use std::net::TcpListener;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -21,39 +21,43 @@ use crate::place::Place;
 use crate::{metrics, telemetry};
 use ending::{Asked, Ending};
 use first::Invented;
-use port::Port;
+use port::{Listeners, Ports};
 
 /// Runs the service until it is told to end.
 pub fn run(config: Config) -> Result<(), StartError> {
     telemetry::init(&config.log, config.log_format)
         .map_err(|error| StartError::Other(error.to_string()))?;
     let ending = Ending::hear().map_err(|error| StartError::Io("the signals", error))?;
-    let port = Port::take(config.addr).map_err(cannot_listen)?;
-    let config = config.on(port.addr());
+    let ports = Ports::take(&config)?;
+    let config = config.on(ports.addr());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let tell = |step: &str| tracing::info!("{step}");
-    let mut place = Place::open(&config, Mode::CreateIfMissing, &tell)?;
+    let mut place = Place::open(&config, Mode::CreateIfMissing, &note)?;
     if !ending.is_asked() {
-        place.fit(&config, &tell)?;
-        let app = App::new(&config, place.url(), place.secret_key())?;
-        app.listen(place.url())
-            .map_err(|error| StartError::Io("the listening thread", error))?;
-        let invented = first::make_if_none(&config, &app, &place)?;
-        let listener = port.listen().map_err(cannot_listen)?;
-        announce(&config, invented.as_ref())?;
-        let runtime = rt::System::new();
-        let served = runtime.block_on(serve(app, &config, listener, ending));
-        // Its end would wait for threads that wait for a database that hangs.
-        std::mem::forget(runtime);
-        served?;
+        run_in(&place, &config, ports, ending)?;
     }
     place.close()
 }
 
-fn cannot_listen(error: std::io::Error) -> StartError {
-    StartError::Io("ROSTERD_ADDR can't be listened on", error)
+fn note(step: &str) {
+    tracing::info!("{step}");
+}
+
+fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Result<(), StartError> {
+    place.fit(config, &note)?;
+    let app = App::new(config, place.url(), place.secret_key())?;
+    app.listen(place.url())
+        .map_err(|error| StartError::Io("the listening thread", error))?;
+    keep_house(app.db.clone()).map_err(|error| StartError::Io("the housekeeping thread", error))?;
+    let invented = first::make_if_none(config, &app, place)?;
+    let listeners = ports.listen()?;
+    announce(config, invented.as_ref())?;
+    let runtime = rt::System::new();
+    let served = runtime.block_on(serve(app, config, listeners, ending));
+    // Its end would wait for threads that wait for a database that hangs.
+    std::mem::forget(runtime);
+    served.map_err(|error| StartError::Io("the server", error))
 }
 
 /// Says where the service is and what to try.
@@ -77,30 +81,26 @@ fn announce(config: &Config, invented: Option<&Invented>) -> Result<(), StartErr
 async fn serve(
     app: App,
     config: &Config,
-    listener: TcpListener,
+    listeners: Listeners,
     mut ending: Ending,
-) -> Result<(), StartError> {
-    let failed = |error| StartError::Io("the server", error);
-    if let Some(addr) = config.metrics_addr {
-        let server = metrics::serve(app.metrics.clone(), addr)
-            .map_err(|error| StartError::Io("ROSTERD_METRICS_ADDR can't be listened on", error))?;
-        rt::spawn(server);
+) -> io::Result<()> {
+    if let Some(listener) = listeners.metrics {
+        rt::spawn(metrics::serve(app.metrics.clone(), listener)?);
     }
-    keep_house(app.db.clone()).map_err(failed)?;
     let is_open = Arc::clone(&app.is_open);
-    let mut server = app::serve(app, config, listener).map_err(failed)?;
+    let mut server = app::serve(app, config, listeners.service)?;
     let handle = server.handle();
     ending.serve(true);
 
     let asked = tokio::select! {
-        ended = &mut server => return ended.map_err(failed),
+        ended = &mut server => return ended,
         asked = ending.asked(Asked::ToLeave) => asked,
     };
     tracing::info!("ending: what is in flight may finish");
     is_open.store(false, Ordering::Relaxed);
     if asked == Asked::ToLeave {
         tokio::select! {
-            ended = &mut server => return ended.map_err(failed),
+            ended = &mut server => return ended,
             _ = ending.asked(Asked::AtOnce) => {}
             () = tokio::time::sleep(config.drain_delay) => {}
         }
@@ -108,7 +108,7 @@ async fn serve(
     // It begins with the call, and goes on as the server is polled.
     drop(handle.stop(true));
     let ended = tokio::select! {
-        ended = &mut server => ended.map_err(failed),
+        ended = &mut server => ended,
         _ = ending.asked(Asked::AtOnce) => {
             tracing::warn!("ending at once: what is in flight is cut off");
             Ok(())
@@ -119,7 +119,7 @@ async fn serve(
 }
 
 /// Starts the thread that does what goes by the clock.
-fn keep_house(db: Db) -> std::io::Result<()> {
+fn keep_house(db: Db) -> io::Result<()> {
     const EVERY: Duration = Duration::from_secs(600);
     let keep = move || {
         loop {
