@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use actix_web::middleware::from_fn;
+use actix_cors::Cors;
+use actix_web::http::header;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{HttpServer, web};
 use chrono::TimeDelta;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::{AppError, Code};
 use crate::http::{Cursors, Envelope, Settings, fallback};
@@ -23,7 +25,7 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
-use crate::{health, me, openapi, replies, roles, sessions, users};
+use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -42,8 +44,12 @@ pub struct App {
     pub memory: Arc<Memory>,
     /// What signing in needs.
     pub means: Arc<Means>,
+    /// Where reset links lead.
+    pub reset_page: TokenPage,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
+    /// The origins whose pages may use the refresh cookie: our own and those of `ROSTERD_CORS_ORIGINS`.
+    pub origins: Vec<String>,
     /// What Prometheus can ask.
     pub metrics: Metrics,
     /// Whether new requests are welcome: no longer once the end has begun. Then `/readyz` says so, and every answer ends
@@ -59,6 +65,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(sessions::routes)
         .configure(me::routes)
         .configure(users::routes)
+        .configure(reset_links::routes)
         .configure(roles::routes)
         .configure(health::routes);
 }
@@ -98,7 +105,12 @@ impl App {
             passwords: passwords(config)?,
             issuer,
             memory,
+            origins: own_origin(config)
+                .into_iter()
+                .chain(config.cors_origins.iter().cloned())
+                .collect(),
             means: Arc::new(means),
+            reset_page: config.reset_page.clone(),
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
             metrics: metrics(&db)?,
@@ -145,6 +157,7 @@ pub fn serve(
     });
     let state = State::new(app);
     let document = Arc::new(openapi::document());
+    let origins = config.cors_origins.clone();
     let server = HttpServer::new(move || {
         use utoipa_actix_web::AppExt;
         actix_web::App::new()
@@ -155,6 +168,7 @@ pub fn serve(
             .configure(openapi::mount)
             .default_service(fallback(&document))
             .wrap(from_fn(identify))
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(envelope.clone())
     });
     Ok(server
@@ -176,6 +190,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
     db.write_now(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
+        reset_links::service::forget_old(tx)?;
         Ok(())
     })
 }
@@ -245,6 +260,38 @@ pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
     })
     .map_err(|error| StartError::Io("the hashing threads can't be started", error))?;
     Ok(Passwords { hasher, policy })
+}
+
+/// The origin (RFC 6454) of `ROSTERD_PUBLIC_URL`.
+fn own_origin(config: &Config) -> Option<String> {
+    let url = url::Url::parse(&config.public_url).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// Which pages of other origins may call: exactly those that are listed, none by default.
+fn cors(origins: &[String]) -> Cors {
+    let exposed = [
+        header::ETAG,
+        header::LOCATION,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+    ];
+    let own = [
+        "x-request-id",
+        "ratelimit",
+        "ratelimit-policy",
+        "idempotency-replayed",
+    ];
+    let cors = Cors::default()
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers(exposed)
+        .expose_headers(own)
+        .supports_credentials()
+        .max_age(600);
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
 fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError> {

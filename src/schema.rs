@@ -125,9 +125,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    reset_links (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(reset_links -> users (user_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
     permissions,
@@ -138,5 +148,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     signing_keys,
     audit_events,
     audit_people,
-    kept_replies
+    kept_replies,
+    reset_links
 );

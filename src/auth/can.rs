@@ -160,6 +160,26 @@ impl FromRequest for SignedIn {
     }
 }
 
+/// Proof that somebody known is calling, a person or a program: for what is about the caller alone.
+#[derive(Clone)]
+pub struct Known(Arc<Actor>);
+
+impl Deref for Known {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequest for Known {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
+    }
+}
+
 fn caller(request: &HttpRequest) -> Result<Arc<Actor>, AppError> {
     match request.extensions().get::<Caller>() {
         Some(Caller::Known(actor)) => Ok(Arc::clone(actor)),

@@ -6,6 +6,7 @@ mod failures;
 mod link;
 pub mod lock;
 pub mod migrate;
+mod news;
 mod pulse;
 mod touched;
 
@@ -21,10 +22,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::error::{Acted, AppError, Code, Halt};
-pub use failures::OnConstraint;
 use failures::is_contention;
 use link::{Link, Manager, Opener};
 use pulse::Pulse;
+
+pub use failures::OnConstraint;
+pub use news::News;
 pub use touched::Touched;
 
 /// How to reach the database and how much of it to use.

@@ -66,8 +66,8 @@ pub struct Tokens {
     pub token_type: &'static str,
     /// When the access token ends.
     pub access_token_expires_at_utc: DateTime<Utc>,
-    /// Good for one refresh.
-    pub refresh_token: String,
+    /// Good for one refresh; `null` when it is kept in a cookie.
+    pub refresh_token: Option<String>,
     /// When the refresh token ends if it is not used.
     pub refresh_token_expires_at_utc: DateTime<Utc>,
     /// The session.

@@ -253,7 +253,7 @@ fn tokens(
         access_token,
         token_type: "Bearer",
         access_token_expires_at_utc: access_token_end,
-        refresh_token,
+        refresh_token: Some(refresh_token),
         refresh_token_expires_at_utc: session.ends_at(),
         session: Session::new(session, Some(id)),
         user,

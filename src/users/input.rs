@@ -116,7 +116,7 @@ impl Draft {
 #[schema(example = json!({"displayName": "Ada Lovelace", "tags": ["staff"], "expiresAtUtc": null}))]
 pub struct UserPatch {
     /// Another username; it can't be cleared.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String)]
     pub username: Patch<String>,
     /// What people call this person.
     #[schema(value_type = Option<String>)]
@@ -125,10 +125,10 @@ pub struct UserPatch {
     #[schema(value_type = Option<String>)]
     pub email: Patch<String>,
     /// Whether the address was proven to be this person's.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub email_confirmed: Patch<bool>,
     /// Another role.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String)]
     pub role: Patch<String>,
     /// All the labels that it has from then on.
     #[schema(value_type = Option<Vec<String>>)]
@@ -137,7 +137,7 @@ pub struct UserPatch {
     #[schema(value_type = Option<Object>)]
     pub attributes: Patch<Value>,
     /// Whether the password must be changed at the next sign-in.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub must_change_password: Patch<bool>,
     /// When it stops being good.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -149,7 +149,7 @@ pub struct UserPatch {
     #[schema(value_type = Option<String>)]
     pub auth_id: Patch<String>,
     /// Needs `users.disable` too.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub is_active: Patch<bool>,
 }
 

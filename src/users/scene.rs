@@ -9,7 +9,7 @@ use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::UserId;
-use crate::roles::{self, Held};
+use crate::roles;
 
 /// What a change does to the facts that others decide by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,15 +99,11 @@ impl Scene {
 /// # Errors
 /// When the database fails.
 pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError> {
-    let role = roles::service::get(tx, &row.role)?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &row.permissions),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(roles::service::get(tx, &row.role)?.standing(&row.permissions))
 }
 
-const fn is_lasting(row: &UserRow) -> bool {
+/// Whether it is active, not deleted, has no end and can sign in with a password.
+pub const fn is_lasting(row: &UserRow) -> bool {
     row.is_active
         && row.deleted_at.is_none()
         && row.expires_at.is_none()

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::input::{Change, Draft};
+use super::life;
 use super::model::User;
 use super::rules::authority::{self, Deed, Manager};
 use super::rules::values::{Email, Username};
@@ -16,15 +17,19 @@ use crate::error::{Acted, AppError, Code, Fault, Halt};
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::passwords::PasswordHash;
-use crate::roles::{self, Held, SUPER_ADMIN};
-use crate::sessions::{self, Ending};
+use crate::reset_links;
+use crate::roles::{self, SUPER_ADMIN};
+use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    remove_password, reset_password, set_own_password, sign_out,
+    hold_to_hand_over, remove_password, reset_password, set_own_password, set_password_by_link,
+    sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
+pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
+pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
 
 /// Makes an account.
@@ -244,6 +249,10 @@ pub(super) fn apply(
             .on_constraint("users_username_key", Code::UserUsernameConflict)
             .on_constraint("users_email_key", Code::UserEmailConflict)?;
     }
+    if changes.email.is_some() {
+        // It may lie in the mailbox that the account has left.
+        reset_links::service::end(tx, id)?;
+    }
     audit::record(tx, by, story::of(act, row, changes))?;
     show(tx, id).map_err(Halt::from)
 }
@@ -306,11 +315,7 @@ fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
         )]),
         _ => error,
     })?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &[]),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(role.standing(&[]))
 }
 
 fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Deed>, AppError> {
@@ -354,7 +359,7 @@ fn end_what_ends(
         _ => None,
     };
     if let Some(ending) = ending {
-        sessions::service::end_all(tx, row.id, ending, by.session_id())?;
+        life::end(tx, row.id, ending, by.session_id())?;
     }
     Ok(())
 }

@@ -2,8 +2,14 @@
 #![cfg(test)]
 
 mod binary;
+mod browser_apps;
+mod check;
 mod cluster;
+mod openapi;
 mod replicas;
+mod reset_links;
 mod revocation;
+mod roles;
+mod structure;
 mod support;
 mod users;

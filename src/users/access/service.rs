@@ -6,8 +6,9 @@ use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::roles;
-use crate::sessions::{self, Ending};
+use crate::sessions::Ending;
 use crate::users::User;
+use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::service::apply;
@@ -66,7 +67,7 @@ pub fn set_active(
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, act, &[Deed::SetActive(active)], expected)?;
     if !active {
-        sessions::service::end_all(tx, id, Ending::AccountDisabled, None)?;
+        life::end(tx, id, Ending::AccountDisabled, None)?;
     }
     let changes = Changes {
         is_active: Some(active).filter(|active| *active != scene.row.is_active),

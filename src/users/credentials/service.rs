@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use crate::audit::{self, Act, Subject};
-use crate::auth::{Actor, Can, needs};
+use crate::auth::{Actor, Can, Need, needs};
 use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::{SessionId, UserId};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, Ending};
+use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::store::{self, Changes, UserRow};
@@ -85,6 +86,41 @@ pub fn set_own_password(
     )
 }
 
+/// Gives an account the password that the holder of its reset link chose; every session ends.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_password_by_link(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: &'static str,
+    row: &UserRow,
+    password: &PasswordHash,
+) -> Acted<()> {
+    let changes = Changes {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        must_change_password: Some(false),
+        ..Changes::default()
+    };
+    replace(tx, by, act, row, &changes, None)
+}
+
+/// The account, held, for an act that lets somebody else sign in as it.
+///
+/// # Errors
+/// 404; the refusals of the rules of authority, recorded as `act`; 412; [`Code::UserDeleted`].
+pub fn hold_to_hand_over<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+    expected: &IfMatch,
+) -> Acted<UserRow> {
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, act, &[Deed::TakeOver], expected)?;
+    Ok(scene.row)
+}
+
 /// Ends all sessions of an account.
 ///
 /// # Errors
@@ -119,7 +155,7 @@ fn replace(
     tx.touch(Touched::Party(row.id.0));
     store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
     store::bump_password_version(tx.conn, row.id)?;
-    let ended = sessions::service::end_all(tx, row.id, Ending::PasswordChanged, spare)?;
+    let ended = life::end(tx, row.id, Ending::PasswordChanged, spare)?;
     let act = Act::new(act, Subject::User(row.id)).changing(
         json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),
         json!({"hasPassword": changes.password_hash.as_ref().is_some_and(Option::is_some), "otherSessions": 0}),

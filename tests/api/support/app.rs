@@ -213,6 +213,15 @@ impl TestApp {
         self.sql().batch_execute(sql).unwrap();
     }
 
+    /// One text that SQL gives.
+    pub fn text(&self, sql: &str) -> String {
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(&format!(
+            "({sql})::text"
+        )))
+        .get_result(&mut self.sql())
+        .unwrap()
+    }
+
     /// One number that SQL gives.
     pub fn number(&self, sql: &str) -> i64 {
         diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!(

@@ -5,10 +5,12 @@ mod app;
 pub mod binary;
 mod call;
 mod database;
+mod operations;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+pub use operations::{Operation, document, operations};
 
 /// Asks until it is so; for what other processes are told of, and not in which time.
 #[track_caller]
