@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod authority;
+mod binary;
 mod browser_apps;
 mod check;
 mod cluster;
