@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod authority;
+mod binary;
 mod browser_apps;
 mod check;
 mod cluster;
@@ -12,6 +13,7 @@ mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod sessions;
 mod sign_in;
 mod spa;
 mod structure;

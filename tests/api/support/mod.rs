@@ -2,6 +2,7 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod binary;
 pub mod browser;
 mod call;
 mod database;
