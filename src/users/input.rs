@@ -207,7 +207,7 @@ impl UserPatch {
                 values::foreign_name(text)
             }),
             expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| {
-                Ok(*time)
+                values::moment(*time)
             }),
             ..Changes::default()
         };
@@ -224,12 +224,22 @@ impl UserPatch {
 }
 
 impl Change {
+    /// The role that is asked for, if one is.
+    pub fn role(&self) -> Option<&str> {
+        self.set.role.as_deref()
+    }
+
     /// What it changes about this account; what it would leave as it is, is left out.
     ///
     /// # Errors
-    /// [`crate::error::Code::RequestInvalid`] when the merged attributes are too large.
+    /// [`crate::error::Code::RequestInvalid`] when the merged attributes are too large, or nothing is there to be confirmed.
     pub fn of(&self, row: &UserRow) -> Result<Changes, AppError> {
         let set = self.set.clone();
+        let has_email = set.email.as_ref().unwrap_or(&row.email).is_some();
+        if set.email_confirmed == Some(true) && !has_email {
+            let detail = "there is no address to be confirmed";
+            return Err(AppError::fault("/emailConfirmed", "no_email", detail));
+        }
         let email = set.email.filter(|email| *email != row.email);
         Ok(Changes {
             username: set.username.filter(|name| *name != row.username),
