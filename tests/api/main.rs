@@ -1,11 +1,13 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod access;
 mod authority;
 mod binary;
 mod browser_apps;
 mod check;
 mod cluster;
+mod every_operation;
 mod openapi;
 mod password_change;
 mod replicas;
