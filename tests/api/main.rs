@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod authority;
+mod binary;
 mod browser_apps;
 mod check;
 mod cluster;
@@ -14,7 +15,9 @@ mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod sessions;
 mod sign_in;
+mod spa;
 mod structure;
 mod support;
 mod users;

@@ -2,9 +2,12 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod binary;
+pub mod browser;
 mod call;
 mod database;
 mod operations;
+pub mod proxy;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
