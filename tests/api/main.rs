@@ -10,6 +10,7 @@ mod conventions;
 mod idempotency;
 mod openapi;
 mod password_change;
+mod races;
 mod replicas;
 mod reset_links;
 mod revocation;
