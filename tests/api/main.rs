@@ -12,6 +12,7 @@ mod every_operation;
 mod idempotency;
 mod openapi;
 mod password_change;
+mod races;
 mod replicas;
 mod reset_links;
 mod revocation;
