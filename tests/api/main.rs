@@ -18,6 +18,7 @@ mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod schema;
 mod sessions;
 mod sign_in;
 mod spa;
