@@ -12,6 +12,7 @@ mod every_operation;
 mod idempotency;
 mod openapi;
 mod password_change;
+mod policy;
 mod races;
 mod replicas;
 mod reset_links;
