@@ -13,6 +13,7 @@ mod idempotency;
 mod openapi;
 mod password_change;
 mod races;
+mod readme;
 mod replicas;
 mod reset_links;
 mod revocation;
