@@ -19,6 +19,7 @@ mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod schema;
 mod sessions;
 mod sign_in;
 mod spa;
