@@ -14,6 +14,7 @@ mod openapi;
 mod password_change;
 mod policy;
 mod races;
+mod readme;
 mod replicas;
 mod reset_links;
 mod revocation;
