@@ -22,6 +22,7 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
+use crate::throttle::{self, Gate};
 use crate::{health, me, openapi, replies, roles, sessions, users};
 
 /// The shared state, as handlers take it.
@@ -93,7 +94,7 @@ impl App {
             },
         };
         Ok(Self {
-            passwords: passwords(config)?,
+            passwords: passwords(config, &vault)?,
             issuer,
             memory,
             means: Arc::new(means),
@@ -171,6 +172,7 @@ pub async fn keep_house(db: &Db) -> Result<(), AppError> {
     db.write(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
+        throttle::service::forget_old(tx)?;
         Ok(())
     })
     .await
@@ -213,7 +215,7 @@ pub fn database(config: &Config, url: &str) -> Result<Db, AppError> {
 ///
 /// # Errors
 /// Settings that are too weak, or threads that can't be started.
-pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
+pub fn passwords(config: &Config, vault: &Arc<Vault>) -> Result<Passwords, StartError> {
     let params = HashParams::new(
         config.hash_memory_kib,
         config.hash_iterations,
@@ -231,7 +233,12 @@ pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
         max_wait: config.hash_queue,
     })
     .map_err(|error| StartError::Io("the hashing threads can't be started", error))?;
-    Ok(Passwords { hasher, policy })
+    Ok(Passwords {
+        hasher,
+        policy,
+        gate: Arc::new(Gate::new(config.hash_queue)),
+        vault: vault.clone(),
+    })
 }
 
 fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError> {

@@ -7,8 +7,11 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentTyp
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, Content, Ref, RefOr, Response, ResponseBuilder, Responses};
+use utoipa::openapi::{
+    Components, Content, Header, Object, Ref, RefOr, Response, ResponseBuilder, Responses,
+};
 use utoipa_actix_web::AppExt;
 
 use crate::app::{self, State};
@@ -52,6 +55,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
     components
         .responses
         .insert("Problem".to_owned(), RefOr::T(problem()));
+    components
+        .responses
+        .insert("Throttled".to_owned(), RefOr::T(throttled()));
     for (path, item) in &mut document.paths.paths {
         let operations = [
             &mut item.get,
@@ -126,6 +132,32 @@ fn problem() -> Response {
         .build()
 }
 
+/// How a caller is answered who has to slow down.
+fn throttled() -> Response {
+    let header = |why: &str| {
+        let mut header = Header::new(Object::with_type(Type::String));
+        header.description = Some(why.to_owned());
+        header
+    };
+    let mut response = problem();
+    "Too many attempts; `violated-policies` names the budget that is used up."
+        .clone_into(&mut response.description);
+    response.headers = [
+        ("Retry-After", "When to try again, in seconds."),
+        (
+            "RateLimit",
+            "The budget that is used up: `r`, what is left, and `t`, seconds until there is more.",
+        ),
+        (
+            "RateLimit-Policy",
+            "What that budget allows: `q` attempts in `w` seconds.",
+        ),
+    ]
+    .map(|(name, why)| (name.to_owned(), RefOr::T(header(why))))
+    .into();
+    response
+}
+
 /// The failures that an operation can have by its nature: a body can be wrong, an id unknown, a caller not permitted.
 fn add_failures(path: &str, operation: &mut Operation) {
     let is_public = operation.security.is_some();
@@ -148,6 +180,13 @@ fn add_failures(path: &str, operation: &mut Operation) {
         responses
             .responses
             .entry(status.to_owned())
-            .or_insert_with(|| RefOr::Ref(Ref::from_response_name("Problem")));
+            .or_insert_with(|| {
+                let name = if status == "429" {
+                    "Throttled"
+                } else {
+                    "Problem"
+                };
+                RefOr::Ref(Ref::from_response_name(name))
+            });
     }
 }

@@ -125,6 +125,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    throttle_tallies (target, is_known) {
+        target -> Uuid,
+        is_known -> Bool,
+        failures -> Integer,
+        room -> Integer,
+        blocked_until -> Timestamptz,
+        begun -> Array<Timestamptz>,
+        told_at -> Nullable<Timestamptz>,
+        touched_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    throttle_sources (source) {
+        source -> Text,
+        used -> Integer,
+        ends_at -> Timestamptz,
+        told_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    throttle_places (account, source) {
+        account -> Uuid,
+        source -> Text,
+        seen_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -138,5 +168,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     signing_keys,
     audit_events,
     audit_people,
-    kept_replies
+    kept_replies,
+    throttle_tallies,
+    throttle_sources,
+    throttle_places
 );

@@ -21,7 +21,7 @@ use crate::sessions::{self, Ending};
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    remove_password, reset_password, set_own_password, sign_out,
+    CHANGE_PASSWORD, remove_password, reset_password, set_own_password, sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
 pub use super::listing::{Filter, service::list};

@@ -4,4 +4,5 @@
 mod cluster;
 mod replicas;
 mod support;
+mod throttle;
 mod users;
