@@ -77,6 +77,7 @@ macro_rules! codes {
 codes! {
     RequestInvalid = "request_invalid", Invalid, "The request is not valid";
     PermissionUnknown = "permission_unknown", Invalid, "A permission is not in the catalogue";
+    ResetTokenInvalid = "reset_token_invalid", Invalid, "The reset link is not good, or no longer";
     AuthRequired = "auth_required", Unauthenticated, "Sign in to do this";
     AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is not good, or no longer";
     AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The name or the password is wrong";
@@ -87,6 +88,7 @@ codes! {
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is needed";
     AuthSessionRequired = "auth_session_required", Forbidden, "Only a person who has signed in may do this";
+    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is only for pages of listed origins";
     PermissionRequired = "permission_required", Forbidden, "The caller lacks the permission for this";
     PermissionNotHeld = "permission_not_held", Forbidden, "Nobody gives what they do not hold";
     UserManageForbidden = "user_manage_forbidden", Forbidden, "The caller may not manage this account";

@@ -13,6 +13,7 @@
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
 //! | [`throttle`] | how often a password may be guessed |
 //! | [`me`] | what everybody may do with their own account |
+//! | [`reset_links`] | setting a password with a link, once, without the old one |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
 //! | [`audit`] | who did what to whom |
 //! | [`replies`] | answers kept for an idempotent retry |
@@ -43,6 +44,7 @@ pub mod openapi;
 pub mod passwords;
 pub mod place;
 pub mod replies;
+pub mod reset_links;
 pub mod roles;
 mod schema;
 pub mod secrets;

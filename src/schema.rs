@@ -126,6 +126,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    reset_links (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     throttle_tallies (target, is_known) {
         target -> Uuid,
         is_known -> Bool,
@@ -158,6 +167,7 @@ diesel::table! {
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(reset_links -> users (user_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
     permissions,
@@ -169,6 +179,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     audit_people,
     kept_replies,
+    reset_links,
     throttle_tallies,
     throttle_sources,
     throttle_places

@@ -6,8 +6,10 @@
 mod access;
 mod credentials;
 mod input;
+mod life;
 mod listing;
 mod model;
+mod moving;
 pub mod page;
 mod removal;
 mod routes;
@@ -20,3 +22,4 @@ mod story;
 pub use model::User;
 pub use routes::routes;
 pub use rules::values::{Email, Username};
+pub(crate) use store::UserRow;

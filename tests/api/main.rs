@@ -1,8 +1,25 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod authority;
+mod binary;
+mod browser_apps;
+mod check;
 mod cluster;
+mod conventions;
+mod idempotency;
+mod openapi;
+mod password_change;
 mod replicas;
+mod reset_links;
+mod revocation;
+mod roles;
+mod roles_reading;
+mod sessions;
+mod sign_in;
+mod spa;
+mod structure;
 mod support;
 mod throttle;
 mod users;
+mod users_list;

@@ -6,10 +6,11 @@ use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::roles;
-use crate::sessions::{self, Ending};
+use crate::sessions::Ending;
 use crate::users::User;
+use crate::users::life;
 use crate::users::rules::authority::Deed;
-use crate::users::scene::{Scene, Touches};
+use crate::users::scene::{self, Scene, Touches};
 use crate::users::service::apply;
 use crate::users::store::Changes;
 
@@ -26,8 +27,9 @@ pub fn replace_permissions(
     expected: &IfMatch,
 ) -> Acted<User> {
     const ACT: &str = "user.permissions.replace";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    let standing = scene::authority_now(tx, by, Touches::Authority)?;
     let permissions = roles::service::grantable(tx, wanted)?;
+    let scene = Scene::open(tx, by, standing, id)?;
     let had = &scene.row.permissions;
     let added: Vec<String> = permissions
         .iter()
@@ -66,7 +68,7 @@ pub fn set_active(
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, act, &[Deed::SetActive(active)], expected)?;
     if !active {
-        sessions::service::end_all(tx, id, Ending::AccountDisabled, None)?;
+        life::end(tx, id, Ending::AccountDisabled, None)?;
     }
     let changes = Changes {
         is_active: Some(active).filter(|active| *active != scene.row.is_active),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::audit::{self, Act, Subject};
-use crate::auth::{Actor, Can, needs};
+use crate::auth::{self, Actor, Can, Need, needs};
 use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -11,6 +11,7 @@ use crate::ids::{SessionId, UserId};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, Ending};
 use crate::throttle;
+use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::store::{self, Changes, UserRow};
@@ -63,6 +64,7 @@ pub fn remove_password(
 /// as it was at `password_version`; a password that was changed meanwhile wins.
 ///
 /// # Errors
+/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended meanwhile,
 /// [`Code::AuthInvalidCredentials`] when the proof is out of date.
 pub fn set_own_password(
     tx: &mut Tx<'_>,
@@ -72,14 +74,69 @@ pub fn set_own_password(
     password: &PasswordHash,
 ) -> Acted<()> {
     let row = store::hold(tx.conn, id)?
-        .filter(|row| row.password_version == password_version && row.deleted_at.is_none())
-        .ok_or(Code::AuthInvalidCredentials)?;
+        .filter(|row| life::is_alive(row, tx.now))
+        .ok_or(Code::AuthTokenInvalid)?;
+    auth::service::standing_now(tx, by)?;
+    if row.password_version != password_version {
+        return Err(Code::AuthInvalidCredentials.into());
+    }
     let changes = Changes {
         password_hash: Some(Some(password.as_str().to_owned())),
         must_change_password: Some(false),
         ..Changes::default()
     };
     replace(tx, by, CHANGE_PASSWORD, &row, &changes, by.session_id())
+}
+
+/// Gives an account the password that the holder of its reset link chose; every session ends.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_password_by_link(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: &'static str,
+    row: &UserRow,
+    password: &PasswordHash,
+) -> Acted<()> {
+    let changes = Changes {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        must_change_password: Some(false),
+        ..Changes::default()
+    };
+    replace(tx, by, act, row, &changes, None)
+}
+
+/// The account, held, for an act that lets somebody else sign in as it.
+///
+/// # Errors
+/// 404; the refusals of the rules of authority, recorded as `act`; 412; [`Code::UserDeleted`].
+pub fn hold_to_hand_over<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+    expected: &IfMatch,
+) -> Acted<UserRow> {
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, act, &[Deed::TakeOver], expected)?;
+    Ok(scene.row)
+}
+
+/// The account, held, for an act that ends what it is signed in with.
+///
+/// # Errors
+/// As [`hold_to_hand_over`].
+pub fn hold_to_sign_out<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+    expected: &IfMatch,
+) -> Acted<UserRow> {
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, act, &[Deed::SignOut], expected)?;
+    Ok(scene.row)
 }
 
 /// Ends all sessions of an account.
@@ -93,8 +150,7 @@ pub fn sign_out(
     expected: &IfMatch,
 ) -> Acted<()> {
     const ACT: &str = "user.signOut";
-    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
-    scene.permit(tx, by, ACT, &[Deed::SignOut], expected)?;
+    hold_to_sign_out(tx, by, id, ACT, expected)?;
     let ended = sessions::service::end_all(tx, id, Ending::SignedOutByOther, None)?;
     audit::record(
         tx,
@@ -117,7 +173,7 @@ fn replace(
     store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
     store::bump_password_version(tx.conn, row.id)?;
     throttle::service::forget_failures(tx, row.id)?;
-    let ended = sessions::service::end_all(tx, row.id, Ending::PasswordChanged, spare)?;
+    let ended = life::end(tx, row.id, Ending::PasswordChanged, spare)?;
     let act = Act::new(act, Subject::User(row.id)).changing(
         json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),
         json!({"hasPassword": changes.password_hash.as_ref().is_some_and(Option::is_some), "otherSessions": 0}),

@@ -6,9 +6,10 @@ use crate::db::{Touched, Tx};
 use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
-use crate::sessions::{self, Ending};
+use crate::sessions::Ending;
 use crate::throttle;
 use crate::users::User;
+use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::service::apply;
@@ -17,7 +18,8 @@ use crate::users::store::{self, Changes};
 /// Deletes an account: it can't sign in, keeps its name, and can be restored.
 ///
 /// # Errors
-/// [`Code::NotFound`]; the refusals of the rules of authority; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`].
+/// [`Code::NotFound`](crate::error::Code::NotFound); the refusals of the rules of authority; 412;
+/// [`Code::LastSuperAdmin`](crate::error::Code::LastSuperAdmin).
 pub fn delete(
     tx: &mut Tx<'_>,
     by: &Can<needs::DeleteUsers>,
@@ -27,7 +29,7 @@ pub fn delete(
     const ACT: &str = "user.delete";
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
-    sessions::service::end_all(tx, id, Ending::AccountDeleted, None)?;
+    life::end(tx, id, Ending::AccountDeleted, None)?;
     let changes = Changes {
         deleted_at: Some(Some(tx.now)).filter(|_| scene.row.deleted_at.is_none()),
         ..Changes::default()

@@ -1,0 +1,140 @@
+//! Making, showing, using and ending reset links.
+
+use super::model::{OpenResetLink, ResetLink};
+use super::rules::Lifetime;
+use super::store::{self, LinkRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Actor, Can, needs};
+use crate::config::TokenPage;
+use crate::db::Tx;
+use crate::error::{Acted, AppError, Code};
+use crate::http::IfMatch;
+use crate::ids::UserId;
+use crate::passwords::PasswordHash;
+use crate::secrets;
+use crate::users::{self, UserRow};
+
+/// The act of setting a password with a link.
+const USE: &str = "user.resetLink.use";
+
+/// Makes a link to an account; the one that there was ends.
+///
+/// # Errors
+/// 404; the refusals of the rules of authority; 412; [`Code::UserDeleted`].
+pub fn create(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ResetPasswords>,
+    page: &TokenPage,
+    id: UserId,
+    lifetime: Lifetime,
+    expected: &IfMatch,
+) -> Acted<ResetLink> {
+    const ACT: &str = "user.resetLink.create";
+    users::service::hold_to_hand_over(tx, by, id, ACT, expected)?;
+    let link = make(tx, page, id, lifetime)?;
+    audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
+    Ok(link)
+}
+
+/// The link of an account that nobody has used yet.
+///
+/// # Errors
+/// [`Code::NotFound`] when there is none, or no such account.
+pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<OpenResetLink, AppError> {
+    let link = store::find(tx.conn, id)?
+        .filter(|link| link.expires_at > tx.now)
+        .ok_or(Code::NotFound)?;
+    Ok(OpenResetLink {
+        created_at_utc: link.created_at,
+        expires_at_utc: link.expires_at,
+    })
+}
+
+/// Ends the link of an account, if it has one.
+///
+/// # Errors
+/// As [`create`].
+pub fn revoke(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ResetPasswords>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
+    const ACT: &str = "user.resetLink.revoke";
+    users::service::hold_to_hand_over(tx, by, id, ACT, expected)?;
+    end(tx, id)?;
+    audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
+    Ok(())
+}
+
+/// The account whose password a token sets. Nothing is used up, so that a weak password can be refused before.
+///
+/// # Errors
+/// [`Code::ResetTokenInvalid`], the same for a token that is wrong, used, replaced or expired, and for an account that is
+/// disabled, deleted or expired.
+pub fn owner(tx: &mut Tx<'_>, by: &Actor, token: &str) -> Acted<UserRow> {
+    let owner = match store::by_digest(tx.conn, &secrets::digest(token))? {
+        Some(link) if link.expires_at > tx.now => users::service::find(tx, link.user_id)?,
+        _ => None,
+    };
+    match owner.filter(|row| users::service::is_alive(row, tx.now)) {
+        Some(row) => Ok(row),
+        None => Err(audit::refuse(
+            tx,
+            by,
+            Act::new(USE, Subject::Nothing),
+            Code::ResetTokenInvalid,
+        )),
+    }
+}
+
+/// Sets the password of the account that a token is for. The token is used up, and every session of the account ends.
+///
+/// # Errors
+/// As [`owner`].
+pub fn redeem(tx: &mut Tx<'_>, by: &Actor, token: &str, password: &PasswordHash) -> Acted<()> {
+    // Held first and judged then: of many who bring one token, each is judged after the one before is done.
+    if let Some(link) = store::by_digest(tx.conn, &secrets::digest(token))? {
+        users::service::hold(tx, link.user_id)?;
+    }
+    let row = owner(tx, by, token)?;
+    users::service::set_password_by_link(tx, by, USE, &row, password)
+}
+
+/// Ends the link of an account, if it has one. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub fn end(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
+    store::remove(tx.conn, id)?;
+    Ok(())
+}
+
+/// Forgets the links that have ended.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::forget_before(tx.conn, tx.now)?)
+}
+
+fn make(
+    tx: &mut Tx<'_>,
+    page: &TokenPage,
+    id: UserId,
+    lifetime: Lifetime,
+) -> Result<ResetLink, AppError> {
+    let token = format!("rst_rst_{}", secrets::bearer_secret()?);
+    let row = LinkRow {
+        user_id: id,
+        digest: secrets::digest(&token).to_vec(),
+        created_at: tx.now,
+        expires_at: tx.now + lifetime.span(),
+    };
+    store::put(tx.conn, &row)?;
+    Ok(ResetLink {
+        url: page.url(&token),
+        token,
+        expires_at_utc: row.expires_at,
+    })
+}
