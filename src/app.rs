@@ -90,8 +90,13 @@ impl App {
             keys,
         ));
         let memory = Arc::new(Memory::default());
-        let heeds = Arc::clone(&memory);
-        db.watch(move |touched| heeds.forget(touched));
+        // Weakly: the listener keeps the database, and ends when the memory does.
+        let heeds = Arc::downgrade(&memory);
+        db.watch(move |touched| {
+            if let Some(memory) = heeds.upgrade() {
+                memory.forget(touched);
+            }
+        });
         let means = Means {
             issuer: issuer.clone(),
             vault: vault.clone(),

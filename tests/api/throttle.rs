@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestApp, User};
+use crate::support::{self, Answer, PASSWORD, TestApp, User};
 
 const BEHIND_PROXY: &[(&str, &str)] = &[("ROSTERD_TRUSTED_PROXIES", "127.0.0.1")];
 const NEW_PASSWORD: &str = "nine purple umbrellas in june";
@@ -29,15 +29,9 @@ fn fail_times(app: &TestApp, times: usize, source: &str, name: &str) {
 /// How many answers had which status.
 fn at_once(count: usize, call: impl Fn(usize) -> u16 + Sync) -> BTreeMap<u16, usize> {
     let mut statuses = BTreeMap::new();
-    std::thread::scope(|scope| {
-        let call = &call;
-        let threads: Vec<_> = (0..count)
-            .map(|number| scope.spawn(move || call(number)))
-            .collect();
-        for thread in threads {
-            *statuses.entry(thread.join().unwrap()).or_default() += 1;
-        }
-    });
+    for status in support::at_once(count, call) {
+        *statuses.entry(status).or_default() += 1;
+    }
     statuses
 }
 
