@@ -25,6 +25,7 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
+use crate::throttle::{self, Gate};
 use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
 
 /// The shared state, as handlers take it.
@@ -108,7 +109,7 @@ impl App {
             },
         };
         Ok(Self {
-            passwords: passwords(config)?,
+            passwords: passwords(config, &vault)?,
             issuer,
             memory,
             origins: own_origin(config)
@@ -196,6 +197,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
     db.write_now(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
+        throttle::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         Ok(())
     })
@@ -247,7 +249,7 @@ pub fn database(config: &Config, url: &str) -> Result<Db, AppError> {
 ///
 /// # Errors
 /// Settings that are too weak, or threads that can't be started.
-pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
+pub fn passwords(config: &Config, vault: &Arc<Vault>) -> Result<Passwords, StartError> {
     let params = HashParams::new(
         config.hash_memory_kib,
         config.hash_iterations,
@@ -265,7 +267,12 @@ pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
         max_wait: config.hash_queue,
     })
     .map_err(|error| StartError::Io("the hashing threads can't be started", error))?;
-    Ok(Passwords { hasher, policy })
+    Ok(Passwords {
+        hasher,
+        policy,
+        gate: Arc::new(Gate::new(config.hash_queue)),
+        vault: vault.clone(),
+    })
 }
 
 /// The origin (RFC 6454) of `ROSTERD_PUBLIC_URL`.

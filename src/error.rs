@@ -185,6 +185,17 @@ impl Faults {
     }
 }
 
+/// A budget of attempts that is used up, as the caller may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Which budget; stable.
+    pub policy: &'static str,
+    /// How many attempts it allows in `window`.
+    pub quota: u32,
+    /// Not zero.
+    pub window: Duration,
+}
+
 /// Why a use case did not do what was asked.
 pub struct AppError(Box<Inner>);
 
@@ -194,6 +205,7 @@ struct Inner {
     faults: Vec<Fault>,
     extension: Option<(&'static str, serde_json::Value)>,
     retry_after: Option<Duration>,
+    spent: Option<Spent>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -207,6 +219,7 @@ impl AppError {
             faults: Vec::new(),
             extension: None,
             retry_after: None,
+            spent: None,
             cause: None,
         }))
     }
@@ -231,6 +244,14 @@ impl AppError {
     /// [`Code::Internal`]; the cause is for the log.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Internal).caused_by(cause)
+    }
+
+    /// [`Code::RateLimited`]: this budget is used up, and has something again after `wait`.
+    #[must_use]
+    pub fn rate_limited(spent: Spent, wait: Duration) -> Self {
+        let mut error = Self::new(Code::RateLimited).retry_after(wait);
+        error.0.spent = Some(spent);
+        error.extend("violated-policies", vec![spent.policy])
     }
 
     /// Says more, for a person, about this occurrence.
@@ -296,6 +317,12 @@ impl AppError {
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The budget that is used up, if that is why.
+    #[must_use]
+    pub fn spent(&self) -> Option<Spent> {
+        self.0.spent
     }
 }
 

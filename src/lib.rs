@@ -11,6 +11,7 @@
 //! | [`roles`] | roles and the catalogue of permissions |
 //! | [`sessions`] | signing in, refreshing, ending |
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
+//! | [`throttle`] | how often a password may be guessed |
 //! | [`me`] | what everybody may do with their own account |
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
@@ -49,4 +50,5 @@ mod schema;
 pub mod secrets;
 pub mod sessions;
 pub mod telemetry;
+pub mod throttle;
 pub mod users;

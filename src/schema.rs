@@ -134,6 +134,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    throttle_tallies (target, is_known) {
+        target -> Uuid,
+        is_known -> Bool,
+        failures -> Integer,
+        room -> Integer,
+        blocked_until -> Timestamptz,
+        begun -> Array<Timestamptz>,
+        told_at -> Nullable<Timestamptz>,
+        touched_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    throttle_sources (source) {
+        source -> Text,
+        used -> Integer,
+        ends_at -> Timestamptz,
+        told_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    throttle_places (account, source) {
+        account -> Uuid,
+        source -> Text,
+        seen_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -149,5 +179,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     audit_people,
     kept_replies,
-    reset_links
+    reset_links,
+    throttle_tallies,
+    throttle_sources,
+    throttle_places
 );

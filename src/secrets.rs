@@ -21,15 +21,18 @@ pub enum Purpose {
     RefreshSuccessor,
     /// Cursors handed to callers.
     Cursor,
+    /// What stands for a name that no account has, where the name itself must not be kept.
+    LoginName,
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SigningKey,
         Self::KeptReply,
         Self::RequestBody,
         Self::RefreshSuccessor,
         Self::Cursor,
+        Self::LoginName,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -39,6 +42,7 @@ impl Purpose {
             Self::RequestBody => b"rosterd request body v1",
             Self::RefreshSuccessor => b"rosterd refresh successor v1",
             Self::Cursor => b"rosterd cursor v1",
+            Self::LoginName => b"rosterd login name v1",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing to the audit log.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
@@ -22,6 +23,8 @@ pub enum Subject {
     Permission(String),
     /// A signing key, by its `kid`.
     SigningKey(String),
+    /// A name that no account has, by what stands for it.
+    Name(Uuid),
     /// Nothing in particular, or nothing that exists.
     Nothing,
 }
@@ -34,6 +37,7 @@ impl Subject {
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
             Self::SigningKey(_) => "signingKey",
+            Self::Name(_) => "name",
             Self::Nothing => return None,
         })
     }
@@ -42,6 +46,7 @@ impl Subject {
         Some(match self {
             Self::User(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
+            Self::Name(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })

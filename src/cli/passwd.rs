@@ -13,6 +13,7 @@ use crate::db::cluster::Mode;
 use crate::http::IfMatch;
 use crate::passwords::{Chooser, Password};
 use crate::place::Place;
+use crate::secrets::Vault;
 use crate::users;
 
 #[derive(Args)]
@@ -39,7 +40,8 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result<(), StartError> {
             _ => error.into(),
         })?;
     let password = Password::new(read_password(arguments.password_stdin)?);
-    let passwords = crate::app::passwords(config)?;
+    let vault = Arc::new(Vault::new(place.secret_key())?);
+    let passwords = crate::app::passwords(config, &vault)?;
     let hash = actix_web::rt::System::new()
         .block_on(passwords.choose(&db, Chooser::Account(row.id), password, "password"))
         .map_err(one_line)?;

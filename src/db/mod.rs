@@ -7,6 +7,7 @@ mod link;
 pub mod lock;
 pub mod migrate;
 mod news;
+mod prepared;
 mod pulse;
 mod touched;
 
@@ -28,6 +29,7 @@ use pulse::Pulse;
 
 pub use failures::OnConstraint;
 pub use news::News;
+pub use prepared::Prepared;
 pub use touched::Touched;
 
 /// How to reach the database and how much of it to use.

@@ -128,7 +128,13 @@ async fn change_password(
     } = body?.into_inner();
     let mut proof = app
         .passwords
-        .prove(&app.db, Claimant::Account(id), current_password)
+        .prove(
+            &app.db,
+            &by,
+            users::service::CHANGE_PASSWORD,
+            Claimant::Account(id),
+            current_password,
+        )
         .await?;
     proof.is_right &= version.is_none_or(|version| version == proof.password_version);
     let hash = app

@@ -19,7 +19,10 @@ pub fn change_password(
     password: &PasswordHash,
 ) -> Acted<()> {
     if !proof.is_right {
-        let act = crate::audit::Act::new("user.password.change", crate::audit::Subject::User(id));
+        let act = crate::audit::Act::new(
+            users::service::CHANGE_PASSWORD,
+            crate::audit::Subject::User(id),
+        );
         return Err(crate::audit::refuse(
             tx,
             by,

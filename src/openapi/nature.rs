@@ -173,7 +173,8 @@ impl Nature {
         for status in self.failures() {
             let failure = match status {
                 "401" => "Unauthenticated",
-                "429" | "503" => "TryLater",
+                "429" => "Throttled",
+                "503" => "TryLater",
                 _ => "Problem",
             };
             responses
@@ -229,7 +230,7 @@ fn chosen<const N: usize>(of: [(bool, &'static str); N]) -> impl Iterator<Item =
 }
 
 /// How failures are answered: all in one form, some with a header.
-fn responses() -> [(String, RefOr<Response>); 3] {
+fn responses() -> [(String, RefOr<Response>); 4] {
     let problem = |description: &str| {
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
         ResponseBuilder::new()
@@ -249,8 +250,15 @@ fn responses() -> [(String, RefOr<Response>); 3] {
         ),
         (
             "TryLater",
-            problem("Too much at once, from this caller (429) or from all (503).")
+            problem("Too much at once from all callers together.")
                 .header_ref("Retry-After", header("Retry-After")),
+        ),
+        (
+            "Throttled",
+            problem("Too many attempts; `violated-policies` names the budget that is used up.")
+                .header_ref("Retry-After", header("Retry-After"))
+                .header_ref("RateLimit", header("RateLimit"))
+                .header_ref("RateLimit-Policy", header("RateLimit-Policy")),
         ),
     ]
     .map(|(name, response)| (name.to_owned(), RefOr::T(response.build())))
@@ -283,7 +291,7 @@ fn parameters() -> [(String, RefOr<Parameter>); 3] {
     })
 }
 
-fn headers() -> [(String, RefOr<Header>); 5] {
+fn headers() -> [(String, RefOr<Header>); 7] {
     [
         (
             "ETag",
@@ -299,6 +307,14 @@ fn headers() -> [(String, RefOr<Header>); 5] {
             "`Bearer`, with the error when a token was sent (RFC 6750, section 3).",
         ),
         ("Retry-After", "After how many seconds to try again."),
+        (
+            "RateLimit",
+            "The budget that is used up: `r` is what is left, `t` the seconds until there is more.",
+        ),
+        (
+            "RateLimit-Policy",
+            "What that budget allows: `q` attempts in `w` seconds.",
+        ),
     ]
     .map(|(name, description)| {
         let mut header = Header::new(text());

@@ -119,6 +119,14 @@ impl Hasher {
         self.queue_verify(password, stored)?.answer().await
     }
 
+    /// Whether work that came now would be taken; for whoever has something to do before it, and in vain if not.
+    ///
+    /// # Errors
+    /// [`Overloaded`] when its turn would come too late.
+    pub fn check_load(&self) -> Result<(), Overloaded> {
+        self.pool.check_load()
+    }
+
     /// [`Self::hash`] for callers without a runtime. Panics when called from within an async task.
     ///
     /// # Errors

@@ -3,24 +3,33 @@
 //! Both read first, hash then, holding no connection, and leave the writing to the caller, who must find
 //! [`Proof::password_version`] unchanged under the account's lock: an old password does not win against a reset.
 
-use crate::db::Db;
+use std::sync::Arc;
+
+use crate::auth::Actor;
+use crate::db::{Db, Tx};
 use crate::error::{AppError, Code, Fault};
 use crate::ids::UserId;
-use crate::users;
+use crate::secrets::Vault;
+use crate::throttle::{self, Attempt, Gate, Place, Target};
+use crate::users::{self, Username};
 
 use super::{Context, Hasher, Overloaded, Password, PasswordHash, Policy, Verdict};
 
-/// How passwords are hashed and which are accepted.
+/// How passwords are hashed, which are accepted, and how often one may be guessed.
 #[derive(Clone)]
 pub struct Passwords {
     /// The hashing threads.
     pub hasher: Hasher,
     /// What may be chosen.
     pub policy: Policy,
+    /// Where attempts wait for their turn.
+    pub gate: Arc<Gate>,
+    /// Makes what stands for the names that no account has.
+    pub vault: Arc<Vault>,
 }
 
 /// Whose password is to be proven.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub enum Claimant {
     /// Whoever signs in under this name or address.
     Name(String),
@@ -30,14 +39,21 @@ pub enum Claimant {
 
 /// What came of checking a password.
 pub struct Proof {
-    /// The account that was meant, whether or not the password was right; `None`: there is none.
-    pub account: Option<UserId>,
+    /// Who was meant, whether or not the password was right.
+    pub target: Target,
     /// Which of the account's passwords it was checked against.
     pub password_version: i64,
     /// Whether it was right.
     pub is_right: bool,
     /// The same password under today's parameters, when the stored hash has others.
     pub renewed: Option<PasswordHash>,
+}
+
+/// The password that an account has.
+#[derive(Default)]
+struct Stored {
+    version: i64,
+    hash: Option<PasswordHash>,
 }
 
 /// For whom a password is chosen.
@@ -55,36 +71,47 @@ pub enum Chooser {
 }
 
 impl Passwords {
-    /// Checks a password. It takes the same time whether the account exists, is deleted, has no password, or has another.
+    /// Checks a password, if whoever tries may: the attempt takes its place first and tells what came of it, here and
+    /// nowhere else. It takes the same time whether the account exists, is deleted, has no password, or has another.
+    ///
+    /// `act` is what the password is to be good for, as the audit log calls it.
     ///
     /// # Errors
-    /// [`Code::Overloaded`] when too many wait; the database's failures.
+    /// [`Code::RateLimited`], to a right password too; [`Code::Overloaded`] when too many wait; the database's failures.
     pub async fn prove(
         &self,
         db: &Db,
+        by: &Actor,
+        act: &'static str,
         who: Claimant,
         password: Password,
     ) -> Result<Proof, AppError> {
-        let account = db
-            .read(move |tx| match &who {
-                Claimant::Name(name) => users::service::by_login_name(tx, name),
-                Claimant::Account(id) => users::service::find(tx, *id),
+        self.hasher.check_load()?;
+        let who = who.normalized();
+        let _turn = self.gate.enter(&who).await?;
+        let (vault, by) = (self.vault.clone(), by.clone());
+        let (attempt, stored, begun) = db
+            .read(move |tx| {
+                let (target, stored) = who.find(tx, &vault)?;
+                let by = by.clone();
+                let attempt = Attempt { by, act, target };
+                let begun = throttle::service::begin(tx, &attempt)?;
+                Ok((attempt, stored, begun))
             })
             .await?;
-        let hash = account
-            .as_ref()
-            .filter(|row| row.deleted_at.is_none())
-            .and_then(|row| row.password_hash.clone())
-            .map(PasswordHash::from_stored);
+        let place = self.gate.place(db, &attempt, begun).await?;
         let again = password.duplicate();
-        let verdict = self.hasher.verify(password, hash).await?;
+        let verdict = self.hasher.verify(password, stored.hash).await;
+        settle(db, place, verdict.as_ref().ok().copied()).await?;
+        let verdict = verdict?;
         let renewed = match verdict {
-            Verdict::Right { rehash: true } => Some(self.hasher.hash(again).await?),
+            // Nobody is turned away for want of time to do this.
+            Verdict::Right { rehash: true } => self.hasher.hash(again).await.ok(),
             _ => None,
         };
         Ok(Proof {
-            password_version: account.as_ref().map_or(0, |row| row.password_version),
-            account: account.map(|row| row.id),
+            target: attempt.target,
+            password_version: stored.version,
             is_right: verdict != Verdict::Wrong,
             renewed,
         })
@@ -122,6 +149,47 @@ impl Passwords {
                 AppError::invalid(weaknesses.into_iter().map(fault).collect())
             })?;
         Ok(self.hasher.hash(password).await?)
+    }
+}
+
+impl Claimant {
+    /// One spelling for all that mean the same.
+    fn normalized(self) -> Self {
+        match self {
+            Self::Name(name) => Self::Name(Username::normalize(&name)),
+            account @ Self::Account(_) => account,
+        }
+    }
+
+    /// Who is meant, and what password there is: none where there is no account, or a deleted one.
+    fn find(&self, tx: &mut Tx<'_>, vault: &Vault) -> Result<(Target, Stored), AppError> {
+        let row = match self {
+            Self::Name(name) => users::service::by_login_name(tx, name)?,
+            Self::Account(id) => users::service::find(tx, *id)?,
+        };
+        let target = match (&row, self) {
+            (Some(row), _) => Target::Account(row.id),
+            (None, Self::Account(id)) => Target::Account(*id),
+            (None, Self::Name(name)) => Target::nobody(vault, name),
+        };
+        let stored = row.map_or_else(Stored::default, |row| Stored {
+            version: row.password_version,
+            hash: row
+                .password_hash
+                .filter(|_| row.deleted_at.is_none())
+                .map(PasswordHash::from_stored),
+        });
+        Ok((target, stored))
+    }
+}
+
+/// Tells the throttle what came of an attempt; no verdict: nobody looked.
+async fn settle(db: &Db, place: Place, verdict: Option<Verdict>) -> Result<(), AppError> {
+    use throttle::service::{fail, give_back, succeed};
+    match verdict {
+        Some(Verdict::Right { .. }) => db.read(move |tx| succeed(tx, &place)).await,
+        Some(Verdict::Wrong) => db.write(move |tx| Ok(fail(tx, &place)?)).await,
+        None => db.write(move |tx| Ok(give_back(tx, &place)?)).await,
     }
 }
 

@@ -10,7 +10,7 @@ use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
 use super::{others, own, service};
 use crate::app::State;
-use crate::auth::{Origin, SignedIn};
+use crate::auth::{Actor, Origin, SignedIn};
 use crate::error::AppError;
 use crate::http::{Data, Json, Reply};
 use crate::passwords::{Claimant, Password};
@@ -58,6 +58,7 @@ enum Transport {
 ///
 /// Any failure of name or password gets the same 401 in the same time. After a right password: 403 `auth_user_inactive`,
 /// or `auth_password_change_required` with a `changeToken` that is good for ten minutes and only for `/auth/change-password`.
+/// Too many failures for one name or from one address: 429 `rate_limited`, to a right password too.
 #[utoipa::path(
     operation_id = "login", tag = "auth", request_body = SignIn, security(()),
     responses((status = 200, description = "Signed in.", body = Data<Tokens>))
@@ -70,9 +71,11 @@ async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, 
         remember_me,
         transport,
     } = body.into_inner();
+    let by = Actor::anonymous(origin.clone());
+    let who = Claimant::Name(username);
     let proof = app
         .passwords
-        .prove(&app.db, Claimant::Name(username), password)
+        .prove(&app.db, &by, service::SIGN_IN, who, password)
         .await?;
     let means = app.means.clone();
     let tokens = app

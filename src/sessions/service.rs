@@ -22,6 +22,9 @@ pub struct Means {
     pub terms: Terms,
 }
 
+/// What the audit log calls signing in.
+pub const SIGN_IN: &str = "session.create";
+
 /// Signs in whoever gave this proof.
 ///
 /// # Errors
@@ -34,21 +37,20 @@ pub fn sign_in(
     remember_me: bool,
     origin: &Origin,
 ) -> Acted<Tokens> {
-    const ACT: &str = "session.create";
     let caller = Actor::anonymous(origin.clone());
-    let subject = proof.account.map_or(Subject::Nothing, Subject::User);
-    let row = match proof.account {
-        Some(id) => users::service::hold(tx, id)?,
-        None => None,
+    let subject = proof.target.subject();
+    // Of a wrong password the database hears the same whether there is an account or not.
+    let row = match proof.target.account() {
+        Some(id) if proof.is_right => users::service::hold(tx, id)?,
+        _ => None,
     };
-    let row = row.filter(|row| {
-        proof.is_right && row.deleted_at.is_none() && row.password_version == proof.password_version
-    });
+    let row = row
+        .filter(|row| row.deleted_at.is_none() && row.password_version == proof.password_version);
     let Some(row) = row else {
         return Err(audit::refuse(
             tx,
             &caller,
-            Act::new(ACT, subject),
+            Act::new(SIGN_IN, subject),
             Code::AuthInvalidCredentials,
         ));
     };
@@ -56,7 +58,7 @@ pub fn sign_in(
         return Err(audit::refuse(
             tx,
             &caller,
-            Act::new(ACT, subject),
+            Act::new(SIGN_IN, subject),
             Code::AuthUserInactive,
         ));
     }
@@ -65,7 +67,7 @@ pub fn sign_in(
             .issuer
             .change_token(row.id, row.password_version, tx.now)?;
         let why = AppError::new(Code::AuthPasswordChangeRequired).extend("changeToken", token);
-        return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), why));
+        return Err(audit::refuse(tx, &caller, Act::new(SIGN_IN, subject), why));
     }
     users::service::signed_in(tx, row.id, proof.renewed.as_ref(), row.password_version)?;
     let room = i64::from(means.terms.most) - 1;
@@ -83,7 +85,7 @@ pub fn sign_in(
         username: Some(row.username.into()),
         ..caller
     };
-    audit::record(tx, &actor, Act::new(ACT, Subject::User(row.id)))?;
+    audit::record(tx, &actor, Act::new(SIGN_IN, Subject::User(row.id)))?;
     Ok(tokens(tx, means, session, refresh_token, user)?)
 }
 

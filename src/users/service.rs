@@ -23,8 +23,8 @@ use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    hold_to_hand_over, hold_to_sign_out, remove_password, reset_password, set_own_password,
-    set_password_by_link, sign_out,
+    CHANGE_PASSWORD, hold_to_hand_over, hold_to_sign_out, remove_password, reset_password,
+    set_own_password, set_password_by_link, sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
 pub use super::life::is_alive;

@@ -26,5 +26,6 @@ mod sign_in;
 mod spa;
 mod structure;
 mod support;
+mod throttle;
 mod users;
 mod users_list;

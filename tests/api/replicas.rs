@@ -63,3 +63,14 @@ fn a_bare_socket_is_answered() {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
+
+#[test]
+fn a_replica_that_has_ended_holds_no_connection() {
+    let one = TestApp::start();
+    let other = one.replica();
+    other.super_admin();
+    let listeners = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rosterd listener in ' || current_schema()";
+    eventually(|| one.number(listeners) == 2);
+    drop(other);
+    eventually(|| one.number(listeners) == 1);
+}

@@ -8,7 +8,7 @@ use std::error::Error as _;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::openapi::RefOr;
@@ -16,10 +16,13 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::trace::TraceId;
-use crate::error::{AppError, Code, Fault, Kind};
+use crate::error::{AppError, Code, Fault, Kind, Spent};
 
 /// The media type of every error but those of the OAuth endpoints.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What every error answers (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -179,6 +182,25 @@ fn retry_after(error: &AppError) -> Option<u64> {
     })
 }
 
+/// The budget that is used up, as structured fields (draft-ietf-httpapi-ratelimit-headers): what it allows, and that
+/// nothing is left for as long as `Retry-After` says.
+fn tell_budget(headers: &mut HeaderMap, spent: Spent, seconds: u64) {
+    let Spent { policy, quota, .. } = spent;
+    let window = spent.window.as_secs().max(1);
+    let fields = [
+        (
+            RATE_LIMIT_POLICY,
+            format!("\"{policy}\";q={quota};w={window}"),
+        ),
+        (RATE_LIMIT, format!("\"{policy}\";r=0;t={seconds}")),
+    ];
+    for (name, value) in fields {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+}
+
 impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
         status(self.code().kind())
@@ -196,6 +218,9 @@ impl ResponseError for AppError {
         }
         if let Some(seconds) = retry_after(self) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            if let Some(spent) = self.spent() {
+                tell_budget(headers, spent, seconds);
+            }
         }
         response
     }

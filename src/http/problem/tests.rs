@@ -145,3 +145,20 @@ fn only_an_error_without_a_body_of_its_own_is_completed() {
             .body("{}")
     ));
 }
+
+#[test]
+fn a_spent_budget_is_told_in_structured_fields() {
+    let spent = crate::error::Spent {
+        policy: "account",
+        quota: 10,
+        window: Duration::from_secs(60),
+    };
+    let error = AppError::rate_limited(spent, Duration::from_millis(29_001));
+    let response = error.error_response();
+    let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!(response.status().as_u16(), 429);
+    assert_eq!(header("retry-after"), "30");
+    assert_eq!(header("ratelimit-policy"), r#""account";q=10;w=60"#);
+    assert_eq!(header("ratelimit"), r#""account";r=0;t=30"#);
+    assert_eq!(body(&error)["violated-policies"], json!(["account"]));
+}

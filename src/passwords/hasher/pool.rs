@@ -139,6 +139,11 @@ impl Pool {
         Ok(Pending(answer))
     }
 
+    /// Refuses as [`Self::submit`] would now.
+    pub(super) fn check_load(&self) -> Result<(), Overloaded> {
+        self.shared.admit(&mut self.shared.state())
+    }
+
     pub(super) fn stats(&self) -> HasherStats {
         let state = self.shared.state();
         HasherStats {
@@ -199,6 +204,15 @@ impl Shared {
 
     fn enqueue(&self, job: Box<dyn Job>) -> Result<(), Overloaded> {
         let mut state = self.state();
+        self.admit(&mut state)?;
+        state.queue.push_back(job);
+        drop(state);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// Refuses what would wait for too long.
+    fn admit(&self, state: &mut State) -> Result<(), Overloaded> {
         if state.expected_wait(self.threads) > self.max_wait {
             state.forget_abandoned();
         }
@@ -207,9 +221,6 @@ impl Shared {
             state.refused += 1;
             return Err(Overloaded::after(wait));
         }
-        state.queue.push_back(job);
-        drop(state);
-        self.news.notify_one();
         Ok(())
     }
 

@@ -10,10 +10,14 @@ use crate::http::IfMatch;
 use crate::ids::{SessionId, UserId};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, Ending};
+use crate::throttle;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::store::{self, Changes, UserRow};
+
+/// What the audit log calls choosing another password for oneself.
+pub const CHANGE_PASSWORD: &str = "user.password.change";
 
 /// Gives an account another password and ends its sessions (but the caller's own).
 ///
@@ -81,14 +85,7 @@ pub fn set_own_password(
         must_change_password: Some(false),
         ..Changes::default()
     };
-    replace(
-        tx,
-        by,
-        "user.password.change",
-        &row,
-        &changes,
-        by.session_id(),
-    )
+    replace(tx, by, CHANGE_PASSWORD, &row, &changes, by.session_id())
 }
 
 /// Gives an account the password that the holder of its reset link chose; every session ends.
@@ -175,6 +172,7 @@ fn replace(
     tx.touch(Touched::Party(row.id.0));
     store::update(tx.conn, row.id, tx.now, changes).map_err(AppError::from)?;
     store::bump_password_version(tx.conn, row.id)?;
+    throttle::service::forget_failures(tx, row.id)?;
     let ended = life::end(tx, row.id, Ending::PasswordChanged, spare)?;
     let act = Act::new(act, Subject::User(row.id)).changing(
         json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),

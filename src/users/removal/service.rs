@@ -7,6 +7,7 @@ use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::sessions::Ending;
+use crate::throttle;
 use crate::users::User;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
@@ -51,6 +52,7 @@ pub fn purge(
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
     tx.touch(Touched::Party(id.0));
     store::purge(tx.conn, id)?;
+    throttle::service::forget(tx, id)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
     audit::service::forget(tx, id)?;
     Ok(())

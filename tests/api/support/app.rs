@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
@@ -13,6 +14,7 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use rosterd::app::{self, App};
 use rosterd::config::Config;
+use rosterd::db::{Db, DbOptions};
 use rosterd::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
@@ -203,6 +205,17 @@ impl TestApp {
     /// The token of a `SuperAdmin`.
     pub fn super_admin(&self) -> String {
         self.someone("SuperAdmin", &[]).1
+    }
+
+    /// The database as the service's own functions take it.
+    pub fn db(&self) -> Db {
+        Db::connect(&DbOptions {
+            url: self.schema.url(),
+            size: 2,
+            acquire: Duration::from_secs(20),
+            statement: Duration::from_secs(20),
+        })
+        .unwrap()
     }
 
     /// What the real binary needs to work on the same database.

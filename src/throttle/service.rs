@@ -1,0 +1,285 @@
+//! Taking a place for an attempt, and saying what came of it. `Passwords::prove` is the one caller of most of this.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::rules;
+use super::store::{self, Limits, TallyRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::Actor;
+use crate::db::Tx;
+use crate::error::{Acted, AppError, Halt};
+use crate::ids::UserId;
+use crate::secrets::{Purpose, Vault};
+
+/// Whose password is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An account's.
+    Account(UserId),
+    /// That of a name which no account has, by what stands for it.
+    Nobody(Uuid),
+}
+
+impl Target {
+    /// What stands for a name that no account has: a keyed hash in the form of a UUID (version 8). The name may be a
+    /// password typed into the wrong field, so it is kept nowhere.
+    #[must_use]
+    pub fn nobody(vault: &Vault, name: &str) -> Self {
+        let mac = vault.mac(Purpose::LoginName, name.as_bytes());
+        let mut bytes = [0; 16];
+        for (byte, from) in bytes.iter_mut().zip(mac) {
+            *byte = from;
+        }
+        Self::Nobody(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The account, if there is one.
+    #[must_use]
+    pub const fn account(self) -> Option<UserId> {
+        match self {
+            Self::Account(id) => Some(id),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// What the audit log calls it.
+    #[must_use]
+    pub const fn subject(self) -> Subject {
+        match self {
+            Self::Account(id) => Subject::User(id),
+            Self::Nobody(id) => Subject::Name(id),
+        }
+    }
+
+    const fn id(self) -> Uuid {
+        match self {
+            Self::Account(UserId(id)) | Self::Nobody(id) => id,
+        }
+    }
+}
+
+/// Somebody who is about to try a password.
+#[derive(Clone)]
+pub struct Attempt {
+    /// Who tries, and from where.
+    pub by: Actor,
+    /// What the password is to be good for, as the audit log calls it.
+    pub act: &'static str,
+    /// Whose password.
+    pub target: Target,
+}
+
+/// What an attempt came to.
+pub enum Begun {
+    /// It may go on.
+    Place(Place),
+    /// It may not, now; whether the place it asked for is one of those kept for the owner.
+    Refused {
+        /// The tally that it belongs to.
+        is_known: bool,
+    },
+}
+
+/// An attempt that is under way. One whose outcome is never told counts as failed.
+#[derive(Clone)]
+pub struct Place {
+    target: Uuid,
+    is_known: bool,
+    begun: DateTime<Utc>,
+    source: String,
+}
+
+impl Attempt {
+    fn source(&self) -> String {
+        self.by.origin.ip.map(rules::source_of).unwrap_or_default()
+    }
+
+    /// Whether the account's own session asks.
+    fn is_own(&self) -> bool {
+        self.by.session_id().is_some() && self.by.user_id() == self.target.account()
+    }
+
+    fn refuse(&self, tx: &mut Tx<'_>, tell: bool, why: AppError) -> Halt {
+        if tell {
+            let act = Act::new(self.act, self.target.subject());
+            audit::refuse(tx, &self.by, act, why)
+        } else {
+            Halt::Commit(why)
+        }
+    }
+}
+
+/// Asks for a place.
+///
+/// # Errors
+/// When the database fails.
+pub fn begin(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Begun, AppError> {
+    let source = attempt.source();
+    let limits = Limits {
+        room: rules::room(0),
+        known_for: rules::KNOWN_FOR,
+        quota: rules::SOURCE_QUOTA,
+        window: rules::SOURCE_WINDOW,
+    };
+    let row = store::begin(
+        tx.conn,
+        attempt.target.id(),
+        attempt.is_own(),
+        &source,
+        &limits,
+    )?;
+    let Some(begun) = row.begun else {
+        return Ok(Begun::Refused {
+            is_known: row.is_known,
+        });
+    };
+    let place = Place {
+        target: attempt.target.id(),
+        is_known: row.is_known,
+        begun,
+        source,
+    };
+    if row.is_charged {
+        return Ok(Begun::Place(place));
+    }
+    leave(tx, &place)?;
+    Ok(Begun::Refused {
+        is_known: place.is_known,
+    })
+}
+
+/// Looks into why there was no place. All well means that others are under way: ask again soon.
+///
+/// # Errors
+/// [`Code::RateLimited`](crate::error::Code::RateLimited); of a stream of these the audit log is told once a minute.
+pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, is_known: bool) -> Acted<()> {
+    if let Some(mut tally) = store::hold(tx.conn, attempt.target.id(), is_known)? {
+        count_cut_off(&mut tally, is_known, tx.now);
+        let is_blocked = tally.blocked_until > tx.now;
+        let tell = is_blocked && is_due(tally.told_at, tx.now);
+        if tell {
+            tally.told_at = Some(tx.now);
+        }
+        store::update(tx.conn, attempt.target.id(), is_known, &tally)?;
+        if is_blocked {
+            let (spent, wait) = rules::account_spent(tally.blocked_until, tx.now);
+            return Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)));
+        }
+    }
+    let source = attempt.source();
+    match store::hold_source(tx.conn, &source)? {
+        Some(row) if row.used >= rules::SOURCE_QUOTA && row.ends_at > tx.now => {
+            let tell = is_due(row.told_at, tx.now);
+            if tell {
+                store::told_of_source(tx.conn, &source, tx.now)?;
+            }
+            let (spent, wait) = rules::source_spent(row.ends_at, tx.now);
+            Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The password was right: the account's failures are forgotten, and its owner is known where this came from.
+///
+/// # Errors
+/// When the database fails.
+pub fn succeed(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
+    store::succeed(
+        tx.conn,
+        place.target,
+        place.is_known,
+        place.begun,
+        &place.source,
+        rules::room(0),
+    )?;
+    Ok(())
+}
+
+/// The password was wrong.
+///
+/// # Errors
+/// When the database fails.
+pub fn fail(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
+    let Some(mut tally) = store::hold(tx.conn, place.target, place.is_known)? else {
+        // The password was set anew meanwhile: this was a failure with the old one.
+        return Ok(());
+    };
+    tally.begun.retain(|begun| *begun != place.begun);
+    count_failures(&mut tally, 1, place.is_known, tx.now);
+    tally.touched_at = tx.now;
+    store::update(tx.conn, place.target, place.is_known, &tally)?;
+    Ok(())
+}
+
+/// The password was not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn give_back(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
+    leave(tx, place)?;
+    store::refund(tx.conn, &place.source, tx.now)?;
+    Ok(())
+}
+
+/// Forgets an account's failures: its password is another one now.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_failures(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
+    store::forget_tallies(tx.conn, account.0)?;
+    Ok(())
+}
+
+/// Forgets everything about an account: it is gone.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
+    store::forget_places(tx.conn, account.0)?;
+    forget_failures(tx, account)
+}
+
+/// Forgets what no decision needs any more. The failures of an account stay until it succeeds; those at a name that no
+/// account has go when nobody has tried it for thirty days.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let since = |span: TimeDelta| tx.now - span;
+    let (idle, unknown) = (since(TimeDelta::days(1)), since(TimeDelta::days(30)));
+    let places = since(rules::KNOWN_FOR);
+    Ok(store::forget_before(
+        tx.conn, idle, unknown, places, tx.now,
+    )?)
+}
+
+fn leave(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
+    store::leave(tx.conn, place.target, place.is_known, place.begun)?;
+    Ok(())
+}
+
+fn count_cut_off(tally: &mut TallyRow, is_known: bool, now: DateTime<Utc>) {
+    let before = tally.begun.len();
+    tally.begun.retain(|begun| *begun > now - rules::CUT_OFF);
+    let cut_off = before - tally.begun.len();
+    if cut_off > 0 {
+        count_failures(
+            tally,
+            i32::try_from(cut_off).unwrap_or(i32::MAX),
+            is_known,
+            now,
+        );
+    }
+}
+
+fn count_failures(tally: &mut TallyRow, more: i32, is_known: bool, now: DateTime<Utc>) {
+    tally.failures = tally.failures.saturating_add(more);
+    tally.room = rules::room(tally.failures);
+    tally.blocked_until = rules::blocked_until(tally.failures, is_known, now);
+}
+
+fn is_due(told_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    told_at.is_none_or(|told| now - told >= rules::TELL_EVERY)
+}
