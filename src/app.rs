@@ -16,13 +16,16 @@ use crate::config::{Config, ConfigError, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::AppError;
 use crate::http::{Cursors, Envelope, Settings, fallback};
+use crate::mail::{self, Mail};
 use crate::metrics::Metrics;
 use crate::passwords::{HashParams, Hasher, HasherOptions, Passwords, Policy};
 use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
-use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
+use crate::{
+    email_confirmations, health, me, openapi, replies, reset_links, roles, sessions, users,
+};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -41,6 +44,8 @@ pub struct App {
     pub memory: Arc<Memory>,
     /// What signing in needs.
     pub means: Arc<Means>,
+    /// Letters.
+    pub mail: Arc<Mail>,
     /// Where reset links lead.
     pub reset_page: TokenPage,
     /// Seals the cursors of lists.
@@ -60,6 +65,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(me::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
+        .configure(email_confirmations::routes)
         .configure(roles::routes)
         .configure(health::routes);
 }
@@ -100,6 +106,7 @@ impl App {
             issuer,
             memory,
             means: Arc::new(means),
+            mail: Arc::new(Mail::new(config, vault.clone())?),
             reset_page: config.reset_page.clone(),
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
@@ -121,6 +128,14 @@ impl App {
             Err(error) => tracing::error!(?error, "the signing keys can't be read"),
         };
         auth::listen(url.to_owned(), Arc::downgrade(&self.memory), reload)
+    }
+
+    /// Starts to send mail, if there is a mail server.
+    ///
+    /// # Errors
+    /// When the thread can't be started.
+    pub fn send_mail(&self) -> std::io::Result<()> {
+        mail::start(self.db.clone(), Arc::downgrade(&self.mail))
     }
 
     /// Says that the end has begun: `/readyz` is 503 from now on.
@@ -176,6 +191,8 @@ pub async fn keep_house(db: &Db) -> Result<(), AppError> {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
+        email_confirmations::service::forget_old(tx)?;
+        mail::service::forget_old(tx)?;
         Ok(())
     })
     .await

@@ -134,10 +134,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    outgoing_mail (id) {
+        id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        sealed -> Bytea,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    email_confirmations (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        email -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(reset_links -> users (user_id));
+diesel::joinable!(outgoing_mail -> users (user_id));
+diesel::joinable!(email_confirmations -> users (user_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
     permissions,
@@ -149,5 +172,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     audit_people,
     kept_replies,
-    reset_links
+    reset_links,
+    outgoing_mail,
+    email_confirmations
 );

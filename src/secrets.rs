@@ -21,15 +21,18 @@ pub enum Purpose {
     RefreshSuccessor,
     /// Cursors handed to callers.
     Cursor,
+    /// Letters that are to be sent.
+    OutgoingMail,
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SigningKey,
         Self::KeptReply,
         Self::RequestBody,
         Self::RefreshSuccessor,
         Self::Cursor,
+        Self::OutgoingMail,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -39,6 +42,7 @@ impl Purpose {
             Self::RequestBody => b"rosterd request body v1",
             Self::RefreshSuccessor => b"rosterd refresh successor v1",
             Self::Cursor => b"rosterd cursor v1",
+            Self::OutgoingMail => b"rosterd outgoing mail v1",
         }
     }
 }

@@ -32,6 +32,8 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let app = App::new(config, place.url(), place.secret_key())?;
     app.listen(place.url())
         .map_err(|error| StartError::Io("the listening thread", error))?;
+    app.send_mail()
+        .map_err(|error| StartError::Io("the thread that sends mail", error))?;
     let invented = bootstrap(config, &app, &place)?;
     announce(config, invented.as_ref())?;
     rt::System::new().block_on(serve(app, config, listener))?;

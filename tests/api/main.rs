@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod cluster;
+mod email_confirmations;
+mod mail;
 mod replicas;
 mod reset_links;
 mod revocation;

@@ -13,6 +13,7 @@ use crate::sessions::{self, Ending};
 use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
+use crate::users::service::apply;
 use crate::users::store::{self, Changes, UserRow};
 
 /// Gives an account another password and ends its sessions (but the caller's own).
@@ -103,6 +104,18 @@ pub fn set_password_by_link(
         ..Changes::default()
     };
     replace(tx, by, act, row, &changes, None)
+}
+
+/// Notes that mail to the account's address reaches its owner.
+///
+/// # Errors
+/// When the database fails.
+pub fn confirm_email(tx: &mut Tx<'_>, by: &Actor, act: &'static str, row: &UserRow) -> Acted<()> {
+    let changes = Changes {
+        email_confirmed: Some(true),
+        ..Changes::default()
+    };
+    apply(tx, by, act, row, &changes).map(drop)
 }
 
 /// The account, held, for an act that lets somebody else sign in as it.

@@ -4,10 +4,12 @@
 mod app;
 mod call;
 mod database;
+mod smtp;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+pub use smtp::{Letter, MailServer};
 
 /// Asks until it is so; for what other processes are told of, and not in which time.
 #[track_caller]
