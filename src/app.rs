@@ -1,11 +1,14 @@
 //! The whole service: its shared state, the list of its slices, and how it starts, serves and ends.
 
+use std::error::Error;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use actix_web::middleware::from_fn;
+use actix_cors::Cors;
+use actix_web::http::header;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{HttpServer, web};
 use chrono::TimeDelta;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -14,7 +17,7 @@ use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
 use crate::config::{Config, ConfigError, TokenPage};
 use crate::db::{Db, DbOptions};
-use crate::error::AppError;
+use crate::error::{AppError, Code};
 use crate::http::{Cursors, Envelope, Settings, fallback};
 use crate::mail::{self, Mail};
 use crate::metrics::Metrics;
@@ -50,9 +53,12 @@ pub struct App {
     pub reset_page: TokenPage,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
+    /// The origins whose pages may use the refresh cookie: our own and those of `ROSTERD_CORS_ORIGINS`.
+    pub origins: Vec<String>,
     /// What Prometheus can ask.
     pub metrics: Metrics,
-    /// Whether new requests are welcome: no longer once the end has begun.
+    /// Whether new requests are welcome: no longer once the end has begun. Then `/readyz` says so, and every answer ends
+    /// its connection.
     pub is_open: Arc<AtomicBool>,
     /// The API document, written out.
     pub document: Arc<str>,
@@ -89,8 +95,13 @@ impl App {
             keys,
         ));
         let memory = Arc::new(Memory::default());
-        let heeds = Arc::clone(&memory);
-        db.watch(move |touched| heeds.forget(touched));
+        // Weak: the threads that outlive the service hold the database, and end when the memory is gone.
+        let heeds = Arc::downgrade(&memory);
+        db.watch(move |touched| {
+            if let Some(memory) = heeds.upgrade() {
+                memory.forget(touched);
+            }
+        });
         let means = Means {
             issuer: issuer.clone(),
             vault: vault.clone(),
@@ -99,12 +110,17 @@ impl App {
                 max: delta(config.session_max),
                 remember_idle: delta(config.session_remember_idle),
                 remember_max: delta(config.session_remember_max),
+                most: config.max_sessions,
             },
         };
         Ok(Self {
             passwords: passwords(config)?,
             issuer,
             memory,
+            origins: own_origin(config)
+                .into_iter()
+                .chain(config.cors_origins.iter().cloned())
+                .collect(),
             means: Arc::new(means),
             mail: Arc::new(Mail::new(config, vault.clone())?),
             reset_page: config.reset_page.clone(),
@@ -127,7 +143,14 @@ impl App {
             Ok(keys) => issuer.set_keys(keys),
             Err(error) => tracing::error!(?error, "the signing keys can't be read"),
         };
-        auth::listen(url.to_owned(), Arc::downgrade(&self.memory), reload)
+        let db = self.db.clone();
+        db.heard();
+        auth::listen(
+            url.to_owned(),
+            Arc::downgrade(&self.memory),
+            reload,
+            move || db.heard(),
+        )
     }
 
     /// Starts to send mail, if there is a mail server.
@@ -136,11 +159,6 @@ impl App {
     /// When the thread can't be started.
     pub fn send_mail(&self) -> std::io::Result<()> {
         mail::start(self.db.clone(), Arc::downgrade(&self.mail))
-    }
-
-    /// Says that the end has begun: `/readyz` is 503 from now on.
-    pub fn close(&self) {
-        self.is_open.store(false, Ordering::Relaxed);
     }
 }
 
@@ -156,9 +174,11 @@ pub fn serve(
     let envelope = Envelope::new(Settings {
         trusted_proxies: config.trusted_proxies.clone(),
         observer: Some(Arc::new(app.metrics.clone())),
+        is_open: Arc::clone(&app.is_open),
     });
     let state = State::new(app);
     let document = Arc::new(openapi::document());
+    let origins = config.cors_origins.clone();
     let server = HttpServer::new(move || {
         use utoipa_actix_web::AppExt;
         actix_web::App::new()
@@ -169,6 +189,7 @@ pub fn serve(
             .configure(openapi::mount)
             .default_service(fallback(&document))
             .wrap(from_fn(identify))
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(envelope.clone())
     });
     Ok(server
@@ -186,8 +207,8 @@ pub fn serve(
 ///
 /// # Errors
 /// When the database fails; the next time it is tried again.
-pub async fn keep_house(db: &Db) -> Result<(), AppError> {
-    db.write(|tx| {
+pub fn keep_house(db: &Db) -> Result<(), AppError> {
+    db.write_now(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
@@ -195,7 +216,6 @@ pub async fn keep_house(db: &Db) -> Result<(), AppError> {
         mail::service::forget_old(tx)?;
         Ok(())
     })
-    .await
 }
 
 /// Why the service does not start, in one line.
@@ -205,7 +225,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The database, or something in it.
-    #[error("{0:?}")]
+    #[error("{}", in_one_line(.0))]
     App(#[from] AppError),
     /// The machine.
     #[error("{0}: {1}")]
@@ -216,6 +236,15 @@ pub enum StartError {
     /// Anything else that is told in one line.
     #[error("{0}")]
     Other(String),
+}
+
+/// For the operator, who may see the cause of what callers are told nothing of; libpq's messages have several lines.
+fn in_one_line(error: &AppError) -> String {
+    let told = match (error.code(), error.source()) {
+        (Code::Internal, Some(cause)) => cause.to_string(),
+        _ => format!("{error:?}"),
+    };
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The pool of connections that the settings ask for.
@@ -254,6 +283,38 @@ pub fn passwords(config: &Config) -> Result<Passwords, StartError> {
     })
     .map_err(|error| StartError::Io("the hashing threads can't be started", error))?;
     Ok(Passwords { hasher, policy })
+}
+
+/// The origin (RFC 6454) of `ROSTERD_PUBLIC_URL`.
+fn own_origin(config: &Config) -> Option<String> {
+    let url = url::Url::parse(&config.public_url).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// Which pages of other origins may call: exactly those that are listed, none by default.
+fn cors(origins: &[String]) -> Cors {
+    let exposed = [
+        header::ETAG,
+        header::LOCATION,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+    ];
+    let own = [
+        "x-request-id",
+        "ratelimit",
+        "ratelimit-policy",
+        "idempotency-replayed",
+    ];
+    let cors = Cors::default()
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers(exposed)
+        .expose_headers(own)
+        .supports_credentials()
+        .max_age(600);
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
 fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError> {

@@ -89,6 +89,7 @@ codes! {
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is needed";
     AuthSessionRequired = "auth_session_required", Forbidden, "Only a person who has signed in may do this";
+    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is only for pages of listed origins";
     PermissionRequired = "permission_required", Forbidden, "The caller lacks the permission for this";
     PermissionNotHeld = "permission_not_held", Forbidden, "Nobody gives what they do not hold";
     UserManageForbidden = "user_manage_forbidden", Forbidden, "The caller may not manage this account";

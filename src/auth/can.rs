@@ -45,6 +45,7 @@ pub mod needs {
         DeleteUsers = "users.delete";
         ManagePermissions = "users.managePermissions";
         ResetPasswords = "users.resetPassword";
+        ReadSessions = "sessions.read";
         RevokeSessions = "sessions.revoke";
         ReadRoles = "roles.read";
         ManageRoles = "roles.manage";
@@ -157,6 +158,26 @@ impl FromRequest for SignedIn {
             Who::User { id, session } => Ok(Self { actor, id, session }),
             _ => Err(Code::AuthSessionRequired.into()),
         }))
+    }
+}
+
+/// Proof that somebody known is calling, a person or a program: for what is about the caller alone.
+#[derive(Clone)]
+pub struct Known(Arc<Actor>);
+
+impl Deref for Known {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequest for Known {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
     }
 }
 

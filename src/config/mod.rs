@@ -1,6 +1,7 @@
 //! The settings, and the only reader of the environment and of `.env`. One table says everything about each of them.
 //! What is wrong is refused at once, in one line that names the variable and never shows a value.
 
+mod environment;
 mod mail;
 mod secret;
 mod source;
@@ -10,7 +11,6 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ use source::Source;
 pub use values::{LogFormat, TokenPage};
 use values::{
     address, auto_or_whole, database_url, log_directives, log_format, milliseconds, names,
-    networks, optional, path, public_url, seconds, secret, secret_key, span, switch, text,
+    networks, optional, origins, path, public_url, seconds, secret, secret_key, span, switch, text,
     token_page, whole,
 };
 use variable::{Kind, Variable};
@@ -81,6 +81,10 @@ settings! {
             "The audience of access tokens; whoever verifies them asks for it.";
         trusted_proxies: Vec<Network> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
             "The proxies whose word on the caller's address counts: addresses or networks, separated by commas.";
+    }
+    "Browser apps" {
+        cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
+            "The origins whose pages may call: exact, with their scheme, separated by commas.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),
@@ -151,7 +155,9 @@ settings! {
             "The threads that answer requests; auto: one for each core.";
         drain: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
             "How long open requests may take to end after SIGTERM, in seconds.";
-        log: String = Plain "ROSTERD_LOG", "info", log_directives,
+        drain_delay: Duration = Plain "ROSTERD_DRAIN_DELAY_SECONDS", "1", seconds,
+            "How long requests are still accepted before that, while /readyz says 503 and load balancers notice, in seconds.";
+        log: String = Plain "ROSTERD_LOG", "info,actix_server=warn", log_directives,
             "What is logged: a level, or directives such as info,rosterd=debug.";
         log_format: LogFormat = Plain "ROSTERD_LOG_FORMAT", "auto", log_format,
             "How log lines are written: json, text, or auto for text on a terminal and JSON elsewhere.";
@@ -167,7 +173,7 @@ impl Config {
     /// # Errors
     /// The first setting that is wrong, missing, unknown or given twice.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let vars = with_dotenv(environment()?, dotenv(Path::new(".env"))?);
+        let vars = environment::read(Path::new(".env"))?;
         let mut config = Self::from_vars(vars, &|path| std::fs::read_to_string(path))?;
         config.machine = Machine::read();
         Ok(config)
@@ -184,7 +190,7 @@ impl Config {
         let mut config = Self::read(&Source::collect(VARIABLES, vars, read_file)?)?;
         config.check()?;
         if config.public_url.is_empty() {
-            config.public_url = format!("http://{}", config.addr);
+            config.public_url = plain_url(config.addr);
         }
         config
             .reset_page
@@ -194,6 +200,16 @@ impl Config {
             .or_under(&config.public_url, "confirm-email");
         config.warnings = config.concerns();
         Ok(config)
+    }
+
+    /// The same settings for a service that listens on `addr`: on the port that the system chose where 0 was asked for.
+    #[must_use]
+    pub fn on(mut self, addr: SocketAddr) -> Self {
+        if self.public_url == plain_url(self.addr) {
+            self.public_url = plain_url(addr);
+        }
+        self.addr = addr;
+        self
     }
 
     /// The name and password of the first `SuperAdmin`, if they are set.
@@ -271,6 +287,10 @@ pub fn env_example() -> String {
     variable::example(VARIABLES)
 }
 
+fn plain_url(addr: SocketAddr) -> String {
+    format!("http://{addr}")
+}
+
 fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -309,54 +329,6 @@ impl Machine {
             user: user.map(|name| name.to_string_lossy().into_owned()),
         }
     }
-}
-
-type Vars = BTreeMap<String, String>;
-
-/// What the environment says about our settings; other variables may hold anything, even no text.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the room that reads the environment"
-)]
-fn environment() -> Result<Vars, ConfigError> {
-    std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text)))
-        .filter(|(name, _)| name.starts_with("ROSTERD_") || setting(name).is_some())
-        .map(|(name, text)| match text.into_string() {
-            Ok(text) => Ok((name, text)),
-            Err(_) => Err(ConfigError::new(name, "expected a text in UTF-8")),
-        })
-        .collect()
-}
-
-/// What a file of `NAME=value` lines says; nothing, if there is none.
-fn dotenv(path: &Path) -> Result<Vars, ConfigError> {
-    let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vars::new()),
-        Err(e) => {
-            return Err(ConfigError::new(
-                file,
-                format!("can't be read: {}", e.kind()),
-            ));
-        }
-    };
-    dotenvy::from_read_iter(text.as_bytes())
-        .collect::<Result<_, _>>()
-        // The error repeats the line, and with it perhaps a secret.
-        .map_err(|_| ConfigError::new(file, "expected lines of NAME=value, with '…' around a value that has spaces, #, $ or quotes"))
-}
-
-/// The environment wins setting by setting, in whichever form either of them gives it.
-fn with_dotenv(mut environment: Vars, dotenv: Vars) -> Vars {
-    let open = |name: &str| match setting(name) {
-        Some(variable) => !variable.forms().any(|form| environment.contains_key(&form)),
-        None => !environment.contains_key(name),
-    };
-    let added: Vars = dotenv.into_iter().filter(|(name, _)| open(name)).collect();
-    environment.extend(added);
-    environment
 }
 
 fn setting(name: &str) -> Option<&'static Variable> {

@@ -53,6 +53,7 @@ pub trait Versioned {
 pub struct Reply {
     kept: Kept,
     replayed: bool,
+    cookie: Option<String>,
 }
 
 /// The parts of a [`Reply`] that are kept for a retry.
@@ -133,6 +134,7 @@ impl Reply {
         Self {
             kept,
             replayed: false,
+            cookie: None,
         }
     }
 
@@ -142,7 +144,15 @@ impl Reply {
         Self {
             kept,
             replayed: true,
+            cookie: None,
         }
+    }
+
+    /// The same answer with this `Set-Cookie`; it is not kept.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: String) -> Self {
+        self.cookie = Some(cookie);
+        self
     }
 
     /// What to keep so that the answer can be given again.
@@ -161,6 +171,7 @@ impl Reply {
         Self {
             kept,
             replayed: false,
+            cookie: None,
         }
     }
 
@@ -188,6 +199,9 @@ impl Reply {
         }
         if let Some(tag) = self.kept.etag {
             headers.insert(header::ETAG, HeaderValue::try_from(tag)?);
+        }
+        if let Some(cookie) = self.cookie {
+            headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie)?);
         }
         if self.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));

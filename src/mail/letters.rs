@@ -242,7 +242,7 @@ mod tests {
         for letter in Letter::ALL {
             let (subject, text) = letters.write(letter, &words());
             assert!(
-                !subject.is_empty() && text.contains("the account ada"),
+                !subject.is_empty() && text.contains("account ada"),
                 "{text}"
             );
             assert_eq!(text.contains("https://a/#t\n"), letter.has_link());

@@ -9,15 +9,20 @@ use validator::Validate;
 use super::service;
 use crate::app::State;
 use crate::auth::identify::Bearer;
-use crate::auth::{Actor, Origin, SignedIn};
-use crate::error::{AppError, Code};
+use crate::auth::{Actor, Known, Origin, SignedIn};
+use crate::error::{AppError, Code, Faults};
 use crate::http::{Data, Json, Reply};
 use crate::passwords::{Chooser, Claimant, Password};
+use crate::roles::service::Check;
+use crate::roles::{self, PermissionName};
 use crate::users::{self, User};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(get_me).service(change_password);
+    config
+        .service(get_me)
+        .service(check_permissions)
+        .service(change_password);
 }
 
 /// Show the caller's account.
@@ -28,6 +33,52 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[get("/api/v1/auth/me")]
 async fn get_me(by: SignedIn, app: State) -> Result<Reply, AppError> {
     users::page::show(&app, by.id).await
+}
+
+/// What the caller wants to know about itself.
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    /// At most 1000 names.
+    #[validate(length(max = 1000))]
+    #[schema(max_items = 1000, example = json!(["users.read", "users.delete"]))]
+    permissions: Vec<String>,
+}
+
+impl Question {
+    fn names(&self) -> Result<Vec<PermissionName>, AppError> {
+        let mut faults = Faults::default();
+        let read = |(index, text): (usize, &String)| {
+            let name = PermissionName::parse(text);
+            let name = name.map_err(|wrong| ("invalid_format", wrong.to_string().into()));
+            faults.take::<_>(format!("/permissions/{index}"), name)
+        };
+        let names = self
+            .permissions
+            .iter()
+            .enumerate()
+            .filter_map(read)
+            .collect();
+        faults.finish(Some(names))
+    }
+}
+
+/// Check which of some permissions the caller holds.
+///
+/// For every caller whose token is good, a person or a program; one with a list of its own holds no more than that list.
+/// A name that is not in the catalogue is missing, for a `SuperAdmin` too.
+#[utoipa::path(
+    operation_id = "checkPermissions", tag = "auth", request_body = Question,
+    responses((status = 200, description = "Those that are held and those that are not.", body = Data<Check>))
+)]
+#[post("/api/v1/auth/check")]
+async fn check_permissions(by: Known, app: State, body: Json<Question>) -> Result<Reply, AppError> {
+    let names = body.names()?;
+    let check = app
+        .db
+        .read(move |tx| roles::service::check(tx, &by.standing.held, &names))
+        .await?;
+    Reply::ok(&check)
 }
 
 /// The old password and the new one.
@@ -47,7 +98,7 @@ struct PasswordChange {
 /// The caller is a session, or whoever holds the `changeToken` of a sign-in that needs a new password first. Every other
 /// session of the account ends.
 #[utoipa::path(
-    operation_id = "changePassword", tag = "auth", request_body = PasswordChange,
+    operation_id = "changePassword", tag = "auth", request_body = PasswordChange, security((), ("bearer" = [])),
     responses((status = 204, description = "Changed."))
 )]
 #[post("/api/v1/auth/change-password")]

@@ -3,13 +3,15 @@
 //! A role has a rank and bundles permissions. Three are built in; `SuperAdmin` holds every permission, also those that
 //! apps register later. What a permission *means* is its app's business.
 
+mod input;
+mod managing;
 mod routes;
 mod rules;
 pub mod service;
 mod store;
 
 pub use routes::routes;
-pub use rules::{
+pub use rules::values::{
     ADMIN, BadName, Held, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
 };
 pub use service::Role;

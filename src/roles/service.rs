@@ -1,18 +1,21 @@
 //! Reading roles, and keeping the catalogue of permissions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::rules::{Held, PermissionName};
+use super::rules::values::{Held, PermissionName};
 use super::store::{self, PermissionRow, RoleRow};
 use crate::audit::{self, Act, Subject};
-use crate::auth::{Actor, Can, needs};
+use crate::auth::{Actor, Can, Standing, needs};
 use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Fault};
 use crate::http::Versioned;
+
+pub use super::input::{NewRole, RolePatch};
+pub use super::managing::{change, create, delete};
 
 /// A role.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -46,12 +49,25 @@ impl Versioned for Role {
 }
 
 impl Role {
-    fn new(row: RoleRow, permissions: Vec<String>) -> Self {
+    /// The authority of an account that has this role and these direct grants.
+    #[must_use]
+    pub fn standing(&self, direct: &[String]) -> Standing {
+        Standing {
+            held: Held::of(&self.name, &self.permissions, direct),
+            rank: self.rank,
+            role: self.name.clone(),
+        }
+    }
+}
+
+/// With the permissions that are written to it: for `SuperAdmin` none, it holds everything.
+impl From<RoleRow> for Role {
+    fn from(row: RoleRow) -> Self {
         Self {
             name: row.name,
             rank: row.rank,
             description: row.description,
-            permissions,
+            permissions: row.permissions,
             is_built_in: row.built_in,
             created_at_utc: row.created_at,
             updated_at_utc: row.updated_at,
@@ -86,6 +102,17 @@ impl From<PermissionRow> for Permission {
     }
 }
 
+/// Permissions that somebody asked about, each once and in the order asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// Those that are held.
+    #[schema(example = json!(["users.read"]))]
+    pub granted: Vec<String>,
+    /// Those that are not. What the catalogue lacks is held by nobody.
+    #[schema(example = json!(["users.delete"]))]
+    pub missing: Vec<String>,
+}
+
 /// A permission to register.
 #[derive(Debug, Deserialize, ToSchema, validator::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -113,9 +140,12 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Role>, AppError> {
     Ok(rows
         .into_iter()
         .map(|row| {
-            let held = Held::of(&row.name, &row.permissions, &[]);
-            let permissions = names(&held, &all);
-            Role::new(row, permissions)
+            let role = Role::from(row);
+            let permissions = names(&role.standing(&[]).held, &all);
+            Role {
+                permissions,
+                ..role
+            }
         })
         .collect())
 }
@@ -126,8 +156,7 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Role>, AppError> {
 /// [`Code::NotFound`].
 pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
     let role = get(tx, name)?;
-    let held = Held::of(&role.name, &role.permissions, &[]);
-    let permissions = list_held(tx, &held)?;
+    let permissions = list_held(tx, &role.standing(&[]).held)?;
     Ok(Role {
         permissions,
         ..role
@@ -140,8 +169,7 @@ pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
 /// [`Code::NotFound`].
 pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
     let row = store::role(tx.conn, name)?.ok_or(Code::NotFound)?;
-    let permissions = row.permissions.clone();
-    Ok(Role::new(row, permissions))
+    Ok(row.into())
 }
 
 /// The written permissions of every role, by its name.
@@ -175,6 +203,21 @@ pub fn names(held: &Held, catalogue: &[String]) -> Vec<String> {
     }
 }
 
+/// Which of these permissions are held.
+///
+/// # Errors
+/// When the database fails.
+pub fn check(tx: &mut Tx<'_>, held: &Held, asked: &[PermissionName]) -> Result<Check, AppError> {
+    let all = BTreeSet::from_iter(list_held(tx, held)?);
+    let mut seen = BTreeSet::new();
+    let (granted, missing) = asked
+        .iter()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| seen.insert(name.clone()))
+        .partition(|name| all.contains(name));
+    Ok(Check { granted, missing })
+}
+
 /// The names in the catalogue, sorted.
 ///
 /// # Errors
@@ -186,8 +229,14 @@ pub fn catalogue_names(tx: &mut Tx<'_>) -> Result<Vec<String>, AppError> {
 /// Reads permissions that are to be granted: sorted, each once, every one of them in the catalogue.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`.
+/// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`; [`Code::RequestInvalid`] for more names
+/// than an answer could point at.
 pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppError> {
+    const MOST: usize = 1000;
+    if wanted.len() > MOST {
+        let detail = "at most 1000 permissions are given at once";
+        return Err(AppError::fault("/permissions", "too_many", detail));
+    }
     let mut known = store::known(tx.conn, wanted)?;
     let unknown = |(index, name): (usize, &String)| {
         (!known.contains(name)).then(|| {

@@ -6,7 +6,8 @@ use diesel::prelude::*;
 
 use crate::schema::{permissions, roles, users};
 
-#[derive(Queryable, Selectable)]
+/// A role as it is stored.
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = roles)]
 pub struct RoleRow {
     pub name: String,
@@ -17,6 +18,35 @@ pub struct RoleRow {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// What a change sets; `None` keeps.
+#[expect(
+    clippy::option_option,
+    reason = "diesel's way to tell keeping a column from clearing it"
+)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
+#[diesel(table_name = roles)]
+pub struct RoleChanges {
+    pub name: Option<String>,
+    pub rank: Option<i32>,
+    pub description: Option<Option<String>>,
+    pub permissions: Option<Vec<String>>,
+}
+
+impl RoleChanges {
+    /// The role as it is then.
+    #[must_use]
+    pub fn applied_to(&self, row: &RoleRow) -> RoleRow {
+        let set = self.clone();
+        RoleRow {
+            name: set.name.unwrap_or_else(|| row.name.clone()),
+            rank: set.rank.unwrap_or(row.rank),
+            description: set.description.unwrap_or_else(|| row.description.clone()),
+            permissions: set.permissions.unwrap_or_else(|| row.permissions.clone()),
+            ..row.clone()
+        }
+    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -41,6 +71,30 @@ pub fn role(conn: &mut PgConnection, name: &str) -> QueryResult<Option<RoleRow>>
         .select(RoleRow::as_select())
         .first(conn)
         .optional()
+}
+
+pub fn insert(conn: &mut PgConnection, row: &RoleRow) -> QueryResult<usize> {
+    diesel::insert_into(roles::table).values(row).execute(conn)
+}
+
+/// Changes a role and counts the change; a new name is followed by whatever names the role.
+pub fn update(
+    conn: &mut PgConnection,
+    name: &str,
+    at: DateTime<Utc>,
+    changes: &RoleChanges,
+) -> QueryResult<usize> {
+    diesel::update(roles::table.find(name))
+        .set((
+            changes,
+            roles::updated_at.eq(at),
+            roles::version.eq(roles::version + 1),
+        ))
+        .execute(conn)
+}
+
+pub fn delete(conn: &mut PgConnection, name: &str) -> QueryResult<usize> {
+    diesel::delete(roles::table.find(name)).execute(conn)
 }
 
 pub fn catalogue(conn: &mut PgConnection) -> QueryResult<Vec<PermissionRow>> {

@@ -4,7 +4,10 @@
 //! successor for 30 s, for a lost answer or a second tab; anything older ends the session, for then two hold it
 //! (RFC 9700, section 4.14.2).
 
+mod cookie;
 mod model;
+mod others;
+mod own;
 mod routes;
 mod rules;
 pub mod service;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::SessionRow;
+use crate::http::Versioned;
 use crate::ids::{SessionId, UserId};
 use crate::users::User;
 
@@ -33,6 +34,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// Nobody edits a session, so it has one version only.
+    pub(super) const VERSION: i64 = 1;
+
     pub(super) fn new(row: SessionRow, current: Option<SessionId>) -> Self {
         Self {
             is_current: current == Some(row.id),
@@ -45,6 +49,12 @@ impl Session {
             ip: row.ip,
             user_agent: row.user_agent,
         }
+    }
+}
+
+impl Versioned for Session {
+    fn version(&self) -> i64 {
+        Self::VERSION
     }
 }
 
@@ -66,8 +76,8 @@ pub struct Tokens {
     pub token_type: &'static str,
     /// When the access token ends.
     pub access_token_expires_at_utc: DateTime<Utc>,
-    /// Good for one refresh.
-    pub refresh_token: String,
+    /// Good for one refresh; `null` when it is kept in a cookie.
+    pub refresh_token: Option<String>,
     /// When the refresh token ends if it is not used.
     pub refresh_token_expires_at_utc: DateTime<Utc>,
     /// The session.

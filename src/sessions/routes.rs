@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
+use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
-use super::service;
+use super::{others, own, service};
 use crate::app::State;
 use crate::auth::{Origin, SignedIn};
 use crate::error::AppError;
@@ -16,7 +17,12 @@ use crate::passwords::{Claimant, Password};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(login).service(refresh).service(logout);
+    config
+        .service(login)
+        .service(refresh)
+        .service(logout)
+        .configure(own::routes)
+        .configure(others::routes);
 }
 
 /// Who signs in.
@@ -32,6 +38,20 @@ struct SignIn {
     /// Whether the session has the long limits.
     #[serde(default)]
     remember_me: bool,
+    /// Where the refresh token goes.
+    #[serde(default)]
+    transport: Transport,
+}
+
+/// Where a refresh token goes.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Transport {
+    /// Into the body of the answer.
+    #[default]
+    Body,
+    /// Into a `__Host-` cookie that scripts can't read: for browser apps.
+    Cookie,
 }
 
 /// Sign in.
@@ -48,6 +68,7 @@ async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, 
         username,
         password,
         remember_me,
+        transport,
     } = body.into_inner();
     let proof = app
         .passwords
@@ -58,18 +79,21 @@ async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, 
         .db
         .write(move |tx| service::sign_in(tx, &means, &proof, remember_me, &origin))
         .await?;
-    Reply::ok(&tokens)
+    answer(tokens, transport)
 }
 
 /// The newest refresh token of a session.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Refresh {
-    /// Good for one refresh; presented again within 30 s it gets the same successor, later it ends the session.
-    refresh_token: String,
+    /// Good for one refresh; presented again within 30 s it gets the same successor, later it ends the session. Without it
+    /// the cookie is used.
+    refresh_token: Option<String>,
 }
 
 /// Trade a refresh token for new tokens.
+///
+/// A token from the cookie is answered in the cookie, and only to pages of listed origins.
 #[utoipa::path(
     operation_id = "refresh", tag = "auth", request_body = Refresh, security(()),
     responses((status = 200, description = "New tokens.", body = Data<Tokens>))
@@ -79,16 +103,34 @@ async fn refresh(
     app: State,
     origin: Origin,
     caller: Option<SignedIn>,
+    cookie: RefreshCookie,
     body: Json<Refresh>,
 ) -> Result<Reply, AppError> {
-    let token = body.into_inner().refresh_token;
+    let (token, transport) = match body.into_inner().refresh_token {
+        Some(token) => (token, Transport::Body),
+        None => match cookie.token()? {
+            Some(token) => (token, Transport::Cookie),
+            None => return Err(AppError::fault("/refreshToken", "required", "is required")),
+        },
+    };
     let caller = caller.map(|caller| caller.session);
     let means = app.means.clone();
     let tokens = app
         .db
         .write(move |tx| service::refresh(tx, &means, &token, caller, &origin))
         .await?;
-    Reply::ok(&tokens)
+    answer(tokens, transport)
+}
+
+fn answer(mut tokens: Tokens, transport: Transport) -> Result<Reply, AppError> {
+    match transport {
+        Transport::Body => Reply::ok(&tokens),
+        Transport::Cookie => {
+            let lasts = tokens.refresh_token_expires_at_utc - tokens.session.last_seen_at_utc;
+            let kept = tokens.refresh_token.take().unwrap_or_default();
+            Ok(Reply::ok(&tokens)?.with_cookie(cookie::keep(&kept, lasts)))
+        }
+    }
 }
 
 /// Sign out: end the caller's session.
@@ -97,7 +139,12 @@ async fn refresh(
     responses((status = 204, description = "Signed out."))
 )]
 #[post("/api/v1/auth/logout")]
-async fn logout(by: SignedIn, app: State) -> Result<Reply, AppError> {
+async fn logout(by: SignedIn, app: State, cookie: RefreshCookie) -> Result<Reply, AppError> {
     app.db.write(move |tx| service::log_out(tx, &by)).await?;
-    Ok(Reply::no_content())
+    let reply = Reply::no_content();
+    Ok(if cookie.is_there() {
+        reply.with_cookie(cookie::remove())
+    } else {
+        reply
+    })
 }

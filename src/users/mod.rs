@@ -9,6 +9,7 @@ mod input;
 mod life;
 mod listing;
 mod model;
+mod moving;
 pub mod page;
 mod removal;
 mod routes;

@@ -4,12 +4,12 @@
 use super::rules::authority::{self, Deed, Manager, Target};
 use super::store::{self, UserRow};
 use crate::audit::{self, Act};
-use crate::auth::{Can, Need, Standing};
+use crate::auth::{Actor, Can, Need, Standing};
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::UserId;
-use crate::roles::{self, Held};
+use crate::roles;
 
 /// What a change does to the facts that others decide by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,28 +24,35 @@ pub enum Touches {
 pub struct Scene {
     /// The account as it is before.
     pub row: UserRow,
-    /// What the caller may, now.
-    pub standing: Standing,
     manager: Manager,
     target: Target,
 }
 
 impl Scene {
-    /// Takes the lock that the change needs, then reads the caller's authority and the account.
+    /// [`authority_now`], then [`Scene::open`].
     ///
     /// # Errors
-    /// 401 or 403 when the caller has lost what the call needs, [`Code::NotFound`] when there is no such account.
+    /// As those two.
     pub fn enter<N: Need>(
         tx: &mut Tx<'_>,
         by: &Can<N>,
         id: UserId,
         touches: Touches,
     ) -> Result<Self, AppError> {
-        match touches {
-            Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
-            Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
-        }
-        let standing = by.renew(tx)?;
+        let standing = authority_now(tx, by, touches)?;
+        Self::open(tx, by, standing, id)
+    }
+
+    /// Reads and holds the account, for a caller of this authority.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when there is no such account.
+    pub fn open(
+        tx: &mut Tx<'_>,
+        by: &Actor,
+        standing: Standing,
+        id: UserId,
+    ) -> Result<Self, AppError> {
         let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
         let target = Target {
             id,
@@ -55,10 +62,9 @@ impl Scene {
         Ok(Self {
             manager: Manager {
                 id: by.user_id(),
-                standing: standing.clone(),
+                standing,
             },
             row,
-            standing,
             target,
         })
     }
@@ -94,20 +100,62 @@ impl Scene {
     }
 }
 
+/// Whether the caller may see what hangs on the account. A refusal is recorded as `act`, and kept.
+///
+/// # Errors
+/// 404; the refusal (403).
+pub fn watch<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+) -> Acted<UserRow> {
+    let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let manager = Manager {
+        id: by.user_id(),
+        standing: by.renew(tx)?,
+    };
+    let target = Target {
+        id,
+        standing: standing_of(tx, &row)?,
+        is_lasting: is_lasting(&row),
+    };
+    match authority::may(&manager, &target, &[Deed::Watch]) {
+        Ok(()) => Ok(row),
+        Err(denied) => {
+            let act = Act::new(act, audit::Subject::User(id));
+            Err(audit::refuse(tx, by, act, denied))
+        }
+    }
+}
+
+/// Takes the lock that the change needs, then reads the caller's authority. What the body names is looked up between this
+/// and [`Scene::open`]: a name that is wrong is told (400) before an account that is missing (404).
+///
+/// # Errors
+/// 401 or 403 when the caller has lost what the call needs.
+pub fn authority_now<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    touches: Touches,
+) -> Result<Standing, AppError> {
+    match touches {
+        Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
+        Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
+    }
+    by.renew(tx)
+}
+
 /// The authority that an account has through its role and direct grants.
 ///
 /// # Errors
 /// When the database fails.
 pub fn standing_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Standing, AppError> {
-    let role = roles::service::get(tx, &row.role)?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &row.permissions),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(roles::service::get(tx, &row.role)?.standing(&row.permissions))
 }
 
-const fn is_lasting(row: &UserRow) -> bool {
+/// Whether it is active, not deleted, has no end and can sign in with a password.
+pub const fn is_lasting(row: &UserRow) -> bool {
     row.is_active
         && row.deleted_at.is_none()
         && row.expires_at.is_none()

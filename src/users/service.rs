@@ -18,18 +18,20 @@ use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::passwords::PasswordHash;
 use crate::reset_links;
-use crate::roles::{self, Held, SUPER_ADMIN};
+use crate::roles::{self, SUPER_ADMIN};
 use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    confirm_email, hold_to_hand_over, remove_password, reset_password, set_own_password,
-    set_password_by_link, sign_out,
+    confirm_email, hold_to_hand_over, hold_to_sign_out, remove_password, reset_password,
+    set_own_password, set_password_by_link, sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
 pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
+pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
+pub use super::scene::watch;
 
 /// Makes an account.
 ///
@@ -45,14 +47,14 @@ pub fn create(
 ) -> Acted<User> {
     lock::rely(tx.conn, lock::Invariant::Authority)?;
     let standing = by.renew(tx)?;
-    let role = role_at(tx, &draft.role)?;
-    let permissions = roles::service::grantable(tx, &draft.permissions)?;
     let act = || Act::new("user.create", Subject::Nothing);
-    if !permissions.is_empty() && !standing.held.has("users.managePermissions") {
+    if !draft.permissions.is_empty() && !standing.held.has("users.managePermissions") {
         let why = AppError::new(Code::PermissionRequired)
             .detail("Direct grants need users.managePermissions.");
         return Err(audit::refuse(tx, by, act(), why));
     }
+    let role = role_at(tx, &draft.role)?;
+    let permissions = roles::service::grantable(tx, &draft.permissions)?;
     let manager = Manager {
         id: by.user_id(),
         standing,
@@ -98,6 +100,21 @@ pub fn create_first_super_admin(
 /// When the database fails.
 pub fn any_super_admin(tx: &mut Tx<'_>) -> Result<bool, AppError> {
     Ok(store::any_super_admin(tx.conn)?)
+}
+
+/// The roles whose accounts the caller may watch; `None`: those of every role.
+///
+/// # Errors
+/// When the database fails.
+pub fn roles_below(tx: &mut Tx<'_>, by: &Actor) -> Result<Option<Vec<String>>, AppError> {
+    if by.standing.is_super_admin() {
+        return Ok(None);
+    }
+    let roles = roles::service::list(tx)?;
+    let below = roles
+        .into_iter()
+        .filter(|role| by.standing.ranks_above(role.rank));
+    Ok(Some(below.map(|role| role.name).collect()))
 }
 
 /// Shows an account, a deleted one too.
@@ -161,14 +178,16 @@ pub fn change(
     expected: &IfMatch,
 ) -> Acted<User> {
     const ACT: &str = "user.update";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
-    if change.sets_active && !scene.standing.held.has("users.disable") {
+    let standing = scene::authority_now(tx, by, Touches::Authority)?;
+    if change.sets_active && !standing.held.has("users.disable") {
         let why =
             AppError::new(Code::PermissionRequired).detail("The active state needs users.disable.");
         return Err(audit::refuse(tx, by, Act::new(ACT, Subject::User(id)), why));
     }
+    let role = change.role().map(|name| role_at(tx, name)).transpose()?;
+    let scene = Scene::open(tx, by, standing, id)?;
     let changes = change.of(&scene.row)?;
-    let deeds = deeds_of(tx, &changes, &scene.row)?;
+    let deeds = deeds_of(&changes, &scene.row, role);
     scene.permit(tx, by, ACT, &deeds, expected)?;
     end_what_ends(tx, by, &scene.row, &changes)?;
     apply(tx, by, ACT, &scene.row, &changes)
@@ -322,17 +341,14 @@ fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
         )]),
         _ => error,
     })?;
-    Ok(Standing {
-        held: Held::of(&role.name, &role.permissions, &[]),
-        rank: role.rank,
-        role: role.name,
-    })
+    Ok(role.standing(&[]))
 }
 
-fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Deed>, AppError> {
+/// What the changes amount to; `role` is the authority that comes with the role that was asked for.
+fn deeds_of(changes: &Changes, row: &UserRow, role: Option<Standing>) -> Vec<Deed> {
     let mut deeds = vec![Deed::Edit];
-    if let Some(role) = &changes.role {
-        deeds.push(Deed::SetRole(role_at(tx, role)?));
+    if changes.role.is_some() {
+        deeds.extend(role.map(Deed::SetRole));
     }
     if let Some(active) = changes.is_active {
         deeds.push(Deed::SetActive(active));
@@ -347,7 +363,7 @@ fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Dee
     if hands_over {
         deeds.push(Deed::TakeOver);
     }
-    Ok(deeds)
+    deeds
 }
 
 /// Sessions end when the account does; those of an account that had expired stay ended when it gets more time.

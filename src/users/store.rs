@@ -89,6 +89,24 @@ pub fn hold(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>>
         .optional()
 }
 
+/// How many accounts, deleted ones included, have this role.
+pub fn count_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<i64> {
+    users::table
+        .filter(users::role.eq(role))
+        .count()
+        .get_result(conn)
+}
+
+/// Reads all accounts of a role, deleted ones included, and holds them until the transaction ends.
+pub fn hold_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<UserRow>> {
+    users::table
+        .filter(users::role.eq(role))
+        .order(users::id)
+        .select(UserRow::as_select())
+        .for_update()
+        .load(conn)
+}
+
 pub fn by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(users::username.eq(username))

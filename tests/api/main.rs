@@ -1,11 +1,26 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod authority;
+mod binary;
+mod browser_apps;
+mod check;
 mod cluster;
+mod conventions;
 mod email_confirmations;
+mod idempotency;
 mod mail;
+mod openapi;
+mod password_change;
 mod replicas;
 mod reset_links;
 mod revocation;
+mod roles;
+mod roles_reading;
+mod sessions;
+mod sign_in;
+mod spa;
+mod structure;
 mod support;
 mod users;
+mod users_list;

@@ -63,3 +63,15 @@ fn a_bare_socket_is_answered() {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
+
+#[test]
+fn a_replica_that_has_ended_keeps_no_connection() {
+    let app = TestApp::start();
+    let listeners = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE application_name = 'rosterd listener in ' || current_schema()";
+    eventually(|| app.number(listeners) == 1);
+    let other = app.replica();
+    eventually(|| app.number(listeners) == 2);
+    drop(other);
+    eventually(|| app.number(listeners) == 1);
+}

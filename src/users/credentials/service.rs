@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::audit::{self, Act, Subject};
-use crate::auth::{Actor, Can, Need, needs};
+use crate::auth::{self, Actor, Can, Need, needs};
 use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -61,6 +61,7 @@ pub fn remove_password(
 /// as it was at `password_version`; a password that was changed meanwhile wins.
 ///
 /// # Errors
+/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended meanwhile,
 /// [`Code::AuthInvalidCredentials`] when the proof is out of date.
 pub fn set_own_password(
     tx: &mut Tx<'_>,
@@ -70,8 +71,12 @@ pub fn set_own_password(
     password: &PasswordHash,
 ) -> Acted<()> {
     let row = store::hold(tx.conn, id)?
-        .filter(|row| row.password_version == password_version && row.deleted_at.is_none())
-        .ok_or(Code::AuthInvalidCredentials)?;
+        .filter(|row| life::is_alive(row, tx.now))
+        .ok_or(Code::AuthTokenInvalid)?;
+    auth::service::standing_now(tx, by)?;
+    if row.password_version != password_version {
+        return Err(Code::AuthInvalidCredentials.into());
+    }
     let changes = Changes {
         password_hash: Some(Some(password.as_str().to_owned())),
         must_change_password: Some(false),
@@ -134,6 +139,22 @@ pub fn hold_to_hand_over<N: Need>(
     Ok(scene.row)
 }
 
+/// The account, held, for an act that ends what it is signed in with.
+///
+/// # Errors
+/// As [`hold_to_hand_over`].
+pub fn hold_to_sign_out<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+    expected: &IfMatch,
+) -> Acted<UserRow> {
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, act, &[Deed::SignOut], expected)?;
+    Ok(scene.row)
+}
+
 /// Ends all sessions of an account.
 ///
 /// # Errors
@@ -145,8 +166,7 @@ pub fn sign_out(
     expected: &IfMatch,
 ) -> Acted<()> {
     const ACT: &str = "user.signOut";
-    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
-    scene.permit(tx, by, ACT, &[Deed::SignOut], expected)?;
+    hold_to_sign_out(tx, by, id, ACT, expected)?;
     let ended = sessions::service::end_all(tx, id, Ending::SignedOutByOther, None)?;
     audit::record(
         tx,

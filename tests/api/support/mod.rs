@@ -2,13 +2,18 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod binary;
+pub mod browser;
 mod call;
 mod database;
+mod operations;
+pub mod proxy;
 mod smtp;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+pub use operations::{Operation, document, operations};
 pub use smtp::{Letter, MailServer};
 
 /// Asks until it is so; for what other processes are told of, and not in which time.

@@ -1,4 +1,4 @@
-//! What a permission and a role may be called, and what it is to hold permissions. No database, no clock.
+//! What a permission and a role may be called, and what it is to hold permissions.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,228 @@
+//! Making, changing and deleting roles. A change is felt by every holder at the next request.
+
+use serde_json::{Map, Value, json};
+
+use super::input::{Change, Draft};
+use super::rules::authority::{self, Deed, Target};
+use super::service::{self, Role};
+use super::store::{self, RoleChanges, RoleRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Can, Standing, needs};
+use crate::db::{OnConstraint, Touched, Tx, lock};
+use crate::error::{Acted, AppError, Code, Halt};
+use crate::http::IfMatch;
+use crate::users::{self, service::Leaving};
+
+/// Makes a role.
+///
+/// # Errors
+/// [`Code::PermissionUnknown`]; the refusals of the rules of authority; [`Code::RoleNameConflict`].
+pub fn create(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, draft: &Draft) -> Acted<Role> {
+    lock::change(tx.conn, lock::Invariant::Authority)?;
+    let standing = by.renew(tx)?;
+    let permissions = service::grantable(tx, &draft.permissions)?;
+    let act = || Act::new("role.create", Subject::Role(draft.name.as_str().to_owned()));
+    if let Err(denied) = authority::may_make(&standing, draft.rank, &permissions) {
+        return Err(audit::refuse(tx, by, act(), denied));
+    }
+    let row = RoleRow {
+        name: draft.name.as_str().to_owned(),
+        rank: draft.rank,
+        description: draft.description.clone(),
+        permissions,
+        built_in: false,
+        version: 1,
+        created_at: tx.now,
+        updated_at: tx.now,
+    };
+    unless_taken(store::insert(tx.conn, &row))?;
+    audit::record(tx, by, act().changing(Value::Null, whole(&row).into()))?;
+    service::show(tx, &row.name).map_err(Halt::from)
+}
+
+/// Changes a role. One that accounts have gets another name only when `move_to` says where they go; that may be the
+/// role itself under its new name.
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for a `move_to` that is none; the refusals
+/// of the rules of authority, those about accounts among them when it moves some; [`Code::PreconditionFailed`];
+/// [`Code::RoleInUse`] with the count; [`Code::RoleNameConflict`].
+pub fn change(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ManageRoles>,
+    name: &str,
+    change: &Change,
+    move_to: Option<&str>,
+    expected: &IfMatch,
+) -> Acted<Role> {
+    let scene = Scene::enter(tx, by, name, "role.update")?;
+    let permissions = change
+        .permissions()
+        .map(|wanted| service::grantable(tx, wanted))
+        .transpose()?;
+    let changes = change.of(&scene.row, permissions);
+    let renames = changes.name.is_some();
+    if move_to.is_some() && !renames {
+        let detail = "accounts move when their role gets another name or is deleted";
+        return Err(AppError::fault("?moveTo", "invalid_value", detail).into());
+    }
+    scene.permit(tx, by, &deeds_of(&scene.row, &changes))?;
+    let after = changes.applied_to(&scene.row);
+    let leaving = scene.prepare_move(tx, by, move_to, &after)?;
+    scene.demand(tx, by, expected, renames && leaving.is_none())?;
+    if changes != RoleChanges::default() {
+        unless_taken(store::update(tx.conn, name, tx.now, &changes))?;
+        tx.touch(Touched::Everyone);
+    }
+    audit::record(tx, by, scene.story(&after))?;
+    if let Some(leaving) = leaving {
+        users::service::carry_out(tx, by, leaving)?;
+    }
+    service::show(tx, &after.name).map_err(Halt::from)
+}
+
+/// Deletes a role. Whoever has it goes where `move_to` says.
+///
+/// # Errors
+/// As [`change`].
+pub fn delete(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ManageRoles>,
+    name: &str,
+    move_to: Option<&str>,
+    expected: &IfMatch,
+) -> Acted<()> {
+    let scene = Scene::enter(tx, by, name, "role.delete")?;
+    scene.permit(tx, by, &[Deed::Delete])?;
+    let leaving = scene.prepare_move(tx, by, move_to, &scene.row)?;
+    scene.demand(tx, by, expected, leaving.is_none())?;
+    if let Some(leaving) = leaving {
+        users::service::carry_out(tx, by, leaving)?;
+    }
+    store::delete(tx.conn, name).on_constraint("users_role_fkey", Code::RoleInUse)?;
+    let gone = scene.act().changing(whole(&scene.row).into(), Value::Null);
+    audit::record(tx, by, gone)?;
+    Ok(())
+}
+
+/// One role that somebody wants to change, with everything that decides about it held still.
+struct Scene {
+    act: &'static str,
+    row: RoleRow,
+    standing: Standing,
+}
+
+impl Scene {
+    fn enter(
+        tx: &mut Tx<'_>,
+        by: &Can<needs::ManageRoles>,
+        name: &str,
+        act: &'static str,
+    ) -> Result<Self, AppError> {
+        lock::change(tx.conn, lock::Invariant::Authority)?;
+        let standing = by.renew(tx)?;
+        let row = store::role(tx.conn, name)?.ok_or(Code::NotFound)?;
+        Ok(Self { act, row, standing })
+    }
+
+    fn act(&self) -> Act {
+        Act::new(self.act, Subject::Role(self.row.name.clone()))
+    }
+
+    fn permit(&self, tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, deeds: &[Deed]) -> Acted<()> {
+        let target = Target {
+            name: &self.row.name,
+            rank: self.row.rank,
+            is_built_in: self.row.built_in,
+        };
+        authority::may(&self.standing, &target, deeds)
+            .map_err(|denied| audit::refuse(tx, by, self.act(), denied))
+    }
+
+    /// Whether all holders may go to the role `to`; `after` is this role as it will be, for it may be that.
+    fn prepare_move(
+        &self,
+        tx: &mut Tx<'_>,
+        by: &Can<needs::ManageRoles>,
+        to: Option<&str>,
+        after: &RoleRow,
+    ) -> Acted<Option<Leaving>> {
+        let Some(to) = to else { return Ok(None) };
+        let from = Role::from(self.row.clone());
+        let to = if to == self.row.name {
+            None
+        } else if to == after.name {
+            Some(after.clone())
+        } else {
+            store::role(tx.conn, to)?
+        };
+        let to = to.map(Role::from).ok_or_else(|| {
+            AppError::fault(
+                "?moveTo",
+                "role_unknown",
+                "there is no other role of this name",
+            )
+        })?;
+        users::service::prepare_move(tx, by, &self.standing, &from, &to, &|| self.act()).map(Some)
+    }
+
+    fn demand(
+        &self,
+        tx: &mut Tx<'_>,
+        by: &Can<needs::ManageRoles>,
+        expected: &IfMatch,
+        without_holders: bool,
+    ) -> Acted<()> {
+        expected.check(self.row.version)?;
+        let holders = users::service::count_of_role(tx, &self.row.name)?;
+        if without_holders && holders > 0 {
+            let why = AppError::new(Code::RoleInUse)
+                .detail(format!("{holders} accounts have it, deleted ones counted."))
+                .extend("count", holders);
+            return Err(audit::refuse(tx, by, self.act(), why));
+        }
+        Ok(())
+    }
+
+    fn story(&self, after: &RoleRow) -> Act {
+        let (mut old, mut new) = (whole(&self.row), whole(after));
+        old.retain(|name, value| new.get(name) != Some(value));
+        new.retain(|name, _| old.contains_key(name));
+        self.act().changing(old.into(), new.into())
+    }
+}
+
+fn deeds_of(row: &RoleRow, changes: &RoleChanges) -> Vec<Deed> {
+    let mut deeds = vec![Deed::Describe];
+    if changes.name.is_some() {
+        deeds.push(Deed::Rename);
+    }
+    deeds.extend(changes.rank.map(Deed::SetRank));
+    if let Some(permissions) = &changes.permissions {
+        let is_new = |name: &&String| !row.permissions.contains(name);
+        deeds.push(Deed::Withdraw);
+        deeds.push(Deed::Grant(
+            permissions.iter().filter(is_new).cloned().collect(),
+        ));
+    }
+    deeds
+}
+
+/// All that a caller chose about a role.
+fn whole(row: &RoleRow) -> Map<String, Value> {
+    let members = [
+        ("name", json!(row.name)),
+        ("rank", json!(row.rank)),
+        ("permissions", json!(row.permissions)),
+        ("description", json!(row.description)),
+    ];
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn unless_taken(done: impl OnConstraint<usize>) -> Result<usize, AppError> {
+    done.on_constraint("roles_pkey", Code::RoleNameConflict)
+        .on_constraint("roles_name_lower_key", Code::RoleNameConflict)
+}
