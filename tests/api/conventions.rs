@@ -469,6 +469,10 @@ fn every_single_mutable_thing_is_tagged_and_answers_304_to_its_tag() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of conditions and what each is answered"
+)]
 fn h18_if_match_guards_every_change_by_version() {
     let app = TestApp::start();
     let admin = app.super_admin();

@@ -1,6 +1,7 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod access;
 mod authority;
 mod binary;
 mod browser_apps;
@@ -8,15 +9,19 @@ mod check;
 mod cluster;
 mod conventions;
 mod email_confirmations;
+mod every_operation;
 mod idempotency;
 mod mail;
 mod openapi;
 mod password_change;
+mod races;
+mod readme;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod schema;
 mod sessions;
 mod sign_in;
 mod spa;
