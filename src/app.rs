@@ -19,6 +19,7 @@ use crate::config::{Config, ConfigError, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::{AppError, Code};
 use crate::http::{Cursors, Envelope, Settings, fallback};
+use crate::mail::{self, Mail};
 use crate::metrics::Metrics;
 use crate::passwords::{HashParams, Hasher, HasherOptions, Passwords, Policy};
 use crate::roles::PermissionName;
@@ -26,7 +27,9 @@ use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
-use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
+use crate::{
+    email_confirmations, health, me, openapi, replies, reset_links, roles, sessions, users,
+};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -45,6 +48,8 @@ pub struct App {
     pub memory: Arc<Memory>,
     /// What signing in needs.
     pub means: Arc<Means>,
+    /// Letters.
+    pub mail: Arc<Mail>,
     /// Where reset links lead.
     pub reset_page: TokenPage,
     /// Seals the cursors of lists.
@@ -67,6 +72,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(me::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
+        .configure(email_confirmations::routes)
         .configure(roles::routes)
         .configure(health::routes);
 }
@@ -117,6 +123,7 @@ impl App {
                 .chain(config.cors_origins.iter().cloned())
                 .collect(),
             means: Arc::new(means),
+            mail: Arc::new(Mail::new(config, vault.clone())?),
             reset_page: config.reset_page.clone(),
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
@@ -145,6 +152,14 @@ impl App {
             reload,
             move || db.heard(),
         )
+    }
+
+    /// Starts to send mail, if there is a mail server.
+    ///
+    /// # Errors
+    /// When the thread can't be started.
+    pub fn send_mail(&self) -> std::io::Result<()> {
+        mail::start(self.db.clone(), Arc::downgrade(&self.mail))
     }
 }
 
@@ -199,6 +214,8 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         sessions::service::forget_old(tx)?;
         throttle::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
+        email_confirmations::service::forget_old(tx)?;
+        mail::service::forget_old(tx)?;
         Ok(())
     })
 }

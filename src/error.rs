@@ -78,6 +78,7 @@ codes! {
     RequestInvalid = "request_invalid", Invalid, "The request is not valid";
     PermissionUnknown = "permission_unknown", Invalid, "A permission is not in the catalogue";
     ResetTokenInvalid = "reset_token_invalid", Invalid, "The reset link is not good, or no longer";
+    ConfirmationTokenInvalid = "confirmation_token_invalid", Invalid, "The confirmation link is not good, or no longer";
     AuthRequired = "auth_required", Unauthenticated, "Sign in to do this";
     AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is not good, or no longer";
     AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The name or the password is wrong";

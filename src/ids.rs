@@ -75,6 +75,8 @@ ids! {
     TokenId;
     /// A service client.
     ClientId;
+    /// A letter that is to be sent.
+    MailId;
     /// A line of the audit log.
     EventId;
 }

@@ -14,6 +14,8 @@
 //! | [`throttle`] | how often a password may be guessed |
 //! | [`me`] | what everybody may do with their own account |
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
+//! | [`email_confirmations`] | showing that mail to an address reaches its owner |
+//! | [`mail`] | letters: an outbox, and a thread that sends what is in it |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
 //! | [`audit`] | who did what to whom |
 //! | [`replies`] | answers kept for an idempotent retry |
@@ -34,10 +36,12 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod email_confirmations;
 pub mod error;
 pub mod health;
 pub mod http;
 pub mod ids;
+pub mod mail;
 pub mod me;
 pub mod metrics;
 pub mod openapi;

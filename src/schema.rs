@@ -148,6 +148,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    outgoing_mail (id) {
+        id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        sealed -> Bytea,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     throttle_sources (source) {
         source -> Text,
         used -> Integer,
@@ -164,10 +175,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    email_confirmations (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        email -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(reset_links -> users (user_id));
+diesel::joinable!(outgoing_mail -> users (user_id));
+diesel::joinable!(email_confirmations -> users (user_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
     permissions,
@@ -182,5 +205,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     reset_links,
     throttle_tallies,
     throttle_sources,
-    throttle_places
+    throttle_places,
+    outgoing_mail,
+    email_confirmations
 );

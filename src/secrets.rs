@@ -23,16 +23,19 @@ pub enum Purpose {
     Cursor,
     /// What stands for a name that no account has, where the name itself must not be kept.
     LoginName,
+    /// Letters that are to be sent.
+    OutgoingMail,
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::SigningKey,
         Self::KeptReply,
         Self::RequestBody,
         Self::RefreshSuccessor,
         Self::Cursor,
         Self::LoginName,
+        Self::OutgoingMail,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -43,6 +46,7 @@ impl Purpose {
             Self::RefreshSuccessor => b"rosterd refresh successor v1",
             Self::Cursor => b"rosterd cursor v1",
             Self::LoginName => b"rosterd login name v1",
+            Self::OutgoingMail => b"rosterd outgoing mail v1",
         }
     }
 }

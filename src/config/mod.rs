@@ -2,6 +2,7 @@
 //! What is wrong is refused at once, in one line that names the variable and never shows a value.
 
 mod environment;
+mod mail;
 mod secret;
 mod source;
 mod values;
@@ -17,7 +18,11 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use lettre::message::Mailbox;
+
 use crate::http::Network;
+pub use mail::{Encryption, MailServer};
+use mail::{mail_server, mailbox};
 pub use secret::{Secret, SecretKey};
 pub use source::ConfigError;
 use source::Source;
@@ -136,6 +141,14 @@ settings! {
     "Mail and links" {
         reset_page: TokenPage = Plain "ROSTERD_RESET_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
             "The page of yours that a reset link opens, with {token} where the token goes; /reset-password?token={token} under ROSTERD_PUBLIC_URL when unset.";
+        confirm_page: TokenPage = Plain "ROSTERD_CONFIRM_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
+            "The same for links that confirm an email address; /confirm-email?token={token} when unset.";
+        mail_server: Option<MailServer> = Secret "ROSTERD_SMTP_URL", "", |t| optional(t, mail_server),
+            "The mail server: smtps://user:password@mail.example.org, or smtp:// with STARTTLS (off with ?tls=none, and on this machine); no mail when unset.";
+        mail_from: Option<Mailbox> = Plain "ROSTERD_MAIL_FROM", "", |t| optional(t, mailbox),
+            "The sender of mail, such as Accounts <id@example.org>. Needed with ROSTERD_SMTP_URL.";
+        mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
+            "A folder of texts for mail: password-reset.txt, email-confirmation.txt, email-changed.txt; built-in ones are used for those it has not.";
     }
     "The process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),
@@ -182,6 +195,9 @@ impl Config {
         config
             .reset_page
             .or_under(&config.public_url, "reset-password");
+        config
+            .confirm_page
+            .or_under(&config.public_url, "confirm-email");
         config.warnings = config.concerns();
         Ok(config)
     }
@@ -210,6 +226,12 @@ impl Config {
             return Err(ConfigError::new(
                 "ROSTERD_SECRET_KEY",
                 "is needed with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
+            ));
+        }
+        if self.mail_server.is_some() && self.mail_from.is_none() {
+            return Err(ConfigError::new(
+                "ROSTERD_MAIL_FROM",
+                "is needed with ROSTERD_SMTP_URL: an address such as id@example.org",
             ));
         }
         let missing = match (&self.bootstrap_username, &self.bootstrap_password) {

@@ -54,11 +54,24 @@ fn a_link_leads_to_the_page_that_is_set_or_to_one_under_the_public_url() {
         good(&[base]).reset_page.url("t-1"),
         "https://id.example.org/auth/reset-password?token=t-1"
     );
+    assert_eq!(
+        good(&[base]).confirm_page.url("t-1"),
+        "https://id.example.org/auth/confirm-email?token=t-1"
+    );
     let page = ("ROSTERD_RESET_URL", "https://app.example.org/reset#{token}");
     assert_eq!(
         good(&[base, page]).reset_page.url("t-1"),
         "https://app.example.org/reset#t-1"
     );
+}
+
+#[test]
+fn mail_needs_a_sender() {
+    let server = ("ROSTERD_SMTP_URL", "smtps://user:marker@mail.example.org");
+    let refusal = refusal(&[server]);
+    assert!(refusal.starts_with("ROSTERD_MAIL_FROM: is needed") && !refusal.contains("marker"));
+    let sender = ("ROSTERD_MAIL_FROM", "Accounts <id@example.org>");
+    assert!(good(&[server, sender]).mail_server.is_some());
 }
 
 #[test]
@@ -172,6 +185,10 @@ fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
         ("ROSTERD_RESET_URL", "https://app.example.org/marker"),
         ("ROSTERD_RESET_URL", "marker{token}"),
         ("ROSTERD_RESET_URL", "https://marker.{token}.org/"),
+        ("ROSTERD_CONFIRM_URL", "https://app.example.org/marker"),
+        ("ROSTERD_SMTP_URL", "http://marker"),
+        ("ROSTERD_MAIL_FROM", "marker"),
+        ("ROSTERD_MAIL_FROM", "a@b.example, marker@b.example"),
         ("ROSTERD_LOG_FORMAT", "marker"),
     ] {
         let refusal = refusal(&[(name, text)]);

@@ -16,7 +16,7 @@ mod limits;
 pub mod merge;
 mod observe;
 mod page;
-mod percent;
+pub mod percent;
 pub mod problem;
 pub mod query;
 pub mod reply;

@@ -16,6 +16,7 @@ use crate::http::{Data, IdempotencyKey, IfMatch, Json, Reply};
 use crate::ids::UserId;
 use crate::passwords::{Chooser, Password};
 use crate::replies::{self, Ask};
+use crate::users::Email;
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -23,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(create_password_reset_link)
         .service(get_password_reset_link)
         .service(revoke_password_reset_link)
+        .service(request_password_reset)
         .service(reset_password);
 }
 
@@ -117,6 +119,39 @@ async fn revoke_password_reset_link(
         .write(move |tx| service::revoke(tx, &by, id, &expected))
         .await?;
     Ok(Reply::no_content())
+}
+
+/// Whose password was forgotten.
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct ForgottenPassword {
+    /// The address of an account.
+    #[schema(example = "ada@example.org")]
+    email: String,
+}
+
+/// Have a reset link mailed to an account's address.
+///
+/// The answer is the same, and takes the same time, whether anybody has the address or not. Mail is sent only to an address
+/// that is confirmed, of an account that is active and has a password; the link is good for an hour.
+#[utoipa::path(
+    operation_id = "requestPasswordReset", tag = "auth", request_body = ForgottenPassword, security(()),
+    responses((status = 202, description = "Mail is on its way, if the address is one of an account."))
+)]
+#[post("/api/v1/auth/request-password-reset")]
+async fn request_password_reset(
+    app: State,
+    origin: Origin,
+    body: Json<ForgottenPassword>,
+) -> Result<Reply, AppError> {
+    let email = Email::parse(&body.email)
+        .map_err(|wrong| AppError::fault("/email", wrong.code, wrong.detail))?;
+    let by = Actor::anonymous(origin);
+    let mail = app.mail.clone();
+    app.db
+        .write(move |tx| service::request(tx, &mail, &by, &email))
+        .await?;
+    Ok(Reply::accepted())
 }
 
 /// A reset link's token and the password that its holder wants.

@@ -26,6 +26,12 @@ impl Lifetime {
         }
     }
 
+    /// The lifetime of a link that somebody asked to be mailed: an hour.
+    #[must_use]
+    pub const fn of_mail() -> Self {
+        Self(TimeDelta::hours(1))
+    }
+
     /// The time from making to ending.
     #[must_use]
     pub const fn span(self) -> TimeDelta {

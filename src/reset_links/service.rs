@@ -1,5 +1,7 @@
 //! Making, showing, using and ending reset links.
 
+use chrono::{DateTime, Utc};
+
 use super::model::{OpenResetLink, ResetLink};
 use super::rules::Lifetime;
 use super::store::{self, LinkRow};
@@ -10,9 +12,10 @@ use crate::db::Tx;
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
 use crate::ids::UserId;
+use crate::mail::{Errand, Mail};
 use crate::passwords::PasswordHash;
 use crate::secrets;
-use crate::users::{self, UserRow};
+use crate::users::{self, Email, UserRow};
 
 /// The act of setting a password with a link.
 const USE: &str = "user.resetLink.use";
@@ -34,6 +37,41 @@ pub fn create(
     let link = make(tx, page, id, lifetime)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
     Ok(link)
+}
+
+/// Has a link mailed to whoever has confirmed this address, if anybody has. It is the same work for every address: who
+/// has it is looked up when the letter is written.
+///
+/// # Errors
+/// When the database fails.
+pub fn request(tx: &mut Tx<'_>, mail: &Mail, by: &Actor, email: &Email) -> Acted<()> {
+    let email = email.as_str().to_owned();
+    mail.post(tx, &Errand::PasswordReset { email })?;
+    audit::record(tx, by, Act::new("user.resetLink.request", Subject::Nothing))?;
+    Ok(())
+}
+
+/// Makes the link that is mailed to whoever has confirmed this address. `None`: nobody has, or the account is not active
+/// or has no password: who removed that did not mean it to come back by mail.
+///
+/// # Errors
+/// When the database fails.
+pub fn make_for_owner_of(
+    tx: &mut Tx<'_>,
+    page: &TokenPage,
+    email: &str,
+) -> Result<Option<(UserRow, ResetLink)>, AppError> {
+    let Some(found) = users::service::by_confirmed_email(tx, email)? else {
+        return Ok(None);
+    };
+    let row = users::service::hold(tx, found.id)?.filter(|row| may_be_mailed(row, &found, tx.now));
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let link = make(tx, page, row.id, Lifetime::of_mail())?;
+    let act = Act::new("user.resetLink.mail", Subject::User(row.id));
+    audit::record(tx, &Actor::system(), act)?;
+    Ok(Some((row, link)))
 }
 
 /// The link of an account that nobody has used yet.
@@ -116,6 +154,14 @@ pub fn end(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
 /// When the database fails.
 pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::forget_before(tx.conn, tx.now)?)
+}
+
+/// Whether the account, now that it is held, may get a link at the address by which it was found.
+fn may_be_mailed(row: &UserRow, found: &UserRow, now: DateTime<Utc>) -> bool {
+    row.email == found.email
+        && row.email_confirmed
+        && row.password_hash.is_some()
+        && users::service::is_alive(row, now)
 }
 
 fn make(

@@ -23,8 +23,8 @@ use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    CHANGE_PASSWORD, hold_to_hand_over, hold_to_sign_out, remove_password, reset_password,
-    set_own_password, set_password_by_link, sign_out,
+    CHANGE_PASSWORD, confirm_email, hold_to_hand_over, hold_to_sign_out, remove_password,
+    reset_password, set_own_password, set_password_by_link, sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
 pub use super::life::is_alive;
@@ -138,6 +138,14 @@ pub fn by_login_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<UserRow>, App
             Err(_) => None,
         },
     })
+}
+
+/// The account whose confirmed address this is.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_confirmed_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<UserRow>, AppError> {
+    Ok(store::by_confirmed_email(tx.conn, email)?)
 }
 
 /// The account of this id, deleted or not.

@@ -65,12 +65,13 @@ fn a_bare_socket_is_answered() {
 }
 
 #[test]
-fn a_replica_that_has_ended_holds_no_connection() {
-    let one = TestApp::start();
-    let other = one.replica();
-    other.super_admin();
-    let listeners = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rosterd listener in ' || current_schema()";
-    eventually(|| one.number(listeners) == 2);
+fn a_replica_that_has_ended_keeps_no_connection() {
+    let app = TestApp::start();
+    let listeners = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE application_name = 'rosterd listener in ' || current_schema()";
+    eventually(|| app.number(listeners) == 1);
+    let other = app.replica();
+    eventually(|| app.number(listeners) == 2);
     drop(other);
-    eventually(|| one.number(listeners) == 1);
+    eventually(|| app.number(listeners) == 1);
 }

@@ -49,6 +49,8 @@ fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Resul
     let app = App::new(config, place.url(), place.secret_key())?;
     app.listen(place.url())
         .map_err(|error| StartError::Io("the listening thread", error))?;
+    app.send_mail()
+        .map_err(|error| StartError::Io("the thread that sends mail", error))?;
     keep_house(app.db.clone()).map_err(|error| StartError::Io("the housekeeping thread", error))?;
     let invented = first::make_if_none(config, &app, place)?;
     let listeners = ports.listen()?;

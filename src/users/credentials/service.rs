@@ -14,6 +14,7 @@ use crate::throttle;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
+use crate::users::service::apply;
 use crate::users::store::{self, Changes, UserRow};
 
 /// What the audit log calls choosing another password for oneself.
@@ -105,6 +106,18 @@ pub fn set_password_by_link(
         ..Changes::default()
     };
     replace(tx, by, act, row, &changes, None)
+}
+
+/// Notes that mail to the account's address reaches its owner.
+///
+/// # Errors
+/// When the database fails.
+pub fn confirm_email(tx: &mut Tx<'_>, by: &Actor, act: &'static str, row: &UserRow) -> Acted<()> {
+    let changes = Changes {
+        email_confirmed: Some(true),
+        ..Changes::default()
+    };
+    apply(tx, by, act, row, &changes).map(drop)
 }
 
 /// The account, held, for an act that lets somebody else sign in as it.

@@ -98,6 +98,7 @@ impl TestApp {
         let key = *config.secret_key.as_ref().unwrap().expose();
         let app = App::new(&config, &schema.url(), &key).unwrap();
         app.listen(&schema.url()).unwrap();
+        app.send_mail().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (tell, told) = std::sync::mpsc::channel();

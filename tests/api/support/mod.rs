@@ -8,11 +8,13 @@ mod call;
 mod database;
 mod operations;
 pub mod proxy;
+mod smtp;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
 pub use operations::{Operation, document, operations};
+pub use smtp::{Letter, MailServer};
 
 /// Asks until it is so; for what other processes are told of, and not in which time.
 #[track_caller]

@@ -1,0 +1,107 @@
+//! What is to be told to whom, before anybody has written it down.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::letters::{Letter, Words};
+use crate::config::TokenPage;
+use crate::db::Tx;
+use crate::error::AppError;
+use crate::ids::UserId;
+use crate::users::UserRow;
+use crate::{email_confirmations, reset_links};
+
+/// Something to tell somebody.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Errand {
+    /// A reset link, to whoever has confirmed this address, if anybody has.
+    PasswordReset {
+        /// The address, as somebody gave it.
+        email: String,
+    },
+    /// A link to confirm the account's address with, as long as it is this one.
+    EmailConfirmation {
+        /// The account.
+        user: UserId,
+        /// The address.
+        email: String,
+    },
+    /// Word to the address that an account has left.
+    EmailChanged {
+        /// The account.
+        user: UserId,
+        /// What it is called.
+        username: String,
+        /// The address that it has left.
+        email: String,
+    },
+}
+
+/// Where links lead.
+pub struct Pages {
+    /// Those that set a password.
+    pub reset: TokenPage,
+    /// Those that confirm an address.
+    pub confirm: TokenPage,
+}
+
+/// What a letter is written from.
+pub struct Draft {
+    pub to: String,
+    pub letter: Letter,
+    pub words: Words,
+}
+
+impl Errand {
+    /// The account that it is about, as far as that is known.
+    pub(super) fn user(&self) -> Option<UserId> {
+        match self {
+            Self::PasswordReset { .. } => None,
+            Self::EmailConfirmation { user, .. } | Self::EmailChanged { user, .. } => Some(*user),
+        }
+    }
+
+    /// What there is to write now, with the link made for it. `None`: nothing, or nothing any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) fn draft(self, tx: &mut Tx<'_>, pages: &Pages) -> Result<Option<Draft>, AppError> {
+        Ok(match self {
+            Self::PasswordReset { email } => {
+                let made = reset_links::service::make_for_owner_of(tx, &pages.reset, &email)?;
+                made.and_then(|(owner, link)| {
+                    with_link(Letter::PasswordReset, owner, link.url, link.expires_at_utc)
+                })
+            }
+            Self::EmailConfirmation { user, email } => {
+                let made = email_confirmations::service::make(tx, &pages.confirm, user, &email)?;
+                made.and_then(|(owner, link)| {
+                    with_link(Letter::EmailConfirmation, owner, link.url, link.expires_at)
+                })
+            }
+            Self::EmailChanged {
+                username, email, ..
+            } => Some(Draft {
+                to: email,
+                letter: Letter::EmailChanged,
+                words: Words {
+                    username,
+                    link: None,
+                },
+            }),
+        })
+    }
+}
+
+/// A letter to the address that the account has: never to what somebody else wrote instead of it.
+fn with_link(letter: Letter, owner: UserRow, url: String, end: DateTime<Utc>) -> Option<Draft> {
+    Some(Draft {
+        to: owner.email?,
+        letter,
+        words: Words {
+            username: owner.username,
+            link: Some((url, end)),
+        },
+    })
+}
