@@ -179,6 +179,9 @@ fn what_is_no_role_is_refused_with_pointers() {
     change(&app, &admin, "Editor", &json!({"name": null})).expect_fault("/name", "required");
     change(&app, &admin, "Editor", &json!({"rank": null})).expect_fault("/rank", "required");
     change(&app, &admin, "Editor", &json!({"rank": 1000})).expect_fault("/rank", "out_of_range");
+    let unknown = json!({"permissions": ["users.fly"]});
+    change(&app, &admin, "Nobody", &unknown).expect_problem(400, "permission_unknown");
+    change(&app, &admin, "Nobody", &json!({})).expect_problem(404, "not_found");
     app.get("/api/v1/roles/a%00b")
         .by(&admin)
         .send()
