@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
@@ -132,7 +132,8 @@ impl Issuer {
         now: DateTime<Utc>,
         session_end: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), AppError> {
-        let end = (now + self.lifetime).min(session_end);
+        // The claim has whole seconds; nobody is told of a fraction for which the token is already dead.
+        let end = (now + self.lifetime).min(session_end).trunc_subsecs(0);
         let token = self.sign(
             Kind::Access,
             &Claims {

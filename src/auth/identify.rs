@@ -112,18 +112,17 @@ async fn find(request: &ServiceRequest, token: &str) -> Result<Caller, AppError>
 /// What the credential stands for: from memory where that is certain, else from the database.
 async fn facts(app: &State, credential: Credential) -> Result<Arc<Facts>, AppError> {
     let now = process_clock();
-    let facts = match app.memory.recall(&credential, now) {
-        Some(facts) => facts,
-        None => {
-            let ticket = app.memory.ticket();
-            let read = app
-                .db
-                .read(move |tx| service::facts(tx, &credential))
-                .await?;
-            let facts = Arc::new(read);
-            app.memory.keep(ticket, credential, &facts);
-            facts
-        }
+    let facts = if let Some(facts) = app.memory.recall(&credential, now) {
+        facts
+    } else {
+        let ticket = app.memory.ticket();
+        let read = app
+            .db
+            .read(move |tx| service::facts(tx, &credential))
+            .await?;
+        let facts = Arc::new(read);
+        app.memory.keep(ticket, credential, &facts);
+        facts
     };
     if facts.is_due(now) {
         let (db, who) = (app.db.clone(), facts.who.clone());

@@ -3,13 +3,9 @@
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
-use diesel::pg::PgConnection;
-use diesel::sql_types::{Bool, Integer, Text};
-use diesel::{QueryResult, RunQueryDsl};
-
 use super::Memory;
-use crate::db::{Touched, migrate};
+use crate::db::{News, Touched};
+use crate::error::AppError;
 
 /// How often the listener asks for news. News is late by at most this, and memory's lease allows for a few misses.
 const EVERY: Duration = Duration::from_millis(15);
@@ -34,7 +30,7 @@ pub fn listen(
             while memory.strong_count() > 0 {
                 if let Err(error) = hear(&url, &memory, &on_keys) {
                     tracing::debug!(
-                        error,
+                        ?error,
                         "no news from the database; answers come from the database itself"
                     );
                 }
@@ -47,52 +43,26 @@ pub fn listen(
     Ok(())
 }
 
-fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), String> {
-    let mut conn = migrate::open(url).map_err(|error| error.to_string())?;
-    let backend = begin(&mut conn).map_err(|error| error.to_string())?;
+fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), AppError> {
+    let mut news = News::open(url)?;
     if let Some(memory) = memory.upgrade() {
         memory.lost_touch();
     }
     on_keys();
     loop {
         let asked = Instant::now();
-        if !is_still(&mut conn, backend).map_err(|error| error.to_string())? {
-            return Err("DATABASE_URL leads through a pooler that does not keep LISTEN".to_owned());
-        }
+        let heard = news.ask()?;
         let Some(memory) = memory.upgrade() else {
             return Ok(());
         };
-        for notification in conn.notifications_iter() {
-            let notification = notification.map_err(|error| error.to_string())?;
-            match notification.payload.parse() {
-                Ok(Touched::Keys) => on_keys(),
-                Ok(touched) => memory.forget(touched),
-                Err(()) => memory.forget(Touched::Everyone),
+        for touched in heard {
+            match touched {
+                Touched::Keys => on_keys(),
+                touched => memory.forget(touched),
             }
         }
         memory.heard_up_to(asked);
         drop(memory);
         std::thread::sleep(EVERY);
     }
-}
-
-/// Begins to listen; the number of the server process that does.
-fn begin(conn: &mut PgConnection) -> QueryResult<i32> {
-    let schema: String = diesel::select(diesel::dsl::sql::<Text>("quote_ident(current_schema())"))
-        .get_result(conn)?;
-    let schema = schema.trim_matches('"');
-    conn.batch_execute(&format!(
-        "SET statement_timeout = '5s'; SET application_name = 'rosterd listener in {schema}'; LISTEN \"rosterd_{schema}\""
-    ))?;
-    diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()")).get_result(conn)
-}
-
-/// Asks for news. Its answer brings them, and tells whether the server process that listens is still the one that answers.
-fn is_still(conn: &mut PgConnection, backend: i32) -> QueryResult<bool> {
-    diesel::select(
-        diesel::dsl::sql::<Bool>("pg_backend_pid() = ")
-            .bind::<Integer, _>(backend)
-            .sql(" AND EXISTS (SELECT FROM pg_listening_channels())"),
-    )
-    .get_result(conn)
 }

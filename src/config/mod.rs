@@ -1,6 +1,7 @@
 //! The settings, and the only reader of the environment and of `.env`. One table says everything about each of them.
 //! What is wrong is refused at once, in one line that names the variable and never shows a value.
 
+mod environment;
 mod secret;
 mod source;
 mod values;
@@ -9,7 +10,6 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -158,7 +158,7 @@ impl Config {
     /// # Errors
     /// The first setting that is wrong, missing, unknown or given twice.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let vars = with_dotenv(environment()?, dotenv(Path::new(".env"))?);
+        let vars = environment::read(Path::new(".env"))?;
         let mut config = Self::from_vars(vars, &|path| std::fs::read_to_string(path))?;
         config.machine = Machine::read();
         Ok(config)
@@ -291,54 +291,6 @@ impl Machine {
             user: user.map(|name| name.to_string_lossy().into_owned()),
         }
     }
-}
-
-type Vars = BTreeMap<String, String>;
-
-/// What the environment says about our settings; other variables may hold anything, even no text.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the room that reads the environment"
-)]
-fn environment() -> Result<Vars, ConfigError> {
-    std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text)))
-        .filter(|(name, _)| name.starts_with("ROSTERD_") || setting(name).is_some())
-        .map(|(name, text)| match text.into_string() {
-            Ok(text) => Ok((name, text)),
-            Err(_) => Err(ConfigError::new(name, "expected a text in UTF-8")),
-        })
-        .collect()
-}
-
-/// What a file of `NAME=value` lines says; nothing, if there is none.
-fn dotenv(path: &Path) -> Result<Vars, ConfigError> {
-    let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vars::new()),
-        Err(e) => {
-            return Err(ConfigError::new(
-                file,
-                format!("can't be read: {}", e.kind()),
-            ));
-        }
-    };
-    dotenvy::from_read_iter(text.as_bytes())
-        .collect::<Result<_, _>>()
-        // The error repeats the line, and with it perhaps a secret.
-        .map_err(|_| ConfigError::new(file, "expected lines of NAME=value, with '…' around a value that has spaces, #, $ or quotes"))
-}
-
-/// The environment wins setting by setting, in whichever form either of them gives it.
-fn with_dotenv(mut environment: Vars, dotenv: Vars) -> Vars {
-    let open = |name: &str| match setting(name) {
-        Some(variable) => !variable.forms().any(|form| environment.contains_key(&form)),
-        None => !environment.contains_key(name),
-    };
-    let added: Vars = dotenv.into_iter().filter(|(name, _)| open(name)).collect();
-    environment.extend(added);
-    environment
 }
 
 fn setting(name: &str) -> Option<&'static Variable> {

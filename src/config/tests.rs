@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
+use super::environment::Vars;
 use super::*;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -351,78 +352,7 @@ fn lists_are_split_at_commas_and_spaces() {
     );
 }
 
-#[test]
-fn the_environment_wins_over_dotenv_in_any_form() {
-    let merged = with_dotenv(
-        pairs(&[("ROSTERD_SECRET_KEY_FILE", "/key"), ("ROSTERD_LOG", "")]),
-        pairs(&[
-            ("ROSTERD_SECRET_KEY", "lost"),
-            ("ROSTERD_LOG", "debug"),
-            ("ROSTERD_AUDIENCE", "kept"),
-            ("ROSTERD_TYPO", "kept"),
-        ]),
-    );
-    assert_eq!(
-        merged,
-        pairs(&[
-            ("ROSTERD_SECRET_KEY_FILE", "/key"),
-            ("ROSTERD_LOG", ""),
-            ("ROSTERD_AUDIENCE", "kept"),
-            ("ROSTERD_TYPO", "kept"),
-        ])
-    );
-}
-
-#[test]
-fn dotenv_is_read_and_its_faults_show_no_value() {
-    let folder = std::env::temp_dir().join(format!("rosterd-dotenv-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(".env");
-    assert_eq!(dotenv(&path).unwrap(), Vars::new());
-    std::fs::write(
-        &path,
-        "# note\nROSTERD_LOG=debug\nDATABASE_URL='postgres://a:p$x#y@h/d'\n",
-    )
-    .unwrap();
-    assert_eq!(
-        dotenv(&path).unwrap(),
-        pairs(&[
-            ("ROSTERD_LOG", "debug"),
-            ("DATABASE_URL", "postgres://a:p$x#y@h/d")
-        ])
-    );
-    std::fs::write(&path, "ROSTERD_SECRET_KEY=hunter2 hunter3\n").unwrap();
-    let refusal = dotenv(&path).unwrap_err().to_string();
-    assert!(
-        refusal.contains(".env: expected lines of NAME=value"),
-        "{refusal}"
-    );
-    assert!(!refusal.contains("hunter"), "{refusal}");
-    std::fs::remove_dir_all(&folder).unwrap();
-}
-
 proptest! {
-    #[test]
-    fn a_span_reads_as_it_is_shown(seconds in 1_u64..366 * 86_400) {
-        let wanted = Duration::from_secs(seconds);
-        prop_assert_eq!(span(&values::show_span(wanted), LONGEST_SESSION).unwrap(), wanted);
-        prop_assert_eq!(span(&seconds.to_string(), LONGEST_SESSION).unwrap(), wanted);
-    }
-
-    #[test]
-    fn a_span_is_a_number_and_at_most_one_unit(text in "\\PC{0,12}") {
-        if let Ok(read) = span(&text, LONGEST_SESSION) {
-            prop_assert!(text.trim_end_matches(['s', 'm', 'h', 'd']).bytes().all(|b| b.is_ascii_digit()));
-            prop_assert!(read >= Duration::from_secs(1) && read <= LONGEST_SESSION);
-        }
-    }
-
-    #[test]
-    fn a_huge_span_is_refused_and_not_wrapped(count in 366_u64 * 86_400 + 1.., unit in "[smhd]?") {
-        let text = format!("{count}{unit}");
-        prop_assert!(span(&text, LONGEST_SESSION).is_err());
-    }
-
     #[test]
     fn no_secret_is_ever_in_a_refusal(secret in "[G-Z]{5,40}") {
         for name in ["DATABASE_URL", "ROSTERD_SECRET_KEY", "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD"] {

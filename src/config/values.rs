@@ -294,3 +294,35 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace())
         .filter(|item| !item.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+    proptest! {
+        #[test]
+        fn a_span_reads_as_it_is_shown(seconds in 1_u64..366 * 86_400) {
+            let wanted = Duration::from_secs(seconds);
+            prop_assert_eq!(span(&show_span(wanted), LONGEST).unwrap(), wanted);
+            prop_assert_eq!(span(&seconds.to_string(), LONGEST).unwrap(), wanted);
+        }
+
+        #[test]
+        fn a_span_is_a_number_and_at_most_one_unit(text in "\\PC{0,12}") {
+            if let Ok(read) = span(&text, LONGEST) {
+                prop_assert!(text.trim_end_matches(['s', 'm', 'h', 'd']).bytes().all(|b| b.is_ascii_digit()));
+                prop_assert!(read >= Duration::from_secs(1) && read <= LONGEST);
+            }
+        }
+
+        #[test]
+        fn a_huge_span_is_refused_and_not_wrapped(count in 366_u64 * 86_400 + 1.., unit in "[smhd]?") {
+            let text = format!("{count}{unit}");
+            prop_assert!(span(&text, LONGEST).is_err());
+        }
+    }
+}

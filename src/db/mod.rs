@@ -5,6 +5,7 @@ pub mod cluster;
 mod link;
 pub mod lock;
 pub mod migrate;
+mod news;
 mod touched;
 
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use crate::error::{Acted, AppError, Code, Halt};
 use link::{Link, Manager};
 
+pub use news::News;
 pub use touched::Touched;
 
 /// How to reach the database and how much of it to use.

@@ -98,7 +98,7 @@ struct PasswordChange {
 /// The caller is a session, or whoever holds the `changeToken` of a sign-in that needs a new password first. Every other
 /// session of the account ends.
 #[utoipa::path(
-    operation_id = "changePassword", tag = "auth", request_body = PasswordChange,
+    operation_id = "changePassword", tag = "auth", request_body = PasswordChange, security((), ("bearer" = [])),
     responses((status = 204, description = "Changed."))
 )]
 #[post("/api/v1/auth/change-password")]

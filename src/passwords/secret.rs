@@ -14,7 +14,11 @@ use zeroize::Zeroizing;
 /// Any text can be held, one that is too long too: [`Policy::check`](super::Policy::check) refuses it
 /// with a reason, and verifying it costs what any wrong password costs.
 #[derive(ToSchema)]
-#[schema(value_type = String, format = Password)]
+#[schema(
+    value_type = String, format = Password,
+    description = "Any Unicode, brought to normalization form C. One that is set has at least 15 characters (unless the \
+        service is configured otherwise) and at most 1024 bytes of UTF-8, and is neither common nor made of the account's own names."
+)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {

@@ -229,8 +229,14 @@ pub fn catalogue_names(tx: &mut Tx<'_>) -> Result<Vec<String>, AppError> {
 /// Reads permissions that are to be granted: sorted, each once, every one of them in the catalogue.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`.
+/// [`Code::PermissionUnknown`] pointing at each that is not, below `/permissions`; [`Code::RequestInvalid`] for more names
+/// than an answer could point at.
 pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppError> {
+    const MOST: usize = 1000;
+    if wanted.len() > MOST {
+        let detail = "at most 1000 permissions are given at once";
+        return Err(AppError::fault("/permissions", "too_many", detail));
+    }
     let mut known = store::known(tx.conn, wanted)?;
     let unknown = |(index, name): (usize, &String)| {
         (!known.contains(name)).then(|| {

@@ -116,7 +116,7 @@ impl Draft {
 #[schema(example = json!({"displayName": "Ada Lovelace", "tags": ["staff"], "expiresAtUtc": null}))]
 pub struct UserPatch {
     /// Another username; it can't be cleared.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String)]
     pub username: Patch<String>,
     /// What people call this person.
     #[schema(value_type = Option<String>)]
@@ -125,10 +125,10 @@ pub struct UserPatch {
     #[schema(value_type = Option<String>)]
     pub email: Patch<String>,
     /// Whether the address was proven to be this person's.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub email_confirmed: Patch<bool>,
     /// Another role.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String)]
     pub role: Patch<String>,
     /// All the labels that it has from then on.
     #[schema(value_type = Option<Vec<String>>)]
@@ -137,7 +137,7 @@ pub struct UserPatch {
     #[schema(value_type = Option<Object>)]
     pub attributes: Patch<Value>,
     /// Whether the password must be changed at the next sign-in.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub must_change_password: Patch<bool>,
     /// When it stops being good.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -149,7 +149,7 @@ pub struct UserPatch {
     #[schema(value_type = Option<String>)]
     pub auth_id: Patch<String>,
     /// Needs `users.disable` too.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     pub is_active: Patch<bool>,
 }
 
@@ -207,7 +207,7 @@ impl UserPatch {
                 values::foreign_name(text)
             }),
             expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| {
-                Ok(*time)
+                values::moment(*time)
             }),
             ..Changes::default()
         };
@@ -224,12 +224,22 @@ impl UserPatch {
 }
 
 impl Change {
+    /// The role that is asked for, if one is.
+    pub fn role(&self) -> Option<&str> {
+        self.set.role.as_deref()
+    }
+
     /// What it changes about this account; what it would leave as it is, is left out.
     ///
     /// # Errors
-    /// [`crate::error::Code::RequestInvalid`] when the merged attributes are too large.
+    /// [`crate::error::Code::RequestInvalid`] when the merged attributes are too large, or nothing is there to be confirmed.
     pub fn of(&self, row: &UserRow) -> Result<Changes, AppError> {
         let set = self.set.clone();
+        let has_email = set.email.as_ref().unwrap_or(&row.email).is_some();
+        if set.email_confirmed == Some(true) && !has_email {
+            let detail = "there is no address to be confirmed";
+            return Err(AppError::fault("/emailConfirmed", "no_email", detail));
+        }
         let email = set.email.filter(|email| *email != row.email);
         Ok(Changes {
             username: set.username.filter(|name| *name != row.username),

@@ -4,7 +4,7 @@
 use super::rules::authority::{self, Deed, Manager, Target};
 use super::store::{self, UserRow};
 use crate::audit::{self, Act};
-use crate::auth::{Can, Need, Standing};
+use crate::auth::{Actor, Can, Need, Standing};
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -24,28 +24,35 @@ pub enum Touches {
 pub struct Scene {
     /// The account as it is before.
     pub row: UserRow,
-    /// What the caller may, now.
-    pub standing: Standing,
     manager: Manager,
     target: Target,
 }
 
 impl Scene {
-    /// Takes the lock that the change needs, then reads the caller's authority and the account.
+    /// [`authority_now`], then [`Scene::open`].
     ///
     /// # Errors
-    /// 401 or 403 when the caller has lost what the call needs, [`Code::NotFound`] when there is no such account.
+    /// As those two.
     pub fn enter<N: Need>(
         tx: &mut Tx<'_>,
         by: &Can<N>,
         id: UserId,
         touches: Touches,
     ) -> Result<Self, AppError> {
-        match touches {
-            Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
-            Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
-        }
-        let standing = by.renew(tx)?;
+        let standing = authority_now(tx, by, touches)?;
+        Self::open(tx, by, standing, id)
+    }
+
+    /// Reads and holds the account, for a caller of this authority.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when there is no such account.
+    pub fn open(
+        tx: &mut Tx<'_>,
+        by: &Actor,
+        standing: Standing,
+        id: UserId,
+    ) -> Result<Self, AppError> {
         let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
         let target = Target {
             id,
@@ -55,10 +62,9 @@ impl Scene {
         Ok(Self {
             manager: Manager {
                 id: by.user_id(),
-                standing: standing.clone(),
+                standing,
             },
             row,
-            standing,
             target,
         })
     }
@@ -92,6 +98,23 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+/// Takes the lock that the change needs, then reads the caller's authority. What the body names is looked up between this
+/// and [`Scene::open`]: a name that is wrong is told (400) before an account that is missing (404).
+///
+/// # Errors
+/// 401 or 403 when the caller has lost what the call needs.
+pub fn authority_now<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    touches: Touches,
+) -> Result<Standing, AppError> {
+    match touches {
+        Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
+        Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
+    }
+    by.renew(tx)
 }
 
 /// The authority that an account has through its role and direct grants.

@@ -46,14 +46,14 @@ pub fn create(
 ) -> Acted<User> {
     lock::rely(tx.conn, lock::Invariant::Authority)?;
     let standing = by.renew(tx)?;
-    let role = role_at(tx, &draft.role)?;
-    let permissions = roles::service::grantable(tx, &draft.permissions)?;
     let act = || Act::new("user.create", Subject::Nothing);
-    if !permissions.is_empty() && !standing.held.has("users.managePermissions") {
+    if !draft.permissions.is_empty() && !standing.held.has("users.managePermissions") {
         let why = AppError::new(Code::PermissionRequired)
             .detail("Direct grants need users.managePermissions.");
         return Err(audit::refuse(tx, by, act(), why));
     }
+    let role = role_at(tx, &draft.role)?;
+    let permissions = roles::service::grantable(tx, &draft.permissions)?;
     let manager = Manager {
         id: by.user_id(),
         standing,
@@ -154,14 +154,16 @@ pub fn change(
     expected: &IfMatch,
 ) -> Acted<User> {
     const ACT: &str = "user.update";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
-    if change.sets_active && !scene.standing.held.has("users.disable") {
+    let standing = scene::authority_now(tx, by, Touches::Authority)?;
+    if change.sets_active && !standing.held.has("users.disable") {
         let why =
             AppError::new(Code::PermissionRequired).detail("The active state needs users.disable.");
         return Err(audit::refuse(tx, by, Act::new(ACT, Subject::User(id)), why));
     }
+    let role = change.role().map(|name| role_at(tx, name)).transpose()?;
+    let scene = Scene::open(tx, by, standing, id)?;
     let changes = change.of(&scene.row)?;
-    let deeds = deeds_of(tx, &changes, &scene.row)?;
+    let deeds = deeds_of(&changes, &scene.row, role);
     scene.permit(tx, by, ACT, &deeds, expected)?;
     end_what_ends(tx, by, &scene.row, &changes)?;
     apply(tx, by, ACT, &scene.row, &changes)
@@ -318,10 +320,11 @@ fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
     Ok(role.standing(&[]))
 }
 
-fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Deed>, AppError> {
+/// What the changes amount to; `role` is the authority that comes with the role that was asked for.
+fn deeds_of(changes: &Changes, row: &UserRow, role: Option<Standing>) -> Vec<Deed> {
     let mut deeds = vec![Deed::Edit];
-    if let Some(role) = &changes.role {
-        deeds.push(Deed::SetRole(role_at(tx, role)?));
+    if changes.role.is_some() {
+        deeds.extend(role.map(Deed::SetRole));
     }
     if let Some(active) = changes.is_active {
         deeds.push(Deed::SetActive(active));
@@ -336,7 +339,7 @@ fn deeds_of(tx: &mut Tx<'_>, changes: &Changes, row: &UserRow) -> Result<Vec<Dee
     if hands_over {
         deeds.push(Deed::TakeOver);
     }
-    Ok(deeds)
+    deeds
 }
 
 /// Sessions end when the account does; those of an account that had expired stay ended when it gets more time.

@@ -1,12 +1,19 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod authority;
 mod browser_apps;
 mod check;
 mod cluster;
+mod openapi;
+mod password_change;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
+mod roles_reading;
+mod sign_in;
+mod spa;
+mod structure;
 mod support;
 mod users;

@@ -1,6 +1,7 @@
 //! What is revoked stays revoked, although callers are known from memory: at once where it was revoked, soon elsewhere, and
 //! also when the news do not come through.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -217,12 +218,14 @@ fn a_thousand_revocations_through_three_replicas() {
     }
     delays.sort_unstable();
     let at = |share: usize| delays[(delays.len() - 1) * share / 1000];
-    println!(
+    writeln!(
+        std::io::stdout(),
         "accepted elsewhere for: p50 {:?}, p99 {:?}, p99.9 {:?}",
         at(500),
         at(990),
         at(999)
-    );
+    )
+    .unwrap();
 }
 
 /// The server process that tells this replica the news.

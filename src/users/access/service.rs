@@ -10,7 +10,7 @@ use crate::sessions::Ending;
 use crate::users::User;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
-use crate::users::scene::{Scene, Touches};
+use crate::users::scene::{self, Scene, Touches};
 use crate::users::service::apply;
 use crate::users::store::Changes;
 
@@ -27,8 +27,9 @@ pub fn replace_permissions(
     expected: &IfMatch,
 ) -> Acted<User> {
     const ACT: &str = "user.permissions.replace";
-    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    let standing = scene::authority_now(tx, by, Touches::Authority)?;
     let permissions = roles::service::grantable(tx, wanted)?;
+    let scene = Scene::open(tx, by, standing, id)?;
     let had = &scene.row.permissions;
     let added: Vec<String> = permissions
         .iter()

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::audit::{self, Act, Subject};
-use crate::auth::{Actor, Can, Need, needs};
+use crate::auth::{self, Actor, Can, Need, needs};
 use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -60,6 +60,7 @@ pub fn remove_password(
 /// as it was at `password_version`; a password that was changed meanwhile wins.
 ///
 /// # Errors
+/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended meanwhile,
 /// [`Code::AuthInvalidCredentials`] when the proof is out of date.
 pub fn set_own_password(
     tx: &mut Tx<'_>,
@@ -69,8 +70,12 @@ pub fn set_own_password(
     password: &PasswordHash,
 ) -> Acted<()> {
     let row = store::hold(tx.conn, id)?
-        .filter(|row| row.password_version == password_version && row.deleted_at.is_none())
-        .ok_or(Code::AuthInvalidCredentials)?;
+        .filter(|row| life::is_alive(row, tx.now))
+        .ok_or(Code::AuthTokenInvalid)?;
+    auth::service::standing_now(tx, by)?;
+    if row.password_version != password_version {
+        return Err(Code::AuthInvalidCredentials.into());
+    }
     let changes = Changes {
         password_hash: Some(Some(password.as_str().to_owned())),
         must_change_password: Some(false),

@@ -40,7 +40,10 @@ struct ListParams {
     /// Only deleted accounts; without it only those that are not.
     deleted: Option<bool>,
     /// `createdAtUtc`, `username` or `lastLoginAtUtc`; a `-` before it: descending.
-    #[param(default = "-createdAtUtc")]
+    #[param(
+        default = "-createdAtUtc",
+        pattern = "^-?(createdAtUtc|username|lastLoginAtUtc)$"
+    )]
     sort: Option<String>,
     /// How many on a page.
     #[param(minimum = 1, maximum = 200, default = 50)]

@@ -17,7 +17,8 @@ use crate::users::store::{self, Changes};
 /// Deletes an account: it can't sign in, keeps its name, and can be restored.
 ///
 /// # Errors
-/// [`Code::NotFound`]; the refusals of the rules of authority; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`].
+/// [`Code::NotFound`](crate::error::Code::NotFound); the refusals of the rules of authority; 412;
+/// [`Code::LastSuperAdmin`](crate::error::Code::LastSuperAdmin).
 pub fn delete(
     tx: &mut Tx<'_>,
     by: &Can<needs::DeleteUsers>,

@@ -93,10 +93,13 @@ pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> 
         Deed::SetRole(role) => ranks_above(role.rank),
         _ => true,
     });
-    if !ranks_above(target.standing.rank) || !ranks_after {
+    let hands_over = deeds.iter().any(|deed| matches!(deed, Deed::TakeOver));
+    let covers = by.standing.held.covers(&target.standing.held);
+    if !ranks_above(target.standing.rank) || !ranks_after || (hands_over && !covers) {
         return Err(Denied::Rank);
     }
-    deeds.iter().try_for_each(|deed| is_held(by, target, deed))
+    let mine = &by.standing.held;
+    deeds.iter().try_for_each(|deed| is_held(mine, deed))
 }
 
 /// Whether `by` may make an account of this role with these permissions.
@@ -154,12 +157,10 @@ fn is_for_super_admins(target: &Target, deed: &Deed) -> bool {
     }
 }
 
-fn is_held(by: &Manager, target: &Target, deed: &Deed) -> Result<(), Denied> {
-    let mine = &by.standing.held;
+fn is_held(mine: &Held, deed: &Deed) -> Result<(), Denied> {
     match deed {
         Deed::SetRole(role) => holds_all(mine, &role.held),
         Deed::Grant(added) => holds(mine, added),
-        Deed::TakeOver if !mine.covers(&target.standing.held) => Err(Denied::Rank),
         _ => Ok(()),
     }
 }

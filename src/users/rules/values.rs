@@ -1,5 +1,6 @@
 //! The values of an account, each parsed once into a type that can't hold a wrong one.
 
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde_json::Value;
 
 /// Why a value is not one: a stable code and a sentence for a person.
@@ -214,6 +215,19 @@ pub fn foreign_name(text: &str) -> Result<String, BadValue> {
             "control characters are not accepted",
         )),
         _ => Ok(text.trim().to_owned()),
+    }
+}
+
+/// A moment that the database stores and every reader of RFC 3339 understands: in the years 1970 to 9999, in whole
+/// microseconds.
+///
+/// # Errors
+/// `out_of_range`.
+pub fn moment(at: DateTime<Utc>) -> Result<DateTime<Utc>, BadValue> {
+    if (1970..=9999).contains(&at.year()) {
+        Ok(at.trunc_subsecs(6))
+    } else {
+        Err(bad("out_of_range", "a time is in the years 1970 to 9999"))
     }
 }
 

@@ -41,6 +41,13 @@ pub struct User {
     pub username: String,
 }
 
+impl User {
+    /// Where it is, and what is below it: `user.at("")`, `user.at("/status")`.
+    pub fn at(&self, below: &str) -> String {
+        format!("/api/v1/users/{}{below}", self.id)
+    }
+}
+
 /// The service, with a schema of its own.
 pub struct TestApp {
     /// `http://127.0.0.1:port`.
@@ -206,6 +213,16 @@ impl TestApp {
     /// Runs SQL in the test's schema.
     pub fn execute(&self, sql: &str) {
         self.sql().batch_execute(sql).unwrap();
+    }
+
+    /// Adds a role of one's own straight to the database.
+    pub fn role(&self, name: &str, rank: i32, permissions: &[&str]) {
+        diesel::sql_query("INSERT INTO roles (name, rank, permissions) VALUES ($1, $2, $3)")
+            .bind::<diesel::sql_types::Text, _>(name)
+            .bind::<diesel::sql_types::Integer, _>(rank)
+            .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(permissions)
+            .execute(&mut self.sql())
+            .unwrap();
     }
 
     /// One text that SQL gives.

@@ -2,12 +2,16 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod browser;
 mod call;
 mod database;
+mod operations;
+pub mod proxy;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
 pub use database::Schema;
+pub use operations::{Operation, document, operations};
 
 /// Asks until it is so; for what other processes are told of, and not in which time.
 #[track_caller]

@@ -1,14 +1,16 @@
 //! The API document, made from the annotated handlers, and the page that shows it. Nothing is listed here that is listed
-//! at a handler: what every operation has in common is added to all of them.
+//! at a handler: what operations have by their nature is added to all of them.
+
+mod nature;
+mod schemas;
 
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::Components;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, Content, Ref, RefOr, Response, ResponseBuilder, Responses};
 use utoipa_actix_web::AppExt;
 
 use crate::app::{self, State};
@@ -49,21 +51,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .bearer_format("JWT")
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    components
-        .responses
-        .insert("Problem".to_owned(), RefOr::T(problem()));
-    for (path, item) in &mut document.paths.paths {
-        let operations = [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.patch,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            add_failures(path, operation);
-        }
-    }
+    nature::complete(&mut document.paths, components);
+    schemas::complete(&mut document);
     document
 }
 
@@ -114,40 +103,4 @@ async fn page(file: web::Path<String>) -> HttpResponse {
         _ => HttpResponse::NotFound().finish(),
     };
     std::future::ready(answer).await
-}
-
-/// How every failure is answered.
-fn problem() -> Response {
-    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
-    content.example = None;
-    ResponseBuilder::new()
-        .description("A problem (RFC 9457); `code` says which.")
-        .content("application/problem+json", content)
-        .build()
-}
-
-/// The failures that an operation can have by its nature: a body can be wrong, an id unknown, a caller not permitted.
-fn add_failures(path: &str, operation: &mut Operation) {
-    let is_public = operation.security.is_some();
-    let takes_input = operation.request_body.is_some() || operation.parameters.is_some();
-    let mut statuses = vec!["429", "500", "503"];
-    if !is_public {
-        statuses.extend(["401", "403"]);
-    }
-    if takes_input {
-        statuses.push("400");
-    }
-    if operation.request_body.is_some() {
-        statuses.extend(["401", "403", "408", "409", "413", "415"]);
-    }
-    if path.contains('{') {
-        statuses.extend(["404", "409", "412"]);
-    }
-    let responses: &mut Responses = &mut operation.responses;
-    for status in statuses {
-        responses
-            .responses
-            .entry(status.to_owned())
-            .or_insert_with(|| RefOr::Ref(Ref::from_response_name("Problem")));
-    }
 }
