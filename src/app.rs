@@ -14,7 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
-use crate::config::{Config, ConfigError, TokenPage};
+use crate::config::{Config, ConfigError, Registration, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::AppError;
 use crate::http::{Cursors, Envelope, Settings, fallback};
@@ -24,7 +24,9 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
-use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
+use crate::{
+    health, invites, me, openapi, registration, replies, reset_links, roles, sessions, users,
+};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -45,6 +47,10 @@ pub struct App {
     pub means: Arc<Means>,
     /// Where reset links lead.
     pub reset_page: TokenPage,
+    /// Where invites lead.
+    pub invite_page: TokenPage,
+    /// Who may register.
+    pub registration: Registration,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
     /// The origins whose pages may use the refresh cookie: our own and those of `ROSTERD_CORS_ORIGINS`.
@@ -65,6 +71,8 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(users::routes)
         .configure(reset_links::routes)
         .configure(roles::routes)
+        .configure(invites::routes)
+        .configure(registration::routes)
         .configure(health::routes);
 }
 
@@ -109,6 +117,8 @@ impl App {
                 .collect(),
             means: Arc::new(means),
             reset_page: config.reset_page.clone(),
+            invite_page: config.invite_page.clone(),
+            registration: config.registration,
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
             metrics: metrics(&db)?,
@@ -186,6 +196,7 @@ pub async fn keep_house(db: &Db) -> Result<(), AppError> {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
+        invites::service::forget_old(tx)?;
         Ok(())
     })
     .await

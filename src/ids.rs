@@ -75,6 +75,8 @@ ids! {
     TokenId;
     /// A service client.
     ClientId;
+    /// An invite.
+    InviteId;
     /// A line of the audit log.
     EventId;
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
 use crate::db::Tx;
-use crate::error::{AppError, Halt};
+use crate::error::{AppError, Code, Halt, Kind};
 use crate::http::TraceId;
-use crate::ids::{EventId, SessionId, UserId};
+use crate::ids::{EventId, InviteId, SessionId, UserId};
 
 /// What an act was done to.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub enum Subject {
     Role(String),
     /// A permission in the catalogue, by name.
     Permission(String),
+    /// An invite.
+    Invite(InviteId),
     /// A signing key, by its `kid`.
     SigningKey(String),
     /// Nothing in particular, or nothing that exists.
@@ -33,6 +35,7 @@ impl Subject {
             Self::Session(_) => "session",
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
+            Self::Invite(_) => "invite",
             Self::SigningKey(_) => "signingKey",
             Self::Nothing => return None,
         })
@@ -42,6 +45,7 @@ impl Subject {
         Some(match self {
             Self::User(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
+            Self::Invite(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })
@@ -114,6 +118,22 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
         Ok(()) => Halt::Commit(why),
         Err(error) => Halt::RollBack(error),
     }
+}
+
+/// [`refuse`] when `why` is that the caller may not; any other failure just fails.
+pub fn fail(tx: &mut Tx<'_>, by: &Actor, act: impl FnOnce() -> Act, why: AppError) -> Halt {
+    match why.code().kind() {
+        Kind::Forbidden => refuse(tx, by, act(), why),
+        _ => Halt::RollBack(why),
+    }
+}
+
+/// Records that `by` was refused this, where the answer must not tell.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_refused(tx: &mut Tx<'_>, by: &Actor, act: Act, why: Code) -> Result<(), AppError> {
+    write(tx, by, act, Some(why.as_str()))
 }
 
 /// Removes every word about this person; the rows, with their ids, stay.

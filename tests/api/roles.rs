@@ -1,11 +1,8 @@
 //! Custom roles over HTTP: making, changing, renaming and deleting them, and what nobody may do with them.
 
-use std::sync::Barrier;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestApp, eventually};
+use crate::support::{Answer, PASSWORD, TestApp, eventually, race};
 
 fn editor() -> Value {
     json!({"name": "Editor", "rank": 20, "permissions": ["users.read"], "description": "Keeps the texts"})
@@ -549,26 +546,6 @@ fn conditions_and_retries_hold_for_roles() {
         7,
         "{racers:?}"
     );
-}
-
-/// What so many callers got who went off at once.
-fn race<T: Send>(callers: i32, call: impl Fn(i32) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(usize::try_from(callers).unwrap());
-    thread::scope(|scope| {
-        let racers: Vec<_> = (0..callers)
-            .map(|racer| {
-                let (barrier, call) = (&barrier, &call);
-                scope.spawn(move || {
-                    barrier.wait();
-                    call(racer)
-                })
-            })
-            .collect();
-        racers
-            .into_iter()
-            .map(|racer| racer.join().unwrap())
-            .collect()
-    })
 }
 
 #[test]

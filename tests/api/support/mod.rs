@@ -24,3 +24,23 @@ pub fn eventually(mut so: impl FnMut() -> bool) {
     }
     panic!("it never came to be so");
 }
+
+/// What so many callers got who went off at once.
+pub fn race<T: Send>(callers: i32, call: impl Fn(i32) -> T + Sync) -> Vec<T> {
+    let barrier = std::sync::Barrier::new(usize::try_from(callers).unwrap());
+    std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..callers)
+            .map(|racer| {
+                let (barrier, call) = (&barrier, &call);
+                scope.spawn(move || {
+                    barrier.wait();
+                    call(racer)
+                })
+            })
+            .collect();
+        racers
+            .into_iter()
+            .map(|racer| racer.join().unwrap())
+            .collect()
+    })
+}
