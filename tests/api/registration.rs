@@ -191,7 +191,7 @@ fn an_invite_is_worth_what_its_maker_may_give_now() {
     let set = |change: &str| {
         app.execute(&format!(
             "UPDATE users SET {change} WHERE id = '{maker_id}'"
-        ))
+        ));
     };
     let without = |lost: &str| {
         format!(
@@ -303,7 +303,7 @@ fn f12_nothing_that_is_sent_makes_more_of_an_invite_than_it_is() {
         id.as_str().unwrap(),
         session["accessToken"].as_str().unwrap(),
         session["refreshToken"].as_str().unwrap(),
-        &bound[..bound.len() - 1],
+        bound.strip_suffix(|_: char| true).unwrap(),
         &format!("{bound}A"),
         &bound.to_uppercase(),
         &bound.replace("rst_inv_", "rst_rst_"),
@@ -410,19 +410,14 @@ fn an_invite_that_is_revoked_while_it_is_used_is_used_before_or_not_at_all() {
         let (maker, by) = app.someone("Admin", &[]);
         let token = invite(&app, &by, &json!({"maxUses": 9}));
         let name = format!("user{round}");
-        let end = || match round % 2 {
-            0 => app
-                .delete(&format!("/api/v1/invites/{token}"))
-                .by(&root)
-                .send()
-                .expect(204),
-            _ => {
+        let end = || {
+            if round % 2 == 0 {
+                let path = format!("/api/v1/invites/{token}");
+                app.delete(&path).by(&root).send().expect(204)
+            } else {
+                let path = format!("/api/v1/users/{}/status", maker.id);
                 let off = json!({"isActive": false});
-                app.post(&format!("/api/v1/users/{}/status", maker.id))
-                    .by(&root)
-                    .json(&off)
-                    .send()
-                    .expect(200)
+                app.post(&path).by(&root).json(&off).send().expect(200)
             }
         };
         let body = with(plain(&name), "inviteToken", token.clone());
@@ -494,7 +489,7 @@ fn d02_a_taken_address_is_answered_as_a_free_one() {
     let admin = app.super_admin();
     app.user("owner", "Admin", &[]);
     app.execute("UPDATE users SET email = 'Owner@example.org', email_confirmed = true WHERE username = 'owner'");
-    let invited = |app: &TestApp| invite(app, &admin, &json!({"role": "Admin"}));
+    let fresh = |app: &TestApp| invite(app, &admin, &json!({"role": "Admin"}));
     let body = |name: &str, email: &str| with(plain(name), "email", email);
 
     let free = register(&app, &body("ada", "ada@example.org")).expect(201);
@@ -527,13 +522,13 @@ fn d02_a_taken_address_is_answered_as_a_free_one() {
     register(&app, &body("ada", "new@example.org")).expect_problem(409, "user_username_conflict");
     // Nor does an invite tell: it is used up either way.
     for email in ["owner@example.org", "cyd@example.org"] {
-        let token = invited(&app);
+        let invite = fresh(&app);
         register(
             &app,
-            &with(body("cyd", email), "inviteToken", token.clone()),
+            &with(body("cyd", email), "inviteToken", invite.clone()),
         )
         .expect(201);
-        let again = with(body("dan", "dan@example.org"), "inviteToken", token);
+        let again = with(body("dan", "dan@example.org"), "inviteToken", invite);
         register(&app, &again).expect_problem(403, "invite_exhausted");
     }
     let told = "SELECT count(*) FROM audit_events JOIN users ON subject_id = users.id::text \
@@ -584,7 +579,7 @@ fn f16_guessed_tokens_all_get_one_answer() {
     let app = by_invite();
     let answers: Vec<Answer> = (0..20)
         .map(|guess| {
-            let token = format!("rst_inv_{:0>43}", guess);
+            let token = format!("rst_inv_{guess:0>43}");
             register(&app, &with(plain("ada"), "inviteToken", token))
                 .expect_problem(403, "invite_invalid")
         })
