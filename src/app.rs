@@ -1,8 +1,9 @@
 //! The whole service: its shared state, the list of its slices, and how it starts, serves and ends.
 
+use std::error::Error;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use actix_cors::Cors;
@@ -16,7 +17,7 @@ use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
 use crate::config::{Config, ConfigError, Registration, TokenPage};
 use crate::db::{Db, DbOptions};
-use crate::error::AppError;
+use crate::error::{AppError, Code};
 use crate::http::{Cursors, Envelope, Settings, fallback};
 use crate::metrics::Metrics;
 use crate::passwords::{HashParams, Hasher, HasherOptions, Passwords, Policy};
@@ -57,7 +58,8 @@ pub struct App {
     pub origins: Vec<String>,
     /// What Prometheus can ask.
     pub metrics: Metrics,
-    /// Whether new requests are welcome: no longer once the end has begun.
+    /// Whether new requests are welcome: no longer once the end has begun. Then `/readyz` says so, and every answer ends
+    /// its connection.
     pub is_open: Arc<AtomicBool>,
     /// The API document, written out.
     pub document: Arc<str>,
@@ -105,6 +107,7 @@ impl App {
                 max: delta(config.session_max),
                 remember_idle: delta(config.session_remember_idle),
                 remember_max: delta(config.session_remember_max),
+                most: config.max_sessions,
             },
         };
         Ok(Self {
@@ -138,12 +141,14 @@ impl App {
             Ok(keys) => issuer.set_keys(keys),
             Err(error) => tracing::error!(?error, "the signing keys can't be read"),
         };
-        auth::listen(url.to_owned(), Arc::downgrade(&self.memory), reload)
-    }
-
-    /// Says that the end has begun: `/readyz` is 503 from now on.
-    pub fn close(&self) {
-        self.is_open.store(false, Ordering::Relaxed);
+        let db = self.db.clone();
+        db.heard();
+        auth::listen(
+            url.to_owned(),
+            Arc::downgrade(&self.memory),
+            reload,
+            move || db.heard(),
+        )
     }
 }
 
@@ -159,6 +164,7 @@ pub fn serve(
     let envelope = Envelope::new(Settings {
         trusted_proxies: config.trusted_proxies.clone(),
         observer: Some(Arc::new(app.metrics.clone())),
+        is_open: Arc::clone(&app.is_open),
     });
     let state = State::new(app);
     let document = Arc::new(openapi::document());
@@ -191,15 +197,14 @@ pub fn serve(
 ///
 /// # Errors
 /// When the database fails; the next time it is tried again.
-pub async fn keep_house(db: &Db) -> Result<(), AppError> {
-    db.write(|tx| {
+pub fn keep_house(db: &Db) -> Result<(), AppError> {
+    db.write_now(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         invites::service::forget_old(tx)?;
         Ok(())
     })
-    .await
 }
 
 /// Why the service does not start, in one line.
@@ -209,7 +214,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The database, or something in it.
-    #[error("{0:?}")]
+    #[error("{}", in_one_line(.0))]
     App(#[from] AppError),
     /// The machine.
     #[error("{0}: {1}")]
@@ -220,6 +225,15 @@ pub enum StartError {
     /// Anything else that is told in one line.
     #[error("{0}")]
     Other(String),
+}
+
+/// For the operator, who may see the cause of what callers are told nothing of; libpq's messages have several lines.
+fn in_one_line(error: &AppError) -> String {
+    let told = match (error.code(), error.source()) {
+        (Code::Internal, Some(cause)) => cause.to_string(),
+        _ => format!("{error:?}"),
+    };
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The pool of connections that the settings ask for.

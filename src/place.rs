@@ -1,7 +1,7 @@
 //! Where the service's data is: the database that `DATABASE_URL` names, or the private cluster, each with its secret key.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::app::StartError;
 use crate::config::{Config, ConfigError};
 use crate::db::cluster::{Cluster, Mode, Options, default_data_dir, is_root};
-use crate::db::migrate;
-use crate::error::AppError;
+use crate::db::migrate::{self, Plan};
+use crate::error::{AppError, Code};
 use crate::secrets;
 
 /// A database that can be connected to, and what its secrets are encrypted under.
@@ -93,12 +93,18 @@ impl Place {
     ///
     /// # Errors
     /// A migration that fails; a schema that is behind while `ROSTERD_MIGRATE` is off.
-    pub fn migrate(&self, config: &Config, progress: &dyn Fn(&str)) -> Result<(), StartError> {
+    pub fn fit(&self, config: &Config, progress: &dyn Fn(&str)) -> Result<(), StartError> {
+        let plan = self.plan()?;
+        if !plan.unknown.is_empty() {
+            tracing::warn!(
+                unknown = plan.unknown.len(),
+                "the database schema is of a later release of rosterd"
+            );
+        }
         if config.migrate {
-            migrate::run(&self.url, progress)?;
+            self.migrate(progress)?;
             return Ok(());
         }
-        let plan = migrate::plan(&mut migrate::open(&self.url)?)?;
         if plan.pending.is_empty() {
             return Ok(());
         }
@@ -107,6 +113,33 @@ impl Place {
             plan.pending.len()
         );
         Err(ConfigError::new("ROSTERD_MIGRATE", wrong).into())
+    }
+
+    /// Where the schema stands.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub fn plan(&self) -> Result<Plan, StartError> {
+        let plan = migrate::open(&self.url).and_then(|mut conn| migrate::plan(&mut conn));
+        plan.map_err(|error| self.told(error))
+    }
+
+    /// Brings the schema up to date; the names of the steps that were missing.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub fn migrate(&self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StartError> {
+        migrate::run(&self.url, progress).map_err(|error| self.told(error))
+    }
+
+    /// A database that can't be had is the business of whoever wrote `DATABASE_URL`.
+    fn told(&self, error: AppError) -> StartError {
+        match error.detail_text() {
+            Some(why) if error.code() == Code::DatabaseUnavailable && !self.is_private() => {
+                ConfigError::new("DATABASE_URL", why.to_owned()).into()
+            }
+            _ => error.into(),
+        }
     }
 
     /// Leaves it; the private cluster is stopped unless somebody else uses it.
@@ -125,30 +158,48 @@ fn no_key() -> ConfigError {
     ConfigError::new("ROSTERD_SECRET_KEY", "is needed with DATABASE_URL")
 }
 
-/// The key in this file, which is made with mode 600 when it is not there.
+/// The key in this file, which is made when it is not there: of all who make it at once one wins, and nobody ever sees
+/// half a key.
 fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
     let failed = |error| StartError::Io("the secret key of the private cluster", error);
-    let fresh = Zeroizing::new(secrets::random::<32>()?);
-    let mut new = OpenOptions::new();
-    match new.write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let text = Zeroizing::new(hex::encode(*fresh));
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
-            Ok(fresh)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-            let mut key = Zeroizing::new([0; 32]);
-            hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
-                AppError::internal(format!(
-                    "{} is not a key of 64 hexadecimal digits",
-                    path.display()
-                ))
-            })?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
+    if let Some(key) = read_key(path)? {
+        return Ok(key);
     }
+    let fresh = Zeroizing::new(secrets::random::<32>()?);
+    let draft = path.with_extension(std::process::id().to_string());
+    let kept = write_key(&draft, &fresh).and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    match kept {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => removed.map_err(failed)?,
+    }
+    read_key(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))
+}
+
+/// In a file of mode 600 that is not there yet.
+fn write_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {
+    let text = Zeroizing::new(hex::encode(key));
+    let mut new = OpenOptions::new();
+    let mut file = new.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(StartError::Io(
+                "the secret key of the private cluster",
+                error,
+            ));
+        }
+    };
+    let mut key = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
+        let path = path.display();
+        StartError::Other(format!("{path} is not a key of 64 hexadecimal digits"))
+    })?;
+    Ok(Some(key))
 }

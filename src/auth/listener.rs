@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(15);
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Listens on a connection of its own until `memory` is gone; `on_keys` is told when the signing keys changed, and after
-/// each gap in the news.
+/// each gap in the news, `on_answer` whenever the database has answered, which it does all the time.
 ///
 /// # Errors
 /// When the thread can't be started.
@@ -22,13 +22,14 @@ pub fn listen(
     url: String,
     memory: Weak<Memory>,
     on_keys: impl Fn() + Send + 'static,
+    on_answer: impl Fn() + Send + 'static,
 ) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("listener".to_owned())
         .stack_size(256 * 1024)
         .spawn(move || {
             while memory.strong_count() > 0 {
-                if let Err(error) = hear(&url, &memory, &on_keys) {
+                if let Err(error) = hear(&url, &memory, &on_keys, &on_answer) {
                     tracing::debug!(
                         ?error,
                         "no news from the database; answers come from the database itself"
@@ -43,8 +44,14 @@ pub fn listen(
     Ok(())
 }
 
-fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), AppError> {
+fn hear(
+    url: &str,
+    memory: &Weak<Memory>,
+    on_keys: &impl Fn(),
+    on_answer: &impl Fn(),
+) -> Result<(), AppError> {
     let mut news = News::open(url)?;
+    on_answer();
     if let Some(memory) = memory.upgrade() {
         memory.lost_touch();
     }
@@ -52,6 +59,7 @@ fn hear(url: &str, memory: &Weak<Memory>, on_keys: &impl Fn()) -> Result<(), App
     loop {
         let asked = Instant::now();
         let heard = news.ask()?;
+        on_answer();
         let Some(memory) = memory.upgrade() else {
             return Ok(());
         };

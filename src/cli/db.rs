@@ -6,7 +6,6 @@ use super::{print, tell};
 use crate::app::StartError;
 use crate::config::Config;
 use crate::db::cluster::Mode;
-use crate::db::migrate;
 use crate::place::Place;
 
 #[derive(Subcommand)]
@@ -24,9 +23,9 @@ pub fn run(config: &Config, command: &Command) -> Result<(), StartError> {
     let Command::Migrate { plan } = command;
     let mut place = Place::open(config, Mode::Existing, &tell)?;
     let done = if *plan {
-        migrate::plan(&mut migrate::open(place.url())?)?.pending
+        place.plan()?.pending
     } else {
-        migrate::run(place.url(), &tell)?
+        place.migrate(&tell)?
     };
     for name in &done {
         print(&format!("{name}\n"))?;

@@ -56,7 +56,7 @@ pub fn run() -> ExitCode {
         command => Config::from_env()
             .map_err(StartError::from)
             .and_then(|config| match command {
-                Command::Serve => serve::run(&config),
+                Command::Serve => serve::run(config),
                 Command::Passwd(arguments) => passwd::run(&config, &arguments),
                 Command::Db(command) => db::run(&config, &command),
                 Command::Health => health::run(&config),

@@ -79,7 +79,7 @@ settings! {
     }
     "Browser apps" {
         cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
-            "The origins whose pages may call, exact and separated by commas, such as https://app.example.org.";
+            "The origins whose pages may call: exact, with their scheme, separated by commas.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),
@@ -148,7 +148,9 @@ settings! {
             "The threads that answer requests; auto: one for each core.";
         drain: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
             "How long open requests may take to end after SIGTERM, in seconds.";
-        log: String = Plain "ROSTERD_LOG", "info", log_directives,
+        drain_delay: Duration = Plain "ROSTERD_DRAIN_DELAY_SECONDS", "1", seconds,
+            "How long requests are still accepted before that, while /readyz says 503 and load balancers notice, in seconds.";
+        log: String = Plain "ROSTERD_LOG", "info,actix_server=warn", log_directives,
             "What is logged: a level, or directives such as info,rosterd=debug.";
         log_format: LogFormat = Plain "ROSTERD_LOG_FORMAT", "auto", log_format,
             "How log lines are written: json, text, or auto for text on a terminal and JSON elsewhere.";
@@ -181,7 +183,7 @@ impl Config {
         let mut config = Self::read(&Source::collect(VARIABLES, vars, read_file)?)?;
         config.check()?;
         if config.public_url.is_empty() {
-            config.public_url = format!("http://{}", config.addr);
+            config.public_url = plain_url(config.addr);
         }
         config
             .reset_page
@@ -191,6 +193,16 @@ impl Config {
             .or_under(&config.public_url, "register?invite");
         config.warnings = config.concerns();
         Ok(config)
+    }
+
+    /// The same settings for a service that listens on `addr`: on the port that the system chose where 0 was asked for.
+    #[must_use]
+    pub fn on(mut self, addr: SocketAddr) -> Self {
+        if self.public_url == plain_url(self.addr) {
+            self.public_url = plain_url(addr);
+        }
+        self.addr = addr;
+        self
     }
 
     /// The name and password of the first `SuperAdmin`, if they are set.
@@ -260,6 +272,10 @@ impl Config {
 #[must_use]
 pub fn env_example() -> String {
     variable::example(VARIABLES)
+}
+
+fn plain_url(addr: SocketAddr) -> String {
+    format!("http://{addr}")
 }
 
 fn cores() -> usize {

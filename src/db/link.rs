@@ -1,5 +1,7 @@
 //! One connection of the pool: how it is opened, and when it is thrown away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{Connection, SimpleConnection};
@@ -10,16 +12,18 @@ use diesel::r2d2::R2D2Connection;
 pub struct Link {
     /// The connection.
     pub pg: PgConnection,
+    /// Whether the present use is past the point at which it could be begun anew on another connection.
+    pub is_committing: bool,
     /// Not to be used again: the server said that it is going away, or takes no writes.
-    pub doomed: bool,
-    /// Whether the present use has begun its work, so that it can't be silently begun anew on another connection.
-    pub began: bool,
+    is_doomed: bool,
+    generation: u64,
 }
 
-/// Opens connections for the pool.
+/// Opens connections, and knows which of them are from before the last time that the database went away.
 pub struct Manager {
     url: String,
     prelude: String,
+    generation: AtomicU64,
 }
 
 impl Manager {
@@ -31,23 +35,53 @@ impl Manager {
                  SET TimeZone = 'UTC'; SET client_min_messages = warning",
                 statement.as_millis()
             ),
+            generation: AtomicU64::new(0),
         }
     }
-}
 
-impl r2d2::ManageConnection for Manager {
-    type Connection = Link;
-    type Error = diesel::r2d2::Error;
-
-    fn connect(&self) -> Result<Link, Self::Error> {
+    /// Opens a connection.
+    pub fn open(&self) -> Result<PgConnection, diesel::r2d2::Error> {
         let mut pg =
             PgConnection::establish(&self.url).map_err(diesel::r2d2::Error::ConnectionError)?;
         pg.batch_execute(&self.prelude)
             .map_err(diesel::r2d2::Error::QueryError)?;
+        Ok(pg)
+    }
+
+    /// Sees to it that this connection is not used again, nor any that was opened before it failed: they go to the same
+    /// server that is gone, or takes no writes.
+    pub fn doom(&self, link: &mut Link) {
+        link.is_doomed = true;
+        // Where another one of the same generation has failed before, there is nothing to do.
+        let _ = self.generation.compare_exchange(
+            link.generation,
+            link.generation + 1,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Whether the connection is worth a try.
+    pub fn is_fresh(&self, link: &mut Link) -> bool {
+        link.is_doomed |= link.generation != self.generation.load(Ordering::Relaxed);
+        !link.is_doomed
+    }
+}
+
+/// The pool's view of a manager that others use as well.
+pub struct Opener(pub Arc<Manager>);
+
+impl r2d2::ManageConnection for Opener {
+    type Connection = Link;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Link, Self::Error> {
+        let generation = self.0.generation.load(Ordering::Relaxed);
         Ok(Link {
-            pg,
-            doomed: false,
-            began: false,
+            pg: self.0.open()?,
+            is_committing: false,
+            is_doomed: false,
+            generation,
         })
     }
 
@@ -56,13 +90,13 @@ impl r2d2::ManageConnection for Manager {
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {
-        link.doomed || std::thread::panicking() || link.pg.is_broken()
+        link.is_doomed || std::thread::panicking() || link.pg.is_broken()
     }
 }
 
 /// Adds what keeps a thread from waiting for a server that is gone without a word (libpq, "Parameter Key Words");
 /// what the operator's own string says stays.
-fn with_deadlines(url: &str) -> String {
+pub(super) fn with_deadlines(url: &str) -> String {
     const DEADLINES: [(&str, &str); 6] = [
         ("connect_timeout", "3"),
         ("tcp_user_timeout", "10000"),

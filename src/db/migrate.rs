@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{Connection, RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::link::with_deadlines;
 use crate::error::{AppError, Code};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -29,12 +31,7 @@ pub fn plan(conn: &mut PgConnection) -> Result<Plan, AppError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
         MIGRATIONS.migrations().map_err(AppError::internal)?;
-    let applied: Vec<String> = conn
-        .applied_migrations()
-        .map_err(failed)?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let applied = applied(conn)?;
     let pending = known
         .iter()
         .filter(|migration| !applied.contains(&migration.name().version().to_string()))
@@ -90,26 +87,30 @@ pub fn apply(conn: &mut PgConnection) -> Result<(), AppError> {
 /// Opens a connection of its own, outside the pool.
 ///
 /// # Errors
-/// [`Code::DatabaseUnavailable`] when there is none to be had.
+/// [`Code::DatabaseUnavailable`] when there is none to be had; its detail is libpq's reason, in one line.
 pub fn open(url: &str) -> Result<PgConnection, AppError> {
-    PgConnection::establish(url).map_err(|cause| {
-        AppError::new(Code::DatabaseUnavailable)
-            .detail(
-                cause
-                    .to_string()
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-            )
-            .caused_by(cause)
+    PgConnection::establish(&with_deadlines(url)).map_err(|cause| {
+        let said = cause.to_string();
+        let reason = said.lines().next().unwrap_or_default().to_owned();
+        AppError::new(Code::DatabaseUnavailable).detail(reason)
     })
+}
+
+/// The versions that the database has; none where nothing was ever applied. Diesel's own way to ask would first make
+/// its table, which a user who may only read and write can't.
+fn applied(conn: &mut PgConnection) -> Result<Vec<String>, AppError> {
+    let is_there = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if !diesel::select(is_there).get_result(conn)? {
+        return Ok(Vec::new());
+    }
+    let versions = sql::<Text>("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+    Ok(versions.load(conn)?)
 }
 
 fn try_lock(conn: &mut PgConnection) -> Result<bool, AppError> {
     const MIGRATION_LOCK: i64 = 0x726f_7374_6572_6401;
     Ok(diesel::select(
-        diesel::dsl::sql::<Bool>("pg_try_advisory_lock(")
+        sql::<Bool>("pg_try_advisory_lock(")
             .bind::<BigInt, _>(MIGRATION_LOCK)
             .sql(")"),
     )

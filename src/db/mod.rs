@@ -2,25 +2,31 @@
 //! It knows nothing of accounts; what is read and written is its callers' business.
 
 pub mod cluster;
+mod failures;
 mod link;
 pub mod lock;
 pub mod migrate;
 mod news;
+mod pulse;
 mod touched;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Timestamptz;
 use diesel::{QueryResult, RunQueryDsl};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::error::{Acted, AppError, Code, Halt};
-use link::{Link, Manager};
+use failures::is_contention;
+use link::{Link, Manager, Opener};
+use pulse::Pulse;
 
+pub use failures::OnConstraint;
 pub use news::News;
 pub use touched::Touched;
 
@@ -44,10 +50,11 @@ pub struct Db {
 }
 
 struct Inner {
-    pool: r2d2::Pool<Manager>,
+    pool: r2d2::Pool<Opener>,
+    manager: Arc<Manager>,
     places: Arc<Semaphore>,
-    size: u32,
     acquire: Duration,
+    pulse: Pulse,
     watcher: OnceLock<Watcher>,
 }
 
@@ -88,19 +95,21 @@ impl Db {
     /// # Errors
     /// When the pool can't be built.
     pub fn connect(options: &DbOptions) -> Result<Self, AppError> {
+        let manager = Arc::new(Manager::new(&options.url, options.statement));
         let pool = r2d2::Pool::builder()
             .max_size(options.size)
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(options.acquire)
             .error_handler(Box::new(QuietErrors))
-            .build_unchecked(Manager::new(&options.url, options.statement));
+            .build_unchecked(Opener(manager.clone()));
         Ok(Self {
             inner: Arc::new(Inner {
                 pool,
+                manager,
                 places: Arc::new(Semaphore::new(options.size as usize)),
-                size: options.size,
                 acquire: options.acquire,
+                pulse: Pulse::new(),
                 watcher: OnceLock::new(),
             }),
         })
@@ -115,10 +124,12 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, AppError> + Send + 'static,
     {
-        self.on_blocking_thread(move |db| db.read_now(work)).await
+        self.on_blocking_thread(move |db, until, _| db.run_read(until, work))
+            .await
     }
 
-    /// Runs one transaction (read committed). `work` may run again after a deadlock, so it has no effect but on `Tx`.
+    /// Runs one transaction (read committed). `work` may run again after a deadlock or on another connection, so it has
+    /// no effect but on `Tx`.
     ///
     /// # Errors
     /// What `work` fails with, after [`Halt`]'s choice of commit or rollback; [`Code::DatabaseUnavailable`] as in `read`.
@@ -127,7 +138,10 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Acted<T> + Send + 'static,
     {
-        self.on_blocking_thread(move |db| db.write_now(work)).await
+        self.on_blocking_thread(move |db, until, is_given_up| {
+            db.run_write(until, is_given_up, work)
+        })
+        .await
     }
 
     /// [`Db::read`] on the calling thread, for the command line and for tests.
@@ -136,40 +150,81 @@ impl Db {
     /// As [`Db::read`].
     pub fn read_now<T>(
         &self,
-        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        self.with_link(|link| work(&mut Tx::new(&mut link.pg, process_clock())))
+        self.run_read(Instant::now() + self.inner.acquire, work)
     }
 
     /// [`Db::write`] on the calling thread, for the command line and for tests.
     ///
     /// # Errors
     /// As [`Db::write`].
+    pub fn write_now<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Acted<T>) -> Result<T, AppError> {
+        let until = Instant::now() + self.inner.acquire;
+        self.run_write(until, &AtomicBool::new(false), work)
+    }
+
+    /// Lets `watcher` be told of everything that transactions touch. Only the first call counts.
+    pub fn watch(&self, watcher: impl Fn(Touched) + Send + Sync + 'static) {
+        let _ = self.inner.watcher.set(Box::new(watcher));
+    }
+
+    /// Notes that the database has answered, on whatever connection. Who says so once must go on to ask it at short
+    /// intervals: from then on a database that is not heard of for the time of [`DbOptions::acquire`] hangs, and nobody
+    /// is left waiting for it.
+    pub fn heard(&self) {
+        self.inner.pulse.beat();
+    }
+
+    /// Connections open and connections idle, for the metrics.
+    #[must_use]
+    pub fn load(&self) -> (u32, u32) {
+        let state = self.inner.pool.state();
+        (state.connections, state.idle_connections)
+    }
+
+    fn run_read<T>(
+        &self,
+        until: Instant,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        self.with_link(until, |link| {
+            work(&mut Tx::new(&mut link.pg, process_clock()))
+        })
+    }
+
+    /// Where the caller has been told meanwhile that it came to nothing, it comes to nothing.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that begins transactions"
     )]
-    pub fn write_now<T>(
+    fn run_write<T>(
         &self,
+        until: Instant,
+        is_given_up: &AtomicBool,
         mut work: impl FnMut(&mut Tx<'_>) -> Acted<T>,
     ) -> Result<T, AppError> {
         const ATTEMPTS: u32 = 4;
         let mut attempt = 1;
         loop {
             let mut touched = Vec::new();
-            let answer = self.with_link(|link| {
-                let began = &mut link.began;
+            let answer = self.with_link(until, |link| {
+                let is_committing = &mut link.is_committing;
                 link.pg.build_transaction().read_committed().run(|conn| {
                     let now = database_clock(conn)?;
-                    *began = true;
                     let mut tx = Tx::new(conn, now);
-                    let outcome = work(&mut tx);
+                    let acted = work(&mut tx);
                     touched = tx.touched;
-                    match outcome {
-                        Ok(value) => Ok(Ok(value)),
-                        Err(Halt::Commit(refusal)) => Ok(Err(refusal)),
-                        Err(Halt::RollBack(error)) => Err(error),
+                    if is_given_up.load(Ordering::Relaxed) {
+                        return Err(unavailable());
                     }
+                    let kept = match acted {
+                        Ok(value) => Ok(value),
+                        Err(Halt::Commit(refusal)) => Err(refusal),
+                        Err(Halt::RollBack(error)) => return Err(error),
+                    };
+                    *is_committing = true;
+                    Ok(kept)
                 })
             });
             // Also after a failure: whether a commit that was cut off took effect is not known.
@@ -184,148 +239,106 @@ impl Db {
         }
     }
 
-    /// Lets `watcher` be told of everything that transactions touch. Only the first call counts.
-    pub fn watch(&self, watcher: impl Fn(Touched) + Send + Sync + 'static) {
-        let _ = self.inner.watcher.set(Box::new(watcher));
-    }
-
-    /// Connections open and connections idle, for the metrics.
-    #[must_use]
-    pub fn load(&self) -> (u32, u32) {
-        let state = self.inner.pool.state();
-        (state.connections, state.idle_connections)
-    }
-
     async fn on_blocking_thread<T, F>(&self, run: F) -> Result<T, AppError>
     where
         T: Send + 'static,
-        F: FnOnce(&Db) -> Result<T, AppError> + Send + 'static,
+        F: FnOnce(&Db, Instant, &AtomicBool) -> Result<T, AppError> + Send + 'static,
     {
-        let place = tokio::time::timeout(
-            self.inner.acquire,
-            Arc::clone(&self.inner.places).acquire_owned(),
-        )
-        .await;
+        let begun = Instant::now();
+        let until = begun + self.inner.acquire;
+        let places = Arc::clone(&self.inner.places);
+        let place = tokio::time::timeout_at(until.into(), places.acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(AppError::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
+            return Err(self.no_place(begun));
         };
-        let db = self.clone();
-        tokio::task::spawn_blocking(move || {
-            let answer = run(&db);
+        let is_given_up = Arc::new(AtomicBool::new(false));
+        let (db, told) = (self.clone(), is_given_up.clone());
+        let running = tokio::task::spawn_blocking(move || {
+            let answer = run(&db, until, &told);
             drop(place);
             answer
+        });
+        let answer = self.while_it_answers(begun, running).await;
+        answer.unwrap_or_else(|| {
+            is_given_up.store(true, Ordering::Relaxed);
+            Err(unavailable())
         })
-        .await
-        .map_err(AppError::internal)?
     }
 
-    /// Runs `work` on a connection. One that turns out to be dead before it did anything is replaced, so that a
-    /// database that came back is used again at once.
+    /// Waits for what runs, but no longer than the database may be silent, and than anything may take. A thread that then
+    /// still waits for it goes on to do so, with its place: there are no more of them than places, and the system ends
+    /// their wait when the server or the way to it is dead.
+    async fn while_it_answers<T>(
+        &self,
+        begun: Instant,
+        mut running: JoinHandle<Result<T, AppError>>,
+    ) -> Option<Result<T, AppError>> {
+        /// A session can hang alone, and then its server does not end the statement. No use of ours takes so long.
+        const LONGEST_USE: Duration = Duration::from_secs(60);
+        let last_call = begun + LONGEST_USE.max(self.inner.acquire);
+        loop {
+            let silence = self.inner.pulse.last().map(|heard| heard.max(begun));
+            let limit = silence.map_or(last_call, |since| since + self.inner.acquire);
+            let limit = limit.min(last_call);
+            if Instant::now() >= limit {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                answer = &mut running => {
+                    return Some(answer.unwrap_or_else(|panic| Err(AppError::internal(panic))));
+                }
+                () = tokio::time::sleep_until(limit.into()) => {}
+            }
+        }
+    }
+
+    fn no_place(&self, begun: Instant) -> AppError {
+        match self.inner.pulse.last() {
+            Some(heard) if heard < begun => unavailable(),
+            _ => AppError::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
+        }
+    }
+
+    /// Runs `work` on a connection. Where that turns out to be dead before anything is committed, the work is begun anew
+    /// on another one, so that a database that came back is used again at once.
     fn with_link<T>(
         &self,
+        until: Instant,
         mut work: impl FnMut(&mut Link) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        let mut spare = self.inner.size;
         loop {
-            let mut link = self.inner.pool.get().map_err(|cause| {
-                AppError::new(Code::DatabaseUnavailable)
-                    .retry_after(Duration::from_secs(1))
-                    .caused_by(cause)
-            })?;
-            link.began = false;
+            let mut link = self.inner.link(until)?;
+            link.is_committing = false;
             match work(&mut link) {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    link.doomed = error.code() == Code::DatabaseUnavailable;
-                    if !link.doomed || link.began || spare == 0 {
+                Err(error) if error.code() == Code::DatabaseUnavailable => {
+                    self.inner.manager.doom(&mut link);
+                    if link.is_committing || Instant::now() >= until {
                         return Err(error);
                     }
-                    spare -= 1;
                 }
+                answer => return answer,
             }
         }
     }
 }
 
-/// Names the violated constraint as a failure of the domain, at the query: never check, then insert.
-pub trait OnConstraint<T> {
-    /// When the constraint `name` was violated, the failure is `code`.
-    ///
-    /// # Errors
-    /// The failure itself, or whatever else went wrong.
-    fn on_constraint(self, name: &str, code: Code) -> Result<T, AppError>;
-}
-
-impl<T> OnConstraint<T> for QueryResult<T> {
-    fn on_constraint(self, name: &str, code: Code) -> Result<T, AppError> {
-        self.map_err(AppError::from).on_constraint(name, code)
-    }
-}
-
-impl<T> OnConstraint<T> for Result<T, AppError> {
-    fn on_constraint(self, name: &str, code: Code) -> Result<T, AppError> {
-        self.map_err(|error| match diesel_cause(&error) {
-            Some(DieselError::DatabaseError(
-                DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
-                information,
-            )) if information.constraint_name() == Some(name) => AppError::new(code),
-            _ => error,
-        })
-    }
-}
-
-impl From<DieselError> for AppError {
-    fn from(error: DieselError) -> Self {
-        let code = match &error {
-            DieselError::NotFound => Code::NotFound,
-            DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction,
-                _,
-            )
-            | DieselError::BrokenTransactionManager => Code::DatabaseUnavailable,
-            DieselError::DatabaseError(_, information) if is_shutdown(information.message()) => {
-                Code::DatabaseUnavailable
+impl Inner {
+    /// A connection that is worth a try.
+    fn link(&self, until: Instant) -> Result<r2d2::PooledConnection<Opener>, AppError> {
+        loop {
+            let wait = until.saturating_duration_since(Instant::now());
+            let link = self.pool.get_timeout(wait);
+            let mut link = link.map_err(|cause| unavailable().caused_by(cause))?;
+            if self.manager.is_fresh(&mut link) {
+                return Ok(link);
             }
-            DieselError::DatabaseError(_, information)
-                if information.message().contains("statement timeout") =>
-            {
-                Code::Overloaded
-            }
-            _ => Code::Internal,
-        };
-        let wrapped = AppError::new(code).caused_by(error);
-        match code {
-            Code::DatabaseUnavailable | Code::Overloaded => {
-                wrapped.retry_after(Duration::from_secs(1))
-            }
-            _ => wrapped,
         }
     }
 }
 
-/// Diesel does not show SQLSTATE 57P01 to 57P03; their texts are those of a server that goes or comes.
-fn is_shutdown(message: &str) -> bool {
-    [
-        "terminating connection",
-        "the database system is",
-        "server closed the connection",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
-}
-
-fn diesel_cause(error: &AppError) -> Option<&DieselError> {
-    std::error::Error::source(error)?.downcast_ref()
-}
-
-fn is_contention(error: &AppError) -> bool {
-    match diesel_cause(error) {
-        Some(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-        Some(DieselError::DatabaseError(_, information)) => {
-            information.message().contains("deadlock detected")
-        }
-        _ => false,
-    }
+fn unavailable() -> AppError {
+    AppError::new(Code::DatabaseUnavailable).retry_after(Duration::from_secs(1))
 }
 
 fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {

@@ -8,12 +8,13 @@ use std::future::{Future, Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 
@@ -24,12 +25,23 @@ use super::{limits, problem, trace};
 use crate::error::{AppError, Code};
 
 /// What the envelope has to be told.
-#[derive(Default)]
 pub struct Settings {
     /// The proxies whose word on a client's address is taken.
     pub trusted_proxies: Vec<Network>,
     /// Who is told of every answered request.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Whether callers may keep their connections for further requests.
+    pub is_open: Arc<AtomicBool>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            observer: None,
+            is_open: Arc::new(AtomicBool::new(true)),
+        }
+    }
 }
 
 /// The middleware. Wrap it last, so that it is the first to see a request; a middleware inside it may answer or fail
@@ -160,6 +172,11 @@ impl Exchange {
         }
         if let Ok(name) = HeaderValue::from_str(&self.context.request_id) {
             headers.insert(trace::REQUEST_ID, name);
+        }
+        if !self.settings.is_open.load(Ordering::Relaxed) {
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
         }
         response
     }

@@ -2,7 +2,7 @@
 //! Nothing else is answered there.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
 use actix_web::dev::Server;
 use actix_web::http::header::ContentType;
@@ -10,15 +10,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use super::Metrics;
 
-/// Begins to listen on `addr`; the server runs for as long as it is polled, and leaves signals to others.
+/// Answers on `listener`; the server runs for as long as it is polled, and leaves signals to others.
 ///
 /// # Errors
-/// When the address can't be listened on.
-pub fn serve(metrics: Metrics, addr: SocketAddr) -> io::Result<Server> {
-    serve_on(metrics, TcpListener::bind(addr)?)
-}
-
-pub(super) fn serve_on(metrics: Metrics, listener: TcpListener) -> io::Result<Server> {
+/// When the listener can't be used.
+pub fn serve(metrics: Metrics, listener: TcpListener) -> io::Result<Server> {
     let metrics = web::Data::new(metrics);
     let app = move || {
         App::new().app_data(metrics.clone()).service(

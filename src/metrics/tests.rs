@@ -124,7 +124,7 @@ fn only_get_metrics_is_answered_on_its_address() {
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = server::serve_on(metrics(), listener).unwrap();
+                let server = serve(metrics(), listener).unwrap();
                 tell.send(server.handle()).unwrap();
                 server.await
             })

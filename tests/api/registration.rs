@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestApp, race};
+use crate::support::{Answer, PASSWORD, TestApp, at_once};
 
 const REGISTER: &str = "/api/v1/auth/register";
 
@@ -367,7 +367,7 @@ fn f10_an_invite_for_one_admits_one_of_64_through_two_replicas() {
     let other = app.replica();
     let admin = app.super_admin();
     let token = invite(&app, &admin, &json!({"permissions": ["audit.read"]}));
-    let answers = race(64, |racer| {
+    let answers = at_once(64, |racer| {
         let app = if racer % 2 == 0 { &app } else { &other };
         register(
             app,
@@ -390,7 +390,7 @@ fn f10_no_invite_is_used_more_often_than_it_may_be_in_any_of_many_races() {
     let admin = app.super_admin();
     for round in 0..25 {
         let token = invite(&app, &admin, &json!({"maxUses": 2}));
-        let statuses = race(5, |racer| {
+        let statuses = at_once(5, |racer| {
             let app = if racer % 2 == 0 { &app } else { &other };
             let body = plain(&format!("user{round}-{racer}"));
             register(app, &with(body, "inviteToken", token.clone())).status
@@ -421,7 +421,7 @@ fn an_invite_that_is_revoked_while_it_is_used_is_used_before_or_not_at_all() {
             }
         };
         let body = with(plain(&name), "inviteToken", token.clone());
-        let statuses = race(2, |racer| match racer {
+        let statuses = at_once(2, |racer| match racer {
             0 => end().status,
             _ => register(&other, &body).status,
         });
@@ -437,14 +437,14 @@ fn an_invite_that_is_revoked_while_it_is_used_is_used_before_or_not_at_all() {
 fn d24_of_100_who_want_one_name_and_address_one_gets_it() {
     let app = open();
     let other = app.replica();
-    let spelt = |text: &str, racer: i32| {
+    let spelt = |text: &str, racer: usize| {
         if racer % 3 == 0 {
             text.to_uppercase()
         } else {
             text.to_owned()
         }
     };
-    let statuses = race(100, |racer| {
+    let statuses = at_once(100, |racer| {
         let app = if racer % 2 == 0 { &app } else { &other };
         let body = with(
             plain(&spelt("ada", racer)),
@@ -466,7 +466,7 @@ fn d24_of_100_who_want_one_name_and_address_one_gets_it() {
     assert_eq!(users(&app), 1);
 
     // One address under many names: all are told the same, one has it.
-    let statuses = race(40, |racer| {
+    let statuses = at_once(40, |racer| {
         let app = if racer % 2 == 0 { &app } else { &other };
         let body = with(
             plain(&format!("user{racer}")),

@@ -185,6 +185,7 @@ fn toy_behind(trusted: &[&str]) -> Toy {
     let envelope = Envelope::new(Settings {
         trusted_proxies,
         observer: Some(observer),
+        ..Settings::default()
     });
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {

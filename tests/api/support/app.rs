@@ -205,6 +205,11 @@ impl TestApp {
         self.someone("SuperAdmin", &[]).1
     }
 
+    /// What the real binary needs to work on the same database.
+    pub fn settings_for_the_binary(&self) -> Vec<(String, String)> {
+        super::binary::on(&self.schema)
+    }
+
     /// A connection to the test's schema.
     pub fn sql(&self) -> PgConnection {
         self.schema.connect()

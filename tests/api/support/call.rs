@@ -43,16 +43,26 @@ impl Call {
     }
 
     /// Makes the call.
+    #[track_caller]
     pub fn send(self) -> Answer {
+        self.answer().unwrap()
+    }
+
+    /// Makes the call to a service that may be gone.
+    pub fn try_send(self) -> Option<Answer> {
+        self.answer().ok()
+    }
+
+    fn answer(self) -> Result<Answer, ureq::Error> {
         let request = self.request.body(self.body.unwrap_or_default()).unwrap();
-        let mut response = self.agent.run(request).unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer {
+        let mut response = self.agent.run(request)?;
+        let text = response.body_mut().read_to_string()?;
+        Ok(Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
-        }
+        })
     }
 }
 

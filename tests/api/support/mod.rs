@@ -2,6 +2,7 @@
 //! that reads like the calls it makes.
 
 mod app;
+pub mod binary;
 pub mod browser;
 mod call;
 mod database;
@@ -25,22 +26,22 @@ pub fn eventually(mut so: impl FnMut() -> bool) {
     panic!("it never came to be so");
 }
 
-/// What so many callers got who went off at once.
-pub fn race<T: Send>(callers: i32, call: impl Fn(i32) -> T + Sync) -> Vec<T> {
-    let barrier = std::sync::Barrier::new(usize::try_from(callers).unwrap());
+/// Runs `act` on `count` threads that all begin at the same moment; their answers in order.
+pub fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = std::sync::Barrier::new(count);
     std::thread::scope(|scope| {
-        let racers: Vec<_> = (0..callers)
-            .map(|racer| {
-                let (barrier, call) = (&barrier, &call);
+        let threads: Vec<_> = (0..count)
+            .map(|index| {
+                let (start, act) = (&start, &act);
                 scope.spawn(move || {
-                    barrier.wait();
-                    call(racer)
+                    start.wait();
+                    act(index)
                 })
             })
             .collect();
-        racers
+        threads
             .into_iter()
-            .map(|racer| racer.join().unwrap())
+            .map(|thread| thread.join().unwrap())
             .collect()
     })
 }

@@ -1,0 +1,137 @@
+//! `rosterd serve`: from nothing to a running service, and from there to its end.
+
+mod ending;
+mod first;
+mod port;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use actix_web::rt;
+
+use super::print;
+use crate::app::{self, App, StartError};
+use crate::config::Config;
+use crate::db::Db;
+use crate::db::cluster::Mode;
+use crate::place::Place;
+use crate::{metrics, telemetry};
+use ending::{Asked, Ending};
+use first::Invented;
+use port::{Listeners, Ports};
+
+/// Runs the service until it is told to end.
+pub fn run(config: Config) -> Result<(), StartError> {
+    telemetry::init(&config.log, config.log_format)
+        .map_err(|error| StartError::Other(error.to_string()))?;
+    let ending = Ending::hear().map_err(|error| StartError::Io("the signals", error))?;
+    let ports = Ports::take(&config)?;
+    let config = config.on(ports.addr());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut place = Place::open(&config, Mode::CreateIfMissing, &note)?;
+    if !ending.is_asked() {
+        run_in(&place, &config, ports, ending)?;
+    }
+    place.close()
+}
+
+fn note(step: &str) {
+    tracing::info!("{step}");
+}
+
+fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Result<(), StartError> {
+    place.fit(config, &note)?;
+    let app = App::new(config, place.url(), place.secret_key())?;
+    app.listen(place.url())
+        .map_err(|error| StartError::Io("the listening thread", error))?;
+    keep_house(app.db.clone()).map_err(|error| StartError::Io("the housekeeping thread", error))?;
+    let invented = first::make_if_none(config, &app, place)?;
+    let listeners = ports.listen()?;
+    announce(config, invented.as_ref())?;
+    let runtime = rt::System::new();
+    let served = runtime.block_on(serve(app, config, listeners, ending));
+    // Its end would wait for threads that wait for a database that hangs.
+    std::mem::forget(runtime);
+    served.map_err(|error| StartError::Io("the server", error))
+}
+
+/// Says where the service is and what to try.
+fn announce(config: &Config, invented: Option<&Invented>) -> Result<(), StartError> {
+    let base = &config.public_url;
+    let (name, password) =
+        invented.map_or(("NAME", "PASSWORD"), |made| (made.username, &made.password));
+    if invented.is_some() {
+        print(&format!(
+            "\nThe first SuperAdmin is made. This is shown once:\n\n  username  {name}\n  password  {password}\n"
+        ))?;
+    }
+    print(&format!(
+        "\nrosterd serves on {base} (its API is shown at {base}/docs/). Try:\n\n  \
+         curl -s {base}/api/v1/auth/login -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"username\": \"{name}\", \"password\": \"{password}\"}}'\n\n"
+    ))
+}
+
+/// Answers requests until the end is asked for and what was in flight has been answered.
+async fn serve(
+    app: App,
+    config: &Config,
+    listeners: Listeners,
+    mut ending: Ending,
+) -> io::Result<()> {
+    if let Some(listener) = listeners.metrics {
+        rt::spawn(metrics::serve(app.metrics.clone(), listener)?);
+    }
+    let is_open = Arc::clone(&app.is_open);
+    let mut server = app::serve(app, config, listeners.service)?;
+    let handle = server.handle();
+    ending.serve(true);
+
+    let asked = tokio::select! {
+        ended = &mut server => return ended,
+        asked = ending.asked(Asked::ToLeave) => asked,
+    };
+    tracing::info!("ending: what is in flight may finish");
+    is_open.store(false, Ordering::Relaxed);
+    if asked == Asked::ToLeave {
+        tokio::select! {
+            ended = &mut server => return ended,
+            _ = ending.asked(Asked::AtOnce) => {}
+            () = tokio::time::sleep(config.drain_delay) => {}
+        }
+    }
+    // It begins with the call, and goes on as the server is polled.
+    drop(handle.stop(true));
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        _ = ending.asked(Asked::AtOnce) => {
+            tracing::warn!("ending at once: what is in flight is cut off");
+            Ok(())
+        }
+    };
+    ending.serve(false);
+    ended
+}
+
+/// Starts the thread that does what goes by the clock.
+fn keep_house(db: Db) -> io::Result<()> {
+    const EVERY: Duration = Duration::from_secs(600);
+    let keep = move || {
+        loop {
+            if let Err(error) = app::keep_house(&db) {
+                tracing::warn!(?error, "housekeeping has to wait");
+            }
+            thread::sleep(EVERY);
+        }
+    };
+    thread::Builder::new()
+        .name("housekeeping".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(keep)
+        .map(drop)
+}

@@ -1,0 +1,1 @@
+//! Its database goes away.
