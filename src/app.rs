@@ -15,7 +15,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::identify::identify;
 use crate::auth::{self, Issuer, Memory, keys};
-use crate::config::{Config, ConfigError, TokenPage};
+use crate::config::{Config, ConfigError, Registration, TokenPage};
 use crate::db::{Db, DbOptions};
 use crate::error::{AppError, Code};
 use crate::http::{Cursors, Envelope, Settings, fallback};
@@ -28,7 +28,8 @@ use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
-    email_confirmations, health, me, openapi, replies, reset_links, roles, sessions, users,
+    email_confirmations, health, invites, me, openapi, registration, replies, reset_links, roles,
+    sessions, users,
 };
 
 /// The shared state, as handlers take it.
@@ -52,6 +53,10 @@ pub struct App {
     pub mail: Arc<Mail>,
     /// Where reset links lead.
     pub reset_page: TokenPage,
+    /// Where invites lead.
+    pub invite_page: TokenPage,
+    /// Who may register.
+    pub registration: Registration,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
     /// The origins whose pages may use the refresh cookie: our own and those of `ROSTERD_CORS_ORIGINS`.
@@ -74,6 +79,8 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(reset_links::routes)
         .configure(email_confirmations::routes)
         .configure(roles::routes)
+        .configure(invites::routes)
+        .configure(registration::routes)
         .configure(health::routes);
 }
 
@@ -125,6 +132,8 @@ impl App {
             means: Arc::new(means),
             mail: Arc::new(Mail::new(config, vault.clone())?),
             reset_page: config.reset_page.clone(),
+            invite_page: config.invite_page.clone(),
+            registration: config.registration,
             cursors: Cursors::new(&vault.mac(Purpose::Cursor, b"")),
             vault,
             metrics: metrics(&db)?,
@@ -216,6 +225,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         reset_links::service::forget_old(tx)?;
         email_confirmations::service::forget_old(tx)?;
         mail::service::forget_old(tx)?;
+        invites::service::forget_old(tx)?;
         Ok(())
     })
 }

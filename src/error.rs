@@ -98,6 +98,10 @@ codes! {
     UserSelfDisableForbidden = "user_self_disable_forbidden", Forbidden, "Nobody changes their own active state";
     UserSelfDeleteForbidden = "user_self_delete_forbidden", Forbidden, "Nobody deletes their own account this way";
     UserSuperAdminForbidden = "user_super_admin_forbidden", Forbidden, "Only a SuperAdmin makes, unmakes or manages one";
+    RegistrationClosed = "registration_closed", Forbidden, "Nobody registers here";
+    InviteInvalid = "invite_invalid", Forbidden, "The invite is not good";
+    InviteExpired = "invite_expired", Forbidden, "The invite has expired";
+    InviteExhausted = "invite_exhausted", Forbidden, "The invite has been used up";
     RoleManageForbidden = "role_manage_forbidden", Forbidden, "The caller may not manage this role";
     RoleBuiltIn = "role_built_in", Forbidden, "A built-in role can't be changed this way";
     PermissionBuiltIn = "permission_built_in", Forbidden, "The service's own permissions can't be removed";

@@ -77,6 +77,8 @@ ids! {
     ClientId;
     /// A letter that is to be sent.
     MailId;
+    /// An invite.
+    InviteId;
     /// A line of the audit log.
     EventId;
 }

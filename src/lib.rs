@@ -9,6 +9,8 @@
 //! |---|---|
 //! | [`users`] | accounts: make, find, change, switch off, delete |
 //! | [`roles`] | roles and the catalogue of permissions |
+//! | [`invites`] | who may register, and what they are given |
+//! | [`registration`] | accounts that people make for themselves |
 //! | [`sessions`] | signing in, refreshing, ending |
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
 //! | [`throttle`] | how often a password may be guessed |
@@ -41,12 +43,14 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod ids;
+pub mod invites;
 pub mod mail;
 pub mod me;
 pub mod metrics;
 pub mod openapi;
 pub mod passwords;
 pub mod place;
+pub mod registration;
 pub mod replies;
 pub mod reset_links;
 pub mod roles;

@@ -185,7 +185,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    invites (id) {
+        id -> Uuid,
+        digest -> Bytea,
+        made_by -> Nullable<Uuid>,
+        role -> Text,
+        permissions -> Array<Text>,
+        email -> Nullable<Text>,
+        max_uses -> Integer,
+        uses -> Integer,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        version -> BigInt,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
+diesel::joinable!(invites -> users (made_by));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(reset_links -> users (user_id));
@@ -202,6 +220,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     audit_people,
     kept_replies,
+    invites,
     reset_links,
     throttle_tallies,
     throttle_sources,

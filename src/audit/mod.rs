@@ -6,4 +6,4 @@
 pub mod service;
 mod store;
 
-pub use service::{Act, Subject, record, refuse};
+pub use service::{Act, Subject, fail, record, record_refused, refuse};

@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::store::{self, EventRow, WordsRow};
 use crate::auth::{Actor, Who};
 use crate::db::Tx;
-use crate::error::{AppError, Halt};
+use crate::error::{AppError, Code, Halt, Kind};
 use crate::http::TraceId;
-use crate::ids::{EventId, SessionId, UserId};
+use crate::ids::{EventId, InviteId, SessionId, UserId};
 
 /// What an act was done to.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub enum Subject {
     Role(String),
     /// A permission in the catalogue, by name.
     Permission(String),
+    /// An invite.
+    Invite(InviteId),
     /// A signing key, by its `kid`.
     SigningKey(String),
     /// A name that no account has, by what stands for it.
@@ -36,6 +38,7 @@ impl Subject {
             Self::Session(_) => "session",
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
+            Self::Invite(_) => "invite",
             Self::SigningKey(_) => "signingKey",
             Self::Name(_) => "name",
             Self::Nothing => return None,
@@ -47,6 +50,7 @@ impl Subject {
             Self::User(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
             Self::Name(id) => id.to_string(),
+            Self::Invite(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })
@@ -119,6 +123,22 @@ pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -
         Ok(()) => Halt::Commit(why),
         Err(error) => Halt::RollBack(error),
     }
+}
+
+/// [`refuse`] when `why` is that the caller may not; any other failure just fails.
+pub fn fail(tx: &mut Tx<'_>, by: &Actor, act: impl FnOnce() -> Act, why: AppError) -> Halt {
+    match why.code().kind() {
+        Kind::Forbidden => refuse(tx, by, act(), why),
+        _ => Halt::RollBack(why),
+    }
+}
+
+/// Records that `by` was refused this, where the answer must not tell.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_refused(tx: &mut Tx<'_>, by: &Actor, act: Act, why: Code) -> Result<(), AppError> {
+    write(tx, by, act, Some(why.as_str()))
 }
 
 /// Removes every word about this person; the rows, with their ids, stay.

@@ -49,6 +49,8 @@ pub mod needs {
         RevokeSessions = "sessions.revoke";
         ReadRoles = "roles.read";
         ManageRoles = "roles.manage";
+        ReadInvites = "invites.read";
+        ManageInvites = "invites.manage";
     }
 }
 

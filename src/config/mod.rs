@@ -26,11 +26,11 @@ use mail::{mail_server, mailbox};
 pub use secret::{Secret, SecretKey};
 pub use source::ConfigError;
 use source::Source;
-pub use values::{LogFormat, TokenPage};
+pub use values::{LogFormat, Registration, TokenPage};
 use values::{
     address, auto_or_whole, database_url, log_directives, log_format, milliseconds, names,
-    networks, optional, origins, path, public_url, seconds, secret, secret_key, span, switch, text,
-    token_page, whole,
+    networks, optional, origins, path, public_url, registration, seconds, secret, secret_key, span,
+    switch, text, token_page, whole,
 };
 use variable::{Kind, Variable};
 
@@ -138,6 +138,12 @@ settings! {
         max_sessions: u32 = Plain "ROSTERD_MAX_SESSIONS", "50", |t| whole(t, 1..=10_000),
             "The most sessions that one account has at once.";
     }
+    "Registration" {
+        registration: Registration = Plain "ROSTERD_REGISTRATION", "closed", registration,
+            "Who may register an account: nobody (closed), whoever has an invite (invite), everybody (open).";
+        invite_page: TokenPage = Plain "ROSTERD_INVITE_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
+            "The page of yours that an invite opens, with {token} where the token goes; /register?invite={token} under ROSTERD_PUBLIC_URL when unset.";
+    }
     "Mail and links" {
         reset_page: TokenPage = Plain "ROSTERD_RESET_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
             "The page of yours that a reset link opens, with {token} where the token goes; /reset-password?token={token} under ROSTERD_PUBLIC_URL when unset.";
@@ -194,10 +200,13 @@ impl Config {
         }
         config
             .reset_page
-            .or_under(&config.public_url, "reset-password");
+            .or_under(&config.public_url, "reset-password?token");
         config
             .confirm_page
-            .or_under(&config.public_url, "confirm-email");
+            .or_under(&config.public_url, "confirm-email?token");
+        config
+            .invite_page
+            .or_under(&config.public_url, "register?invite");
         config.warnings = config.concerns();
         Ok(config)
     }

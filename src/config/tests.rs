@@ -63,6 +63,15 @@ fn a_link_leads_to_the_page_that_is_set_or_to_one_under_the_public_url() {
         good(&[base, page]).reset_page.url("t-1"),
         "https://app.example.org/reset#t-1"
     );
+    assert_eq!(
+        good(&[base]).invite_page.url("t-1"),
+        "https://id.example.org/auth/register?invite=t-1"
+    );
+    let page = ("ROSTERD_INVITE_URL", "https://app.example.org/join#{token}");
+    assert_eq!(
+        good(&[base, page]).invite_page.url("t-1"),
+        "https://app.example.org/join#t-1"
+    );
 }
 
 #[test]
@@ -151,6 +160,18 @@ fn what_kubernetes_injects_is_ignored() {
 }
 
 #[test]
+fn nobody_registers_unless_the_operator_says_so() {
+    assert_eq!(good(&[]).registration, Registration::Closed);
+    for (text, meant) in [
+        ("closed", Registration::Closed),
+        ("invite", Registration::Invite),
+        ("open", Registration::Open),
+    ] {
+        assert_eq!(good(&[("ROSTERD_REGISTRATION", text)]).registration, meant);
+    }
+}
+
+#[test]
 fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
     for (name, text) in [
         ("DATABASE_URL", "mysql://marker"),
@@ -182,6 +203,9 @@ fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
         ("ROSTERD_CORS_ORIGINS", "*"),
         ("ROSTERD_CORS_ORIGINS", "null"),
         ("ROSTERD_LOG", "rosterd=marker"),
+        ("ROSTERD_REGISTRATION", "marker"),
+        ("ROSTERD_REGISTRATION", "Open"),
+        ("ROSTERD_INVITE_URL", "https://app.example.org/marker"),
         ("ROSTERD_RESET_URL", "https://app.example.org/marker"),
         ("ROSTERD_RESET_URL", "marker{token}"),
         ("ROSTERD_RESET_URL", "https://marker.{token}.org/"),

@@ -34,6 +34,17 @@ pub enum LogFormat {
     Text,
 }
 
+/// Who may register an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody.
+    Closed,
+    /// Whoever has an invite.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
 /// No text is no value; any other goes to `parse`.
 pub(super) fn optional<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
     if text.is_empty() {
@@ -135,6 +146,15 @@ pub(super) fn public_url(text: &str) -> Parsed<String> {
     }
 }
 
+pub(super) fn registration(text: &str) -> Parsed<Registration> {
+    match text {
+        "closed" => Ok(Registration::Closed),
+        "invite" => Ok(Registration::Invite),
+        "open" => Ok(Registration::Open),
+        _ => Err("closed, invite or open".into()),
+    }
+}
+
 /// A page that a link with a token opens: a URL with `{token}` where the token goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenPage(String);
@@ -148,10 +168,10 @@ impl TokenPage {
         self.0.replace(Self::PLACE, token)
     }
 
-    /// When none was set, it is `page` under `base`.
+    /// When none was set, it is `page` under `base`, which ends in the name of the parameter that the token is.
     pub(super) fn or_under(&mut self, base: &str, page: &str) {
         if self.0.is_empty() {
-            self.0 = format!("{base}/{page}?token={}", Self::PLACE);
+            self.0 = format!("{base}/{page}={}", Self::PLACE);
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::http::Problem;
         (name = "users", description = "Accounts"),
         (name = "sessions", description = "Who is signed in, and from where"),
         (name = "roles", description = "Roles and the permission catalogue"),
+        (name = "invites", description = "Who may register, and what they are given"),
         (name = "health", description = "What machines ask without a token"),
     ),
 )]

@@ -102,6 +102,12 @@ impl RolePatch {
 }
 
 impl Change {
+    /// What the role is to be called, if that is said.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
     /// The permissions that the role is to give, if they are to change.
     #[must_use]
     pub fn permissions(&self) -> Option<&[String]> {

@@ -55,21 +55,23 @@ pub fn change(
     move_to: Option<&str>,
     expected: &IfMatch,
 ) -> Acted<Role> {
-    let scene = Scene::enter(tx, by, name, "role.update")?;
+    let standing = authority_now(tx, by)?;
     let permissions = change
         .permissions()
         .map(|wanted| service::grantable(tx, wanted))
         .transpose()?;
+    let fate = match change.name() {
+        Some(renamed) if renamed != name => Fate::Renamed(renamed),
+        _ => Fate::Stays,
+    };
+    let destination = destination(tx, name, &fate, move_to)?;
+    let scene = Scene::open(tx, standing, name, "role.update")?;
     let changes = change.of(&scene.row, permissions);
-    let renames = changes.name.is_some();
-    if move_to.is_some() && !renames {
-        let detail = "accounts move when their role gets another name or is deleted";
-        return Err(AppError::fault("?moveTo", "invalid_value", detail).into());
-    }
     scene.permit(tx, by, &deeds_of(&scene.row, &changes))?;
     let after = changes.applied_to(&scene.row);
-    let leaving = scene.prepare_move(tx, by, move_to, &after)?;
-    scene.demand(tx, by, expected, renames && leaving.is_none())?;
+    let leaving = scene.prepare_move(tx, by, destination, &after)?;
+    let needs_no_holders = changes.name.is_some() && leaving.is_none();
+    scene.demand(tx, by, expected, needs_no_holders)?;
     if changes != RoleChanges::default() {
         unless_taken(store::update(tx.conn, name, tx.now, &changes))?;
         tx.touch(Touched::Everyone);
@@ -92,9 +94,11 @@ pub fn delete(
     move_to: Option<&str>,
     expected: &IfMatch,
 ) -> Acted<()> {
-    let scene = Scene::enter(tx, by, name, "role.delete")?;
+    let standing = authority_now(tx, by)?;
+    let destination = destination(tx, name, &Fate::Deleted, move_to)?;
+    let scene = Scene::open(tx, standing, name, "role.delete")?;
     scene.permit(tx, by, &[Deed::Delete])?;
-    let leaving = scene.prepare_move(tx, by, move_to, &scene.row)?;
+    let leaving = scene.prepare_move(tx, by, destination, &scene.row)?;
     scene.demand(tx, by, expected, leaving.is_none())?;
     if let Some(leaving) = leaving {
         users::service::carry_out(tx, by, leaving)?;
@@ -105,6 +109,54 @@ pub fn delete(
     Ok(())
 }
 
+/// Takes the lock for a change of authority, then reads the caller's.
+fn authority_now(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>) -> Result<Standing, AppError> {
+    lock::change(tx.conn, lock::Invariant::Authority)?;
+    by.renew(tx)
+}
+
+/// What becomes of a role.
+enum Fate<'a> {
+    /// It keeps its name.
+    Stays,
+    /// It gets this name.
+    Renamed(&'a str),
+    /// It goes.
+    Deleted,
+}
+
+/// Where the accounts of a role go.
+enum Destination {
+    /// Nowhere: there must be none.
+    Nowhere,
+    /// With the role, to its new name.
+    Along,
+    /// To this other role.
+    Role(Role),
+}
+
+/// Reads where the accounts of the role `name` are to go.
+fn destination(
+    tx: &mut Tx<'_>,
+    name: &str,
+    fate: &Fate<'_>,
+    to: Option<&str>,
+) -> Result<Destination, AppError> {
+    let wrong = |code, detail| AppError::fault("?moveTo", code, detail);
+    match (fate, to) {
+        (_, None) => Ok(Destination::Nowhere),
+        (Fate::Stays, Some(_)) => {
+            let detail = "accounts move when their role gets another name or is deleted";
+            Err(wrong("invalid_value", detail))
+        }
+        (Fate::Renamed(renamed), Some(to)) if *renamed == to => Ok(Destination::Along),
+        (_, Some(to)) => store::role(tx.conn, to)?
+            .filter(|role| role.name != name)
+            .map(|role| Destination::Role(role.into()))
+            .ok_or_else(|| wrong("role_unknown", "there is no other role of this name")),
+    }
+}
+
 /// One role that somebody wants to change, with everything that decides about it held still.
 struct Scene {
     act: &'static str,
@@ -113,14 +165,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn enter(
+    fn open(
         tx: &mut Tx<'_>,
-        by: &Can<needs::ManageRoles>,
+        standing: Standing,
         name: &str,
         act: &'static str,
     ) -> Result<Self, AppError> {
-        lock::change(tx.conn, lock::Invariant::Authority)?;
-        let standing = by.renew(tx)?;
         let row = store::role(tx.conn, name)?.ok_or(Code::NotFound)?;
         Ok(Self { act, row, standing })
     }
@@ -139,30 +189,20 @@ impl Scene {
             .map_err(|denied| audit::refuse(tx, by, self.act(), denied))
     }
 
-    /// Whether all holders may go to the role `to`; `after` is this role as it will be, for it may be that.
+    /// Whether all holders may go there; `after` is this role as it will be.
     fn prepare_move(
         &self,
         tx: &mut Tx<'_>,
         by: &Can<needs::ManageRoles>,
-        to: Option<&str>,
+        destination: Destination,
         after: &RoleRow,
     ) -> Acted<Option<Leaving>> {
-        let Some(to) = to else { return Ok(None) };
-        let from = Role::from(self.row.clone());
-        let to = if to == self.row.name {
-            None
-        } else if to == after.name {
-            Some(after.clone())
-        } else {
-            store::role(tx.conn, to)?
+        let to = match destination {
+            Destination::Nowhere => return Ok(None),
+            Destination::Along => after.clone().into(),
+            Destination::Role(role) => role,
         };
-        let to = to.map(Role::from).ok_or_else(|| {
-            AppError::fault(
-                "?moveTo",
-                "role_unknown",
-                "there is no other role of this name",
-            )
-        })?;
+        let from = Role::from(self.row.clone());
         users::service::prepare_move(tx, by, &self.standing, &from, &to, &|| self.act()).map(Some)
     }
 

@@ -14,7 +14,7 @@ use crate::http::merge::merge_json;
 use crate::passwords::{Chooser, Password};
 
 /// An account to make.
-#[derive(Deserialize, ToSchema, Validate)]
+#[derive(Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "username": "ada", "password": "a long enough passphrase", "role": "User", "permissions": ["users.read"]

@@ -5,7 +5,9 @@
 
 mod access;
 mod credentials;
+mod giving;
 mod input;
+mod joining;
 mod life;
 mod listing;
 mod model;
@@ -19,7 +21,9 @@ pub mod service;
 mod store;
 mod story;
 
+pub use giving::Gift;
+pub(crate) use input::Draft;
 pub use model::User;
 pub use routes::routes;
-pub use rules::values::{Email, Username};
+pub use rules::values::{Email, Username, moment};
 pub(crate) use store::UserRow;

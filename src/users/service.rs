@@ -1,11 +1,12 @@
 //! Making, showing and changing accounts. Each function is one use case, in the caller's transaction.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::giving::{self, Gift, role_at};
 use super::input::{Change, Draft};
 use super::life;
 use super::model::User;
-use super::rules::authority::{self, Deed, Manager};
+use super::rules::authority::Deed;
 use super::rules::values::{Email, Username};
 use super::scene::{self, Scene, Touches};
 use super::store::{self, Changes, UserRow};
@@ -13,7 +14,7 @@ use super::story;
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, Standing, needs};
 use crate::db::{OnConstraint, Touched, Tx, lock};
-use crate::error::{Acted, AppError, Code, Fault, Halt};
+use crate::error::{Acted, AppError, Code, Halt};
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::passwords::PasswordHash;
@@ -26,7 +27,9 @@ pub use super::credentials::service::{
     CHANGE_PASSWORD, confirm_email, hold_to_hand_over, hold_to_sign_out, remove_password,
     reset_password, set_own_password, set_password_by_link, sign_out,
 };
+pub use super::giving::{gift, record_gift};
 pub use super::input::{NewUser, UserPatch};
+pub use super::joining::{Joined, join};
 pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
@@ -48,21 +51,8 @@ pub fn create(
     lock::rely(tx.conn, lock::Invariant::Authority)?;
     let standing = by.renew(tx)?;
     let act = || Act::new("user.create", Subject::Nothing);
-    if !draft.permissions.is_empty() && !standing.held.has("users.managePermissions") {
-        let why = AppError::new(Code::PermissionRequired)
-            .detail("Direct grants need users.managePermissions.");
-        return Err(audit::refuse(tx, by, act(), why));
-    }
-    let role = role_at(tx, &draft.role)?;
-    let permissions = roles::service::grantable(tx, &draft.permissions)?;
-    let manager = Manager {
-        id: by.user_id(),
-        standing,
-    };
-    if let Err(denied) = authority::may_create(&manager, &role, &permissions) {
-        return Err(audit::refuse(tx, by, act(), denied));
-    }
-    let row = new_row(tx, draft, permissions, password);
+    let gift = giving::record_gift(tx, by, act, &standing, &draft.role, &draft.permissions)?;
+    let row = new_row(tx, draft, gift, password);
     insert(tx, by, row)
 }
 
@@ -90,7 +80,11 @@ pub fn create_first_super_admin(
         attributes: json!({}),
         must_change_password: false,
     };
-    let row = new_row(tx, &draft, Vec::new(), Some(password));
+    let gift = Gift {
+        role: draft.role.clone(),
+        permissions: Vec::new(),
+    };
+    let row = new_row(tx, &draft, gift, Some(password));
     insert(tx, &Actor::system(), row).map(Some)
 }
 
@@ -154,6 +148,17 @@ pub fn by_confirmed_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<UserRow
 /// When the database fails.
 pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, AppError> {
     Ok(store::find(tx.conn, id)?)
+}
+
+/// What the account of this id may, if there is one and it is alive.
+///
+/// # Errors
+/// When the database fails.
+pub fn standing_of_living(tx: &mut Tx<'_>, id: UserId) -> Result<Option<Standing>, AppError> {
+    store::find(tx.conn, id)?
+        .filter(|row| is_alive(row, tx.now))
+        .map(|row| scene::standing_of(tx, &row))
+        .transpose()
 }
 
 /// The account of this username, deleted or not.
@@ -287,22 +292,15 @@ fn insert(tx: &mut Tx<'_>, by: &Actor, row: UserRow) -> Acted<User> {
     store::insert(tx.conn, &row)
         .on_constraint("users_username_key", Code::UserUsernameConflict)
         .on_constraint("users_email_key", Code::UserEmailConflict)?;
-    let act = Act::new("user.create", Subject::User(row.id))
-        .changing(
-            Value::Null,
-            json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active}),
-        )
-        .words(
-            json!({"username": row.username, "email": row.email, "displayName": row.display_name}),
-        );
-    audit::record(tx, by, act)?;
+    audit::record(tx, by, story::of_new("user.create", &row))?;
     Ok(present(tx, row)?)
 }
 
-fn new_row(
+/// The account of this draft with what it is given, as it is stored at first.
+pub(super) fn new_row(
     tx: &Tx<'_>,
     draft: &Draft,
-    permissions: Vec<String>,
+    gift: Gift,
     password: Option<&PasswordHash>,
 ) -> UserRow {
     UserRow {
@@ -311,8 +309,8 @@ fn new_row(
         display_name: draft.display_name.clone(),
         email: draft.email.as_ref().map(|email| email.as_str().to_owned()),
         email_confirmed: false,
-        role: draft.role.clone(),
-        permissions,
+        role: gift.role,
+        permissions: gift.permissions,
         is_active: draft.is_active,
         tags: draft.tags.clone(),
         attributes: draft.attributes.clone(),
@@ -329,19 +327,6 @@ fn new_row(
         deleted_at: None,
         version: 1,
     }
-}
-
-/// The authority that comes with a role.
-fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
-    let role = roles::service::get(tx, name).map_err(|error| match error.code() {
-        Code::NotFound => AppError::invalid(vec![Fault::new(
-            "/role",
-            "role_unknown",
-            "there is no role of this name",
-        )]),
-        _ => error,
-    })?;
-    Ok(role.standing(&[]))
 }
 
 /// What the changes amount to; `role` is the authority that comes with the role that was asked for.

@@ -71,6 +71,14 @@ pub fn insert(conn: &mut PgConnection, row: &UserRow) -> QueryResult<usize> {
     diesel::insert_into(users::table).values(row).execute(conn)
 }
 
+/// Puts the row in; 0 when its username or its address is taken, by whoever was first.
+pub fn insert_unless_taken(conn: &mut PgConnection, row: &UserRow) -> QueryResult<usize> {
+    diesel::insert_into(users::table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(conn)
+}
+
 pub fn find(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>> {
     users::table
         .find(id)
@@ -110,6 +118,15 @@ pub fn hold_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<
 pub fn by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(users::username.eq(username))
+        .select(UserRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// An account by its email address, confirmed or not.
+pub fn by_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
+    users::table
+        .filter(lower(users::email).eq(email.to_lowercase()))
         .select(UserRow::as_select())
         .first(conn)
         .optional()

@@ -5,6 +5,18 @@ use serde_json::{Map, Value, json};
 use super::store::{Changes, UserRow};
 use crate::audit::{Act, Subject};
 
+/// The act by which this account came into being.
+pub fn of_new(action: &'static str, row: &UserRow) -> Act {
+    Act::new(action, Subject::User(row.id))
+        .changing(
+            Value::Null,
+            json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active}),
+        )
+        .words(
+            json!({"username": row.username, "email": row.email, "displayName": row.display_name}),
+        )
+}
+
 /// The act of changing this account in this way.
 pub fn of(action: &'static str, row: &UserRow, changes: &Changes) -> Act {
     let mut facts = Pair::default();

@@ -171,6 +171,8 @@ const DOORS: &[Door] = &[
     public("isReady", 200, 200),
     public("login", 400, 400),
     public("refresh", 400, 400),
+    // Closed, unless a setting opens it.
+    public("register", 403, 403),
     public("resetPassword", 400, 400),
     // With the token of a sign-in that was told to change the password first.
     public("changePassword", 401, 400),
@@ -207,4 +209,8 @@ const DOORS: &[Door] = &[
     opened_by("roles.manage", "deleteRole"),
     opened_by("roles.manage", "registerPermission"),
     opened_by("roles.manage", "removePermission"),
+    opened_by("invites.read", "listInvites"),
+    opened_by("invites.read", "getInvite"),
+    opened_by("invites.manage", "createInvite"),
+    opened_by("invites.manage", "revokeInvite"),
 ];

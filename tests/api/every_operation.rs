@@ -61,7 +61,7 @@ impl Attempt {
 
 impl World {
     fn new() -> Self {
-        let app = TestApp::start();
+        let app = TestApp::with(&[("ROSTERD_REGISTRATION", "open")]);
         let admin = app.super_admin();
         Self { app, admin }
     }
@@ -108,6 +108,10 @@ impl World {
     fn role(&self) -> String {
         let role = json!({"name": name("Role"), "rank": 10});
         text(&self.post("/api/v1/roles", &role), "name")
+    }
+
+    fn invite(&self) -> String {
+        text(&self.post("/api/v1/invites", &json!({})), "id")
     }
 
     fn reset_link(&self, user: &str) -> String {
@@ -402,6 +406,10 @@ const TABLE: &[Row] = &[
             json!({"currentPassword": PASSWORD, "newPassword": "six yellow bicycles by the lake"});
         world.attempt().by(world.token()).body(body)
     }),
+    ("register", |world| {
+        let body = json!({"username": name("user"), "password": PASSWORD});
+        world.attempt().by("").body(body)
+    }),
     ("resetPassword", |world| {
         let token = world.reset_link(&world.user());
         let body = json!({"token": token, "newPassword": "six yellow bicycles by the lake"});
@@ -495,4 +503,14 @@ const TABLE: &[Row] = &[
         world.post("/api/v1/permissions", &json!({"name": name}));
         world.attempt().at(name)
     }),
+    // Invites.
+    ("createInvite", |world| {
+        world.attempt().body(json!({"email": "ada@example.org"}))
+    }),
+    ("listInvites", |world| {
+        world.invite();
+        world.attempt()
+    }),
+    ("getInvite", |world| world.attempt().at(world.invite())),
+    ("revokeInvite", |world| world.attempt().at(world.invite())),
 ];

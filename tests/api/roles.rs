@@ -1,11 +1,8 @@
 //! Custom roles over HTTP: making, changing, renaming and deleting them, and what nobody may do with them.
 
-use std::sync::Barrier;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestApp, eventually};
+use crate::support::{Answer, PASSWORD, TestApp, at_once, eventually};
 
 fn editor() -> Value {
     json!({"name": "Editor", "rank": 20, "permissions": ["users.read"], "description": "Keeps the texts"})
@@ -179,6 +176,9 @@ fn what_is_no_role_is_refused_with_pointers() {
     change(&app, &admin, "Editor", &json!({"name": null})).expect_fault("/name", "required");
     change(&app, &admin, "Editor", &json!({"rank": null})).expect_fault("/rank", "required");
     change(&app, &admin, "Editor", &json!({"rank": 1000})).expect_fault("/rank", "out_of_range");
+    let unknown = json!({"permissions": ["users.fly"]});
+    change(&app, &admin, "Nobody", &unknown).expect_problem(400, "permission_unknown");
+    change(&app, &admin, "Nobody", &json!({})).expect_problem(404, "not_found");
     app.get("/api/v1/roles/a%00b")
         .by(&admin)
         .send()
@@ -508,7 +508,7 @@ fn conditions_and_retries_hold_for_roles() {
     ask(&json!({"name": "Other", "rank": 1})).expect_problem(422, "idempotency_key_reused");
 
     let old = made.header("etag").to_owned();
-    let patch = |tag: &str, rank: i32| {
+    let patch = |tag: &str, rank: usize| {
         app.patch("/api/v1/roles/Editor")
             .by(&admin)
             .header("If-Match", tag)
@@ -535,7 +535,7 @@ fn conditions_and_retries_hold_for_roles() {
         .header("If-None-Match", &current)
         .send();
     known.expect(304);
-    let racers: Vec<u16> = race(8, |racer| patch(&current, 30 + racer).status);
+    let racers: Vec<u16> = at_once(8, |racer| patch(&current, 30 + racer).status);
     assert_eq!(
         racers.iter().filter(|status| **status == 200).count(),
         1,
@@ -546,26 +546,6 @@ fn conditions_and_retries_hold_for_roles() {
         7,
         "{racers:?}"
     );
-}
-
-/// What so many callers got who went off at once.
-fn race<T: Send>(callers: i32, call: impl Fn(i32) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(usize::try_from(callers).unwrap());
-    thread::scope(|scope| {
-        let racers: Vec<_> = (0..callers)
-            .map(|racer| {
-                let (barrier, call) = (&barrier, &call);
-                scope.spawn(move || {
-                    barrier.wait();
-                    call(racer)
-                })
-            })
-            .collect();
-        racers
-            .into_iter()
-            .map(|racer| racer.join().unwrap())
-            .collect()
-    })
 }
 
 #[test]
@@ -581,7 +561,7 @@ fn no_permission_leaves_the_catalogue_while_a_role_gets_it() {
             .json(&json!({"name": name}))
             .send()
             .expect(201);
-        let statuses = race(4, |racer| {
+        let statuses = at_once(4, |racer| {
             match racer {
             0 => app.delete(&format!("/api/v1/permissions/{name}")).by(&admin).send().status,
             1 => change(&other, &admin, "Editor", &json!({"permissions": [name]})).status,
@@ -612,7 +592,7 @@ fn no_role_goes_while_somebody_gets_it() {
     let ada = app.user("ada", "User", &[]);
     for round in 0..25 {
         make(&app, &admin, &json!({"name": "Passing", "rank": 1})).expect(201);
-        let statuses = race(4, |racer| {
+        let statuses = at_once(4, |racer| {
             match racer {
             0 => app.delete("/api/v1/roles/Passing").by(&admin).send().status,
             1 => other.patch(&format!("/api/v1/users/{}", ada.id)).by(&admin).json(&json!({"role": "Passing"})).send().status,

@@ -6,6 +6,7 @@ use crate::db::{Touched, Tx};
 use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
+use crate::invites;
 use crate::sessions::Ending;
 use crate::throttle;
 use crate::users::User;
@@ -51,6 +52,9 @@ pub fn purge(
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
     tx.touch(Touched::Party(id.0));
+    if let Some(email) = &scene.row.email {
+        invites::service::forget_address(tx, email)?;
+    }
     store::purge(tx.conn, id)?;
     throttle::service::forget(tx, id)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;

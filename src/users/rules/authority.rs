@@ -72,6 +72,8 @@ pub enum Denied {
     SuperAdminOnly,
     /// The caller stands not far enough above the account: in rank or, for what hands it over, in permissions.
     Rank,
+    /// Direct grants on a new account, without the permission to manage them.
+    DirectGrants,
     /// The caller does not hold these.
     NotHeld(Vec<String>),
 }
@@ -107,22 +109,34 @@ pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> 
     deeds.iter().try_for_each(|deed| is_held(mine, deed))
 }
 
+/// Whether `by` may make accounts that have direct grants, if it is to have any.
+///
+/// # Errors
+/// [`Denied::DirectGrants`].
+pub fn may_grant_directly(by: &Standing, permissions: &[String]) -> Result<(), Denied> {
+    if permissions.is_empty() || by.held.has("users.managePermissions") {
+        Ok(())
+    } else {
+        Err(Denied::DirectGrants)
+    }
+}
+
 /// Whether `by` may make an account of this role with these permissions.
 ///
 /// # Errors
 /// As [`may`].
-pub fn may_create(by: &Manager, role: &Standing, permissions: &[String]) -> Result<(), Denied> {
-    if by.standing.is_super_admin() {
+pub fn may_create(by: &Standing, role: &Standing, permissions: &[String]) -> Result<(), Denied> {
+    if by.is_super_admin() {
         return Ok(());
     }
     if role.is_super_admin() {
         return Err(Denied::SuperAdminOnly);
     }
-    if !by.standing.ranks_above(role.rank) {
+    if !by.ranks_above(role.rank) {
         return Err(Denied::Rank);
     }
-    holds_all(&by.standing.held, &role.held)?;
-    holds(&by.standing.held, permissions)
+    holds_all(&by.held, &role.held)?;
+    holds(&by.held, permissions)
 }
 
 /// Whether there is still a `SuperAdmin` who lasts (active, not deleted, without an end, able to sign in) after the deeds,
@@ -208,10 +222,12 @@ impl From<Denied> for AppError {
             Denied::OwnAccount => Code::UserSelfDeleteForbidden,
             Denied::SuperAdminOnly => Code::UserSuperAdminForbidden,
             Denied::Rank => Code::UserManageForbidden,
+            Denied::DirectGrants => Code::PermissionRequired,
             Denied::NotHeld(_) => Code::PermissionNotHeld,
         };
         let error = AppError::new(code);
         match denied {
+            Denied::DirectGrants => error.detail("Direct grants need users.managePermissions."),
             Denied::NotHeld(names) => {
                 error.detail(format!("The caller does not hold {}.", names.join(", ")))
             }
