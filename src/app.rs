@@ -25,7 +25,7 @@ use crate::roles::PermissionName;
 use crate::secrets::{Purpose, Vault};
 use crate::sessions::Terms;
 use crate::sessions::service::Means;
-use crate::{health, me, openapi, replies, reset_links, roles, sessions, users};
+use crate::{health, me, openapi, replies, reset_links, roles, sessions, tokens, users};
 
 /// The shared state, as handlers take it.
 pub type State = web::Data<App>;
@@ -63,6 +63,7 @@ pub struct App {
 pub fn slices(config: &mut ServiceConfig<'_>) {
     config
         .configure(sessions::routes)
+        .configure(tokens::routes)
         .configure(me::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
@@ -191,6 +192,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
     db.write_now(|tx| {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
+        tokens::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         Ok(())
     })

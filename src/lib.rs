@@ -10,6 +10,7 @@
 //! | [`users`] | accounts: make, find, change, switch off, delete |
 //! | [`roles`] | roles and the catalogue of permissions |
 //! | [`sessions`] | signing in, refreshing, ending |
+//! | [`tokens`] | personal access tokens: what programs act with for an account |
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
 //! | [`me`] | what everybody may do with their own account |
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
@@ -17,7 +18,7 @@
 //! | [`audit`] | who did what to whom |
 //! | [`replies`] | answers kept for an idempotent retry |
 //!
-//! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`http`], [`db`], [`secrets`], [`config`],
+//! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`label`], [`http`], [`db`], [`secrets`], [`config`],
 //! [`telemetry`], [`metrics`]. [`place`] opens the database, [`app`] puts the slices together and serves them, [`openapi`] documents them, [`cli`] is
 //! the command line.
 //!
@@ -37,6 +38,7 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod ids;
+pub mod label;
 pub mod me;
 pub mod metrics;
 pub mod openapi;
@@ -49,4 +51,5 @@ mod schema;
 pub mod secrets;
 pub mod sessions;
 pub mod telemetry;
+pub mod tokens;
 pub mod users;

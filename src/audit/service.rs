@@ -7,7 +7,7 @@ use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Halt};
 use crate::http::TraceId;
-use crate::ids::{EventId, SessionId, UserId};
+use crate::ids::{EventId, SessionId, TokenId, UserId};
 
 /// What an act was done to.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Subject {
     User(UserId),
     /// A session.
     Session(SessionId),
+    /// A personal access token.
+    Token(TokenId),
     /// A role, by name.
     Role(String),
     /// A permission in the catalogue, by name.
@@ -31,6 +33,7 @@ impl Subject {
         Some(match self {
             Self::User(_) => "user",
             Self::Session(_) => "session",
+            Self::Token(_) => "token",
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
             Self::SigningKey(_) => "signingKey",
@@ -42,6 +45,7 @@ impl Subject {
         Some(match self {
             Self::User(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
+            Self::Token(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })

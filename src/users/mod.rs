@@ -18,6 +18,7 @@ mod scene;
 pub mod service;
 mod store;
 mod story;
+mod watching;
 
 pub use model::User;
 pub use routes::routes;

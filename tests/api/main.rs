@@ -18,4 +18,5 @@ mod sign_in;
 mod spa;
 mod structure;
 mod support;
+mod tokens;
 mod users;

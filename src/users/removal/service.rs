@@ -7,6 +7,7 @@ use crate::error::Acted;
 use crate::http::IfMatch;
 use crate::ids::UserId;
 use crate::sessions::Ending;
+use crate::tokens;
 use crate::users::User;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
@@ -50,6 +51,7 @@ pub fn purge(
     let scene = Scene::enter(tx, by, id, Touches::Authority)?;
     scene.permit(tx, by, ACT, &[Deed::Delete], expected)?;
     tx.touch(Touched::Party(id.0));
+    tokens::service::end_all(tx, id)?;
     store::purge(tx.conn, id)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
     audit::service::forget(tx, id)?;
