@@ -53,6 +53,7 @@ async fn create_user_token(
     by: Can<needs::ManageTokens>,
     app: State,
     id: web::Path<String>,
+    expected: IfMatch,
     key: IdempotencyKey,
     body: Json<NewToken>,
 ) -> Result<Reply, AppError> {
@@ -64,7 +65,7 @@ async fn create_user_token(
     app.db
         .write(move |tx| {
             replies::once(tx, &vault, &by, &ask, |tx| {
-                let made = service::create(tx, &by, id, &draft)?;
+                let made = service::create(tx, &by, id, &draft, &expected)?;
                 let location = format!("/api/v1/users/{id}/tokens/{}", made.id);
                 Ok((Reply::created(location, &made)?, Some(made.id.0)))
             })

@@ -16,16 +16,17 @@ use crate::users;
 /// # Errors
 /// [`Code::PermissionUnknown`](crate::error::Code::PermissionUnknown);
 /// [`Code::RequestInvalid`](crate::error::Code::RequestInvalid) for an end in the past; 404; the refusals of the rules of
-/// authority; [`Code::PermissionNotHeld`](crate::error::Code::PermissionNotHeld) for what the account does not hold;
+/// authority; 412 by the account's version; [`Code::PermissionNotHeld`](crate::error::Code::PermissionNotHeld) for what the account does not hold;
 /// [`Code::TokenLimitReached`](crate::error::Code::TokenLimitReached).
 pub fn create(
     tx: &mut Tx<'_>,
     by: &Can<needs::ManageTokens>,
     id: UserId,
     draft: &Draft,
+    expected: &IfMatch,
 ) -> Acted<MadeToken> {
     let permissions = roles::service::grantable(tx, &draft.permissions)?;
-    let owner = users::service::hold_to_hand_over(tx, by, id, CREATE, &IfMatch::Absent)?;
+    let owner = users::service::hold_to_hand_over(tx, by, id, CREATE, expected)?;
     service::make(tx, by, &owner, draft, permissions)
 }
 
