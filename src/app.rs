@@ -29,7 +29,7 @@ use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
     email_confirmations, health, invites, me, openapi, registration, replies, reset_links, roles,
-    sessions, users,
+    sessions, tokens, users,
 };
 
 /// The shared state, as handlers take it.
@@ -74,6 +74,7 @@ pub struct App {
 pub fn slices(config: &mut ServiceConfig<'_>) {
     config
         .configure(sessions::routes)
+        .configure(tokens::routes)
         .configure(me::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
@@ -222,6 +223,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         replies::service::forget_old(tx)?;
         sessions::service::forget_old(tx)?;
         throttle::service::forget_old(tx)?;
+        tokens::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         email_confirmations::service::forget_old(tx)?;
         mail::service::forget_old(tx)?;

@@ -115,6 +115,7 @@ codes! {
     PermissionNameConflict = "permission_name_conflict", Conflict, "The catalogue has a permission of this name";
     PermissionInUse = "permission_in_use", Conflict, "Accounts or roles have this permission";
     LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin has to stay one";
+    TokenLimitReached = "token_limit_reached", Conflict, "The account has as many tokens as it may have";
     UserDeleted = "user_deleted", Conflict, "The account is deleted; restore it first";
     PreconditionFailed = "precondition_failed", Stale, "The resource has changed since it was read";
     PayloadTooLarge = "payload_too_large", TooLarge, "The body is too large";

@@ -12,6 +12,7 @@
 //! | [`invites`] | who may register, and what they are given |
 //! | [`registration`] | accounts that people make for themselves |
 //! | [`sessions`] | signing in, refreshing, ending |
+//! | [`tokens`] | personal access tokens: what programs act with for an account |
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
 //! | [`throttle`] | how often a password may be guessed |
 //! | [`me`] | what everybody may do with their own account |
@@ -22,7 +23,7 @@
 //! | [`audit`] | who did what to whom |
 //! | [`replies`] | answers kept for an idempotent retry |
 //!
-//! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`http`], [`db`], [`secrets`], [`config`],
+//! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`label`], [`http`], [`db`], [`secrets`], [`config`],
 //! [`telemetry`], [`metrics`]. [`place`] opens the database, [`app`] puts the slices together and serves them, [`openapi`] documents them, [`cli`] is
 //! the command line.
 //!
@@ -44,6 +45,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod invites;
+pub mod label;
 pub mod mail;
 pub mod me;
 pub mod metrics;
@@ -59,4 +61,5 @@ pub mod secrets;
 pub mod sessions;
 pub mod telemetry;
 pub mod throttle;
+pub mod tokens;
 pub mod users;

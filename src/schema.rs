@@ -76,6 +76,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    personal_tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        digest -> Bytea,
+        permissions -> Array<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     signing_keys (kid) {
         kid -> Text,
         public_jwk -> Jsonb,
@@ -209,6 +222,7 @@ diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(reset_links -> users (user_id));
 diesel::joinable!(outgoing_mail -> users (user_id));
 diesel::joinable!(email_confirmations -> users (user_id));
+diesel::joinable!(personal_tokens -> users (user_id));
 diesel::joinable!(audit_people -> audit_events (event_id));
 diesel::allow_tables_to_appear_in_same_query!(
     permissions,
@@ -216,6 +230,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
     refresh_tokens,
+    personal_tokens,
     signing_keys,
     audit_events,
     audit_people,

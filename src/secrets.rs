@@ -1,12 +1,15 @@
 //! The keyed part of the service: encryption at rest, keyed hashes and random tokens, all under `ROSTERD_SECRET_KEY`.
 //! It stores nothing.
 
+mod marked;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::AppError;
+pub use marked::Mark;
 
 /// What a derived key is for. A value made for one purpose is worthless for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Code, Halt, Kind};
 use crate::http::TraceId;
-use crate::ids::{EventId, InviteId, SessionId, UserId};
+use crate::ids::{EventId, InviteId, SessionId, TokenId, UserId};
 
 /// What an act was done to.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Subject {
     User(UserId),
     /// A session.
     Session(SessionId),
+    /// A personal access token.
+    Token(TokenId),
     /// A role, by name.
     Role(String),
     /// A permission in the catalogue, by name.
@@ -36,6 +38,7 @@ impl Subject {
         Some(match self {
             Self::User(_) => "user",
             Self::Session(_) => "session",
+            Self::Token(_) => "token",
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
             Self::Invite(_) => "invite",
@@ -51,6 +54,7 @@ impl Subject {
             Self::Session(id) => id.to_string(),
             Self::Name(id) => id.to_string(),
             Self::Invite(id) => id.to_string(),
+            Self::Token(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })

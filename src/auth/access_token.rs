@@ -16,7 +16,7 @@ use super::keys::KeySet;
 use super::memory::Credential;
 use crate::error::{AppError, Code};
 use crate::ids::{SessionId, UserId};
-use crate::secrets;
+use crate::secrets::{self, Mark};
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +56,23 @@ struct ChangeClaims {
     password_version: i64,
 }
 
+/// What a bearer token says of itself, once it is known to be ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented {
+    /// What is to be looked up.
+    pub credential: Credential,
+    /// Whose it says it is, if it does.
+    subject: Option<Uuid>,
+}
+
+impl Presented {
+    /// Whether it may be this party's: no access token stands for another account than the one it names.
+    #[must_use]
+    pub fn is_of(&self, party: Uuid) -> bool {
+        self.subject.is_none_or(|subject| subject == party)
+    }
+}
+
 /// The two kinds of token, told apart by the header's `typ`, so that none passes for the other.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -87,8 +104,8 @@ pub struct Issuer {
     audience: String,
     lifetime: TimeDelta,
     keys: RwLock<Arc<KeySet>>,
-    /// Whose the access tokens are that were verified under these keys, by digest, and when they end.
-    verified: Cache<[u8; 32], (Credential, i64)>,
+    /// What the access tokens say that were verified under these keys, by digest, and when they end.
+    verified: Cache<[u8; 32], (Presented, i64)>,
 }
 
 impl Issuer {
@@ -152,27 +169,36 @@ impl Issuer {
         Ok((token, end))
     }
 
-    /// Whose credential an access token of ours is. A token that was verified before is not verified again.
+    /// What a bearer token of ours is. An access token that was verified before is not verified again.
     ///
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for a token that is not ours, or has ended.
-    pub fn credential(&self, token: &str) -> Result<Credential, AppError> {
+    pub fn present(&self, token: &str) -> Result<Presented, AppError> {
+        if Mark::PersonalToken.is_on(token) {
+            return Ok(Presented {
+                credential: Credential::Token(secrets::digest(token)),
+                subject: None,
+            });
+        }
         let digest = secrets::digest(token);
-        if let Some((credential, end)) = self.verified.get(&digest) {
+        if let Some((presented, end)) = self.verified.get(&digest) {
             return if now() < end {
-                Ok(credential)
+                Ok(presented)
             } else {
                 Err(Code::AuthTokenInvalid.into())
             };
         }
         let generation = self.keys();
         let claims = self.verify(token)?;
-        let credential = Credential::Session(claims.sid);
-        self.verified.insert(digest, (credential, claims.exp));
+        let presented = Presented {
+            credential: Credential::Session(claims.sid),
+            subject: Some(claims.sub.0),
+        };
+        self.verified.insert(digest, (presented, claims.exp));
         if !Arc::ptr_eq(&generation, &self.keys()) {
             self.verified.remove(&digest);
         }
-        Ok(credential)
+        Ok(presented)
     }
 
     /// The claims of an access token of ours that has not ended.

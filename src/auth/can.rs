@@ -47,6 +47,8 @@ pub mod needs {
         ResetPasswords = "users.resetPassword";
         ReadSessions = "sessions.read";
         RevokeSessions = "sessions.revoke";
+        ReadTokens = "tokens.read";
+        ManageTokens = "tokens.manage";
         ReadRoles = "roles.read";
         ManageRoles = "roles.manage";
         ReadInvites = "invites.read";

@@ -96,10 +96,11 @@ async fn find(request: &ServiceRequest, token: &str) -> Result<Caller, AppError>
     let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application's state is not mounted"));
     };
-    let Ok(credential) = app.issuer.credential(token) else {
+    let Ok(presented) = app.issuer.present(token) else {
         return Ok(Caller::Rejected(Code::AuthTokenInvalid));
     };
-    match facts(app, credential).await {
+    match facts(app, presented.credential).await {
+        Ok(facts) if !presented.is_of(facts.party) => Ok(Caller::Rejected(Code::AuthTokenInvalid)),
         Ok(facts) => {
             let actor = facts.actor(Origin::of(request.request()));
             Ok(Caller::Known(Arc::new(actor)))

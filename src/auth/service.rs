@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::memory::{Credential, Facts};
-use super::store::{self, CallerRow};
+use super::store::{self, AccountRow, RoleRow, SessionRow, TokenRow};
 use super::{Actor, Standing, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Code};
@@ -17,26 +17,43 @@ use crate::roles::Held;
 pub fn facts(tx: &mut Tx<'_>, credential: &Credential) -> Result<Facts, AppError> {
     match credential {
         Credential::Session(session) => facts_of_session(tx, *session),
-        Credential::Token(_) | Credential::Client(_) => Err(Code::AuthTokenInvalid.into()),
+        Credential::Token(digest) => facts_of_token(tx, digest),
+        Credential::Client(_) => Err(Code::AuthTokenInvalid.into()),
     }
 }
 
-fn facts_of_session(tx: &mut Tx<'_>, session: SessionId) -> Result<Facts, AppError> {
-    let row = live_caller(tx, session)?;
-    let ends_at = row.user_expires_at.map_or(row.session_expires_at, |end| {
-        end.min(row.session_expires_at)
-    });
+fn facts_of_session(tx: &mut Tx<'_>, id: SessionId) -> Result<Facts, AppError> {
+    let (session, account, role) = live_session(tx, id)?;
+    let who = Who::User {
+        id: account.id,
+        session: id,
+    };
     Ok(Facts::new(
-        Who::User {
-            id: row.user_id,
-            session,
-        },
-        &row.username,
-        standing(&row),
-        row.user_id.0,
-        Some(ends_at),
-        Some(TimeDelta::seconds(row.idle_seconds)),
-        row.last_seen_at,
+        who,
+        &account.username,
+        standing(&account, &role),
+        account.id.0,
+        earlier(account.expires_at, Some(session.expires_at)),
+        Some(TimeDelta::seconds(session.idle_seconds)),
+        session.last_seen_at,
+    ))
+}
+
+fn facts_of_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<Facts, AppError> {
+    let row = store::token_by_digest(tx.conn, digest)?;
+    let (token, account, role) = live_token(row, tx.now)?;
+    let who = Who::Token {
+        id: token.id,
+        owner: account.id,
+    };
+    Ok(Facts::new(
+        who,
+        &account.username,
+        narrowed(&account, &role, &token),
+        account.id.0,
+        earlier(account.expires_at, token.expires_at),
+        None,
+        token.last_used_at.unwrap_or(DateTime::UNIX_EPOCH),
     ))
 }
 
@@ -45,43 +62,81 @@ fn facts_of_session(tx: &mut Tx<'_>, session: SessionId) -> Result<Facts, AppErr
 /// # Errors
 /// When the database fails.
 pub fn note_use(tx: &mut Tx<'_>, who: &Who) -> Result<(), AppError> {
-    if let Who::User { session, .. } = who {
-        store::touch(tx.conn, *session, tx.now)?;
-    }
+    match who {
+        Who::User { session, .. } => store::touch(tx.conn, *session, tx.now)?,
+        Who::Token { id, .. } => store::touch_token(tx.conn, *id, tx.now)?,
+        _ => 0,
+    };
     Ok(())
 }
 
 /// The actor's authority as it is in this transaction.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the session or its account has ended.
+/// [`Code::AuthTokenInvalid`] when the session or token, or its account, has ended.
 pub fn standing_now(tx: &mut Tx<'_>, actor: &Actor) -> Result<Standing, AppError> {
     match &actor.who {
-        Who::User { session, .. } => live_caller(tx, *session).map(|row| standing(&row)),
-        Who::Token { .. } | Who::Client { .. } => Err(Code::AuthTokenInvalid.into()),
+        Who::User { session, .. } => {
+            let (_, account, role) = live_session(tx, *session)?;
+            Ok(standing(&account, &role))
+        }
+        Who::Token { id, .. } => {
+            let row = store::token(tx.conn, *id)?;
+            let (token, account, role) = live_token(row, tx.now)?;
+            Ok(narrowed(&account, &role, &token))
+        }
+        Who::Client { .. } => Err(Code::AuthTokenInvalid.into()),
         Who::Operator { .. } | Who::System | Who::Anonymous => Ok(Standing::clone(&actor.standing)),
     }
 }
 
-fn live_caller(tx: &mut Tx<'_>, session: SessionId) -> Result<CallerRow, AppError> {
-    store::caller(tx.conn, session)?
-        .filter(|row| is_live(row, tx.now))
+fn live_session(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+) -> Result<(SessionRow, AccountRow, RoleRow), AppError> {
+    store::session(tx.conn, id)?
+        .filter(|(session, account, _)| {
+            is_alive(account, tx.now)
+                && session.ended_at.is_none()
+                && session.expires_at > tx.now
+                && session.last_seen_at + TimeDelta::seconds(session.idle_seconds) > tx.now
+        })
         .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
-fn is_live(row: &CallerRow, now: DateTime<Utc>) -> bool {
-    row.is_active
-        && row.deleted_at.is_none()
-        && row.user_expires_at.is_none_or(|end| end > now)
-        && row.ended_at.is_none()
-        && row.session_expires_at > now
-        && row.last_seen_at + TimeDelta::seconds(row.idle_seconds) > now
+fn live_token(
+    row: Option<(TokenRow, AccountRow, RoleRow)>,
+    now: DateTime<Utc>,
+) -> Result<(TokenRow, AccountRow, RoleRow), AppError> {
+    row.filter(|(token, account, _)| {
+        is_alive(account, now) && token.expires_at.is_none_or(|end| end > now)
+    })
+    .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
-fn standing(row: &CallerRow) -> Standing {
+fn is_alive(account: &AccountRow, now: DateTime<Utc>) -> bool {
+    account.is_active
+        && account.deleted_at.is_none()
+        && account.expires_at.is_none_or(|end| end > now)
+}
+
+fn earlier(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    one.into_iter().chain(other).min()
+}
+
+fn standing(account: &AccountRow, role: &RoleRow) -> Standing {
     Standing {
-        held: Held::of(&row.role, &row.role_permissions, &row.permissions),
-        role: row.role.clone(),
-        rank: row.rank,
+        held: Held::of(&role.name, &role.permissions, &account.permissions),
+        role: role.name.clone(),
+        rank: role.rank,
+    }
+}
+
+/// The account's, with no more than the token's own list of what it holds.
+fn narrowed(account: &AccountRow, role: &RoleRow, token: &TokenRow) -> Standing {
+    let full = standing(account, role);
+    Standing {
+        held: full.held.narrowed_to(&token.permissions),
+        ..full
     }
 }

@@ -5,45 +5,94 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::ids::{SessionId, UserId};
-use crate::schema::{roles, sessions, signing_keys, users};
+use crate::ids::{SessionId, TokenId, UserId};
+use crate::schema::{personal_tokens, roles, sessions, signing_keys, users};
 
-/// A session with its account and the account's role.
-#[derive(Queryable)]
-pub struct CallerRow {
-    pub user_id: UserId,
+/// An account, as far as it says what its credentials are good for.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct AccountRow {
+    pub id: UserId,
     pub username: String,
-    pub role: String,
-    pub rank: i32,
-    pub role_permissions: Vec<String>,
     pub permissions: Vec<String>,
     pub is_active: bool,
     pub deleted_at: Option<DateTime<Utc>>,
-    pub user_expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The account's role.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = roles)]
+pub struct RoleRow {
+    pub name: String,
+    pub rank: i32,
+    pub permissions: Vec<String>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
     pub last_seen_at: DateTime<Utc>,
     pub idle_seconds: i64,
-    pub session_expires_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-pub fn caller(conn: &mut PgConnection, session: SessionId) -> QueryResult<Option<CallerRow>> {
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = personal_tokens)]
+pub struct TokenRow {
+    pub id: TokenId,
+    pub permissions: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A session with its account and the account's role.
+pub fn session(
+    conn: &mut PgConnection,
+    id: SessionId,
+) -> QueryResult<Option<(SessionRow, AccountRow, RoleRow)>> {
     sessions::table
         .inner_join(users::table.inner_join(roles::table))
-        .filter(sessions::id.eq(session))
+        .filter(sessions::id.eq(id))
         .select((
-            users::id,
-            users::username,
-            users::role,
-            roles::rank,
-            roles::permissions,
-            users::permissions,
-            users::is_active,
-            users::deleted_at,
-            users::expires_at,
-            sessions::last_seen_at,
-            sessions::idle_seconds,
-            sessions::expires_at,
-            sessions::ended_at,
+            SessionRow::as_select(),
+            AccountRow::as_select(),
+            RoleRow::as_select(),
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// A personal access token with its account and the account's role.
+pub fn token_by_digest(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> QueryResult<Option<(TokenRow, AccountRow, RoleRow)>> {
+    personal_tokens::table
+        .inner_join(users::table.inner_join(roles::table))
+        .filter(personal_tokens::digest.eq(digest))
+        .select((
+            TokenRow::as_select(),
+            AccountRow::as_select(),
+            RoleRow::as_select(),
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// The same, by its id.
+pub fn token(
+    conn: &mut PgConnection,
+    id: TokenId,
+) -> QueryResult<Option<(TokenRow, AccountRow, RoleRow)>> {
+    personal_tokens::table
+        .inner_join(users::table.inner_join(roles::table))
+        .filter(personal_tokens::id.eq(id))
+        .select((
+            TokenRow::as_select(),
+            AccountRow::as_select(),
+            RoleRow::as_select(),
         ))
         .first(conn)
         .optional()
@@ -61,6 +110,20 @@ pub fn touch(
             .filter(sessions::last_seen_at.lt(now)),
     )
     .set(sessions::last_seen_at.eq(now))
+    .execute(conn)
+}
+
+/// Notes that a personal access token is in use; nobody waits for it.
+pub fn touch_token(conn: &mut PgConnection, id: TokenId, now: DateTime<Utc>) -> QueryResult<usize> {
+    let is_news = personal_tokens::last_used_at
+        .is_null()
+        .or(personal_tokens::last_used_at.lt(now));
+    diesel::update(
+        personal_tokens::table
+            .filter(personal_tokens::id.eq(id))
+            .filter(is_news),
+    )
+    .set(personal_tokens::last_used_at.eq(now))
     .execute(conn)
 }
 

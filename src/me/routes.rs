@@ -25,14 +25,15 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(change_password);
 }
 
-/// Show the caller's account.
+/// Show the caller's account, or the one that a personal access token acts for.
 #[utoipa::path(
     operation_id = "getMe", tag = "auth",
     responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/auth/me")]
-async fn get_me(by: SignedIn, app: State) -> Result<Reply, AppError> {
-    users::page::show(&app, by.id).await
+async fn get_me(by: Known, app: State) -> Result<Reply, AppError> {
+    let id = by.user_id().ok_or(Code::AuthSessionRequired)?;
+    users::page::show(&app, id).await
 }
 
 /// What the caller wants to know about itself.
@@ -103,7 +104,7 @@ struct PasswordChange {
 )]
 #[post("/api/v1/auth/change-password")]
 async fn change_password(
-    caller: Option<SignedIn>,
+    caller: Result<SignedIn, AppError>,
     bearer: Bearer,
     origin: Origin,
     app: State,
@@ -114,12 +115,13 @@ async fn change_password(
         .ok()
         .and_then(|body| body.value.change_token.clone());
     let (by, id, version) = match (caller, bearer.0.or(in_body)) {
-        (Some(caller), _) => (Actor::clone(&caller), caller.id, None),
-        (None, Some(token)) => {
+        (Ok(caller), _) => (Actor::clone(&caller), caller.id, None),
+        (Err(why), _) if why.code() == Code::AuthSessionRequired => return Err(why),
+        (Err(_), Some(token)) => {
             let (id, version) = app.issuer.verify_change_token(&token)?;
             (Actor::anonymous(origin), id, Some(version))
         }
-        (None, None) => return Err(Code::AuthRequired.into()),
+        (Err(_), None) => return Err(Code::AuthRequired.into()),
     };
     let PasswordChange {
         current_password,

@@ -32,6 +32,7 @@ use crate::http::Problem;
         (name = "auth", description = "Signing in, and one's own account"),
         (name = "users", description = "Accounts"),
         (name = "sessions", description = "Who is signed in, and from where"),
+        (name = "tokens", description = "Personal access tokens: what programs act with for an account"),
         (name = "roles", description = "Roles and the permission catalogue"),
         (name = "invites", description = "Who may register, and what they are given"),
         (name = "health", description = "What machines ask without a token"),

@@ -89,6 +89,14 @@ pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::forget_before(tx.conn, tx.now - KEPT_FOR)?)
 }
 
+/// Forgets the answer to the request that made this: it may hold a copy.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_of(tx: &mut Tx<'_>, made: Uuid) -> Result<usize, AppError> {
+    Ok(store::forget_of(tx.conn, made)?)
+}
+
 fn replay(tx: &mut Tx<'_>, vault: &Vault, place: &KeptRow) -> Result<Reply, AppError> {
     let row = store::find(tx.conn, place)?.ok_or(Code::Overloaded)?;
     if !secrets::same(&row.request_mac, &place.request_mac) {

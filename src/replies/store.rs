@@ -71,3 +71,7 @@ pub fn expire(
 pub fn forget_before(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(kept_replies::table.filter(kept_replies::created_at.lt(before))).execute(conn)
 }
+
+pub fn forget_of(conn: &mut PgConnection, made: Uuid) -> QueryResult<usize> {
+    diesel::delete(kept_replies::table.filter(kept_replies::made.eq(made))).execute(conn)
+}

@@ -10,7 +10,7 @@ use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
 use super::{others, own, service};
 use crate::app::State;
-use crate::auth::{Actor, Origin, SignedIn};
+use crate::auth::{Actor, Known, Origin, SignedIn};
 use crate::error::AppError;
 use crate::http::{Data, Json, Reply};
 use crate::passwords::{Claimant, Password};
@@ -105,7 +105,7 @@ struct Refresh {
 async fn refresh(
     app: State,
     origin: Origin,
-    caller: Option<SignedIn>,
+    caller: Option<Known>,
     cookie: RefreshCookie,
     body: Json<Refresh>,
 ) -> Result<Reply, AppError> {
@@ -116,11 +116,10 @@ async fn refresh(
             None => return Err(AppError::fault("/refreshToken", "required", "is required")),
         },
     };
-    let caller = caller.map(|caller| caller.session);
     let means = app.means.clone();
     let tokens = app
         .db
-        .write(move |tx| service::refresh(tx, &means, &token, caller, &origin))
+        .write(move |tx| service::refresh(tx, &means, &token, caller.as_deref(), &origin))
         .await?;
     answer(tokens, transport)
 }

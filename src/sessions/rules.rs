@@ -64,6 +64,15 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Whether it is not the sessions alone that end, but the account.
+    #[must_use]
+    pub const fn is_of_the_account(self) -> bool {
+        matches!(
+            self,
+            Self::AccountDisabled | Self::AccountExpired | Self::AccountDeleted
+        )
+    }
+
     /// How it is stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -89,7 +89,8 @@ pub fn sign_in(
     Ok(tokens(tx, means, session, refresh_token, user)?)
 }
 
-/// Trades a refresh token for new tokens. `caller` is the session whose access token came along, if one did.
+/// Trades a refresh token for new tokens. `caller` is whose access token came along, if one did: it must be
+/// this very session's.
 ///
 /// # Errors
 /// [`Code::AuthRefreshTokenInvalid`], [`Code::AuthRefreshTokenExpired`]; [`Code::AuthRefreshTokenReused`], which ends the
@@ -98,14 +99,14 @@ pub fn refresh(
     tx: &mut Tx<'_>,
     means: &Means,
     presented: &str,
-    caller: Option<SessionId>,
+    caller: Option<&Actor>,
     origin: &Origin,
 ) -> Acted<Tokens> {
     const ACT: &str = "session.refresh";
     let (id, generation) = store::refresh_token(tx.conn, &secrets::digest(presented))?
         .ok_or(Code::AuthRefreshTokenInvalid)?;
     let mut session = store::hold(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
-    if session.ended_at.is_some() || caller.is_some_and(|caller| caller != id) {
+    if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
         return Err(Code::AuthRefreshTokenInvalid.into());
     }
     if session.ends_at() <= tx.now {

@@ -8,6 +8,7 @@ use crate::error::AppError;
 use crate::ids::{SessionId, UserId};
 use crate::reset_links;
 use crate::sessions::{self, Ending};
+use crate::tokens;
 
 /// Whether an account is good for anything: active, not deleted, its time not over.
 #[must_use]
@@ -15,7 +16,8 @@ pub fn is_alive(row: &UserRow, now: DateTime<Utc>) -> bool {
     row.is_active && row.deleted_at.is_none() && row.expires_at.is_none_or(|end| end > now)
 }
 
-/// Ends every session of an account but `spare` (how many those were), and its reset link.
+/// Ends every session of an account but `spare` (how many those were), its reset link and, when it is the account that
+/// ends, its tokens.
 ///
 /// # Errors
 /// When the database fails.
@@ -26,5 +28,8 @@ pub(super) fn end(
     spare: Option<SessionId>,
 ) -> Result<usize, AppError> {
     reset_links::service::end(tx, id)?;
+    if why.is_of_the_account() {
+        tokens::service::end_all(tx, id)?;
+    }
     sessions::service::end_all(tx, id, why, spare)
 }

@@ -20,6 +20,7 @@ mod scene;
 pub mod service;
 mod store;
 mod story;
+mod watching;
 
 pub use giving::Gift;
 pub(crate) use input::Draft;

@@ -63,9 +63,22 @@ pub struct User {
     pub expires_at_utc: Option<DateTime<Utc>>,
     /// When it was deleted; it can be restored until it is purged.
     pub deleted_at_utc: Option<DateTime<Utc>>,
+    /// What hangs on it, if `expand=stats` was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub stats: Option<Stats>,
     #[serde(skip)]
     #[schema(ignore)]
     version: i64,
+}
+
+/// How many things hang on an account.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Stats {
+    /// Sessions that have not ended.
+    pub sessions: i64,
+    /// Personal access tokens that have not expired.
+    pub tokens: i64,
 }
 
 impl User {
@@ -93,6 +106,7 @@ impl User {
             last_login_at_utc: row.last_login_at,
             expires_at_utc: row.expires_at,
             deleted_at_utc: row.deleted_at,
+            stats: None,
             version: row.version,
         }
     }

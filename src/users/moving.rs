@@ -44,10 +44,7 @@ pub fn prepare_move(
         return Err(audit::refuse(tx, by, act(), why));
     }
     let rows = store::hold_all_of_role(tx.conn, &from.name)?;
-    let manager = Manager {
-        id: by.user_id(),
-        standing: standing.clone(),
-    };
+    let manager = Manager::new(by, standing.clone());
     let deed = [Deed::SetRole(to.standing(&[]))];
     let decided = rows.iter().try_for_each(|row| {
         let target = Target {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::model::{Stats, User};
 use super::service;
 use crate::app::App;
+use crate::db::Tx;
 use crate::error::AppError;
 use crate::http::Reply;
 use crate::ids::UserId;
+use crate::{sessions, tokens};
 
 /// The answer that shows this account.
 ///
@@ -21,4 +24,23 @@ pub async fn show(app: &App, id: UserId) -> Result<Reply, AppError> {
     let kept = Reply::resource(&user)?.into_kept();
     app.memory.keep_page(ticket, id.0, Arc::new(kept.clone()));
     Ok(Reply::first(kept))
+}
+
+/// The answer that shows this account with what hangs on it, as it is in the database.
+///
+/// # Errors
+/// As [`show`].
+pub async fn show_with_stats(app: &App, id: UserId) -> Result<Reply, AppError> {
+    let user = app.db.read(move |tx| counted(tx, id)).await?;
+    Reply::resource(&user)
+}
+
+fn counted(tx: &mut Tx<'_>, id: UserId) -> Result<User, AppError> {
+    let stats = Stats {
+        sessions: sessions::service::count(tx, id)?,
+        tokens: tokens::service::count(tx, id)?,
+    };
+    let mut user = service::show(tx, id)?;
+    user.stats = Some(stats);
+    Ok(user)
 }

@@ -1,6 +1,7 @@
 //! Accounts over HTTP.
 
 use actix_web::{delete, get, patch, post, put, web};
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::model::User;
@@ -10,7 +11,7 @@ use super::{access, credentials, listing, removal};
 use crate::app::State;
 use crate::auth::{Can, needs};
 use crate::error::AppError;
-use crate::http::{Data, IdempotencyKey, IfMatch, Json, Reply};
+use crate::http::{Data, FromQuery, IdempotencyKey, IfMatch, Json, Noted, Params, Query, Reply};
 use crate::ids::UserId;
 use crate::replies::{self, Ask};
 
@@ -64,11 +65,37 @@ async fn create_user(
         .await
 }
 
+/// How to show an account.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the parameters; ShowRequest reads them")]
+struct ShowParams {
+    /// `stats`: how many sessions and tokens hang on it, too.
+    #[param(pattern = "^stats$", example = "stats")]
+    expand: Option<String>,
+}
+
+struct ShowRequest {
+    wants_stats: bool,
+}
+
+impl FromQuery for ShowRequest {
+    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+        let expand = params.take_with("expand", |text| match text {
+            "stats" => Ok(()),
+            _ => Err(("invalid_value", "can only be stats")),
+        });
+        Ok(Self {
+            wants_stats: expand.is_some(),
+        })
+    }
+}
+
 /// Show an account.
 ///
 /// Needs `users.read`. A deleted one is shown too.
 #[utoipa::path(
-    operation_id = "getUser", tag = "users", params(("id" = UserId, Path)),
+    operation_id = "getUser", tag = "users", params(("id" = UserId, Path), ShowParams),
     responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/users/{id}")]
@@ -76,8 +103,14 @@ async fn get_user(
     _by: Can<needs::ReadUsers>,
     app: State,
     id: web::Path<String>,
+    query: Query<ShowRequest>,
 ) -> Result<Reply, AppError> {
-    page::show(&app, UserId::from_path(&id)).await
+    let id = UserId::from_path(&id);
+    if query.wants_stats {
+        page::show_with_stats(&app, id).await
+    } else {
+        page::show(&app, id).await
+    }
 }
 
 /// Change an account.

@@ -34,7 +34,8 @@ pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
-pub use super::scene::watch;
+pub use super::scene::standing_of as standing;
+pub use super::watching::{roles_below, watch};
 
 /// Makes an account.
 ///
@@ -94,21 +95,6 @@ pub fn create_first_super_admin(
 /// When the database fails.
 pub fn any_super_admin(tx: &mut Tx<'_>) -> Result<bool, AppError> {
     Ok(store::any_super_admin(tx.conn)?)
-}
-
-/// The roles whose accounts the caller may watch; `None`: those of every role.
-///
-/// # Errors
-/// When the database fails.
-pub fn roles_below(tx: &mut Tx<'_>, by: &Actor) -> Result<Option<Vec<String>>, AppError> {
-    if by.standing.is_super_admin() {
-        return Ok(None);
-    }
-    let roles = roles::service::list(tx)?;
-    let below = roles
-        .into_iter()
-        .filter(|role| by.standing.ranks_above(role.rank));
-    Ok(Some(below.map(|role| role.name).collect()))
 }
 
 /// Shows an account, a deleted one too.

@@ -105,6 +105,23 @@ impl World {
         call.send().expect(201).data().clone()
     }
 
+    /// An attempt of somebody who has a token, and that token's id.
+    fn own_token(&self) -> (Attempt, String) {
+        let session = self.token();
+        let body = json!({"name": "export", "permissions": []});
+        let call = self.app.post("/api/v1/auth/tokens").by(&session);
+        let made = call.json(&body).send().expect(201);
+        (self.attempt().by(session), text(made.data(), "id"))
+    }
+
+    /// An account and a token of it, by their ids.
+    fn user_token(&self) -> (String, String) {
+        let user = self.user();
+        let body = json!({"name": "export", "permissions": []});
+        let token = self.post(&format!("/api/v1/users/{user}/tokens"), &body);
+        (user, text(&token, "id"))
+    }
+
     fn role(&self) -> String {
         let role = json!({"name": name("Role"), "rank": 10});
         text(&self.post("/api/v1/roles", &role), "name")
@@ -431,6 +448,37 @@ const TABLE: &[Row] = &[
     }),
     ("getSession", |world| world.on_session()),
     ("endSession", |world| world.on_session()),
+    // Personal access tokens.
+    ("listOwnTokens", |world| world.own_token().0),
+    ("createOwnToken", |world| {
+        let body = json!({"name": "export", "permissions": []});
+        world.attempt().by(world.token()).body(body)
+    }),
+    ("getOwnToken", |world| {
+        let (attempt, token) = world.own_token();
+        attempt.at(token)
+    }),
+    ("revokeOwnToken", |world| {
+        let (attempt, token) = world.own_token();
+        attempt.at(token)
+    }),
+    ("listUserTokens", |world| {
+        let (user, _) = world.user_token();
+        world.attempt().at(user)
+    }),
+    ("createUserToken", |world| {
+        let body =
+            json!({"name": "export", "permissions": [], "expiresAtUtc": "2099-01-01T00:00:00Z"});
+        world.on_user().body(body)
+    }),
+    ("getUserToken", |world| {
+        let (user, token) = world.user_token();
+        world.attempt().at(user).at(token)
+    }),
+    ("revokeUserToken", |world| {
+        let (user, token) = world.user_token();
+        world.attempt().at(user).at(token)
+    }),
     // Accounts.
     ("createUser", |world| {
         let body = json!({"username": name("user"), "role": "User", "permissions": ["users.read"]});

@@ -31,5 +31,6 @@ mod spa;
 mod structure;
 mod support;
 mod throttle;
+mod tokens;
 mod users;
 mod users_list;

@@ -9,6 +9,7 @@ use crate::ids::UserId;
 use crate::invites;
 use crate::sessions::Ending;
 use crate::throttle;
+use crate::tokens;
 use crate::users::User;
 use crate::users::life;
 use crate::users::rules::authority::Deed;
@@ -55,6 +56,7 @@ pub fn purge(
     if let Some(email) = &scene.row.email {
         invites::service::forget_address(tx, email)?;
     }
+    tokens::service::end_all(tx, id)?;
     store::purge(tx.conn, id)?;
     throttle::service::forget(tx, id)?;
     audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;

@@ -3,7 +3,7 @@
 //! The answers come in a fixed order: what one does to oneself, what is reserved to a `SuperAdmin`, rank, and what the
 //! caller does not hold. Whether a `SuperAdmin` remains is asked last.
 
-use crate::auth::Standing;
+use crate::auth::{Actor, Standing};
 use crate::error::{AppError, Code};
 use crate::ids::UserId;
 use crate::roles::{Held, SUPER_ADMIN};
@@ -11,10 +11,24 @@ use crate::roles::{Held, SUPER_ADMIN};
 /// Whoever wants to do something, with the authority of this moment.
 #[derive(Clone, Debug)]
 pub struct Manager {
-    /// The account, if it is one: the operator has none.
+    /// The account, if it is one or acts for one: the operator has none.
     pub id: Option<UserId>,
+    /// Whether it is a program that acts for the account, with a personal access token.
+    pub is_program: bool,
     /// On what authority.
     pub standing: Standing,
+}
+
+impl Manager {
+    /// This actor, on this authority.
+    #[must_use]
+    pub fn new(by: &Actor, standing: Standing) -> Self {
+        Self {
+            id: by.user_id(),
+            is_program: by.session_id().is_none(),
+            standing,
+        }
+    }
 }
 
 /// The account that it is done to, as it is before.
@@ -68,6 +82,8 @@ pub enum Denied {
     OwnState,
     /// Deleting oneself.
     OwnAccount,
+    /// A program's doing what its owner does in person only.
+    InPersonOnly,
     /// Reserved to a `SuperAdmin`.
     SuperAdminOnly,
     /// The caller stands not far enough above the account: in rank or, for what hands it over, in permissions.
@@ -81,18 +97,19 @@ pub enum Denied {
 /// Whether `by` may do all these `deeds` to `target`.
 ///
 /// # Errors
-/// The first reason why not, in the order told above.
+/// The first reason why not, in the order told above. A `SuperAdmin` stands above all; what it does not hold, because it acts
+/// through a token that has less, it does not give either.
 pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> {
     if by.id == Some(target.id) {
         deeds.iter().try_for_each(not_to_oneself)?;
+        if by.is_program && deeds.iter().any(is_in_person) {
+            return Err(Denied::InPersonOnly);
+        }
         if deeds.iter().all(is_ones_own_business) {
             return Ok(());
         }
     }
-    if by.standing.is_super_admin() {
-        return Ok(());
-    }
-    if deeds.iter().any(|deed| is_for_super_admins(target, deed)) {
+    if !by.standing.is_super_admin() && deeds.iter().any(|deed| is_for_super_admins(target, deed)) {
         return Err(Denied::SuperAdminOnly);
     }
     let ranks_above = |rank| by.standing.ranks_above(rank);
@@ -126,10 +143,7 @@ pub fn may_grant_directly(by: &Standing, permissions: &[String]) -> Result<(), D
 /// # Errors
 /// As [`may`].
 pub fn may_create(by: &Standing, role: &Standing, permissions: &[String]) -> Result<(), Denied> {
-    if by.is_super_admin() {
-        return Ok(());
-    }
-    if role.is_super_admin() {
+    if role.is_super_admin() && !by.is_super_admin() {
         return Err(Denied::SuperAdminOnly);
     }
     if !by.ranks_above(role.rank) {
@@ -161,6 +175,11 @@ fn not_to_oneself(deed: &Deed) -> Result<(), Denied> {
         Deed::Delete | Deed::Restore => Err(Denied::OwnAccount),
         Deed::Edit | Deed::TakeOver | Deed::RemovePassword | Deed::Watch | Deed::SignOut => Ok(()),
     }
+}
+
+/// What lets somebody sign in as the account, or keeps them from it.
+const fn is_in_person(deed: &Deed) -> bool {
+    matches!(deed, Deed::TakeOver | Deed::RemovePassword | Deed::SignOut)
 }
 
 /// What takes no standing above the account when it is one's own.
@@ -220,6 +239,7 @@ impl From<Denied> for AppError {
             Denied::OwnPermissions => Code::UserSelfPermissionsForbidden,
             Denied::OwnState => Code::UserSelfDisableForbidden,
             Denied::OwnAccount => Code::UserSelfDeleteForbidden,
+            Denied::InPersonOnly => Code::AuthSessionRequired,
             Denied::SuperAdminOnly => Code::UserSuperAdminForbidden,
             Denied::Rank => Code::UserManageForbidden,
             Denied::DirectGrants => Code::PermissionRequired,

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde_json::Value;
 
+use crate::label::is_invisible;
+
 /// Why a value is not one: a stable code and a sentence for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -229,12 +231,6 @@ pub fn moment(at: DateTime<Utc>) -> Result<DateTime<Utc>, BadValue> {
     } else {
         Err(bad("out_of_range", "a time is in the years 1970 to 9999"))
     }
-}
-
-/// Control characters, and the marks that turn the direction of text or hide in it: they make one name look like another.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}')
 }
 
 #[cfg(test)]

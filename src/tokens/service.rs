@@ -1,0 +1,119 @@
+//! Making and ending tokens, whoever asks for it.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::input::Draft;
+use super::model::{MadeToken, PersonalToken};
+use super::rules;
+use super::store::{self, TokenRow};
+use crate::audit::{self, Act, Subject};
+use crate::auth::Actor;
+use crate::db::{Touched, Tx};
+use crate::error::{Acted, AppError, Code};
+use crate::ids::{TokenId, UserId};
+use crate::replies;
+use crate::secrets::{self, Mark};
+use crate::users::{self, UserRow};
+
+/// What the audit log calls the making of a token.
+pub(super) const CREATE: &str = "token.create";
+/// What it calls the ending of one.
+pub(super) const REVOKE: &str = "token.revoke";
+
+/// Makes a token of an account that the caller holds until the transaction ends. `permissions` are in the catalogue.
+pub(super) fn make(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    owner: &UserRow,
+    draft: &Draft,
+    permissions: Vec<String>,
+) -> Acted<MadeToken> {
+    let act = || Act::new(CREATE, Subject::User(owner.id));
+    let expires_at = rules::end(draft.expires_at, tx.now)
+        .map_err(|wrong| AppError::fault("/expiresAtUtc", "in_the_past", wrong.to_string()))?;
+    let lacking = users::service::standing(tx, owner)?
+        .held
+        .lacks(&permissions);
+    if !lacking.is_empty() {
+        let why = AppError::new(Code::PermissionNotHeld)
+            .detail(format!("The account does not hold {}.", lacking.join(", ")));
+        return Err(audit::refuse(tx, by, act(), why));
+    }
+    for expired in store::remove_expired(tx.conn, owner.id, tx.now)? {
+        replies::service::forget_of(tx, expired.0)?;
+    }
+    if store::count(tx.conn, owner.id, tx.now)? >= rules::MOST {
+        return Err(audit::refuse(tx, by, act(), Code::TokenLimitReached));
+    }
+    let token = Mark::PersonalToken.make()?;
+    let row = TokenRow {
+        id: TokenId::new(tx.now),
+        user_id: owner.id,
+        name: draft.name.as_str().to_owned(),
+        digest: secrets::digest(&token).to_vec(),
+        permissions,
+        created_at: tx.now,
+        expires_at,
+        last_used_at: None,
+    };
+    store::insert(tx.conn, &row)?;
+    let made =
+        json!({"userId": owner.id, "permissions": row.permissions, "expiresAtUtc": expires_at});
+    let act = Act::new(CREATE, Subject::Token(row.id)).changing(Value::Null, made);
+    audit::record(tx, by, act)?;
+    Ok(MadeToken::new(row, token))
+}
+
+/// An account's tokens, the newest first.
+pub(super) fn list(tx: &mut Tx<'_>, owner: UserId) -> Result<Vec<PersonalToken>, AppError> {
+    let rows = store::of(tx.conn, owner)?;
+    Ok(rows.into_iter().map(PersonalToken::from).collect())
+}
+
+/// An account's token, or 404.
+pub(super) fn show(tx: &mut Tx<'_>, owner: UserId, id: TokenId) -> Result<PersonalToken, AppError> {
+    let row = store::find(tx.conn, owner, id)?.ok_or(Code::NotFound)?;
+    Ok(row.into())
+}
+
+/// Ends an account's token and tells the audit log, or 404.
+pub(super) fn revoke(tx: &mut Tx<'_>, by: &Actor, owner: UserId, id: TokenId) -> Acted<()> {
+    tx.touch(Touched::Party(owner.0));
+    if store::remove(tx.conn, id)? == 0 {
+        return Err(Code::NotFound.into());
+    }
+    replies::service::forget_of(tx, id.0)?;
+    let act = Act::new(REVOKE, Subject::Token(id)).changing(json!({"userId": owner}), Value::Null);
+    audit::record(tx, by, act)?;
+    Ok(())
+}
+
+/// Ends every token of an account; how many those were. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub fn end_all(tx: &mut Tx<'_>, owner: UserId) -> Result<usize, AppError> {
+    tx.touch(Touched::Party(owner.0));
+    let ended = store::remove_all(tx.conn, owner)?;
+    for id in &ended {
+        replies::service::forget_of(tx, id.0)?;
+    }
+    Ok(ended.len())
+}
+
+/// How many tokens of an account are good, as far as time goes.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(tx: &mut Tx<'_>, owner: UserId) -> Result<i64, AppError> {
+    Ok(store::count(tx.conn, owner, tx.now)?)
+}
+
+/// Forgets tokens that expired a month ago.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::forget_before(tx.conn, tx.now - TimeDelta::days(30))?)
+}
