@@ -77,6 +77,17 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// The address of the private cluster, which is brought up if it does not run, and left running.
+    pub fn cluster_url(&self) -> String {
+        let cluster = self.cluster();
+        let url = cluster.url();
+        // Its end would stop the server.
+        std::mem::forget(cluster);
+        url
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.postmaster().is_some() {

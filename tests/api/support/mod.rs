@@ -8,6 +8,7 @@ mod call;
 mod database;
 mod operations;
 pub mod proxy;
+pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
