@@ -53,11 +53,9 @@ fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Resul
     let invented = first::make_if_none(config, &app, place)?;
     let listeners = ports.listen()?;
     announce(config, invented.as_ref())?;
-    let runtime = rt::System::new();
-    let served = runtime.block_on(serve(app, config, listeners, ending));
-    // Its end would wait for threads that wait for a database that hangs.
-    std::mem::forget(runtime);
-    served.map_err(|error| StartError::Io("the server", error))
+    rt::System::new()
+        .block_on(serve(app, config, listeners, ending))
+        .map_err(|error| StartError::Io("the server", error))
 }
 
 /// Says where the service is and what to try.
