@@ -1,6 +1,6 @@
 # rosterd: what one does here, by name. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long lint docs
+.PHONY: help setup run test test-long lint bench docs
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test-long: ## the tests that take minutes, on a release build
 lint: ## style, lints, documentation, scripts, Dockerfile, licences
 	@scripts/setup --lint
 	@scripts/lint
+
+bench: ## what it does on this machine, beside a bare handler (minutes; loopback only)
+	@scripts/setup --bench
+	@bench/run
 
 docs: ## rustdoc into target/doc, and openapi/openapi.json anew
 	cargo doc --no-deps

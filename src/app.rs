@@ -89,8 +89,13 @@ impl App {
             keys,
         ));
         let memory = Arc::new(Memory::default());
-        let heeds = Arc::clone(&memory);
-        db.watch(move |touched| heeds.forget(touched));
+        // Not held by the database's side: the listener, which holds the database, ends when nobody remembers any more.
+        let heeds = Arc::downgrade(&memory);
+        db.watch(move |touched| {
+            if let Some(memory) = heeds.upgrade() {
+                memory.forget(touched);
+            }
+        });
         let means = Means {
             issuer: issuer.clone(),
             vault: vault.clone(),
@@ -99,6 +104,7 @@ impl App {
                 max: delta(config.session_max),
                 remember_idle: delta(config.session_remember_idle),
                 remember_max: delta(config.session_remember_max),
+                most: config.max_sessions,
             },
         };
         Ok(Self {

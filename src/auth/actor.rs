@@ -101,6 +101,12 @@ impl Standing {
     pub fn is_super_admin(&self) -> bool {
         self.role == SUPER_ADMIN
     }
+
+    /// Whether it stands above what has this rank: strictly, and above rank 0 in any case; a `SuperAdmin` above all.
+    #[must_use]
+    pub fn ranks_above(&self, rank: i32) -> bool {
+        self.is_super_admin() || rank == 0 || rank < self.rank
+    }
 }
 
 impl Actor {

@@ -45,6 +45,7 @@ pub mod needs {
         DeleteUsers = "users.delete";
         ManagePermissions = "users.managePermissions";
         ResetPasswords = "users.resetPassword";
+        ReadSessions = "sessions.read";
         RevokeSessions = "sessions.revoke";
         ReadRoles = "roles.read";
         ManageRoles = "roles.manage";

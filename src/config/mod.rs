@@ -79,7 +79,7 @@ settings! {
     }
     "Browser apps" {
         cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
-            "The origins whose pages may call, exact and separated by commas, such as https://app.example.org.";
+            "The origins whose pages may call: exact, with their scheme, separated by commas.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),

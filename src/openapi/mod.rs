@@ -31,6 +31,7 @@ use crate::http::Problem;
     tags(
         (name = "auth", description = "Signing in, and one's own account"),
         (name = "users", description = "Accounts"),
+        (name = "sessions", description = "Who is signed in, and from where"),
         (name = "roles", description = "Roles and the permission catalogue"),
         (name = "health", description = "What machines ask without a token"),
     ),

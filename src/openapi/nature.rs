@@ -1,7 +1,7 @@
 //! What follows for an operation from its nature: from its method and path, from whether it needs a caller, from what it
 //! takes and answers. Said here once, so that no handler lists its failures and headers; a test asks the service itself.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -47,32 +47,42 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// The single things that have a version: those whose GET can say that nothing has changed. By path, the name of the
-/// schema that they are answered in.
-struct Things(BTreeMap<String, String>);
+/// The things that have a version: those whose GET can say that nothing has changed.
+struct Things {
+    /// What they are answered as.
+    schemas: BTreeSet<String>,
+    /// Where they are; they, and what belongs to them, have paths that begin so.
+    places: Vec<String>,
+}
 
 impl Things {
     fn of(paths: &Paths) -> Self {
-        let thing = |(path, item): (&String, &PathItem)| {
-            let get = item.get.as_ref()?;
-            let is_versioned = get.responses.responses.contains_key("304");
-            Some((path.clone(), answered(get)?)).filter(|_| is_versioned)
+        let gets = || {
+            let shown = |(path, item): (&String, &PathItem)| {
+                let get = item.get.as_ref()?;
+                let is_versioned = get.responses.responses.contains_key("304");
+                Some((path.clone(), answered(get)?, is_versioned))
+            };
+            paths.paths.iter().filter_map(shown)
         };
-        Self(paths.paths.iter().filter_map(thing).collect())
+        let versioned = gets().filter(|(_, _, is_versioned)| *is_versioned);
+        let schemas: BTreeSet<String> = versioned.map(|(_, schema, _)| schema).collect();
+        let place = |(path, schema, is_versioned): (String, String, bool)| {
+            let is_listed = schema.starts_with("Page_")
+                && schemas.contains(&schema.replacen("Page_", "Data_", 1));
+            match (is_versioned, is_listed) {
+                (true, _) => Some(path),
+                (false, true) => Some(format!("{path}/{{")),
+                (false, false) => None,
+            }
+        };
+        let places = gets().filter_map(place).collect();
+        Self { schemas, places }
     }
 
-    /// The schema of the thing that this path is, or is a part of.
-    fn at(&self, path: &str) -> Option<&str> {
-        let holds = |thing: &str| {
-            path.strip_prefix(thing)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let (_, schema) = self.0.iter().find(|(thing, _)| holds(thing))?;
-        Some(schema)
-    }
-
-    fn has(&self, schema: &str) -> bool {
-        self.0.values().any(|known| known == schema)
+    /// Whether this path is one of them, or belongs to one.
+    fn are_at(&self, path: &str) -> bool {
+        self.places.iter().any(|place| path.starts_with(place))
     }
 }
 
@@ -89,7 +99,7 @@ fn answered(operation: &Operation) -> Option<String> {
         RefOr::T(Content {
             schema: Some(RefOr::Ref(schema)),
             ..
-        }) => Some(schema.ref_location),
+        }) => schema.ref_location.rsplit('/').next().map(str::to_owned),
         _ => None,
     }
 }
@@ -123,10 +133,8 @@ impl Nature {
             .security
             .as_ref()
             .is_some_and(|ways| ways.contains(&anybody));
-        let answered = answered(operation);
         let changes = method != Method::Get;
         let creates = method == Method::Post && has("201");
-        let changes_thing = changes && !creates && things.at(path).is_some();
         let is_of_signing_in =
             path.starts_with("/api/v1/auth/") || path.starts_with("/api/v1/oauth/");
         Self {
@@ -135,9 +143,9 @@ impl Nature {
             takes_body: operation.request_body.is_some(),
             takes_input: operation.request_body.is_some() || operation.parameters.is_some(),
             names_thing: path.contains('{'),
-            is_tagged: answered.as_ref().is_some_and(|schema| things.has(schema)),
+            is_tagged: answered(operation).is_some_and(|schema| things.schemas.contains(&schema)),
             can_be_unchanged: has("304"),
-            is_conditional: changes_thing && (answered.as_deref() == things.at(path) || has("204")),
+            is_conditional: changes && things.are_at(path),
             creates,
             is_repeatable: creates && needs_caller && !is_of_signing_in,
         }

@@ -6,6 +6,8 @@
 
 mod cookie;
 mod model;
+mod others;
+mod own;
 mod routes;
 mod rules;
 pub mod service;

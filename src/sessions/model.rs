@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::SessionRow;
+use crate::http::Versioned;
 use crate::ids::{SessionId, UserId};
 use crate::users::User;
 
@@ -33,6 +34,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// Nobody edits a session, so it has one version only.
+    pub(super) const VERSION: i64 = 1;
+
     pub(super) fn new(row: SessionRow, current: Option<SessionId>) -> Self {
         Self {
             is_current: current == Some(row.id),
@@ -45,6 +49,12 @@ impl Session {
             ip: row.ip,
             user_agent: row.user_agent,
         }
+    }
+}
+
+impl Versioned for Session {
+    fn version(&self) -> i64 {
+        Self::VERSION
     }
 }
 

@@ -8,7 +8,7 @@ use validator::Validate;
 
 use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
-use super::service;
+use super::{others, own, service};
 use crate::app::State;
 use crate::auth::{Origin, SignedIn};
 use crate::error::AppError;
@@ -17,7 +17,12 @@ use crate::passwords::{Claimant, Password};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(login).service(refresh).service(logout);
+    config
+        .service(login)
+        .service(refresh)
+        .service(logout)
+        .configure(own::routes)
+        .configure(others::routes);
 }
 
 /// Who signs in.

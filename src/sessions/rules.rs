@@ -1,8 +1,21 @@
 //! How long sessions last, and what a presented refresh token means. No database, no clock.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long sessions last.
+use crate::ids::UserId;
+
+/// Which sessions a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// This account's.
+    pub user: Option<UserId>,
+    /// Those that began at this address.
+    pub ip: Option<IpAddr>,
+}
+
+/// How long sessions last, and how many an account has.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// Unused for longer than this, a session has expired.
@@ -13,6 +26,8 @@ pub struct Terms {
     pub remember_idle: TimeDelta,
     /// The same for those who asked to be remembered.
     pub remember_max: TimeDelta,
+    /// The most that one account has at once.
+    pub most: u32,
 }
 
 impl Terms {
@@ -44,6 +59,8 @@ pub enum Ending {
     AccountDeleted,
     /// An old refresh token came back.
     RefreshTokenReused,
+    /// The account signed in once more than it may be signed in at once.
+    TooMany,
 }
 
 impl Ending {
@@ -58,6 +75,7 @@ impl Ending {
             Self::AccountExpired => "accountExpired",
             Self::AccountDeleted => "accountDeleted",
             Self::RefreshTokenReused => "refreshTokenReused",
+            Self::TooMany => "tooMany",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Signing in, refreshing and ending sessions.
 
 use super::model::{Session, Tokens};
-use super::rules::{self, Ending, Presented, Terms};
+use super::rules::{self, Ending, Filter, Presented, Terms};
 use super::store::{self, SessionRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Issuer, Origin, SignedIn, Who};
@@ -68,6 +68,8 @@ pub fn sign_in(
         return Err(audit::refuse(tx, &caller, Act::new(ACT, subject), why));
     }
     users::service::signed_in(tx, row.id, proof.renewed.as_ref(), row.password_version)?;
+    let room = i64::from(means.terms.most) - 1;
+    store::end_oldest(tx.conn, row.id, room, Ending::TooMany.as_str(), tx.now)?;
     let session = new_session(tx, &means.terms, row.id, remember_me, origin);
     let refresh_token = format!("rst_rt_{}", secrets::bearer_secret()?);
     store::insert(tx.conn, &session)?;
@@ -163,7 +165,16 @@ pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
     Ok(())
 }
 
-fn end(tx: &mut Tx<'_>, user: UserId, session: SessionId, why: Ending) -> Result<(), AppError> {
+/// Ends a session. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn end(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    session: SessionId,
+    why: Ending,
+) -> Result<(), AppError> {
     tx.touch(Touched::Party(user.0));
     store::end(tx.conn, session, why.as_str(), tx.now)?;
     Ok(())
@@ -188,7 +199,11 @@ pub fn end_all(
 /// # Errors
 /// When the database fails.
 pub fn count(tx: &mut Tx<'_>, user: UserId) -> Result<i64, AppError> {
-    Ok(store::count(tx.conn, user, tx.now)?)
+    let filter = Filter {
+        user: Some(user),
+        ip: None,
+    };
+    Ok(store::count_all(tx.conn, &filter, None, tx.now)?)
 }
 
 /// Forgets sessions that nobody can use any more and whose end nobody asks about: a month after their last limit.

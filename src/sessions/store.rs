@@ -1,11 +1,14 @@
 //! Queries on sessions and refresh tokens.
 
 use chrono::{DateTime, Utc};
-use diesel::pg::PgConnection;
+use diesel::dsl::sql;
+use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz};
 
+use super::rules::Filter;
 use crate::ids::{SessionId, UserId};
-use crate::schema::{refresh_tokens, sessions};
+use crate::schema::{refresh_tokens, sessions, users};
 
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
@@ -125,14 +128,109 @@ pub fn end_all(
     }
 }
 
-/// How many sessions of an account have not ended.
-pub fn count(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> QueryResult<i64> {
-    sessions::table
+/// Whose sessions somebody may see: those of accounts with these roles, and of one account besides.
+pub struct Owners {
+    pub roles: Vec<String>,
+    pub and: Option<UserId>,
+}
+
+/// At most `rows` live sessions after `after`, the newest first.
+pub fn page(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    owners: Option<&Owners>,
+    after: Option<SessionId>,
+    rows: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<SessionRow>> {
+    let mut query = matching(filter, owners, now);
+    if let Some(after) = after {
+        query = query.filter(sessions::id.lt(after));
+    }
+    query
+        .order(sessions::id.desc())
+        .limit(rows)
+        .select(SessionRow::as_select())
+        .load(conn)
+}
+
+/// How many live sessions there are in all.
+pub fn count_all(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    owners: Option<&Owners>,
+    now: DateTime<Utc>,
+) -> QueryResult<i64> {
+    matching(filter, owners, now).count().get_result(conn)
+}
+
+/// A session that lives.
+pub fn live(
+    conn: &mut PgConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<SessionRow>> {
+    all_live(now)
+        .filter(sessions::id.eq(id))
+        .select(SessionRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// Ends the oldest live sessions of an account, leaving at most `rest`.
+pub fn end_oldest(
+    conn: &mut PgConnection,
+    user: UserId,
+    rest: i64,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let beyond: Vec<SessionId> = all_live(now)
         .filter(sessions::user_id.eq(user))
+        .order(sessions::id.desc())
+        .offset(rest)
+        .select(sessions::id)
+        .load(conn)?;
+    if beyond.is_empty() {
+        return Ok(0);
+    }
+    diesel::update(sessions::table.filter(sessions::id.eq_any(beyond)))
+        .set((
+            sessions::ended_at.eq(now),
+            sessions::ended_reason.eq(reason),
+        ))
+        .execute(conn)
+}
+
+type Query<'a> = sessions::BoxedQuery<'a, Pg>;
+
+fn all_live<'a>(now: DateTime<Utc>) -> Query<'a> {
+    let is_used =
+        sql::<Bool>("sessions.last_seen_at + sessions.idle_seconds * interval '1 second' > ")
+            .bind::<Timestamptz, _>(now);
+    sessions::table
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now))
-        .count()
-        .get_result(conn)
+        .filter(is_used)
+        .into_boxed()
+}
+
+fn matching<'a>(filter: &Filter, owners: Option<&'a Owners>, now: DateTime<Utc>) -> Query<'a> {
+    let mut query = all_live(now);
+    if let Some(user) = filter.user {
+        query = query.filter(sessions::user_id.eq(user));
+    }
+    if let Some(ip) = filter.ip {
+        query = query.filter(sessions::ip.eq(ip.to_string()));
+    }
+    if let Some(owners) = owners {
+        let seen = users::table
+            .filter(users::role.eq_any(&owners.roles))
+            .or_filter(users::id.nullable().eq(owners.and))
+            .select(users::id);
+        query = query.filter(sessions::user_id.eq_any(seen));
+    }
+    query
 }
 
 /// Removes the sessions that reached their absolute limit before `limit`, with their refresh tokens.

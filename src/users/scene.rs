@@ -100,6 +100,35 @@ impl Scene {
     }
 }
 
+/// Whether the caller may see what hangs on the account. A refusal is recorded as `act`, and kept.
+///
+/// # Errors
+/// 404; the refusal (403).
+pub fn watch<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+) -> Acted<UserRow> {
+    let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let manager = Manager {
+        id: by.user_id(),
+        standing: by.renew(tx)?,
+    };
+    let target = Target {
+        id,
+        standing: standing_of(tx, &row)?,
+        is_lasting: is_lasting(&row),
+    };
+    match authority::may(&manager, &target, &[Deed::Watch]) {
+        Ok(()) => Ok(row),
+        Err(denied) => {
+            let act = Act::new(act, audit::Subject::User(id));
+            Err(audit::refuse(tx, by, act, denied))
+        }
+    }
+}
+
 /// Takes the lock that the change needs, then reads the caller's authority. What the body names is looked up between this
 /// and [`Scene::open`]: a name that is wrong is told (400) before an account that is missing (404).
 ///

@@ -23,14 +23,15 @@ use crate::sessions::Ending;
 
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
-    hold_to_hand_over, remove_password, reset_password, set_own_password, set_password_by_link,
-    sign_out,
+    hold_to_hand_over, hold_to_sign_out, remove_password, reset_password, set_own_password,
+    set_password_by_link, sign_out,
 };
 pub use super::input::{NewUser, UserPatch};
 pub use super::life::is_alive;
 pub use super::listing::{Filter, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
+pub use super::scene::watch;
 
 /// Makes an account.
 ///
@@ -99,6 +100,21 @@ pub fn create_first_super_admin(
 /// When the database fails.
 pub fn any_super_admin(tx: &mut Tx<'_>) -> Result<bool, AppError> {
     Ok(store::any_super_admin(tx.conn)?)
+}
+
+/// The roles whose accounts the caller may watch; `None`: those of every role.
+///
+/// # Errors
+/// When the database fails.
+pub fn roles_below(tx: &mut Tx<'_>, by: &Actor) -> Result<Option<Vec<String>>, AppError> {
+    if by.standing.is_super_admin() {
+        return Ok(None);
+    }
+    let roles = roles::service::list(tx)?;
+    let below = roles
+        .into_iter()
+        .filter(|role| by.standing.ranks_above(role.rank));
+    Ok(Some(below.map(|role| role.name).collect()))
 }
 
 /// Shows an account, a deleted one too.

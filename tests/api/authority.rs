@@ -574,6 +574,10 @@ fn some_members_need_a_permission_of_their_own() {
 /// 401, 403 by permission, 400, 404, 403 by rule (self, SuperAdmin, rank, not held), 412, 409: of two things that are
 /// wrong, the earlier one is told.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one order, told from its first answer to its last"
+)]
 fn answers_come_in_one_order() {
     let app = TestApp::start();
     app.role("Fixer", 10, &["roles.manage"]);

@@ -1,20 +1,30 @@
 //! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
 #![cfg(test)]
 
+mod access;
 mod authority;
 mod binary;
 mod browser_apps;
 mod check;
 mod cluster;
+mod conventions;
+mod every_operation;
+mod idempotency;
 mod openapi;
 mod password_change;
+mod policy;
+mod races;
+mod readme;
 mod replicas;
 mod reset_links;
 mod revocation;
 mod roles;
 mod roles_reading;
+mod schema;
+mod sessions;
 mod sign_in;
 mod spa;
 mod structure;
 mod support;
 mod users;
+mod users_list;

@@ -70,7 +70,7 @@ fn without_the_current_password_nothing_is_changed() {
     for wrong in [
         "",
         "not the password",
-        &PASSWORD[..15],
+        PASSWORD.split_at(15).0,
         &format!("{PASSWORD} "),
     ] {
         change(&app, token, &passwords(wrong, NEW)).expect_problem(401, "auth_invalid_credentials");

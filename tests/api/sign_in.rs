@@ -190,7 +190,7 @@ fn after_a_right_password_the_reason_is_told_except_of_a_deleted_account() {
         app.execute(&format!(
             "UPDATE users SET {change} WHERE id = '{}'",
             user.id
-        ))
+        ));
     };
     for (change, status, code) in [
         ("is_active = false", 403, "auth_user_inactive"),

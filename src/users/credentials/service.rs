@@ -126,6 +126,22 @@ pub fn hold_to_hand_over<N: Need>(
     Ok(scene.row)
 }
 
+/// The account, held, for an act that ends what it is signed in with.
+///
+/// # Errors
+/// As [`hold_to_hand_over`].
+pub fn hold_to_sign_out<N: Need>(
+    tx: &mut Tx<'_>,
+    by: &Can<N>,
+    id: UserId,
+    act: &'static str,
+    expected: &IfMatch,
+) -> Acted<UserRow> {
+    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
+    scene.permit(tx, by, act, &[Deed::SignOut], expected)?;
+    Ok(scene.row)
+}
+
 /// Ends all sessions of an account.
 ///
 /// # Errors
@@ -137,8 +153,7 @@ pub fn sign_out(
     expected: &IfMatch,
 ) -> Acted<()> {
     const ACT: &str = "user.signOut";
-    let scene = Scene::enter(tx, by, id, Touches::OnlyThisAccount)?;
-    scene.permit(tx, by, ACT, &[Deed::SignOut], expected)?;
+    hold_to_sign_out(tx, by, id, ACT, expected)?;
     let ended = sessions::service::end_all(tx, id, Ending::SignedOutByOther, None)?;
     audit::record(
         tx,

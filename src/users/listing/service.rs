@@ -1,5 +1,7 @@
 //! A page of accounts, each with what it effectively may.
 
+use std::collections::BTreeMap;
+
 use super::rules::{Filter, Position};
 use super::store;
 use crate::auth::{Can, needs};
@@ -22,13 +24,10 @@ pub fn list(
     count: bool,
 ) -> Result<(Vec<User>, Option<i64>), AppError> {
     let bundles = roles::service::permissions_by_role(tx)?;
-    let giving: Option<Vec<String>> = filter.permission.as_ref().map(|wanted| {
-        bundles
-            .iter()
-            .filter(|(role, permissions)| Held::of(role, permissions, &[]).has(wanted))
-            .map(|(role, _)| role.clone())
-            .collect()
-    });
+    let giving = match &filter.permission {
+        Some(wanted) => Some(roles_giving(tx, &bundles, wanted)?),
+        None => None,
+    };
     let found = store::page(tx.conn, filter, giving.as_deref(), after, rows)?;
     let total = if count {
         Some(store::count(tx.conn, filter, giving.as_deref())?)
@@ -50,4 +49,23 @@ pub fn list(
         User::new(row, effective)
     };
     Ok((found.into_iter().map(present).collect(), total))
+}
+
+/// The roles that give a permission: none when the catalogue does not have it, for not even a `SuperAdmin` holds that.
+fn roles_giving(
+    tx: &mut Tx<'_>,
+    bundles: &BTreeMap<String, Vec<String>>,
+    wanted: &str,
+) -> Result<Vec<String>, AppError> {
+    if !roles::service::catalogue_names(tx)?
+        .iter()
+        .any(|name| name == wanted)
+    {
+        return Ok(Vec::new());
+    }
+    Ok(bundles
+        .iter()
+        .filter(|(role, permissions)| Held::of(role, permissions, &[]).has(wanted))
+        .map(|(role, _)| role.clone())
+        .collect())
 }

@@ -51,6 +51,8 @@ pub enum Deed {
     TakeOver,
     /// Remove its password.
     RemovePassword,
+    /// See its sessions and tokens.
+    Watch,
     /// End its sessions.
     SignOut,
 }
@@ -81,6 +83,9 @@ pub enum Denied {
 pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> {
     if by.id == Some(target.id) {
         deeds.iter().try_for_each(not_to_oneself)?;
+        if deeds.iter().all(is_ones_own_business) {
+            return Ok(());
+        }
     }
     if by.standing.is_super_admin() {
         return Ok(());
@@ -88,7 +93,7 @@ pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> 
     if deeds.iter().any(|deed| is_for_super_admins(target, deed)) {
         return Err(Denied::SuperAdminOnly);
     }
-    let ranks_above = |rank: i32| rank == 0 || rank < by.standing.rank;
+    let ranks_above = |rank| by.standing.ranks_above(rank);
     let ranks_after = deeds.iter().all(|deed| match deed {
         Deed::SetRole(role) => ranks_above(role.rank),
         _ => true,
@@ -113,7 +118,7 @@ pub fn may_create(by: &Manager, role: &Standing, permissions: &[String]) -> Resu
     if role.is_super_admin() {
         return Err(Denied::SuperAdminOnly);
     }
-    if role.rank != 0 && role.rank >= by.standing.rank {
+    if !by.standing.ranks_above(role.rank) {
         return Err(Denied::Rank);
     }
     holds_all(&by.standing.held, &role.held)?;
@@ -140,8 +145,13 @@ fn not_to_oneself(deed: &Deed) -> Result<(), Denied> {
         Deed::Grant(_) | Deed::Withdraw => Err(Denied::OwnPermissions),
         Deed::SetActive(_) | Deed::SetExpiry(_) => Err(Denied::OwnState),
         Deed::Delete | Deed::Restore => Err(Denied::OwnAccount),
-        Deed::Edit | Deed::TakeOver | Deed::RemovePassword | Deed::SignOut => Ok(()),
+        Deed::Edit | Deed::TakeOver | Deed::RemovePassword | Deed::Watch | Deed::SignOut => Ok(()),
     }
+}
+
+/// What takes no standing above the account when it is one's own.
+const fn is_ones_own_business(deed: &Deed) -> bool {
+    matches!(deed, Deed::Watch | Deed::SignOut)
 }
 
 /// Making and unmaking a `SuperAdmin`.

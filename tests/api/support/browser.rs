@@ -1,4 +1,4 @@
-//! Chromium, driven through WebDriver.
+//! Chromium, driven through `WebDriver`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Browser {
         let profile = folder.join("profile");
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", &folder);
-        let driver = Program::start(&mut command, folder, port)?;
+        let driver = Program::start(&mut command, folder, port);
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))

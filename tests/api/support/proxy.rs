@@ -48,15 +48,9 @@ impl Program {
         let program = ["/usr/sbin/nginx", "nginx"]
             .into_iter()
             .find(|name| is_there(name))?;
-        Self::start(
-            Command::new(program)
-                .arg("-c")
-                .arg(file)
-                .arg("-p")
-                .arg(&folder),
-            folder,
-            port,
-        )
+        let mut command = Command::new(program);
+        command.arg("-c").arg(file).arg("-p").arg(&folder);
+        Some(Self::start(&mut command, folder, port))
     }
 
     /// Caddy with this Caddyfile, or `None` where there is no Caddy.
@@ -75,11 +69,11 @@ impl Program {
             .arg(path)
             .env("HOME", &folder);
         is_there("caddy").then_some(())?;
-        Self::start(&mut command, folder, port)
+        Some(Self::start(&mut command, folder, port))
     }
 
     /// Another program, which is ready when it listens on `port`.
-    pub fn start(command: &mut Command, folder: PathBuf, port: u16) -> Option<Self> {
+    pub fn start(command: &mut Command, folder: PathBuf, port: u16) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -90,7 +84,7 @@ impl Program {
         let program = Self { child, folder };
         for _ in 0..1000 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(program);
+                return program;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }

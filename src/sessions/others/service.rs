@@ -1,0 +1,76 @@
+//! Seeing and ending everybody's sessions.
+
+use serde_json::json;
+
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Can, needs};
+use crate::db::Tx;
+use crate::error::{Acted, Code};
+use crate::http::IfMatch;
+use crate::ids::SessionId;
+use crate::sessions::model::Session;
+use crate::sessions::rules::{Ending, Filter};
+use crate::sessions::service::end;
+use crate::sessions::store::{self, Owners};
+use crate::users;
+
+/// At most `rows` sessions after `after`, the newest first, and if that is asked how many there are; of those accounts
+/// that the caller may watch.
+///
+/// # Errors
+/// The refusals of the rules of authority when the filter names an account that the caller may not watch.
+pub fn list(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ReadSessions>,
+    filter: &Filter,
+    after: Option<SessionId>,
+    rows: i64,
+    count: bool,
+) -> Acted<(Vec<Session>, Option<i64>)> {
+    let owners = match filter.user {
+        Some(id) if users::service::find(tx, id)?.is_some() => {
+            users::service::watch(tx, by, id, "session.list")?;
+            None
+        }
+        Some(_) => None,
+        None => users::service::roles_below(tx, by)?.map(|roles| Owners {
+            roles,
+            and: by.user_id(),
+        }),
+    };
+    let found = store::page(tx.conn, filter, owners.as_ref(), after, rows, tx.now)?;
+    let total = count.then(|| store::count_all(tx.conn, filter, owners.as_ref(), tx.now));
+    let present = |row| Session::new(row, by.session_id());
+    Ok((found.into_iter().map(present).collect(), total.transpose()?))
+}
+
+/// Shows a session that has not ended.
+///
+/// # Errors
+/// [`Code::NotFound`]; the refusals of the rules of authority.
+pub fn show(tx: &mut Tx<'_>, by: &Can<needs::ReadSessions>, id: SessionId) -> Acted<Session> {
+    let row = store::live(tx.conn, id, tx.now)?.ok_or(Code::NotFound)?;
+    users::service::watch(tx, by, row.user_id, "session.show")?;
+    Ok(Session::new(row, by.session_id()))
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// [`Code::NotFound`] for one that has ended; the refusals of the rules of authority; 412.
+pub fn end_one(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::RevokeSessions>,
+    id: SessionId,
+    expected: &IfMatch,
+) -> Acted<()> {
+    const ACT: &str = "session.end";
+    let row = store::live(tx.conn, id, tx.now)?.ok_or(Code::NotFound)?;
+    users::service::hold_to_sign_out(tx, by, row.user_id, ACT, &IfMatch::Absent)?;
+    expected.check(Session::VERSION)?;
+    end(tx, row.user_id, id, Ending::SignedOutByOther)?;
+    let act = Act::new(ACT, Subject::Session(id))
+        .changing(json!({"userId": row.user_id}), serde_json::Value::Null);
+    audit::record(tx, by, act)?;
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! Who gets past the door of every operation. An operation that the table at the end does not know fails here until it
+//! does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use crate::support::{Answer, Operation, TestApp, operations};
+
+/// What an operation answers to nobody, to somebody without any permission, and which permission opens it, if one does.
+/// They ask for things that do not exist, with an empty body.
+struct Door {
+    id: &'static str,
+    /// Whether a token is not asked for.
+    is_public: bool,
+    anonymous: u16,
+    powerless: u16,
+    permission: Option<&'static str>,
+}
+
+const fn public(id: &'static str, anonymous: u16, powerless: u16) -> Door {
+    Door {
+        id,
+        is_public: true,
+        anonymous,
+        powerless,
+        permission: None,
+    }
+}
+
+const fn of_ones_own(id: &'static str, powerless: u16) -> Door {
+    Door {
+        id,
+        is_public: false,
+        anonymous: 401,
+        powerless,
+        permission: None,
+    }
+}
+
+const fn opened_by(permission: &'static str, id: &'static str) -> Door {
+    Door {
+        id,
+        is_public: false,
+        anonymous: 401,
+        powerless: 403,
+        permission: Some(permission),
+    }
+}
+
+fn knock(app: &TestApp, operation: &Operation, token: Option<&str>) -> Answer {
+    let nothing = "00000000-0000-0000-0000-000000000000";
+    let path: Vec<&str> = operation
+        .path
+        .split('/')
+        .map(|part| if part.starts_with('{') { nothing } else { part })
+        .collect();
+    let mut call = app.call(&operation.method, &path.join("/"));
+    if let Some(token) = token {
+        call = call.by(token);
+    }
+    if !operation.said["requestBody"].is_null() {
+        call = call.json(&json!({}));
+    }
+    call.send()
+}
+
+fn doors() -> Vec<(&'static Operation, &'static Door)> {
+    let doors: BTreeMap<&str, &Door> = DOORS.iter().map(|door| (door.id, door)).collect();
+    let paired = operations().iter().map(|operation| {
+        let door = doors.get(operation.id.as_str()).copied();
+        let door = door.unwrap_or_else(|| {
+            panic!(
+                "{}: the table in access.rs does not say who gets in",
+                operation.id
+            )
+        });
+        (operation, door)
+    });
+    paired.collect()
+}
+
+#[test]
+fn the_table_knows_every_operation_once_and_no_other() {
+    let mut ids: Vec<&str> = operations().iter().map(|one| one.id.as_str()).collect();
+    let mut known: Vec<&str> = DOORS.iter().map(|door| door.id).collect();
+    ids.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(known, ids);
+}
+
+#[test]
+fn c06_every_operation_answers_nobody_and_the_powerless_as_the_table_says() {
+    let app = TestApp::start();
+    let (_, powerless) = app.someone("User", &[]);
+    for (operation, door) in doors() {
+        let id = &operation.id;
+        let nobody = knock(&app, operation, None);
+        assert_eq!(nobody.status, door.anonymous, "{id}: {}", nobody.text);
+        assert_eq!(operation.is_public, door.is_public, "{id}");
+        if !door.is_public {
+            nobody.expect_problem(401, "auth_required");
+        }
+
+        // Some end their own session or account.
+        let spent = door
+            .permission
+            .is_none()
+            .then(|| app.someone("User", &[]).1);
+        let token = spent.as_ref().unwrap_or(&powerless);
+        let answer = knock(&app, operation, Some(token));
+        assert_eq!(answer.status, door.powerless, "{id}: {}", answer.text);
+        if door.permission.is_some() {
+            answer.expect_problem(403, "permission_required");
+        }
+    }
+}
+
+#[test]
+fn c06_whoever_was_signed_in_and_is_no_more_is_nobody() {
+    let app = TestApp::start();
+    let (user, disabled) = app.someone("SuperAdmin", &[]);
+    app.execute(&format!(
+        "UPDATE users SET is_active = false WHERE id = '{}'",
+        user.id
+    ));
+    for (operation, door) in doors() {
+        if !operation.is_public {
+            let answer = knock(&app, operation, Some(&disabled));
+            assert_eq!(answer.status, door.anonymous, "{}", operation.id);
+            answer.expect_problem(401, "auth_token_invalid");
+        }
+    }
+}
+
+#[test]
+fn c06_one_permission_opens_each_door_and_no_other_does() {
+    let app = TestApp::start();
+    let every: BTreeSet<&str> = DOORS.iter().filter_map(|door| door.permission).collect();
+    let mut tokens = BTreeMap::new();
+    for permission in &every {
+        let others: Vec<&str> = every
+            .iter()
+            .copied()
+            .filter(|one| one != permission)
+            .collect();
+        let with = app.someone("User", &[permission]).1;
+        tokens.insert(*permission, (with, app.someone("User", &others).1));
+    }
+    for (operation, door) in doors() {
+        let Some(permission) = door.permission else {
+            continue;
+        };
+        let (with, without) = &tokens[permission];
+        knock(&app, operation, Some(without)).expect_problem(403, "permission_required");
+        let answer = knock(&app, operation, Some(with));
+        let gets_in = answer.status != 401 && answer.body["code"] != "permission_required";
+        assert!(gets_in, "{}: {}", operation.id, answer.text);
+        let said = operation.said["description"].as_str().unwrap_or_default();
+        assert!(
+            said.contains(&format!("`{permission}`")),
+            "{} does not say that it needs {permission}",
+            operation.id
+        );
+    }
+}
+
+const DOORS: &[Door] = &[
+    public("getJwks", 200, 200),
+    public("isLive", 200, 200),
+    public("isReady", 200, 200),
+    public("login", 400, 400),
+    public("refresh", 400, 400),
+    public("resetPassword", 400, 400),
+    // With the token of a sign-in that was told to change the password first.
+    public("changePassword", 401, 400),
+    of_ones_own("logout", 204),
+    of_ones_own("getMe", 200),
+    of_ones_own("checkPermissions", 400),
+    of_ones_own("listOwnSessions", 200),
+    of_ones_own("endOwnSession", 404),
+    of_ones_own("endOtherOwnSessions", 204),
+    opened_by("sessions.read", "listSessions"),
+    opened_by("sessions.read", "getSession"),
+    opened_by("sessions.revoke", "endSession"),
+    opened_by("users.read", "listUsers"),
+    opened_by("users.read", "getUser"),
+    opened_by("users.create", "createUser"),
+    opened_by("users.update", "updateUser"),
+    opened_by("users.update", "addUserTag"),
+    opened_by("users.update", "removeUserTag"),
+    opened_by("users.managePermissions", "replaceUserPermissions"),
+    opened_by("users.disable", "setUserStatus"),
+    opened_by("users.delete", "deleteUser"),
+    opened_by("users.delete", "restoreUser"),
+    opened_by("users.resetPassword", "resetUserPassword"),
+    opened_by("users.resetPassword", "removeUserPassword"),
+    opened_by("users.resetPassword", "createPasswordResetLink"),
+    opened_by("users.resetPassword", "getPasswordResetLink"),
+    opened_by("users.resetPassword", "revokePasswordResetLink"),
+    opened_by("sessions.revoke", "signOutUser"),
+    opened_by("roles.read", "listRoles"),
+    opened_by("roles.read", "getRole"),
+    opened_by("roles.read", "listPermissions"),
+    opened_by("roles.manage", "createRole"),
+    opened_by("roles.manage", "updateRole"),
+    opened_by("roles.manage", "deleteRole"),
+    opened_by("roles.manage", "registerPermission"),
+    opened_by("roles.manage", "removePermission"),
+];
