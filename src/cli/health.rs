@@ -1,9 +1,10 @@
 //! `rosterd health`: ask the service on this machine whether it lives, for images that have no curl.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::reachable;
 use crate::app::StartError;
 use crate::config::Config;
 
@@ -27,14 +28,4 @@ fn ask(addr: SocketAddr) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-/// An address that stands for all of this machine's is asked on loopback.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
 }

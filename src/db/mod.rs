@@ -309,15 +309,19 @@ impl Db {
         until: Instant,
         mut work: impl FnMut(&mut Link) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
+        /// The second is a new one, the third for a server that was just ending; then it is down, or takes no writes.
+        const ATTEMPTS: u32 = 3;
+        let mut attempt = 1;
         loop {
             let mut link = self.inner.link(until)?;
             link.is_committing = false;
             match work(&mut link) {
                 Err(error) if error.code() == Code::DatabaseUnavailable => {
                     self.inner.manager.doom(&mut link);
-                    if link.is_committing || Instant::now() >= until {
+                    if link.is_committing || attempt == ATTEMPTS || Instant::now() >= until {
                         return Err(error);
                     }
+                    attempt += 1;
                 }
                 answer => return answer,
             }

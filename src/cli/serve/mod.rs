@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 
-use super::print;
+use super::{print, reachable};
 use crate::app::{self, App, StartError};
 use crate::config::Config;
 use crate::db::Db;
@@ -55,16 +55,18 @@ fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Resul
     let invented = first::make_if_none(config, &app, place)?;
     let listeners = ports.listen()?;
     announce(config, invented.as_ref())?;
-    let runtime = rt::System::new();
-    let served = runtime.block_on(serve(app, config, listeners, ending));
-    // Its end would wait for threads that wait for a database that hangs.
-    std::mem::forget(runtime);
-    served.map_err(|error| StartError::Io("the server", error))
+    rt::System::new()
+        .block_on(serve(app, config, listeners, ending))
+        .map_err(|error| StartError::Io("the server", error))
 }
 
 /// Says where the service is and what to try.
 fn announce(config: &Config, invented: Option<&Invented>) -> Result<(), StartError> {
-    let base = &config.public_url;
+    let base = format!("http://{}", reachable(config.addr));
+    let elsewhere = match &*config.public_url {
+        here if here == base => String::new(),
+        there => format!(", for callers {there}"),
+    };
     let (name, password) =
         invented.map_or(("NAME", "PASSWORD"), |made| (made.username, &made.password));
     if invented.is_some() {
@@ -73,7 +75,7 @@ fn announce(config: &Config, invented: Option<&Invented>) -> Result<(), StartErr
         ))?;
     }
     print(&format!(
-        "\nrosterd serves on {base} (its API is shown at {base}/docs/). Try:\n\n  \
+        "\nrosterd serves on {base} (its API is shown at {base}/docs/){elsewhere}. Try:\n\n  \
          curl -s {base}/api/v1/auth/login -H 'Content-Type: application/json' \\\n    \
          -d '{{\"username\": \"{name}\", \"password\": \"{password}\"}}'\n\n"
     ))

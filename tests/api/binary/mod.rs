@@ -3,4 +3,5 @@
 mod away;
 mod commands;
 mod end;
+mod slow;
 mod start;

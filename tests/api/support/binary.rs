@@ -14,6 +14,9 @@ use rosterd::db::cluster::{Cluster, Mode, Options};
 
 use super::{Call, Schema};
 
+/// Far beyond what an answer may take even on a busy machine; less than a request would hang for that nobody gives up.
+const LONGEST_ANSWER: Duration = Duration::from_secs(45);
+
 /// Far beyond anything real; what waits so long has failed.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -74,6 +77,17 @@ impl Folder {
     pub fn cluster(&self) -> Cluster {
         let options = Options::new(self.data(), path_variable(), Mode::Existing);
         Cluster::open(&options, &|_| ()).unwrap()
+    }
+}
+
+impl Folder {
+    /// The address of the private cluster, which is brought up if it does not run, and left running.
+    pub fn cluster_url(&self) -> String {
+        let cluster = self.cluster();
+        let url = cluster.url();
+        // Its end would stop the server.
+        std::mem::forget(cluster);
+        url
     }
 }
 
@@ -192,7 +206,7 @@ impl Service {
         listen(child.stderr.take().unwrap(), &said);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(LONGEST))
+            .timeout_global(Some(LONGEST_ANSWER))
             .build()
             .into();
         Self {

@@ -9,6 +9,7 @@ mod database;
 mod operations;
 pub mod proxy;
 mod smtp;
+pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
