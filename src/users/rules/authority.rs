@@ -219,3 +219,6 @@ impl From<Denied> for AppError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
