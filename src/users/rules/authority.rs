@@ -255,3 +255,6 @@ impl From<Denied> for AppError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
