@@ -54,6 +54,7 @@ impl Account {
         Manager {
             id: Some(self.id),
             standing: self.standing(),
+            is_program: false,
         }
     }
 
@@ -273,13 +274,13 @@ proptest! {
         let empty = Target { id: UserId::new(DateTime::UNIX_EPOCH), ..empty.target() };
         let role = standing(role, &[]);
         let deeds = [Deed::SetRole(role.clone()), Deed::Grant(grants.clone())];
-        prop_assert_eq!(may_create(&by.manager(), &role, &grants), may(&by.manager(), &empty, &deeds));
+        prop_assert_eq!(may_create(&by.manager().standing, &role, &grants), may(&by.manager(), &empty, &deeds));
     }
 
     /// The operator at the command line is nobody's equal and nobody's self.
     #[test]
     fn the_machine_may_everything_but_unmake_the_last(target in some_account(1), deed in some_deed()) {
-        let machine = Manager { id: None, standing: Standing::of_the_machine() };
+        let machine = Manager { id: None, standing: Standing::of_the_machine(), is_program: false };
         prop_assert!(is_allowed(&machine, &target.target(), std::slice::from_ref(&deed)));
         let after = target.after(&deed);
         let remains = after.role == 0 && after.is_lasting();
