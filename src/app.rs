@@ -95,7 +95,7 @@ impl App {
             keys,
         ));
         let memory = Arc::new(Memory::default());
-        // Weak: the threads that outlive the service hold the database, and end when the memory is gone.
+        // Not held by the database's side: the listener, which holds the database, ends when nobody remembers any more.
         let heeds = Arc::downgrade(&memory);
         db.watch(move |touched| {
             if let Some(memory) = heeds.upgrade() {

@@ -14,6 +14,7 @@ mod idempotency;
 mod mail;
 mod openapi;
 mod password_change;
+mod policy;
 mod races;
 mod readme;
 mod replicas;

@@ -64,7 +64,7 @@ fn every_operation_but_the_public_ones_asks_for_a_bearer_token() {
     } in operations()
     {
         let asks = said["security"] == json!([{"bearer": []}]);
-        assert!(asks != is_public, "{id}");
+        assert!(asks != *is_public, "{id}");
     }
     let scheme = &document()["components"]["securitySchemes"]["bearer"];
     assert_eq!(scheme["type"], "http");
@@ -74,7 +74,7 @@ fn every_operation_but_the_public_ones_asks_for_a_bearer_token() {
 #[test]
 fn every_reference_leads_somewhere() {
     let document = document();
-    each(&document, &mut |member, value| {
+    each(document, &mut |member, value| {
         if member == "$ref" {
             let target = value.as_str().unwrap().strip_prefix('#').unwrap();
             assert!(document.pointer(target).is_some(), "{target}");
@@ -93,7 +93,7 @@ fn the_parameters_of_a_path_are_those_in_its_braces() {
             .collect();
         let mut declared = BTreeSet::new();
         let mut all = BTreeSet::new();
-        for parameter in parameters(&operation) {
+        for parameter in parameters(operation) {
             let name = parameter["name"].as_str().unwrap().to_owned();
             assert!(!parameter["schema"].is_null() && !parameter["in"].is_null());
             if parameter["in"] == "path" {
@@ -155,8 +155,8 @@ fn every_success_has_one_form_and_every_failure_another() {
 fn what_is_sent_has_no_unknown_members_and_what_is_answered_leaves_none_out() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    let sent = referred_to(&document, "requestBody");
-    let answered = referred_to(&document, "responses");
+    let sent = referred_to(document, "requestBody");
+    let answered = referred_to(document, "responses");
     for (name, schema) in schemas {
         let Some(properties) = schema["properties"].as_object() else {
             continue;
@@ -201,7 +201,7 @@ fn referred_to(document: &Value, part: &str) -> BTreeSet<String> {
 
 #[test]
 fn nothing_in_it_is_meant_for_readers_of_the_source() {
-    each(&document(), &mut |member, value| {
+    each(document(), &mut |member, value| {
         if let (true, Some(text)) = (matches!(member, "description" | "summary"), value.as_str()) {
             for word in ["[`", "](", "::", "crate", "TODO"] {
                 assert!(!text.contains(word), "{text:?}");

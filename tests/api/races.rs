@@ -128,7 +128,7 @@ fn d24_a_hundred_who_want_one_address_or_name_get_one_account() {
     }
 }
 
-/// Two hundred rounds of two SuperAdmins, each unmaking the other in one of seven ways, over two replicas.
+/// Two hundred rounds of two `SuperAdmin`s, each unmaking the other in one of seven ways, over two replicas.
 #[test]
 fn c04_of_two_super_admins_who_unmake_each_other_one_always_remains() {
     let main = TestApp::start();
@@ -201,8 +201,8 @@ fn c18_of_twenty_first_super_admins_made_at_once_there_is_one() {
             .is_some()
     };
     for _ in 0..20 {
-        let made = at_once(20, |side| make(&format!("first-{side}")));
-        assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
+        let firsts = at_once(20, |side| make(&format!("first-{side}")));
+        assert_eq!(firsts.into_iter().filter(|first| *first).count(), 1);
         assert!(!make("later"));
         diesel::sql_query("DELETE FROM users")
             .execute(&mut schema.connect())
@@ -651,7 +651,7 @@ fn a_storm_of_changes_breaks_nothing() {
         .collect();
     let answers = at_once(12, |side| {
         let app = if side % 2 == 0 { &app } else { &replica };
-        let mut seed = side as u32 + 1;
+        let mut seed = u32::try_from(side).unwrap() + 1;
         let mut roll = |below: usize| {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 16) as usize % below

@@ -188,8 +188,8 @@ fn collect_named(folder: &Path, named: &mut Vec<String>) {
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             let parts = text.split(".on_constraint(").skip(1);
-            let names = parts.filter_map(|part| part.trim_start().strip_prefix('"'));
-            named.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            let texts = parts.filter_map(|part| part.trim_start().strip_prefix('"'));
+            named.extend(texts.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
         }
     }
 }
