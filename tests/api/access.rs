@@ -174,10 +174,13 @@ const DOORS: &[Door] = &[
     // Closed, unless a setting opens it.
     public("register", 403, 403),
     public("resetPassword", 400, 400),
+    public("requestPasswordReset", 400, 400),
+    public("confirmEmail", 400, 400),
     // With the token of a sign-in that was told to change the password first.
     public("changePassword", 401, 400),
     of_ones_own("logout", 204),
     of_ones_own("getMe", 200),
+    of_ones_own("requestEmailConfirmation", 202),
     of_ones_own("checkPermissions", 400),
     of_ones_own("listOwnSessions", 200),
     of_ones_own("endOwnSession", 404),

@@ -136,6 +136,17 @@ impl World {
         text(&self.post(&path, &json!({})), "token")
     }
 
+    /// The token that an address was mailed, as if mail had been read.
+    fn email_confirmation(&self, user: &str) -> String {
+        let token = name("token");
+        self.app.execute(&format!(
+            "UPDATE users SET email = '{token}@example.org' WHERE id = '{user}'; \
+             INSERT INTO email_confirmations (user_id, digest, email, created_at, expires_at) VALUES \
+             ('{user}', sha256('{token}'), '{token}@example.org', now(), now() + interval '1 hour')"
+        ));
+        token
+    }
+
     fn attempt_of(&self, operation: &Operation) -> Result<Attempt, String> {
         let row = TABLE.iter().find(|(id, _)| *id == operation.id);
         let (_, attempt) = row.ok_or("the table does not say how it is called")?;
@@ -431,6 +442,17 @@ const TABLE: &[Row] = &[
         let token = world.reset_link(&world.user());
         let body = json!({"token": token, "newPassword": "six yellow bicycles by the lake"});
         world.attempt().by("").body(body)
+    }),
+    ("requestPasswordReset", |world| {
+        let body = json!({"email": "ada@example.org"});
+        world.attempt().by("").body(body)
+    }),
+    ("requestEmailConfirmation", |world| {
+        world.attempt().by(world.token())
+    }),
+    ("confirmEmail", |world| {
+        let token = world.email_confirmation(&world.user());
+        world.attempt().by("").body(json!({"token": token}))
     }),
     ("listOwnSessions", |world| world.attempt().by(world.token())),
     ("endOwnSession", |world| {
