@@ -28,8 +28,8 @@ use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
-    email_confirmations, health, invites, me, openapi, registration, replies, reset_links, roles,
-    sessions, tokens, users,
+    email_confirmations, forward_auth, health, invites, me, openapi, registration, replies,
+    reset_links, roles, sessions, tokens, users,
 };
 
 /// The shared state, as handlers take it.
@@ -76,6 +76,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(sessions::routes)
         .configure(tokens::routes)
         .configure(me::routes)
+        .configure(forward_auth::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
         .configure(email_confirmations::routes)

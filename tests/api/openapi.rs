@@ -135,7 +135,8 @@ fn every_success_has_one_form_and_every_failure_another() {
             let content = &response["content"];
             match status.as_str() {
                 "202" | "204" | "304" => assert!(content.is_null(), "{id} {status}"),
-                "200" | "201" if id == "getJwks" => {}
+                // A key set has a form of its own, and a proxy reads headers.
+                "200" if id == "getJwks" || id == "verifyCaller" => {}
                 "200" | "201" => {
                     let schema = &content["application/json"]["schema"]["$ref"];
                     let name = schema.as_str().unwrap().rsplit('/').next().unwrap();

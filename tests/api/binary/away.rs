@@ -45,17 +45,22 @@ impl Scene {
             service,
             wire,
             token,
-            app: app,
+            app,
         }
     }
 
     /// What many callers are answered at once, of every kind that needs the database.
     fn answers(&self) -> Vec<Answer> {
-        let login = json!({"username": "nobody", "password": PASSWORD});
+        // Another name each time: a guess at one name would in the end be one too many.
+        let login = || json!({"username": format!("nobody-{}", uuid::Uuid::now_v7()), "password": PASSWORD});
         let call = |number: usize| match number % 3 {
             0 => self.service.get("/readyz").send(),
             1 => self.service.get("/api/v1/auth/me").by(&self.token).send(),
-            _ => self.service.post("/api/v1/auth/login").json(&login).send(),
+            _ => self
+                .service
+                .post("/api/v1/auth/login")
+                .json(&login())
+                .send(),
         };
         thread::scope(|scope| {
             let calls: Vec<_> = (0..MANY)

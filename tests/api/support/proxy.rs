@@ -54,7 +54,6 @@ impl Program {
     }
 
     /// Caddy with this Caddyfile, or `None` where there is no Caddy.
-    #[expect(dead_code, reason = "the guards of apps behind come next")]
     pub fn caddy(file: &str, port: u16) -> Option<Self> {
         let folder = folder("caddy", port);
         let path = folder.join("Caddyfile");
@@ -128,7 +127,6 @@ pub fn is_there(program: &str) -> bool {
 }
 
 /// An app that answers every request with the headers that reached it, as a JSON object of lower-case names.
-#[expect(dead_code, reason = "the guards of apps behind come next")]
 pub fn echo_app() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,0 +1,94 @@
+//! Forward authentication over HTTP. Nothing is read from the database while callers are known from memory.
+
+use std::fmt::Write;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpResponse, get};
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::app::State;
+use crate::auth::{Known, Who};
+use crate::error::{AppError, Code};
+use crate::http::{FromQuery, Noted, Params, Query};
+use crate::roles::{self, Held};
+
+const USER_ID: HeaderName = HeaderName::from_static("x-roster-user-id");
+const USERNAME: HeaderName = HeaderName::from_static("x-roster-username");
+const ROLE: HeaderName = HeaderName::from_static("x-roster-role");
+const PERMISSIONS: HeaderName = HeaderName::from_static("x-roster-permissions");
+
+/// Mounts and documents it.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(verify);
+}
+
+/// What the caller must hold.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Demand {
+    /// A permission that is needed; given more than once, all of them are.
+    #[param(required = false)]
+    permission: Vec<String>,
+}
+
+impl FromQuery for Demand {
+    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+        Ok(Self {
+            permission: params.take_many("permission"),
+        })
+    }
+}
+
+/// Verify a caller for a proxy.
+///
+/// For nginx `auth_request`, Caddy `forward_auth` and Traefik `forwardAuth`: 200 with `X-Roster-User-Id`, `X-Roster-Username`,
+/// `X-Roster-Role` and `X-Roster-Permissions` (separated by commas), 401 without a good token, 403 when a permission is not held.
+#[utoipa::path(
+    operation_id = "verifyCaller", tag = "auth", params(Demand),
+    responses((status = 200, description = "The caller, in headers."))
+)]
+#[get("/api/v1/auth/verify")]
+async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResponse, AppError> {
+    let held = &by.standing.held;
+    if demand.permission.iter().any(|name| !held.has(name)) {
+        return Err(Code::PermissionRequired.into());
+    }
+    let permissions = match held {
+        Held::These(names) => joined(names.iter()),
+        Held::Everything => {
+            let all = app.db.read(roles::service::catalogue_names).await?;
+            joined(all.iter())
+        }
+    };
+    let id = match &by.who {
+        Who::Client { id } => Some(id.0),
+        _ => by.user_id().map(|id| id.0),
+    };
+    let mut answer = HttpResponse::Ok();
+    for (name, value) in [
+        (USER_ID, id.map(|id| id.to_string()).unwrap_or_default()),
+        (
+            USERNAME,
+            by.username.as_deref().unwrap_or_default().to_owned(),
+        ),
+        (ROLE, by.standing.role.clone()),
+        (PERMISSIONS, permissions),
+    ] {
+        answer.insert_header((
+            name,
+            HeaderValue::try_from(value).map_err(AppError::internal)?,
+        ));
+    }
+    Ok(answer.finish())
+}
+
+fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut line = String::new();
+    for name in names {
+        let separator = if line.is_empty() { "" } else { "," };
+        // Writing to a String can't fail.
+        let _ = write!(line, "{separator}{name}");
+    }
+    line
+}
