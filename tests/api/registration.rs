@@ -438,7 +438,7 @@ fn d24_of_100_who_want_one_name_and_address_one_gets_it() {
     let app = open();
     let other = app.replica();
     let spelt = |text: &str, racer: usize| {
-        if racer % 3 == 0 {
+        if racer.is_multiple_of(3) {
             text.to_uppercase()
         } else {
             text.to_owned()

@@ -351,7 +351,12 @@ fn g06_however_the_header_is_spelled_it_is_one_token() {
     let swapped = text(&made).replace("rst_pat_", "rst_cs_");
     let shouted = text(&made).to_uppercase();
     let escaped = text(&made).replacen('_', "%5F", 1);
-    for wrong in [&swapped, &shouted, &escaped, &text(&made)[..56].to_owned()] {
+    for wrong in [
+        &swapped,
+        &shouted,
+        &escaped,
+        &text(&made).chars().take(56).collect(),
+    ] {
         ask(&format!("Bearer {wrong}")).expect_problem(401, "auth_token_invalid");
     }
     for wrong in ["Token", "Basic", "Bearer "] {

@@ -21,6 +21,10 @@ const ROLES: [(&str, i32, &[&str]); 5] = [
 
 /// An account as the rules see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that the rules ask for"
+)]
 struct Account {
     id: UserId,
     role: usize,
