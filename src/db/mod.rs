@@ -100,7 +100,7 @@ impl Db {
         let manager = Arc::new(Manager::new(&options.url, options.statement));
         let pool = r2d2::Pool::builder()
             .max_size(options.size)
-            .min_idle(Some(1))
+            .min_idle(Some(0))
             .test_on_check_out(false)
             .connection_timeout(options.acquire)
             .error_handler(Box::new(QuietErrors))
