@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 use super::client_address::Network;
 use super::context::RequestContext;
 use super::observe::{self, NO_ROUTE, Observer, Sample};
-use super::{limits, problem, trace};
+use super::{limits, problem, trace, unread};
 use crate::error::{AppError, Code};
 
 /// What the envelope has to be told.
@@ -124,6 +124,7 @@ struct Exchange {
     context: RequestContext,
     method: &'static str,
     begun: Instant,
+    unread: Option<unread::Shared>,
 }
 
 impl Exchange {
@@ -141,6 +142,7 @@ impl Exchange {
             context,
             method,
             begun,
+            unread: unread::Shared::of(req),
         }
     }
 
@@ -178,7 +180,10 @@ impl Exchange {
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
         }
-        response
+        match self.unread.clone() {
+            Some(unread) => response.map_body(|_, body| unread.held_by(body)),
+            None => response,
+        }
     }
 
     fn report(&self, route: &str, response: &HttpResponse<BoxBody>) {

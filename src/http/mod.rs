@@ -22,6 +22,7 @@ pub mod query;
 pub mod reply;
 mod routes;
 mod trace;
+mod unread;
 
 pub use client_address::{Network, NoNetwork};
 pub use context::RequestContext;
