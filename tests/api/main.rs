@@ -2,6 +2,9 @@
 #![cfg(test)]
 
 mod access;
+mod attacks_by_input;
+mod attacks_on_access;
+mod attacks_on_sessions;
 mod authority;
 mod binary;
 mod browser_apps;

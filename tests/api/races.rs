@@ -421,6 +421,46 @@ fn an_old_password_never_wins_against_a_reset() {
     assert!(lost > 0, "no round was a race");
 }
 
+/// As the one before, by whoever must change the password and so has no session that the reset would end.
+#[test]
+fn a_forced_change_never_wins_against_a_reset() {
+    let app = TestApp::start();
+    let admin = app.super_admin();
+    let user = app.user("ada", "User", &[]);
+    app.execute("CREATE TABLE kept AS SELECT password_hash FROM users WHERE username = 'ada'");
+    let mut lost = 0;
+    for round in 0..25 {
+        app.execute(
+            "UPDATE users u SET password_hash = kept.password_hash, must_change_password = true FROM kept WHERE username = 'ada'",
+        );
+        let token = login(&app, "ada", PASSWORD).expect(403).body["changeToken"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let answers = at_once(2, |side| {
+            if side == 0 {
+                let body = json!({"currentPassword": PASSWORD, "newPassword": "eleven silver kettles by the sea"});
+                return app
+                    .post("/api/v1/auth/change-password")
+                    .by(&token)
+                    .json(&body)
+                    .send();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(round % 5 * 8));
+            app.post(&user.at("/reset-password"))
+                .by(&admin)
+                .json(&json!({"newPassword": NEW}))
+                .send()
+        });
+        assert_eq!(answers[1].status, 204, "{answers:?}");
+        assert!([204, 401].contains(&answers[0].status), "{answers:?}");
+        lost += usize::from(answers[0].status == 401);
+        let after = login(&app, "ada", NEW);
+        assert!([200, 403].contains(&after.status), "{}", after.text);
+    }
+    assert!(lost > 0, "no round was a race");
+}
+
 #[test]
 fn what_is_granted_stays_in_the_catalogue() {
     let app = TestApp::start();

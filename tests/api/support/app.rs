@@ -234,6 +234,11 @@ impl TestApp {
         self.sql().batch_execute(sql).unwrap();
     }
 
+    /// Forgets all failed guesses: for tests of what is answered to many of them, and not of how many there may be.
+    pub fn forget_failures(&self) {
+        self.execute("DELETE FROM throttle_tallies; DELETE FROM throttle_sources");
+    }
+
     /// Adds a role of one's own straight to the database.
     pub fn role(&self, name: &str, rank: i32, permissions: &[&str]) {
         diesel::sql_query("INSERT INTO roles (name, rank, permissions) VALUES ($1, $2, $3)")
