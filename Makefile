@@ -29,8 +29,9 @@ bench: ## what it does on this machine, beside a bare handler (minutes; loopback
 	@scripts/setup --bench
 	@bench/run
 
-docs: ## rustdoc into target/doc, and openapi/openapi.json anew
+docs: ## rustdoc into target/doc, the manual into target/man, and openapi/openapi.json anew
 	cargo doc --no-deps
 	mkdir -p openapi
 	cargo run --quiet -- openapi > target/openapi.json
 	mv target/openapi.json openapi/openapi.json
+	cargo run --quiet -- man target/man

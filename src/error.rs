@@ -382,6 +382,16 @@ pub enum Halt {
     RollBack(AppError),
 }
 
+impl Halt {
+    /// Rolls back in any case: for a step that is refused after others were done in the same transaction.
+    #[must_use]
+    pub fn undone(self) -> Self {
+        match self {
+            Self::Commit(error) | Self::RollBack(error) => Self::RollBack(error),
+        }
+    }
+}
+
 impl<E: Into<AppError>> From<E> for Halt {
     fn from(error: E) -> Self {
         Self::RollBack(error.into())

@@ -1,7 +1,5 @@
 //! The program: reads the command line and runs it.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     rosterd::cli::run()
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -19,6 +19,7 @@ pub struct Place {
     cluster: Option<Cluster>,
     url: Zeroizing<String>,
     secret_key: Zeroizing<[u8; 32]>,
+    key_file: Option<PathBuf>,
 }
 
 impl Place {
@@ -34,6 +35,7 @@ impl Place {
                 secret_key: Zeroizing::new(
                     *config.secret_key.as_ref().ok_or_else(no_key)?.expose(),
                 ),
+                key_file: None,
             }),
             None => Self::open_private(config, mode, progress),
         }
@@ -60,14 +62,16 @@ impl Place {
             })?;
         let options = Options::new(&data_dir, &machine.search_path, mode);
         let cluster = Cluster::open(&options, progress)?;
-        let secret_key = match &config.secret_key {
-            Some(key) => Zeroizing::new(*key.expose()),
-            None => kept_key(&data_dir.join("secret-key"))?,
+        let path = data_dir.join("secret-key");
+        let (secret_key, key_file) = match &config.secret_key {
+            Some(key) => (Zeroizing::new(*key.expose()), None),
+            None => (kept_key(&path)?, Some(path)),
         };
         Ok(Self {
             url: Zeroizing::new(cluster.url()),
             cluster: Some(cluster),
             secret_key,
+            key_file,
         })
     }
 
@@ -81,6 +85,12 @@ impl Place {
     #[must_use]
     pub fn secret_key(&self) -> &[u8; 32] {
         &self.secret_key
+    }
+
+    /// The file in which we keep that, if we do.
+    #[must_use]
+    pub fn key_file(&self) -> Option<&Path> {
+        self.key_file.as_deref()
     }
 
     /// Whether it is our own cluster.

@@ -22,9 +22,15 @@ pub trait Need: 'static {
     const PERMISSION: &'static str;
 }
 
+/// The permissions of which an operation needs one; which one, its body says.
+pub trait NeedAny: 'static {
+    /// Their names in the catalogue.
+    const PERMISSIONS: &'static [&'static str];
+}
+
 /// The permissions of the service itself, as types.
 pub mod needs {
-    use super::Need;
+    use super::{Need, NeedAny};
 
     macro_rules! needs {
         ($($name:ident = $permission:literal;)*) => {$(
@@ -53,6 +59,19 @@ pub mod needs {
         ManageRoles = "roles.manage";
         ReadInvites = "invites.read";
         ManageInvites = "invites.manage";
+    }
+
+    /// What the acts on many accounts need.
+    #[derive(Debug)]
+    pub struct ActOnMany;
+
+    impl NeedAny for ActOnMany {
+        const PERMISSIONS: &'static [&'static str] = &[
+            UpdateUsers::PERMISSION,
+            DisableUsers::PERMISSION,
+            DeleteUsers::PERMISSION,
+            RevokeSessions::PERMISSION,
+        ];
     }
 }
 
@@ -123,6 +142,46 @@ impl<N: Need> FromRequest for Can<N> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(caller(request).and_then(Self::prove))
+    }
+}
+
+/// Proof that the actor held one of several permissions when the request arrived. Which of them the act needs is asked
+/// with [`Can::prove`] once the body is read.
+pub struct CanAny<N: NeedAny> {
+    actor: Arc<Actor>,
+    needs: PhantomData<N>,
+}
+
+impl<N: NeedAny> CanAny<N> {
+    /// The actor, to be shared.
+    #[must_use]
+    pub fn actor(&self) -> Arc<Actor> {
+        Arc::clone(&self.actor)
+    }
+}
+
+impl<N: NeedAny> FromRequest for CanAny<N> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let holds_one = |actor: &Arc<Actor>| {
+            N::PERMISSIONS
+                .iter()
+                .any(|name| actor.standing.held.has(name))
+        };
+        ready(caller(request).and_then(|actor| {
+            if holds_one(&actor) {
+                Ok(Self {
+                    actor,
+                    needs: PhantomData,
+                })
+            } else {
+                let names = N::PERMISSIONS.join(", ");
+                Err(AppError::new(Code::PermissionRequired)
+                    .detail(format!("This needs one of the permissions {names}.")))
+            }
+        }))
     }
 }
 

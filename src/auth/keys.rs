@@ -65,6 +65,18 @@ pub fn load_or_make(tx: &mut Tx<'_>, vault: &Vault) -> Acted<KeySet> {
     Ok(load(tx, vault)?)
 }
 
+/// How many keys are not dead, each of which this vault can decrypt.
+///
+/// # Errors
+/// When one was encrypted under another `ROSTERD_SECRET_KEY`, or the database fails.
+pub fn count_readable(tx: &mut Tx<'_>, vault: &Vault) -> Result<usize, AppError> {
+    let rows = store::keys(tx.conn, tx.now)?;
+    for row in &rows {
+        vault.open(Purpose::SigningKey, row.kid.as_bytes(), &row.sealed_private)?;
+    }
+    Ok(rows.len())
+}
+
 /// Reads the keys.
 ///
 /// # Errors

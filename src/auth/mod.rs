@@ -15,6 +15,6 @@ mod store;
 
 pub use access_token::{Claims, Issuer};
 pub use actor::{Actor, Origin, Standing, Who};
-pub use can::{Can, Known, Need, SignedIn, needs};
+pub use can::{Can, CanAny, Known, Need, NeedAny, SignedIn, needs};
 pub use listener::listen;
 pub use memory::{Credential, Memory};

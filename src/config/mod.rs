@@ -11,6 +11,7 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -180,8 +181,14 @@ impl Config {
     /// The first setting that is wrong, missing, unknown or given twice.
     pub fn from_env() -> Result<Self, ConfigError> {
         let vars = environment::read(Path::new(".env"))?;
-        let mut config = Self::from_vars(vars, &|path| std::fs::read_to_string(path))?;
+        let secret_files = RefCell::new(Vec::new());
+        let read = |path: &Path| {
+            secret_files.borrow_mut().push(path.to_owned());
+            std::fs::read_to_string(path)
+        };
+        let mut config = Self::from_vars(vars, &read)?;
         config.machine = Machine::read();
+        config.machine.secret_files = secret_files.into_inner();
         Ok(config)
     }
 
@@ -321,6 +328,8 @@ pub struct Machine {
     pub home: Option<PathBuf>,
     /// `LOGNAME`, else `USER`: who is at the command line.
     pub user: Option<String>,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
 }
 
 impl Machine {
@@ -336,6 +345,7 @@ impl Machine {
             data_home: var("XDG_DATA_HOME").map(PathBuf::from),
             home: var("HOME").map(PathBuf::from),
             user: user.map(|name| name.to_string_lossy().into_owned()),
+            secret_files: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The way to the database: [`Db`] alone hands out connections and opens transactions.
 //! It knows nothing of accounts; what is read and written is its callers' business.
 
+mod about;
 pub mod cluster;
 mod failures;
 mod link;
@@ -9,6 +10,7 @@ pub mod migrate;
 mod news;
 mod prepared;
 mod pulse;
+mod rehearsal;
 mod touched;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +29,7 @@ use failures::is_contention;
 use link::{Link, Manager, Opener};
 use pulse::Pulse;
 
+pub use about::{About, about};
 pub use failures::OnConstraint;
 pub use news::News;
 pub use prepared::Prepared;

@@ -29,7 +29,7 @@ pub use context::RequestContext;
 pub use envelope::{Envelope, Settings};
 pub use etag::IfMatch;
 pub use idempotency::IdempotencyKey;
-pub use json::Json;
+pub use json::{Json, validated};
 pub use merge::Patch;
 pub use observe::{Observer, Sample};
 pub use page::{Cursors, Limit, Page, PageInfo};

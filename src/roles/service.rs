@@ -243,7 +243,7 @@ pub fn grantable(tx: &mut Tx<'_>, wanted: &[String]) -> Result<Vec<String>, AppE
             Fault::new(
                 format!("/permissions/{index}"),
                 Code::PermissionUnknown.as_str(),
-                "this permission is not in the catalogue",
+                format!("{name} is not in the catalogue"),
             )
         })
     };

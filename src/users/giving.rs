@@ -56,7 +56,7 @@ pub fn record_gift(
 ///
 /// # Errors
 /// [`Code::RequestInvalid`] at `/role` when there is no such role.
-pub(super) fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
+pub fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Standing, AppError> {
     let role = roles::service::get(tx, name).map_err(|error| match error.code() {
         Code::NotFound => AppError::invalid(vec![Fault::new(
             "/role",

@@ -47,6 +47,12 @@ pub struct NewUser {
     /// Whether the password must be changed at the first sign-in.
     #[serde(default)]
     pub must_change_password: bool,
+    /// When it stops being good; never if not said.
+    pub expires_at_utc: Option<DateTime<Utc>>,
+    /// Who vouches for this person; `local` if not said.
+    pub auth_provider: Option<String>,
+    /// The id of this person at that provider.
+    pub auth_id: Option<String>,
 }
 
 /// An account to make, checked.
@@ -60,6 +66,9 @@ pub struct Draft {
     pub tags: Vec<String>,
     pub attributes: Value,
     pub must_change_password: bool,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub auth_provider: Option<String>,
+    pub auth_id: Option<String>,
 }
 
 impl NewUser {
@@ -75,6 +84,12 @@ impl NewUser {
         });
         let email = optional(&mut faults, "/email", self.email, |text| {
             Email::parse(&text)
+        });
+        let auth_provider = optional(&mut faults, "/authProvider", self.auth_provider, |text| {
+            values::foreign_name(&text)
+        });
+        let auth_id = optional(&mut faults, "/authId", self.auth_id, |text| {
+            values::foreign_name(&text)
         });
         let tags = take_tags(&mut faults, &self.tags);
         let attributes = faults.take(
@@ -94,6 +109,9 @@ impl NewUser {
                 tags,
                 attributes,
                 must_change_password: self.must_change_password,
+                expires_at: self.expires_at_utc,
+                auth_provider,
+                auth_id,
             });
         Ok((faults.finish(draft)?, self.password))
     }
@@ -162,6 +180,34 @@ pub struct Change {
 }
 
 impl UserPatch {
+    /// Whether it changes nothing, whatever the account is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            username,
+            display_name,
+            email,
+            email_confirmed,
+            role,
+            tags,
+            attributes,
+            must_change_password,
+            expires_at_utc,
+            auth_provider,
+            auth_id,
+            is_active,
+        } = self;
+        [username, display_name, email, role, auth_provider, auth_id]
+            .iter()
+            .all(|text| text.is_keep())
+            && [email_confirmed, must_change_password, is_active]
+                .iter()
+                .all(|flag| flag.is_keep())
+            && tags.is_keep()
+            && attributes.is_keep()
+            && expires_at_utc.is_keep()
+    }
+
     /// Checks everything but what only the database knows.
     ///
     /// # Errors

@@ -4,7 +4,9 @@
 //! through `service`. Signing in is the business of `sessions`, hashing that of `passwords`.
 
 mod access;
+pub mod bulk;
 mod credentials;
+mod finding;
 mod giving;
 mod input;
 mod joining;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::giving::{self, Gift, role_at};
+use super::giving::{self, Gift};
 use super::input::{Change, Draft};
 use super::life;
 use super::model::User;
@@ -27,11 +27,12 @@ pub use super::credentials::service::{
     CHANGE_PASSWORD, confirm_email, hold_to_hand_over, hold_to_sign_out, remove_password,
     reset_password, set_own_password, set_password_by_link, sign_out,
 };
-pub use super::giving::{gift, record_gift};
+pub use super::finding::{lasting_super_admins, may_use, named};
+pub use super::giving::{gift, record_gift, role_at};
 pub use super::input::{NewUser, UserPatch};
 pub use super::joining::{Joined, join};
 pub use super::life::is_alive;
-pub use super::listing::{Filter, service::list};
+pub use super::listing::{Filter, Sort, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
 pub use super::removal::service::{delete, purge, restore};
 pub use super::scene::standing_of as standing;
@@ -80,6 +81,9 @@ pub fn create_first_super_admin(
         tags: Vec::new(),
         attributes: json!({}),
         must_change_password: false,
+        expires_at: None,
+        auth_provider: None,
+        auth_id: None,
     };
     let gift = Gift {
         role: draft.role.clone(),
@@ -145,15 +149,6 @@ pub fn standing_of_living(tx: &mut Tx<'_>, id: UserId) -> Result<Option<Standing
         .filter(|row| is_alive(row, tx.now))
         .map(|row| scene::standing_of(tx, &row))
         .transpose()
-}
-
-/// The account of this username, deleted or not.
-///
-/// # Errors
-/// [`Code::NotFound`].
-pub fn by_username(tx: &mut Tx<'_>, username: &str) -> Result<UserRow, AppError> {
-    store::by_username(tx.conn, &Username::normalize(username))?
-        .ok_or_else(|| Code::NotFound.into())
 }
 
 /// Changes an account.
@@ -303,13 +298,16 @@ pub(super) fn new_row(
         must_change_password: draft.must_change_password,
         password_hash: password.map(|hash| hash.as_str().to_owned()),
         password_version: 0,
-        auth_provider: "local".to_owned(),
-        auth_id: None,
+        auth_provider: draft
+            .auth_provider
+            .clone()
+            .unwrap_or_else(|| "local".to_owned()),
+        auth_id: draft.auth_id.clone(),
         mfa_enabled: false,
         created_at: tx.now,
         updated_at: tx.now,
         last_login_at: None,
-        expires_at: None,
+        expires_at: draft.expires_at,
         deleted_at: None,
         version: 1,
     }

@@ -37,7 +37,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::{error::ClusterError, owner::is_root};
+pub use self::{error::ClusterError, owner::is_root, programs::OLDEST_MAJOR};
 use self::{
     folder::{Folder, START_LOCK, USERS_LOCK},
     server::Server,

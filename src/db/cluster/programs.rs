@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The oldest major version whose programs are used.
-pub(super) const OLDEST_MAJOR: u32 = 13;
+pub const OLDEST_MAJOR: u32 = 13;
 
 /// Where packagers put one folder per version: the parent, how the folder's name begins, and where in it the programs are.
 const PACKAGED: [(&str, &str, &str); 5] = [

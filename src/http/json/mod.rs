@@ -112,6 +112,14 @@ pub fn parse<T: DeserializeOwned + Validate>(text: &[u8]) -> Result<T, AppError>
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value: T = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| AppError::invalid(vec![faults::from_serde(&error)]))?;
+    validated(value)
+}
+
+/// A value that came by another way than a body, if it passes its type's `validate()` all the same.
+///
+/// # Errors
+/// [`Code::RequestInvalid`] with a pointer to each thing that is wrong.
+pub fn validated<T: Validate>(value: T) -> Result<T, AppError> {
     match value.validate() {
         Ok(()) => Ok(value),
         Err(errors) => Err(AppError::invalid(faults::from_validation(&errors))),

@@ -6,4 +6,4 @@ pub mod service;
 mod store;
 
 pub use routes::routes;
-pub use rules::Filter;
+pub use rules::{Filter, Sort};

@@ -28,6 +28,9 @@ struct ListParams {
     username: Option<String>,
     /// This email address, without regard to case.
     email: Option<String>,
+    /// An email address in this domain, without regard to case.
+    #[param(rename = "emailDomain")]
+    email_domain: Option<String>,
     /// This role.
     role: Option<String>,
     /// This active state.
@@ -73,6 +76,7 @@ impl FromQuery for ListRequest {
                     .filter(|part: &String| !part.is_empty()),
                 username: params.take("username"),
                 email: params.take("email"),
+                email_domain: params.take("emailDomain"),
                 role: params.take("role"),
                 is_active: params.take("isActive"),
                 tag: params.take("tag"),

@@ -16,6 +16,8 @@ pub struct Filter {
     pub username: Option<String>,
     /// This address, without regard to case.
     pub email: Option<String>,
+    /// An address in this domain, without regard to case.
+    pub email_domain: Option<String>,
     /// This role.
     pub role: Option<String>,
     /// This active state.

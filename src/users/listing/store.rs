@@ -44,12 +44,7 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
         query.filter(users::deleted_at.is_null())
     };
     if let Some(part) = &filter.query {
-        let pattern = format!(
-            "%{}%",
-            part.replace('\\', "\\\\")
-                .replace('%', "\\%")
-                .replace('_', "\\_")
-        );
+        let pattern = format!("%{}%", literal(part));
         query = query.filter(
             users::username
                 .ilike(pattern.clone())
@@ -66,6 +61,10 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
                 .bind::<Text, _>(address)
                 .sql(")"),
         );
+    }
+    if let Some(domain) = &filter.email_domain {
+        let pattern = format!("%@{}", literal(domain));
+        query = query.filter(sql::<Bool>("users.email ILIKE ").bind::<Text, _>(pattern));
     }
     if let Some(role) = &filter.role {
         query = query.filter(users::role.eq(role));
@@ -91,6 +90,13 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
         );
     }
     query
+}
+
+/// The text as LIKE finds it and nothing else.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Query<'a> {
