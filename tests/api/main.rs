@@ -9,6 +9,7 @@ mod authority;
 mod binary;
 mod browser_apps;
 mod check;
+mod cli;
 mod cluster;
 mod conventions;
 mod email_confirmations;

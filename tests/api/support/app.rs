@@ -18,7 +18,7 @@ use rosterd::db::{Db, DbOptions};
 use rosterd::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
-use super::{Call, Schema};
+use super::{Call, Cli, Schema};
 
 /// A password that the policy accepts; every test account has it unless told otherwise.
 pub const PASSWORD: &str = "seven green lanterns at noon";
@@ -123,6 +123,11 @@ impl TestApp {
             agent,
             server: Some((told.recv().unwrap(), thread)),
         }
+    }
+
+    /// The command line of this service's machine.
+    pub fn cli(&self) -> Cli {
+        Cli::new(self.settings_for_the_binary())
     }
 
     pub fn call(&self, method: &str, path: &str) -> Call {

@@ -5,6 +5,7 @@ mod app;
 pub mod binary;
 pub mod browser;
 mod call;
+mod cli;
 mod database;
 mod operations;
 pub mod proxy;
@@ -13,6 +14,7 @@ pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
 pub use call::{Answer, Call};
+pub use cli::{Cli, OPERATOR, Ran};
 pub use database::Schema;
 pub use operations::{Operation, document, operations};
 pub use smtp::{Letter, MailServer};
