@@ -1,10 +1,14 @@
 //! Every way in which a use case can fail, without a word of HTTP. `http::problem` gives each its status.
 //! An internal cause goes to the log only; what a caller may read is the code, the detail and the faults.
 
+mod halt;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
+
+pub use halt::{Acted, Halt};
 
 /// What sort of failure a [`Code`] is; a transport decides from it how to say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,34 +373,3 @@ impl From<Code> for AppError {
         Self::new(code)
     }
 }
-
-/// How a transaction ends that did not do what was asked.
-///
-/// A refusal can still have something to keep: its audit row, a counter, an ended token family. `Commit` keeps it;
-/// everything else, and every `?` on an ordinary error, rolls back.
-#[derive(Debug)]
-pub enum Halt {
-    /// Keep what was written, then answer with the error.
-    Commit(AppError),
-    /// Undo everything, then answer with the error.
-    RollBack(AppError),
-}
-
-impl Halt {
-    /// Rolls back in any case: for a step that is refused after others were done in the same transaction.
-    #[must_use]
-    pub fn undone(self) -> Self {
-        match self {
-            Self::Commit(error) | Self::RollBack(error) => Self::RollBack(error),
-        }
-    }
-}
-
-impl<E: Into<AppError>> From<E> for Halt {
-    fn from(error: E) -> Self {
-        Self::RollBack(error.into())
-    }
-}
-
-/// The result of a use case that runs in a transaction.
-pub type Acted<T> = Result<T, Halt>;

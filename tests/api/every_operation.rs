@@ -539,6 +539,10 @@ const TABLE: &[Row] = &[
     }),
     ("removeUserPassword", |world| world.on_user()),
     ("signOutUser", |world| world.on_user()),
+    ("actOnUsers", |world| {
+        let body = json!({"action": "disable", "ids": [world.user()]});
+        world.attempt().body(body)
+    }),
     ("createPasswordResetLink", |world| {
         world.on_user().body(json!({"expiresInSeconds": 600}))
     }),

@@ -95,7 +95,7 @@ fn a_list_is_as_long_as_is_asked_and_in_that_order() {
             .contains("expected createdAtUtc")
     );
     app.execute(
-        "INSERT INTO users (id, username, role) SELECT gen_random_uuid(), 'many-' || n, 'User' FROM generate_series(1, 450) n",
+        "INSERT INTO users (id, username, role, created_at, updated_at) SELECT gen_random_uuid(), 'many-' || n, 'User', now(), now() FROM generate_series(1, 450) n",
     );
     let all = names("users ls");
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
@@ -124,7 +124,7 @@ fn one_thing_is_printed_member_by_member() {
 fn whoever_stops_reading_ends_it_quietly() {
     let app = TestApp::start();
     app.execute(
-        "INSERT INTO users (id, username, role) SELECT gen_random_uuid(), 'many-' || n, 'User' FROM generate_series(1, 3000) n",
+        "INSERT INTO users (id, username, role, created_at, updated_at) SELECT gen_random_uuid(), 'many-' || n, 'User', now(), now() FROM generate_series(1, 3000) n",
     );
     for line in ["users ls --json", "users ls", "openapi", "completions bash"] {
         let mut child = app
