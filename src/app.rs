@@ -28,8 +28,8 @@ use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
-    email_confirmations, forward_auth, health, invites, me, openapi, registration, replies,
-    reset_links, roles, sessions, tokens, users,
+    clients, email_confirmations, forward_auth, health, invites, me, openapi, registration,
+    replies, reset_links, roles, sessions, tokens, users,
 };
 
 /// The shared state, as handlers take it.
@@ -82,6 +82,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(email_confirmations::routes)
         .configure(roles::routes)
         .configure(invites::routes)
+        .configure(clients::routes)
         .configure(registration::routes)
         .configure(health::routes);
 }

@@ -107,6 +107,7 @@ codes! {
     InviteExpired = "invite_expired", Forbidden, "The invite has expired";
     InviteExhausted = "invite_exhausted", Forbidden, "The invite has been used up";
     RoleManageForbidden = "role_manage_forbidden", Forbidden, "The caller may not manage this role";
+    ClientManageForbidden = "client_manage_forbidden", Forbidden, "The caller may not manage this service client";
     RoleBuiltIn = "role_built_in", Forbidden, "A built-in role can't be changed this way";
     PermissionBuiltIn = "permission_built_in", Forbidden, "The service's own permissions can't be removed";
     NotFound = "not_found", Missing, "There is nothing at this address";
@@ -115,9 +116,10 @@ codes! {
     UserUsernameConflict = "user_username_conflict", Conflict, "The username is taken";
     UserEmailConflict = "user_email_conflict", Conflict, "The email address is taken";
     RoleNameConflict = "role_name_conflict", Conflict, "There is a role of this name";
+    ClientNameConflict = "client_name_conflict", Conflict, "There is a service client of this name";
     RoleInUse = "role_in_use", Conflict, "Accounts have this role";
     PermissionNameConflict = "permission_name_conflict", Conflict, "The catalogue has a permission of this name";
-    PermissionInUse = "permission_in_use", Conflict, "Accounts or roles have this permission";
+    PermissionInUse = "permission_in_use", Conflict, "Accounts, roles or service clients have this permission";
     LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin has to stay one";
     TokenLimitReached = "token_limit_reached", Conflict, "The account has as many tokens as it may have";
     UserDeleted = "user_deleted", Conflict, "The account is deleted; restore it first";

@@ -75,6 +75,8 @@ ids! {
     TokenId;
     /// A service client.
     ClientId;
+    /// What a service client was given with one access token; that token's `sid`.
+    GrantId;
     /// A letter that is to be sent.
     MailId;
     /// An invite.

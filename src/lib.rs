@@ -12,6 +12,7 @@
 //! | [`invites`] | who may register, and what they are given |
 //! | [`registration`] | accounts that people make for themselves |
 //! | [`sessions`] | signing in, refreshing, ending |
+//! | [`clients`] | service clients: programs that act for themselves |
 //! | [`tokens`] | personal access tokens: what programs act with for an account |
 //! | [`passwords`] | what a password may be, hashing on threads of its own |
 //! | [`throttle`] | how often a password may be guessed |
@@ -38,6 +39,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod db;
 pub mod email_confirmations;

@@ -215,7 +215,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    service_clients (id) {
+        id -> Uuid,
+        name -> Text,
+        digest -> Bytea,
+        permissions -> Array<Text>,
+        rank -> Integer,
+        is_active -> Bool,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        secret_made_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    client_grants (id) {
+        id -> Uuid,
+        client_id -> Uuid,
+        permissions -> Array<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
+diesel::joinable!(client_grants -> service_clients (client_id));
 diesel::joinable!(invites -> users (made_by));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -241,5 +268,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     throttle_sources,
     throttle_places,
     outgoing_mail,
-    email_confirmations
+    email_confirmations,
+    service_clients,
+    client_grants
 );

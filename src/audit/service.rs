@@ -8,7 +8,7 @@ use crate::auth::{Actor, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Code, Halt, Kind};
 use crate::http::TraceId;
-use crate::ids::{EventId, InviteId, SessionId, TokenId, UserId};
+use crate::ids::{ClientId, EventId, InviteId, SessionId, TokenId, UserId};
 
 /// What an act was done to.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub enum Subject {
     Session(SessionId),
     /// A personal access token.
     Token(TokenId),
+    /// A service client.
+    Client(ClientId),
     /// A role, by name.
     Role(String),
     /// A permission in the catalogue, by name.
@@ -39,6 +41,7 @@ impl Subject {
             Self::User(_) => "user",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
+            Self::Client(_) => "client",
             Self::Role(_) => "role",
             Self::Permission(_) => "permission",
             Self::Invite(_) => "invite",
@@ -55,6 +58,7 @@ impl Subject {
             Self::Name(id) => id.to_string(),
             Self::Invite(id) => id.to_string(),
             Self::Token(id) => id.to_string(),
+            Self::Client(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
             Self::Nothing => return None,
         })
@@ -158,7 +162,7 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result
     let (kind, actor_id, session_id) = match &by.who {
         Who::User { id, session } => ("user", Some(id.0), Some(session.0)),
         Who::Token { id, .. } => ("token", Some(id.0), None),
-        Who::Client { id } => ("client", Some(id.0), None),
+        Who::Client { id, .. } => ("client", Some(id.0), None),
         Who::Operator { .. } => ("cli", None, None),
         Who::System => ("system", None, None),
         Who::Anonymous => ("anonymous", None, None),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::http::TraceId;
-use crate::ids::{ClientId, SessionId, TokenId, UserId};
+use crate::ids::{ClientId, GrantId, SessionId, TokenId, UserId};
 use crate::roles::{Held, SUPER_ADMIN, SUPER_ADMIN_RANK};
 
 /// Somebody or something that acts, as known when the request arrived.
@@ -41,6 +41,8 @@ pub enum Who {
     Client {
         /// The client.
         id: ClientId,
+        /// What it was given with this access token.
+        grant: GrantId,
     },
     /// The operator at the command line.
     Operator {
@@ -167,7 +169,7 @@ impl Actor {
         match &self.who {
             Who::User { id, .. } => format!("user:{id}"),
             Who::Token { id, .. } => format!("token:{id}"),
-            Who::Client { id } => format!("client:{id}"),
+            Who::Client { id, .. } => format!("client:{id}"),
             Who::Operator { os_user } => format!("cli:{os_user}"),
             Who::System => "system".to_owned(),
             Who::Anonymous => "anonymous".to_owned(),

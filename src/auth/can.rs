@@ -59,6 +59,8 @@ pub mod needs {
         ManageRoles = "roles.manage";
         ReadInvites = "invites.read";
         ManageInvites = "invites.manage";
+        ReadClients = "clients.read";
+        ManageClients = "clients.manage";
     }
 
     /// What the acts on many accounts need.

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use super::{Actor, Origin, Standing, Who};
 use crate::db::Touched;
 use crate::http::Kept;
-use crate::ids::{ClientId, SessionId};
+use crate::ids::{GrantId, SessionId};
 
 /// How long after the last news memory may still answer.
 pub const LEASE: Duration = Duration::from_millis(100);
@@ -45,7 +45,7 @@ pub enum Credential {
     /// A personal access token, by its digest.
     Token([u8; 32]),
     /// An access token of a service client.
-    Client(ClientId),
+    Client(GrantId),
 }
 
 /// What a credential stands for.

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::memory::{Credential, Facts};
-use super::store::{self, AccountRow, RoleRow, SessionRow, TokenRow};
+use super::store::{self, AccountRow, ClientRow, GrantRow, RoleRow, SessionRow, TokenRow};
 use super::{Actor, Standing, Who};
 use crate::db::Tx;
 use crate::error::{AppError, Code};
-use crate::ids::SessionId;
+use crate::ids::{GrantId, SessionId};
 use crate::roles::Held;
 
 /// What a credential stands for, as the database has it now.
@@ -18,7 +18,7 @@ pub fn facts(tx: &mut Tx<'_>, credential: &Credential) -> Result<Facts, AppError
     match credential {
         Credential::Session(session) => facts_of_session(tx, *session),
         Credential::Token(digest) => facts_of_token(tx, digest),
-        Credential::Client(_) => Err(Code::AuthTokenInvalid.into()),
+        Credential::Client(grant) => facts_of_grant(tx, *grant),
     }
 }
 
@@ -57,6 +57,23 @@ fn facts_of_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<Facts, AppError> {
     ))
 }
 
+fn facts_of_grant(tx: &mut Tx<'_>, id: GrantId) -> Result<Facts, AppError> {
+    let (grant, client) = live_grant(tx, id)?;
+    let who = Who::Client {
+        id: client.id,
+        grant: grant.id,
+    };
+    Ok(Facts::new(
+        who,
+        &client.name,
+        standing_of_client(&client, &grant),
+        client.id.0,
+        Some(grant.expires_at),
+        None,
+        client.last_used_at.unwrap_or(DateTime::UNIX_EPOCH),
+    ))
+}
+
 /// Notes that a credential is in use.
 ///
 /// # Errors
@@ -65,6 +82,7 @@ pub fn note_use(tx: &mut Tx<'_>, who: &Who) -> Result<(), AppError> {
     match who {
         Who::User { session, .. } => store::touch(tx.conn, *session, tx.now)?,
         Who::Token { id, .. } => store::touch_token(tx.conn, *id, tx.now)?,
+        Who::Client { id, .. } => store::touch_client(tx.conn, *id, tx.now)?,
         _ => 0,
     };
     Ok(())
@@ -85,7 +103,10 @@ pub fn standing_now(tx: &mut Tx<'_>, actor: &Actor) -> Result<Standing, AppError
             let (token, account, role) = live_token(row, tx.now)?;
             Ok(narrowed(&account, &role, &token))
         }
-        Who::Client { .. } => Err(Code::AuthTokenInvalid.into()),
+        Who::Client { grant, .. } => {
+            let (grant, client) = live_grant(tx, *grant)?;
+            Ok(standing_of_client(&client, &grant))
+        }
         Who::Operator { .. } | Who::System | Who::Anonymous => Ok(Standing::clone(&actor.standing)),
     }
 }
@@ -114,6 +135,12 @@ fn live_token(
     .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
+fn live_grant(tx: &mut Tx<'_>, id: GrantId) -> Result<(GrantRow, ClientRow), AppError> {
+    store::grant(tx.conn, id)?
+        .filter(|(grant, client)| client.is_active && grant.expires_at > tx.now)
+        .ok_or_else(|| Code::AuthTokenInvalid.into())
+}
+
 fn is_alive(account: &AccountRow, now: DateTime<Utc>) -> bool {
     account.is_active
         && account.deleted_at.is_none()
@@ -138,5 +165,14 @@ fn narrowed(account: &AccountRow, role: &RoleRow, token: &TokenRow) -> Standing 
     Standing {
         held: full.held.narrowed_to(&token.permissions),
         ..full
+    }
+}
+
+/// The client's, with no more than was given. It has no role, so it is nobody's like and no `SuperAdmin`.
+fn standing_of_client(client: &ClientRow, grant: &GrantRow) -> Standing {
+    Standing {
+        role: String::new(),
+        rank: client.rank,
+        held: Held::of("", &client.permissions, &[]).narrowed_to(&grant.permissions),
     }
 }

@@ -5,8 +5,10 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::ids::{SessionId, TokenId, UserId};
-use crate::schema::{personal_tokens, roles, sessions, signing_keys, users};
+use crate::ids::{ClientId, GrantId, SessionId, TokenId, UserId};
+use crate::schema::{
+    client_grants, personal_tokens, roles, service_clients, sessions, signing_keys, users,
+};
 
 /// An account, as far as it says what its credentials are good for.
 #[derive(Queryable, Selectable)]
@@ -45,6 +47,26 @@ pub struct TokenRow {
     pub permissions: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A service client, as far as it says what its grants are good for.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = service_clients)]
+pub struct ClientRow {
+    pub id: ClientId,
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub rank: i32,
+    pub is_active: bool,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = client_grants)]
+pub struct GrantRow {
+    pub id: GrantId,
+    pub permissions: Vec<String>,
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A session with its account and the account's role.
@@ -98,6 +120,16 @@ pub fn token(
         .optional()
 }
 
+/// What a service client was given, with the client.
+pub fn grant(conn: &mut PgConnection, id: GrantId) -> QueryResult<Option<(GrantRow, ClientRow)>> {
+    client_grants::table
+        .inner_join(service_clients::table)
+        .filter(client_grants::id.eq(id))
+        .select((GrantRow::as_select(), ClientRow::as_select()))
+        .first(conn)
+        .optional()
+}
+
 /// Notes that a session is in use; nobody waits for it.
 pub fn touch(
     conn: &mut PgConnection,
@@ -124,6 +156,24 @@ pub fn touch_token(conn: &mut PgConnection, id: TokenId, now: DateTime<Utc>) -> 
             .filter(is_news),
     )
     .set(personal_tokens::last_used_at.eq(now))
+    .execute(conn)
+}
+
+/// Notes that a service client is active; nobody waits for it.
+pub fn touch_client(
+    conn: &mut PgConnection,
+    id: ClientId,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let is_news = service_clients::last_used_at
+        .is_null()
+        .or(service_clients::last_used_at.lt(now));
+    diesel::update(
+        service_clients::table
+            .filter(service_clients::id.eq(id))
+            .filter(is_news),
+    )
+    .set(service_clients::last_used_at.eq(now))
     .execute(conn)
 }
 

@@ -62,7 +62,7 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
         }
     };
     let id = match &by.who {
-        Who::Client { id } => Some(id.0),
+        Who::Client { id, .. } => Some(id.0),
         _ => by.user_id().map(|id| id.0),
     };
     let mut answer = HttpResponse::Ok();

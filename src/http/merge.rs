@@ -10,6 +10,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use validator::{ValidateEmail, ValidateLength};
 
+use crate::error::{Fault, Faults};
+
 /// What a merge patch says of one nullable member. Wants `#[serde(default)]`: an absent member is `Keep`.
 ///
 /// A member that can't be null is `Option<T>` with `deserialize_with = "merge::not_null"`.
@@ -59,6 +61,23 @@ impl<T> Patch<T> {
             Self::Keep => current,
             Self::Clear => None,
             Self::Set(value) => Some(value),
+        }
+    }
+
+    /// The new value of a member that can't be cleared, or a note of what is wrong with it at `pointer`.
+    pub fn required<U, E: Into<(&'static str, Cow<'static, str>)>>(
+        self,
+        faults: &mut Faults,
+        pointer: &'static str,
+        parse: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<U> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => {
+                faults.add(Fault::new(pointer, "required", "this can't be cleared"));
+                None
+            }
+            Self::Set(value) => faults.take(pointer, parse(value)),
         }
     }
 

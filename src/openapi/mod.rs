@@ -35,6 +35,7 @@ use crate::http::Problem;
         (name = "tokens", description = "Personal access tokens: what programs act with for an account"),
         (name = "roles", description = "Roles and the permission catalogue"),
         (name = "invites", description = "Who may register, and what they are given"),
+        (name = "clients", description = "Service clients: programs that act for themselves"),
         (name = "health", description = "What machines ask without a token"),
     ),
 )]

@@ -6,7 +6,7 @@ use validator::Validate;
 
 use super::rules::values::{RoleName, SUPER_ADMIN_RANK};
 use super::store::{RoleChanges, RoleRow};
-use crate::error::{AppError, Fault, Faults};
+use crate::error::{AppError, Faults};
 use crate::http::Patch;
 
 /// A role to make.
@@ -87,9 +87,11 @@ impl RolePatch {
     pub fn check(self) -> Result<Change, AppError> {
         let mut faults = Faults::default();
         let set = RoleChanges {
-            name: required(&mut faults, "/name", self.name, |text| name(&text))
+            name: self
+                .name
+                .required(&mut faults, "/name", |text| name(&text))
                 .map(|name| name.as_str().to_owned()),
-            rank: required(&mut faults, "/rank", self.rank, rank),
+            rank: self.rank.required(&mut faults, "/rank", rank),
             permissions: match self.permissions {
                 Patch::Keep => None,
                 Patch::Clear => Some(Vec::new()),
@@ -138,21 +140,5 @@ fn rank(rank: i32) -> Result<i32, Wrong> {
         Ok(rank)
     } else {
         Err(("out_of_range", "must be from 0 to 999".into()))
-    }
-}
-
-fn required<T, U>(
-    faults: &mut Faults,
-    pointer: &'static str,
-    patch: Patch<T>,
-    parse: impl FnOnce(T) -> Result<U, Wrong>,
-) -> Option<U> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => {
-            faults.add(Fault::new(pointer, "required", "this can't be cleared"));
-            None
-        }
-        Patch::Set(value) => faults.take(pointer, parse(value)),
     }
 }

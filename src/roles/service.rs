@@ -10,6 +10,7 @@ use super::rules::values::{Held, PermissionName};
 use super::store::{self, PermissionRow, RoleRow};
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Actor, Can, Standing, needs};
+use crate::clients;
 use crate::db::{OnConstraint, Touched, Tx, lock};
 use crate::error::{Acted, AppError, Code, Fault};
 use crate::http::Versioned;
@@ -331,10 +332,12 @@ pub fn unregister(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, name: &str) -> 
     if row.built_in {
         return Err(audit::refuse(tx, by, act(), Code::PermissionBuiltIn));
     }
-    let holders = store::holders(tx.conn, name)?;
+    let holders = store::holders(tx.conn, name)? + clients::service::count_of_permission(tx, name)?;
     if holders > 0 {
         let why = AppError::new(Code::PermissionInUse)
-            .detail(format!("{holders} accounts or roles have it."))
+            .detail(format!(
+                "{holders} accounts, roles or service clients have it."
+            ))
             .extend("count", holders);
         return Err(audit::refuse(tx, by, act(), why));
     }

@@ -240,4 +240,10 @@ const DOORS: &[Door] = &[
     opened_by(&["invites.read"], "getInvite"),
     opened_by(&["invites.manage"], "createInvite"),
     opened_by(&["invites.manage"], "revokeInvite"),
+    opened_by(&["clients.read"], "listClients"),
+    opened_by(&["clients.read"], "getClient"),
+    opened_by(&["clients.manage"], "createClient"),
+    opened_by(&["clients.manage"], "updateClient"),
+    opened_by(&["clients.manage"], "deleteClient"),
+    opened_by(&["clients.manage"], "rotateClientSecret"),
 ];

@@ -131,6 +131,16 @@ impl World {
         text(&self.post("/api/v1/invites", &json!({})), "id")
     }
 
+    /// A service client, with its secret.
+    fn client(&self) -> Value {
+        let client = json!({"name": name("client"), "permissions": ["users.read"]});
+        self.post("/api/v1/clients", &client)
+    }
+
+    fn on_client(&self) -> Attempt {
+        self.attempt().at(text(&self.client(), "id"))
+    }
+
     fn reset_link(&self, user: &str) -> String {
         let path = format!("/api/v1/users/{user}/password-reset-link");
         text(&self.post(&path, &json!({})), "token")
@@ -588,4 +598,24 @@ const TABLE: &[Row] = &[
     }),
     ("getInvite", |world| world.attempt().at(world.invite())),
     ("revokeInvite", |world| world.attempt().at(world.invite())),
+    // Service clients.
+    ("createClient", |world| {
+        world
+            .attempt()
+            .body(json!({"name": name("client"), "permissions": ["users.read"]}))
+    }),
+    ("listClients", |world| {
+        world.client();
+        let mut attempt = world.attempt();
+        attempt.query = "?limit=1&count=true";
+        attempt
+    }),
+    ("getClient", |world| world.on_client()),
+    ("updateClient", |world| {
+        world
+            .on_client()
+            .body(json!({"permissions": ["users.read"], "isActive": false}))
+    }),
+    ("deleteClient", |world| world.on_client()),
+    ("rotateClientSecret", |world| world.on_client()),
 ];

@@ -10,6 +10,7 @@ mod binary;
 mod browser_apps;
 mod check;
 mod cli;
+mod clients;
 mod cluster;
 mod conventions;
 mod email_confirmations;

@@ -1,0 +1,2 @@
+DROP TABLE client_grants;
+DROP TABLE service_clients;
