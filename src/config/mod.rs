@@ -155,7 +155,7 @@ settings! {
         mail_from: Option<Mailbox> = Plain "ROSTERD_MAIL_FROM", "", |t| optional(t, mailbox),
             "The sender of mail, such as Accounts <id@example.org>. Needed with ROSTERD_SMTP_URL.";
         mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
-            "A folder of texts for mail: password-reset.txt, email-confirmation.txt, email-changed.txt; built-in ones are used for those it has not.";
+            "A folder of texts for mail: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt; built-in ones are used for those it has not.";
     }
     "The process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),

@@ -9,7 +9,7 @@ use crate::db::Tx;
 use crate::error::AppError;
 use crate::ids::UserId;
 use crate::users::UserRow;
-use crate::{email_confirmations, reset_links};
+use crate::{email_confirmations, reset_links, users};
 
 /// Something to tell somebody.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +36,13 @@ pub enum Errand {
         /// The address that it has left.
         email: String,
     },
+    /// Word to the owner of an address that somebody wanted to register with, as long as it is this one.
+    AddressTaken {
+        /// The account that has it.
+        user: UserId,
+        /// The address.
+        email: String,
+    },
 }
 
 /// Where links lead.
@@ -58,7 +65,9 @@ impl Errand {
     pub(super) fn user(&self) -> Option<UserId> {
         match self {
             Self::PasswordReset { .. } => None,
-            Self::EmailConfirmation { user, .. } | Self::EmailChanged { user, .. } => Some(*user),
+            Self::EmailConfirmation { user, .. }
+            | Self::EmailChanged { user, .. }
+            | Self::AddressTaken { user, .. } => Some(*user),
         }
     }
 
@@ -82,15 +91,26 @@ impl Errand {
             }
             Self::EmailChanged {
                 username, email, ..
-            } => Some(Draft {
-                to: email,
-                letter: Letter::EmailChanged,
-                words: Words {
-                    username,
-                    link: None,
-                },
-            }),
+            } => Some(word(Letter::EmailChanged, username, email)),
+            Self::AddressTaken { user, email } => {
+                let owner = users::service::find(tx, user)?;
+                owner.and_then(|owner| {
+                    let has_it = |own: &String| own.to_lowercase() == email.to_lowercase();
+                    let to = owner.email.filter(has_it)?;
+                    Some(word(Letter::AddressTaken, owner.username, to))
+                })
+            }
         })
+    }
+}
+
+/// A letter without a link.
+fn word(letter: Letter, username: String, to: String) -> Draft {
+    let link = None;
+    Draft {
+        to,
+        letter,
+        words: Words { username, link },
     }
 }
 

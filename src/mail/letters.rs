@@ -18,13 +18,16 @@ pub enum Letter {
     EmailConfirmation,
     /// Word to the address that an account has left.
     EmailChanged,
+    /// Word to the owner of an address that somebody wanted to register with.
+    AddressTaken,
 }
 
 impl Letter {
-    const ALL: [Self; 3] = [
+    const ALL: [Self; 4] = [
         Self::PasswordReset,
         Self::EmailConfirmation,
         Self::EmailChanged,
+        Self::AddressTaken,
     ];
 
     /// The file that replaces its text.
@@ -33,6 +36,7 @@ impl Letter {
             Self::PasswordReset => "password-reset.txt",
             Self::EmailConfirmation => "email-confirmation.txt",
             Self::EmailChanged => "email-changed.txt",
+            Self::AddressTaken => "address-taken.txt",
         }
     }
 
@@ -41,13 +45,14 @@ impl Letter {
             Self::PasswordReset => include_str!("letters/password-reset.txt"),
             Self::EmailConfirmation => include_str!("letters/email-confirmation.txt"),
             Self::EmailChanged => include_str!("letters/email-changed.txt"),
+            Self::AddressTaken => include_str!("letters/address-taken.txt"),
         }
     }
 
     const fn has_link(self) -> bool {
         match self {
             Self::PasswordReset | Self::EmailConfirmation => true,
-            Self::EmailChanged => false,
+            Self::EmailChanged | Self::AddressTaken => false,
         }
     }
 }
@@ -66,6 +71,7 @@ pub struct Letters {
     password_reset: Template,
     email_confirmation: Template,
     email_changed: Template,
+    address_taken: Template,
 }
 
 impl Letters {
@@ -81,6 +87,7 @@ impl Letters {
                 password_reset: load(Letter::PasswordReset)?,
                 email_confirmation: load(Letter::EmailConfirmation)?,
                 email_changed: load(Letter::EmailChanged)?,
+                address_taken: load(Letter::AddressTaken)?,
             })
         };
         load_all().map_err(|why: String| ConfigError::new("ROSTERD_MAIL_TEMPLATES", why))
@@ -93,6 +100,7 @@ impl Letters {
             Letter::PasswordReset => &self.password_reset,
             Letter::EmailConfirmation => &self.email_confirmation,
             Letter::EmailChanged => &self.email_changed,
+            Letter::AddressTaken => &self.address_taken,
         };
         (template.subject.clone(), template.fill(words))
     }

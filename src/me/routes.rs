@@ -1,26 +1,30 @@
 //! One's own account over HTTP.
 
-use actix_web::{get, post};
+use actix_web::{delete, get, patch, post};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::service;
-use crate::app::State;
+use crate::app::{App, State};
 use crate::auth::identify::Bearer;
 use crate::auth::{Actor, Known, Origin, SignedIn};
 use crate::error::{AppError, Code, Faults};
-use crate::http::{Data, Json, Reply};
-use crate::passwords::{Chooser, Claimant, Password};
+use crate::http::{Data, IfMatch, Json, Patch, Reply};
+use crate::passwords::{Chooser, Claimant, Password, Proof};
 use crate::roles::service::Check;
 use crate::roles::{self, PermissionName};
-use crate::users::{self, User};
+use crate::users::service::UserPatch;
+use crate::users::{self, Change, User};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(get_me)
+        .service(update_me)
+        .service(delete_me)
         .service(check_permissions)
         .service(change_password);
 }
@@ -34,6 +38,115 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 async fn get_me(by: Known, app: State) -> Result<Reply, AppError> {
     let id = by.user_id().ok_or(Code::AuthSessionRequired)?;
     users::page::show(&app, id).await
+}
+
+/// A change of one's own account (RFC 7396): what is absent stays, `null` clears, a value sets.
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"displayName": "Ada Lovelace", "attributes": {"locale": "en"}}))]
+struct OwnPatch {
+    /// What people call this person.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    display_name: Patch<String>,
+    /// Merged member by member; a member that is `null` is removed.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    attributes: Patch<Value>,
+    /// Another address, which is not confirmed until it is confirmed anew. Needs `currentPassword`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email: Patch<String>,
+    /// The password, to prove who is asking.
+    current_password: Option<Password>,
+}
+
+impl OwnPatch {
+    fn check(self) -> Result<(Change, Option<Password>), AppError> {
+        if !self.email.is_keep() && self.current_password.is_none() {
+            let detail = "another address needs the password";
+            return Err(AppError::fault("/currentPassword", "required", detail));
+        }
+        let patch = UserPatch {
+            display_name: self.display_name,
+            attributes: self.attributes,
+            email: self.email,
+            ..UserPatch::default()
+        };
+        Ok((patch.check()?, self.current_password))
+    }
+}
+
+/// Change one's own account.
+///
+/// What people may change about themselves: display name, attributes and, with the password, the email address. A merge
+/// patch: absent keeps, `null` clears, a value sets. The caller is a session.
+#[utoipa::path(
+    operation_id = "updateMe", tag = "auth", request_body = OwnPatch,
+    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+)]
+#[patch("/api/v1/auth/me")]
+async fn update_me(
+    by: SignedIn,
+    app: State,
+    expected: IfMatch,
+    body: Json<OwnPatch>,
+) -> Result<Reply, AppError> {
+    let (change, password) = body.into_inner().check()?;
+    let proof = match password {
+        Some(password) => Some(prove(&app, &by, users::service::CHANGE_OWN, password).await?),
+        None => None,
+    };
+    let mail = app.mail.clone();
+    let user = app
+        .db
+        .write(move |tx| service::change(tx, &mail, &by, &change, proof.as_ref(), &expected))
+        .await?;
+    Reply::resource(&user)
+}
+
+/// The password of the account that is to be deleted.
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Farewell {
+    /// The password, to prove who is asking.
+    current_password: Password,
+}
+
+/// Delete one's own account.
+///
+/// Nobody can sign in to it any more, and its sessions and tokens end. Its name stays taken; it can be restored by
+/// whoever restores accounts. The last `SuperAdmin` stays (409 `last_super_admin`). The caller is a session.
+#[utoipa::path(
+    operation_id = "deleteMe", tag = "auth", request_body = Farewell,
+    responses((status = 204, description = "Deleted."))
+)]
+#[delete("/api/v1/auth/me")]
+async fn delete_me(
+    by: SignedIn,
+    app: State,
+    expected: IfMatch,
+    body: Json<Farewell>,
+) -> Result<Reply, AppError> {
+    let password = body.into_inner().current_password;
+    let proof = prove(&app, &by, users::service::DELETE_OWN, password).await?;
+    app.db
+        .write(move |tx| service::delete(tx, &by, &proof, &expected))
+        .await?;
+    Ok(Reply::no_content())
+}
+
+/// Checks the caller's password, which is to be good for `act`.
+async fn prove(
+    app: &App,
+    by: &SignedIn,
+    act: &'static str,
+    password: Password,
+) -> Result<Proof, AppError> {
+    let claimant = Claimant::Account(by.id);
+    app.passwords
+        .prove(&app.db, by, act, claimant, password)
+        .await
 }
 
 /// What the caller wants to know about itself.

@@ -1,11 +1,15 @@
 //! Seeing and changing one's own account.
 
-use crate::auth::Actor;
+use crate::audit::{self, Act, Subject};
+use crate::auth::{Actor, SignedIn};
 use crate::db::Tx;
-use crate::error::{Acted, Code};
+use crate::error::{Acted, Code, Halt};
+use crate::http::IfMatch;
 use crate::ids::UserId;
+use crate::mail::Mail;
 use crate::passwords::{PasswordHash, Proof};
-use crate::users;
+use crate::users::service::{CHANGE_OWN, CHANGE_PASSWORD, DELETE_OWN};
+use crate::users::{self, Change, User};
 
 /// Gives the caller's account the password that its owner chose, after the old one was proven; other sessions end.
 ///
@@ -18,17 +22,48 @@ pub fn change_password(
     proof: &Proof,
     password: &PasswordHash,
 ) -> Acted<()> {
-    if !proof.is_right {
-        let act = crate::audit::Act::new(
-            users::service::CHANGE_PASSWORD,
-            crate::audit::Subject::User(id),
-        );
-        return Err(crate::audit::refuse(
-            tx,
-            by,
-            act,
-            Code::AuthInvalidCredentials,
-        ));
-    }
+    demand_right(tx, by, CHANGE_PASSWORD, id, proof)?;
     users::service::set_own_password(tx, by, id, proof.password_version, password)
+}
+
+/// Changes what the caller may change about the own account, after the password was proven if it was brought.
+///
+/// # Errors
+/// [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::UserEmailConflict`].
+pub fn change(
+    tx: &mut Tx<'_>,
+    mail: &Mail,
+    by: &SignedIn,
+    change: &Change,
+    proof: Option<&Proof>,
+    expected: &IfMatch,
+) -> Acted<User> {
+    if let Some(proof) = proof {
+        demand_right(tx, by, CHANGE_OWN, by.id, proof)?;
+    }
+    let version = proof.map(|proof| proof.password_version);
+    users::service::change_own(tx, mail, by, change, version, expected)
+}
+
+/// Deletes the caller's own account, after its password was proven.
+///
+/// # Errors
+/// [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::LastSuperAdmin`].
+pub fn delete(tx: &mut Tx<'_>, by: &SignedIn, proof: &Proof, expected: &IfMatch) -> Acted<()> {
+    demand_right(tx, by, DELETE_OWN, by.id, proof)?;
+    users::service::delete_own(tx, by, proof.password_version, expected)
+}
+
+fn demand_right(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: &'static str,
+    id: UserId,
+    proof: &Proof,
+) -> Result<(), Halt> {
+    if proof.is_right {
+        return Ok(());
+    }
+    let act = Act::new(act, Subject::User(id));
+    Err(audit::refuse(tx, by, act, Code::AuthInvalidCredentials))
 }

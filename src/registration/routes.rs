@@ -20,8 +20,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 ///
 /// By `ROSTERD_REGISTRATION`: 403 `registration_closed` for everybody; with an invite only (403 `invite_invalid`,
 /// `invite_expired`, `invite_exhausted`); or open to all, where an invite that is brought has to be good too. The account
-/// has the role `User`, or what the invite gives. Nobody is signed in by it. An address that is taken is answered as if it
-/// were not, and nothing is made.
+/// has the role `User`, or what the invite gives. Nobody is signed in by it. An address that is given is
+/// to be confirmed by mail. One that is taken is answered as if it were not, nothing is made, and its owner is told by mail.
 #[utoipa::path(
     operation_id = "register", tag = "auth", request_body = Application, security(()),
     responses((status = 201, description = "Made, and not signed in.", body = Data<User>))
@@ -52,9 +52,10 @@ async fn register(
         .passwords
         .choose(&app.db, draft.chooser(), password, "/password")
         .await?;
+    let mail = app.mail.clone();
     let user = app
         .db
-        .write(move |tx| service::register(tx, &applicant, &draft, &hash))
+        .write(move |tx| service::register(tx, &mail, &applicant, &draft, &hash))
         .await?;
     Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
 }

@@ -7,6 +7,7 @@ use crate::config::Registration;
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Halt};
 use crate::invites;
+use crate::mail::{Errand, Mail};
 use crate::passwords::PasswordHash;
 use crate::roles::USER;
 use crate::users::service::Joined;
@@ -53,13 +54,14 @@ pub fn examine(tx: &mut Tx<'_>, applicant: &Applicant, email: Option<&Email>) ->
     examined.map_err(|why| applicant.turned_away(tx, why))
 }
 
-/// Makes the account. With an invite it gets what that gives, and a use of it is counted, also when the address turns out
+/// Makes the account, and has its owner confirm the address by mail. With an invite it gets what that gives, and a use of it is counted, also when the address turns out
 /// to be taken: otherwise the invite would tell.
 ///
 /// # Errors
 /// As [`examine`]; [`Code::UserUsernameConflict`](crate::error::Code::UserUsernameConflict), which counts no use.
 pub fn register(
     tx: &mut Tx<'_>,
+    mail: &Mail,
     applicant: &Applicant,
     draft: &Draft,
     password: &PasswordHash,
@@ -77,7 +79,7 @@ pub fn register(
         Err(why) => Err(why),
     };
     let (invite, gift) = admitted.map_err(|why| applicant.turned_away(tx, why))?;
-    match users::service::join(
+    let joined = users::service::join(
         tx,
         &applicant.by,
         Applicant::ACT,
@@ -85,7 +87,26 @@ pub fn register(
         gift,
         password,
         invite,
-    )? {
+    )?;
+    if let Some(email) = &draft.email {
+        mail.post(tx, &news_for(&joined, email))?;
+    }
+    match joined {
         Joined::Made(user) | Joined::EmailTaken { shown: user, .. } => Ok(user),
+    }
+}
+
+/// One letter in either case, so that the outbox does not tell either; whose the address was is told to its owner alone.
+fn news_for(joined: &Joined, email: &Email) -> Errand {
+    let email = email.as_str().to_owned();
+    match joined {
+        Joined::Made(user) => Errand::EmailConfirmation {
+            user: user.id,
+            email,
+        },
+        Joined::EmailTaken { owner, .. } => Errand::AddressTaken {
+            user: *owner,
+            email,
+        },
     }
 }

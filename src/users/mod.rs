@@ -14,6 +14,7 @@ mod life;
 mod listing;
 mod model;
 mod moving;
+mod own;
 pub mod page;
 mod removal;
 mod routes;
@@ -25,7 +26,7 @@ mod story;
 mod watching;
 
 pub use giving::Gift;
-pub(crate) use input::Draft;
+pub(crate) use input::{Change, Draft};
 pub use model::User;
 pub use routes::routes;
 pub use rules::values::{Email, Username, moment};

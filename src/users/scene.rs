@@ -4,7 +4,7 @@
 use super::rules::authority::{self, Deed, Manager, Target};
 use super::store::{self, UserRow};
 use crate::audit::{self, Act};
-use crate::auth::{Actor, Can, Need, Standing};
+use crate::auth::{Actor, Can, Need, SignedIn, Standing};
 use crate::db::{Tx, lock};
 use crate::error::{Acted, AppError, Code};
 use crate::http::IfMatch;
@@ -18,6 +18,16 @@ pub enum Touches {
     OnlyThisAccount,
     /// Role, permissions, active state, expiry, existence or ability to sign in.
     Authority,
+}
+
+impl Touches {
+    fn lock(self, tx: &mut Tx<'_>) -> Result<(), AppError> {
+        match self {
+            Self::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
+            Self::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
+        }
+        Ok(())
+    }
 }
 
 /// An account held until the transaction ends.
@@ -41,6 +51,16 @@ impl Scene {
     ) -> Result<Self, AppError> {
         let standing = authority_now(tx, by, touches)?;
         Self::open(tx, by, standing, id)
+    }
+
+    /// The caller's own account, on the authority that it has.
+    ///
+    /// # Errors
+    /// 401 when the account or the session has ended meanwhile.
+    pub fn of_ones_own(tx: &mut Tx<'_>, by: &SignedIn, touches: Touches) -> Result<Self, AppError> {
+        touches.lock(tx)?;
+        let standing = by.renew(tx)?;
+        Self::open(tx, by, standing, by.id)
     }
 
     /// Reads and holds the account, for a caller of this authority.
@@ -70,10 +90,10 @@ impl Scene {
     ///
     /// # Errors
     /// The refusal (403); [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
-    pub fn permit<N: Need>(
+    pub fn permit(
         &self,
         tx: &mut Tx<'_>,
-        by: &Can<N>,
+        by: &Actor,
         act: &'static str,
         deeds: &[Deed],
         expected: &IfMatch,
@@ -107,10 +127,7 @@ pub fn authority_now<N: Need>(
     by: &Can<N>,
     touches: Touches,
 ) -> Result<Standing, AppError> {
-    match touches {
-        Touches::OnlyThisAccount => lock::rely(tx.conn, lock::Invariant::Authority)?,
-        Touches::Authority => lock::change(tx.conn, lock::Invariant::Authority)?,
-    }
+    touches.lock(tx)?;
     by.renew(tx)
 }
 

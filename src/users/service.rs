@@ -34,6 +34,7 @@ pub use super::joining::{Joined, join};
 pub use super::life::is_alive;
 pub use super::listing::{Filter, Sort, service::list};
 pub use super::moving::{Leaving, carry_out, count_of_role, prepare_move};
+pub use super::own::{CHANGE_OWN, DELETE_OWN, change_own, delete_own};
 pub use super::removal::service::{delete, purge, restore};
 pub use super::scene::standing_of as standing;
 pub use super::watching::{roles_below, watch};

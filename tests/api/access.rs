@@ -186,6 +186,8 @@ const DOORS: &[Door] = &[
     public("changePassword", 401, 400),
     of_ones_own("logout", 204),
     of_ones_own("getMe", 200),
+    of_ones_own("updateMe", 200),
+    of_ones_own("deleteMe", 400),
     of_ones_own("verifyCaller", 200),
     of_ones_own("requestEmailConfirmation", 202),
     of_ones_own("checkPermissions", 400),

@@ -4,17 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Answer, MailServer, PASSWORD, TestApp, User, eventually};
-
-fn with_mail() -> (TestApp, MailServer) {
-    let server = MailServer::start();
-    let url = server.url();
-    let app = TestApp::with(&[
-        ("ROSTERD_SMTP_URL", &url),
-        ("ROSTERD_MAIL_FROM", "id@example.org"),
-    ]);
-    (app, server)
-}
+use crate::support::{Answer, PASSWORD, TestApp, User, eventually};
 
 /// An account with an address that is not confirmed, and a token of it.
 fn with_address(app: &TestApp, email: &str) -> (User, String) {
@@ -49,7 +39,7 @@ fn assert_dead(app: &TestApp, token: &str) {
 
 #[test]
 fn an_address_is_confirmed_by_whoever_gets_its_mail_and_is_then_a_name_to_sign_in_by() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (ada, token) = with_address(&app, "ada@example.org");
     let login = || {
         let body = json!({"username": "ada@example.org", "password": PASSWORD});
@@ -81,7 +71,7 @@ fn an_address_is_confirmed_by_whoever_gets_its_mail_and_is_then_a_name_to_sign_i
 
 #[test]
 fn nothing_is_mailed_where_there_is_nothing_to_confirm() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (_, nothing) = app.someone("User", &[]);
     let (ada, confirmed) = with_address(&app, "ada@example.org");
     app.execute(&format!(
@@ -112,7 +102,7 @@ fn nothing_is_mailed_where_there_is_nothing_to_confirm() {
 
 #[test]
 fn a_link_confirms_the_address_that_it_was_mailed_to_and_no_other() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let admin = app.super_admin();
     let (ada, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
@@ -136,7 +126,7 @@ fn a_link_confirms_the_address_that_it_was_mailed_to_and_no_other() {
 
 #[test]
 fn a_new_link_ends_the_one_before() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (_, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
     server.wait_for(1);
@@ -148,7 +138,7 @@ fn a_new_link_ends_the_one_before() {
 
 #[test]
 fn an_account_that_is_over_confirms_nothing() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (ada, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
     let letter = server.letter();
@@ -166,7 +156,7 @@ fn an_account_that_is_over_confirms_nothing() {
 
 #[test]
 fn f01_a_confirmation_is_good_once_when_32_race() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let other = app.replica();
     for round in 1..=20 {
         let (ada, token) = with_address(&app, &format!("ada{round}@example.org"));
@@ -195,7 +185,7 @@ fn f01_a_confirmation_is_good_once_when_32_race() {
 
 #[test]
 fn f02_a_token_of_one_flow_is_good_for_no_other() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let admin = app.super_admin();
     let (ada, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
@@ -224,7 +214,7 @@ fn f02_a_token_of_one_flow_is_good_for_no_other() {
 
 #[test]
 fn f04_a_confirmation_ends_after_a_day_by_the_database_clock_and_only_its_digest_is_kept() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (_, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
     let letter = server.letter();
@@ -245,7 +235,7 @@ fn f04_a_confirmation_ends_after_a_day_by_the_database_clock_and_only_its_digest
 
 #[test]
 fn f06_get_and_head_confirm_nothing() {
-    let (app, server) = with_mail();
+    let (app, server) = TestApp::with_mail(&[]);
     let (_, token) = with_address(&app, "ada@example.org");
     ask(&app, &token).expect(202);
     let letter = server.letter();

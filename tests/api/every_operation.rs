@@ -435,6 +435,14 @@ const TABLE: &[Row] = &[
     }),
     ("logout", |world| world.attempt().by(world.token())),
     ("getMe", |world| world.attempt().by(world.token())),
+    ("updateMe", |world| {
+        let attempt = world.attempt().by(world.token());
+        attempt.body(json!({"displayName": "Ada"}))
+    }),
+    ("deleteMe", |world| {
+        let attempt = world.attempt().by(world.token());
+        attempt.body(json!({"currentPassword": PASSWORD}))
+    }),
     ("verifyCaller", |world| world.attempt().by(world.token())),
     ("checkPermissions", |world| {
         let body = json!({"permissions": ["users.read"]});

@@ -8,18 +8,6 @@ use crate::support::{Answer, Letter, MailServer, PASSWORD, TestApp, User, eventu
 
 const NEW: &str = "nine purple umbrellas in june";
 
-/// The service with a mail server, and settings besides.
-fn with_mail(settings: &[(&str, &str)]) -> (TestApp, MailServer) {
-    let server = MailServer::start();
-    let url = server.url();
-    let mut all = vec![
-        ("ROSTERD_SMTP_URL", url.as_str()),
-        ("ROSTERD_MAIL_FROM", "Accounts <id@example.org>"),
-    ];
-    all.extend(settings);
-    (TestApp::with(&all), server)
-}
-
 /// An account with a confirmed address.
 fn reachable(app: &TestApp, email: &str) -> User {
     let (user, _) = app.someone("User", &[]);
@@ -53,7 +41,7 @@ fn hurry(app: &TestApp) {
 
 #[test]
 fn whoever_forgot_a_password_gets_a_link_by_mail_and_sets_another() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     let ada = reachable(&app, "Ada@example.org");
     let answer = forgot(&app, "ada@EXAMPLE.org").expect(202);
     assert!(answer.text.is_empty());
@@ -93,7 +81,7 @@ fn whoever_forgot_a_password_gets_a_link_by_mail_and_sets_another() {
 
 #[test]
 fn d02_asking_for_a_reset_is_the_same_for_every_address() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     let change = |email: &str, change: &str| {
         let user = reachable(&app, email);
         app.execute(&format!(
@@ -158,7 +146,7 @@ fn asking_writes_the_same_rows_for_every_address_and_looks_nobody_up() {
 
 #[test]
 fn d20_what_is_no_single_plain_address_is_refused_and_never_mailed() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     for email in [
         "ada\u{FE6B}example.org",
@@ -194,7 +182,7 @@ fn d20_what_is_no_single_plain_address_is_refused_and_never_mailed() {
 
 #[test]
 fn f05_a_mailed_link_leads_where_the_settings_say() {
-    let (app, server) = with_mail(&[(
+    let (app, server) = TestApp::with_mail(&[(
         "ROSTERD_RESET_URL",
         "https://app.example.org/reset?t={token}",
     )]);
@@ -249,7 +237,7 @@ fn what_waits_is_encrypted_and_has_no_token() {
 
 #[test]
 fn a_letter_that_is_refused_for_now_is_tried_again_with_a_link_that_is_good() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     server.refuse(&["451 try later", "421 too busy"]);
     forgot(&app, "ada@example.org").expect(202);
@@ -276,7 +264,7 @@ fn a_letter_that_is_refused_for_now_is_tried_again_with_a_link_that_is_good() {
 
 #[test]
 fn a_letter_keeps_its_message_id_when_it_is_sent_once_more() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     // As if the process had ended after sending and before noting it.
     app.execute(
@@ -295,7 +283,7 @@ fn a_letter_keeps_its_message_id_when_it_is_sent_once_more() {
 
 #[test]
 fn a_letter_that_is_refused_for_ever_is_given_up() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     server.refuse(&["550 nobody here"]);
     forgot(&app, "ada@example.org").expect(202);
@@ -305,7 +293,7 @@ fn a_letter_that_is_refused_for_ever_is_given_up() {
 
 #[test]
 fn a_letter_is_given_up_after_the_last_wait_and_after_a_day() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     server.refuse(&["451 later", "451 later"]);
     forgot(&app, "ada@example.org").expect(202);
@@ -328,7 +316,7 @@ fn a_letter_is_given_up_after_the_last_wait_and_after_a_day() {
 
 #[test]
 fn replicas_share_the_work_and_send_each_letter_once() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     let _others = [app.replica(), app.replica()];
     for i in 0..30 {
         reachable(&app, &format!("user{i}@example.org"));
@@ -344,7 +332,7 @@ fn replicas_share_the_work_and_send_each_letter_once() {
 
 #[test]
 fn a_letter_that_can_not_be_read_is_dropped_and_holds_nobody_up() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     reachable(&app, "ada@example.org");
     app.execute(
         "INSERT INTO outgoing_mail (id, sealed, due_at, created_at) \
@@ -399,7 +387,7 @@ fn texts_in_a_folder_replace_those_that_are_built_in() {
     std::fs::create_dir_all(&folder).unwrap();
     let text = "Subject: Neues Passwort f\u{fc}r dich\n\nHallo {username},\n\n{url}\n";
     std::fs::write(folder.join("password-reset.txt"), text).unwrap();
-    let (app, server) = with_mail(&[("ROSTERD_MAIL_TEMPLATES", folder.to_str().unwrap())]);
+    let (app, server) = TestApp::with_mail(&[("ROSTERD_MAIL_TEMPLATES", folder.to_str().unwrap())]);
     let ada = reachable(&app, "ada@example.org");
     forgot(&app, "ada@example.org").expect(202);
     let letter = server.letter();
@@ -438,7 +426,7 @@ fn a_purge_takes_what_waits_for_the_account() {
 
 #[test]
 fn a_mailed_link_settles_nothing_for_an_account_that_has_ended_meanwhile() {
-    let (app, server) = with_mail(&[]);
+    let (app, server) = TestApp::with_mail(&[]);
     let ada = reachable(&app, "ada@example.org");
     forgot(&app, "ada@example.org").expect(202);
     let letter = server.letter();

@@ -20,6 +20,7 @@ mod idempotency;
 mod invites;
 mod mail;
 mod openapi;
+mod own_account;
 mod password_change;
 mod policy;
 mod races;

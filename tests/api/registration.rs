@@ -594,3 +594,23 @@ fn f16_guessed_tokens_all_get_one_answer() {
     let weak = json!({"username": "ada", "password": "short", "inviteToken": "rst_inv_x"});
     register(&app, &weak).expect_problem(403, "invite_invalid");
 }
+
+#[test]
+fn an_address_is_confirmed_by_mail_and_whoever_has_it_already_is_told() {
+    let (app, server) = TestApp::with_mail(&[("ROSTERD_REGISTRATION", "open")]);
+    let with_address = |name: &str, email: &str| with(plain(name), "email", email);
+    register(&app, &with_address("ada", "ada@example.org")).expect(201);
+    let letter = server.letter();
+    assert_eq!(letter.to, ["ada@example.org"]);
+    app.post("/api/v1/auth/confirm-email")
+        .json(&json!({"token": letter.token()}))
+        .send()
+        .expect(204);
+
+    register(&app, &with_address("eve", "ADA@example.org")).expect(201);
+    let told = server.wait_for(2).remove(1);
+    assert_eq!(told.to, ["ada@example.org"]);
+    assert!(told.text().contains("the account ada"), "{}", told.text());
+    assert!(!told.data.contains("eve"), "{}", told.data);
+    assert_eq!(users(&app), 1);
+}

@@ -69,6 +69,10 @@ pub enum Deed {
     Watch,
     /// End its sessions.
     SignOut,
+    /// Change what people may change about themselves.
+    EditOwn,
+    /// Delete one's own account, its password proven.
+    Leave,
 }
 
 /// Why not.
@@ -108,6 +112,8 @@ pub fn may(by: &Manager, target: &Target, deeds: &[Deed]) -> Result<(), Denied> 
         if deeds.iter().all(is_ones_own_business) {
             return Ok(());
         }
+    } else if deeds.iter().any(is_only_ones_own_business) {
+        return Err(Denied::Rank);
     }
     if !by.standing.is_super_admin() && deeds.iter().any(|deed| is_for_super_admins(target, deed)) {
         return Err(Denied::SuperAdminOnly);
@@ -161,7 +167,7 @@ pub fn leaves_a_super_admin(target: &Target, deeds: &[Deed], others: i64) -> boo
         Deed::SetRole(role) => !role.is_super_admin(),
         Deed::SetActive(active) => !active,
         Deed::SetExpiry(ends) => *ends,
-        Deed::Delete | Deed::RemovePassword => true,
+        Deed::Delete | Deed::Leave | Deed::RemovePassword => true,
         _ => false,
     });
     !(unmakes && target.standing.is_super_admin() && target.is_lasting) || others > 0
@@ -173,18 +179,32 @@ fn not_to_oneself(deed: &Deed) -> Result<(), Denied> {
         Deed::Grant(_) | Deed::Withdraw => Err(Denied::OwnPermissions),
         Deed::SetActive(_) | Deed::SetExpiry(_) => Err(Denied::OwnState),
         Deed::Delete | Deed::Restore => Err(Denied::OwnAccount),
-        Deed::Edit | Deed::TakeOver | Deed::RemovePassword | Deed::Watch | Deed::SignOut => Ok(()),
+        Deed::Edit
+        | Deed::TakeOver
+        | Deed::RemovePassword
+        | Deed::Watch
+        | Deed::SignOut
+        | Deed::EditOwn
+        | Deed::Leave => Ok(()),
     }
 }
 
 /// What lets somebody sign in as the account, or keeps them from it.
 const fn is_in_person(deed: &Deed) -> bool {
-    matches!(deed, Deed::TakeOver | Deed::RemovePassword | Deed::SignOut)
+    matches!(
+        deed,
+        Deed::TakeOver | Deed::RemovePassword | Deed::SignOut | Deed::EditOwn | Deed::Leave
+    )
 }
 
 /// What takes no standing above the account when it is one's own.
 const fn is_ones_own_business(deed: &Deed) -> bool {
-    matches!(deed, Deed::Watch | Deed::SignOut)
+    matches!(deed, Deed::Watch | Deed::SignOut) || is_only_ones_own_business(deed)
+}
+
+/// What nobody does to anybody else, however high they stand.
+const fn is_only_ones_own_business(deed: &Deed) -> bool {
+    matches!(deed, Deed::EditOwn | Deed::Leave)
 }
 
 /// Making and unmaking a `SuperAdmin`.

@@ -18,7 +18,7 @@ use rosterd::db::{Db, DbOptions};
 use rosterd::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
-use super::{Call, Cli, Schema};
+use super::{Call, Cli, MailServer, Schema};
 
 /// A password that the policy accepts; every test account has it unless told otherwise.
 pub const PASSWORD: &str = "seven green lanterns at noon";
@@ -74,6 +74,18 @@ impl TestApp {
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect();
         Self::on(std::sync::Arc::new(Schema::new()), settings)
+    }
+
+    /// The service with a mail server, and settings besides.
+    pub fn with_mail(settings: &[(&str, &str)]) -> (Self, MailServer) {
+        let server = MailServer::start();
+        let url = server.url();
+        let mut all = vec![
+            ("ROSTERD_SMTP_URL", url.as_str()),
+            ("ROSTERD_MAIL_FROM", "Accounts <id@example.org>"),
+        ];
+        all.extend(settings);
+        (Self::with(&all), server)
     }
 
     /// Starts another replica on the same database.
