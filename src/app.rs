@@ -28,7 +28,7 @@ use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
-    clients, email_confirmations, forward_auth, health, invites, me, openapi, registration,
+    audit, clients, email_confirmations, forward_auth, health, invites, me, openapi, registration,
     replies, reset_links, roles, sessions, tokens, users,
 };
 
@@ -84,6 +84,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(invites::routes)
         .configure(clients::routes)
         .configure(registration::routes)
+        .configure(audit::routes)
         .configure(health::routes);
 }
 

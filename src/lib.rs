@@ -22,7 +22,7 @@
 //! | [`mail`] | letters: an outbox, and a thread that sends what is in it |
 //! | [`forward_auth`] | telling a proxy who is calling and whether they may |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
-//! | [`audit`] | who did what to whom |
+//! | [`audit`] | who did what to whom, and who tried to sign in |
 //! | [`replies`] | answers kept for an idempotent retry |
 //!
 //! **Rooms** that serve them all and know none of them: [`error`], [`ids`], [`label`], [`http`], [`db`], [`secrets`], [`config`],

@@ -114,6 +114,9 @@ diesel::table! {
         before -> Nullable<Jsonb>,
         after -> Nullable<Jsonb>,
         trace_id -> Nullable<Text>,
+        user_id -> Nullable<Uuid>,
+        actor_owner_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
     }
 }
 

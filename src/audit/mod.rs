@@ -1,9 +1,13 @@
-//! The audit log: who did what to whom, written in the transaction that does it.
+//! The audit log: who did what to whom, written in the transaction that does it; and how it is read.
 //!
 //! A row carries ids. What names a person (usernames, addresses, ip) stands beside it and goes when the person's
 //! account is purged. Secrets are never written.
 
+mod act;
+mod reading;
 pub mod service;
 mod store;
 
-pub use service::{Act, Subject, fail, record, record_refused, refuse};
+pub use act::{Act, Reason, Subject};
+pub use reading::routes;
+pub use service::{fail, record, record_refused, refuse};

@@ -1,53 +1,80 @@
-//! Queries on the audit log.
+//! Queries that write to the audit log.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::db::Prepared;
 use crate::ids::EventId;
-use crate::schema::{audit_events, audit_people};
+use crate::schema::audit_people;
 
-#[derive(Insertable)]
-#[diesel(table_name = audit_events)]
 pub struct EventRow<'a> {
     pub id: EventId,
     pub at: DateTime<Utc>,
     pub actor_kind: &'a str,
     pub actor_id: Option<Uuid>,
+    pub actor_owner_id: Option<Uuid>,
     pub session_id: Option<Uuid>,
     pub action: &'a str,
     pub subject_kind: Option<&'a str>,
     pub subject_id: Option<String>,
+    pub user_id: Option<Uuid>,
     pub outcome: &'a str,
     pub code: Option<&'a str>,
+    pub reason: Option<&'a str>,
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub trace_id: Option<&'a str>,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = audit_people)]
-pub struct WordsRow {
-    pub event_id: EventId,
+/// Words, and whom they are about.
+pub struct PersonWords {
     pub user_id: Option<Uuid>,
-    pub part: &'static str,
     pub words: Value,
 }
 
+/// Writes a row, and beside it the words about who acted and about whom it was done to. One statement, the same whatever
+/// came of the act.
 pub fn insert(
     conn: &mut PgConnection,
     event: &EventRow<'_>,
-    words: &[WordsRow],
-) -> QueryResult<()> {
-    diesel::insert_into(audit_events::table)
-        .values(event)
-        .execute(conn)?;
-    diesel::insert_into(audit_people::table)
-        .values(words)
-        .execute(conn)?;
-    Ok(())
+    actor: &PersonWords,
+    subject: Option<&PersonWords>,
+) -> QueryResult<usize> {
+    let statement = diesel::sql_query(
+        "WITH event AS ( \
+           INSERT INTO audit_events (id, at, actor_kind, actor_id, actor_owner_id, session_id, action, subject_kind, \
+             subject_id, user_id, outcome, code, reason, before, after, trace_id) \
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ) \
+         INSERT INTO audit_people (event_id, user_id, part, words) \
+         SELECT $1, $17, 'actor', $18 \
+         UNION ALL SELECT $1, $19, 'subject', $20 WHERE $20 IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(event.id)
+    .bind::<Timestamptz, _>(event.at)
+    .bind::<Text, _>(event.actor_kind)
+    .bind::<Nullable<SqlUuid>, _>(event.actor_id)
+    .bind::<Nullable<SqlUuid>, _>(event.actor_owner_id)
+    .bind::<Nullable<SqlUuid>, _>(event.session_id)
+    .bind::<Text, _>(event.action)
+    .bind::<Nullable<Text>, _>(event.subject_kind)
+    .bind::<Nullable<Text>, _>(event.subject_id.as_deref())
+    .bind::<Nullable<SqlUuid>, _>(event.user_id)
+    .bind::<Text, _>(event.outcome)
+    .bind::<Nullable<Text>, _>(event.code)
+    .bind::<Nullable<Text>, _>(event.reason)
+    .bind::<Nullable<Jsonb>, _>(event.before.as_ref())
+    .bind::<Nullable<Jsonb>, _>(event.after.as_ref())
+    .bind::<Nullable<Text>, _>(event.trace_id)
+    .bind::<Nullable<SqlUuid>, _>(actor.user_id)
+    .bind::<Jsonb, _>(&actor.words)
+    .bind::<Nullable<SqlUuid>, _>(subject.and_then(|person| person.user_id))
+    .bind::<Nullable<Jsonb>, _>(subject.map(|person| &person.words));
+    Prepared(statement).execute(conn)
 }
 
 /// Removes every word about this person; the rows stay.

@@ -61,6 +61,7 @@ pub mod needs {
         ManageInvites = "invites.manage";
         ReadClients = "clients.read";
         ManageClients = "clients.manage";
+        ReadAudit = "audit.read";
     }
 
     /// What the acts on many accounts need.

@@ -121,7 +121,11 @@ pub fn revoke(
     if row.revoked_at.is_none() {
         store::revoke(tx.conn, row.id, tx.now)?;
     }
-    audit::record(tx, by, Act::new("invite.revoke", Subject::Invite(row.id)))?;
+    let act = Act::new("invite.revoke", Subject::Invite(row.id)).changing(
+        json!({"revokedAtUtc": row.revoked_at}),
+        json!({"revokedAtUtc": row.revoked_at.unwrap_or(tx.now)}),
+    );
+    audit::record(tx, by, act)?;
     Ok(())
 }
 

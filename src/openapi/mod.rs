@@ -36,6 +36,7 @@ use crate::http::Problem;
         (name = "roles", description = "Roles and the permission catalogue"),
         (name = "invites", description = "Who may register, and what they are given"),
         (name = "clients", description = "Service clients: programs that act for themselves"),
+        (name = "audit", description = "Who did what to whom, and who tried to sign in"),
         (name = "health", description = "What machines ask without a token"),
     ),
 )]

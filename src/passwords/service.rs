@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::audit::Reason;
 use crate::auth::Actor;
 use crate::db::{Db, Tx};
 use crate::error::{AppError, Code, Fault};
 use crate::ids::UserId;
 use crate::secrets::Vault;
 use crate::throttle::{self, Attempt, Gate, Place, Target};
-use crate::users::{self, Username};
+use crate::users::{self, UserRow, Username};
 
 use super::{Context, Hasher, Overloaded, Password, PasswordHash, Policy, Verdict};
 
@@ -45,15 +46,18 @@ pub struct Proof {
     pub password_version: i64,
     /// Whether it was right.
     pub is_right: bool,
+    /// If not: why, for the audit log.
+    pub why_wrong: Reason,
     /// The same password under today's parameters, when the stored hash has others.
     pub renewed: Option<PasswordHash>,
 }
 
 /// The password that an account has.
-#[derive(Default)]
 struct Stored {
     version: i64,
     hash: Option<PasswordHash>,
+    /// Why another one is wrong.
+    why_wrong: Reason,
 }
 
 /// For whom a password is chosen.
@@ -113,6 +117,7 @@ impl Passwords {
             target: attempt.target,
             password_version: stored.version,
             is_right: verdict != Verdict::Wrong,
+            why_wrong: stored.why_wrong,
             renewed,
         })
     }
@@ -172,15 +177,38 @@ impl Claimant {
             (None, Self::Account(id)) => Target::Account(*id),
             (None, Self::Name(name)) => Target::nobody(vault, name),
         };
-        let stored = row.map_or_else(Stored::default, |row| Stored {
-            version: row.password_version,
-            hash: row
-                .password_hash
-                .filter(|_| row.deleted_at.is_none())
-                .map(PasswordHash::from_stored),
-        });
-        Ok((target, stored))
+        Ok((target, row.into()))
     }
+}
+
+impl From<Option<UserRow>> for Stored {
+    /// Nobody's is none, and so is that of a deleted account.
+    fn from(row: Option<UserRow>) -> Self {
+        let (version, hash, why_wrong) = match row {
+            None => (0, None, Reason::UnknownName),
+            Some(row) if row.deleted_at.is_some() => {
+                (row.password_version, None, Reason::AccountDeleted)
+            }
+            Some(row) => match row.password_hash {
+                None => (row.password_version, None, Reason::NoPassword),
+                hash => (row.password_version, hash, Reason::WrongPassword),
+            },
+        };
+        Self {
+            version,
+            hash: hash.map(PasswordHash::from_stored),
+            why_wrong,
+        }
+    }
+}
+
+/// Whoever signs in under this name or address.
+///
+/// # Errors
+/// When the database fails.
+pub fn target(tx: &mut Tx<'_>, vault: &Vault, name: &str) -> Result<Target, AppError> {
+    let who = Claimant::Name(name.to_owned()).normalized();
+    Ok(who.find(tx, vault)?.0)
 }
 
 /// Tells the throttle what came of an attempt; no verdict: nobody looked.

@@ -1,6 +1,7 @@
 //! Making, showing, using and ending reset links.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use super::model::{OpenResetLink, ResetLink};
 use super::rules::Lifetime;
@@ -35,7 +36,9 @@ pub fn create(
     const ACT: &str = "user.resetLink.create";
     users::service::hold_to_hand_over(tx, by, id, ACT, expected)?;
     let link = make(tx, page, id, lifetime)?;
-    audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
+    let made = json!({"expiresAtUtc": link.expires_at_utc});
+    let act = Act::new(ACT, Subject::User(id)).changing(Value::Null, made);
+    audit::record(tx, by, act)?;
     Ok(link)
 }
 
@@ -69,7 +72,8 @@ pub fn make_for_owner_of(
         return Ok(None);
     };
     let link = make(tx, page, row.id, Lifetime::of_mail())?;
-    let act = Act::new("user.resetLink.mail", Subject::User(row.id));
+    let made = json!({"expiresAtUtc": link.expires_at_utc});
+    let act = Act::new("user.resetLink.mail", Subject::User(row.id)).changing(Value::Null, made);
     audit::record(tx, &Actor::system(), act)?;
     Ok(Some((row, link)))
 }

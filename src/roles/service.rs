@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::rules::values::{Held, PermissionName};
@@ -286,11 +287,9 @@ pub fn register(
     tx.touch(Touched::Everyone);
     store::insert_permission(tx.conn, &row)
         .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
-    audit::record(
-        tx,
-        by,
-        Act::new("permission.register", Subject::Permission(row.name.clone())),
-    )?;
+    let act = Act::new("permission.register", Subject::Permission(row.name.clone()))
+        .changing(Value::Null, json!({"description": row.description}));
+    audit::record(tx, by, act)?;
     Ok(row.into())
 }
 
@@ -343,7 +342,8 @@ pub fn unregister(tx: &mut Tx<'_>, by: &Can<needs::ManageRoles>, name: &str) -> 
     }
     tx.touch(Touched::Everyone);
     store::delete_permission(tx.conn, name)?;
-    audit::record(tx, by, act())?;
+    let gone = act().changing(json!({"description": row.description}), Value::Null);
+    audit::record(tx, by, gone)?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Signing in, refreshing and ending sessions.
 
+use serde_json::{Value, json};
+
 use super::model::{Session, Tokens};
 use super::rules::{self, Ending, Filter, Presented, Terms};
 use super::store::{self, SessionRow};
-use crate::audit::{self, Act, Subject};
+use crate::audit::{self, Act, Reason, Subject};
 use crate::auth::{Actor, Issuer, Origin, SignedIn, Who};
 use crate::db::{Touched, Tx};
 use crate::error::{Acted, AppError, Code};
@@ -38,7 +40,7 @@ pub fn sign_in(
     origin: &Origin,
 ) -> Acted<Tokens> {
     let caller = Actor::anonymous(origin.clone());
-    let subject = proof.target.subject();
+    let act = |reason| Act::new(SIGN_IN, proof.target.subject()).because(reason);
     // Of a wrong password the database hears the same whether there is an account or not.
     let row = match proof.target.account() {
         Some(id) if proof.is_right => users::service::hold(tx, id)?,
@@ -47,18 +49,20 @@ pub fn sign_in(
     let row = row
         .filter(|row| row.deleted_at.is_none() && row.password_version == proof.password_version);
     let Some(row) = row else {
-        return Err(audit::refuse(
-            tx,
-            &caller,
-            Act::new(SIGN_IN, subject),
-            Code::AuthInvalidCredentials,
-        ));
+        let why = Code::AuthInvalidCredentials;
+        return Err(audit::refuse(tx, &caller, act(proof.why_wrong), why));
     };
-    if !row.is_active || row.expires_at.is_some_and(|end| end <= tx.now) {
+    let is_over = row.expires_at.is_some_and(|end| end <= tx.now);
+    if !row.is_active || is_over {
+        let reason = if is_over {
+            Reason::AccountExpired
+        } else {
+            Reason::AccountDisabled
+        };
         return Err(audit::refuse(
             tx,
             &caller,
-            Act::new(SIGN_IN, subject),
+            act(reason),
             Code::AuthUserInactive,
         ));
     }
@@ -67,7 +71,8 @@ pub fn sign_in(
             .issuer
             .change_token(row.id, row.password_version, tx.now)?;
         let why = AppError::new(Code::AuthPasswordChangeRequired).extend("changeToken", token);
-        return Err(audit::refuse(tx, &caller, Act::new(SIGN_IN, subject), why));
+        let act = act(Reason::PasswordChangeRequired);
+        return Err(audit::refuse(tx, &caller, act, why));
     }
     users::service::signed_in(tx, row.id, proof.renewed.as_ref(), row.password_version)?;
     let room = i64::from(means.terms.most) - 1;
@@ -85,7 +90,11 @@ pub fn sign_in(
         username: Some(row.username.into()),
         ..caller
     };
-    audit::record(tx, &actor, Act::new(SIGN_IN, Subject::User(row.id)))?;
+    let act = Act::new(SIGN_IN, Subject::User(row.id)).changing(
+        Value::Null,
+        json!({"sessionId": session.id, "rememberMe": remember_me, "expiresAtUtc": session.expires_at}),
+    );
+    audit::record(tx, &actor, act)?;
     Ok(tokens(tx, means, session, refresh_token, user)?)
 }
 
@@ -138,7 +147,11 @@ pub fn refresh(
                 id,
                 session.generation,
             )?;
-            audit::record(tx, &actor, Act::new(ACT, Subject::Session(id)))?;
+            audit::record(
+                tx,
+                &actor,
+                Act::new(ACT, Subject::Session(id, session.user_id)),
+            )?;
         }
         Presented::JustReplaced => {}
         Presented::Reused => {
@@ -146,7 +159,7 @@ pub fn refresh(
             return Err(audit::refuse(
                 tx,
                 &actor,
-                Act::new(ACT, Subject::Session(id)),
+                Act::new(ACT, Subject::Session(id, session.user_id)),
                 Code::AuthRefreshTokenReused,
             ));
         }
@@ -163,7 +176,7 @@ pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> Acted<()> {
     audit::record(
         tx,
         by,
-        Act::new("session.end", Subject::Session(by.session)),
+        Act::new("session.end", Subject::Session(by.session, by.id)),
     )?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::rules;
 use super::store::{self, Limits, TallyRow};
-use crate::audit::{self, Act, Subject};
+use crate::audit::{self, Act, Reason, Subject};
 use crate::auth::Actor;
 use crate::db::Tx;
 use crate::error::{Acted, AppError, Halt};
@@ -102,7 +102,7 @@ impl Attempt {
 
     fn refuse(&self, tx: &mut Tx<'_>, tell: bool, why: AppError) -> Halt {
         if tell {
-            let act = Act::new(self.act, self.target.subject());
+            let act = Act::new(self.act, self.target.subject()).because(Reason::RateLimited);
             audit::refuse(tx, &self.by, act, why)
         } else {
             Halt::Commit(why)

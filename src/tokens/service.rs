@@ -58,9 +58,7 @@ pub(super) fn make(
         last_used_at: None,
     };
     store::insert(tx.conn, &row)?;
-    let made =
-        json!({"userId": owner.id, "permissions": row.permissions, "expiresAtUtc": expires_at});
-    let act = Act::new(CREATE, Subject::Token(row.id)).changing(Value::Null, made);
+    let act = Act::new(CREATE, Subject::Token(row.id, owner.id)).changing(Value::Null, facts(&row));
     audit::record(tx, by, act)?;
     Ok(MadeToken::new(row, token))
 }
@@ -80,11 +78,9 @@ pub(super) fn show(tx: &mut Tx<'_>, owner: UserId, id: TokenId) -> Result<Person
 /// Ends an account's token and tells the audit log, or 404.
 pub(super) fn revoke(tx: &mut Tx<'_>, by: &Actor, owner: UserId, id: TokenId) -> Acted<()> {
     tx.touch(Touched::Party(owner.0));
-    if store::remove(tx.conn, id)? == 0 {
-        return Err(Code::NotFound.into());
-    }
+    let row = store::remove(tx.conn, id)?.ok_or(Code::NotFound)?;
     replies::service::forget_of(tx, id.0)?;
-    let act = Act::new(REVOKE, Subject::Token(id)).changing(json!({"userId": owner}), Value::Null);
+    let act = Act::new(REVOKE, Subject::Token(id, owner)).changing(facts(&row), Value::Null);
     audit::record(tx, by, act)?;
     Ok(())
 }
@@ -116,4 +112,9 @@ pub fn count(tx: &mut Tx<'_>, owner: UserId) -> Result<i64, AppError> {
 /// When the database fails.
 pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::forget_before(tx.conn, tx.now - TimeDelta::days(30))?)
+}
+
+/// What the audit log is told of a token; its name may be about a person.
+fn facts(row: &TokenRow) -> Value {
+    json!({"permissions": row.permissions, "expiresAtUtc": row.expires_at})
 }

@@ -58,8 +58,12 @@ pub fn count(conn: &mut PgConnection, owner: UserId, now: DateTime<Utc>) -> Quer
         .get_result(conn)
 }
 
-pub fn remove(conn: &mut PgConnection, id: TokenId) -> QueryResult<usize> {
-    diesel::delete(personal_tokens::table.find(id)).execute(conn)
+/// Removes a token; what it was.
+pub fn remove(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<TokenRow>> {
+    diesel::delete(personal_tokens::table.find(id))
+        .returning(TokenRow::as_returning())
+        .get_result(conn)
+        .optional()
 }
 
 /// Removes every token of an account; which those were.

@@ -8,13 +8,20 @@ use crate::audit::{Act, Subject};
 /// The act by which this account came into being.
 pub fn of_new(action: &'static str, row: &UserRow) -> Act {
     Act::new(action, Subject::User(row.id))
-        .changing(
-            Value::Null,
-            json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active}),
-        )
+        .changing(Value::Null, facts(row))
         .words(
+            Value::Null,
             json!({"username": row.username, "email": row.email, "displayName": row.display_name}),
         )
+}
+
+/// The act that removed this account for ever, with every word about it.
+pub fn of_gone(action: &'static str, row: &UserRow) -> Act {
+    Act::new(action, Subject::User(row.id)).changing(facts(row), Value::Null)
+}
+
+fn facts(row: &UserRow) -> Value {
+    json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active})
 }
 
 /// The act of changing this account in this way.
@@ -62,7 +69,7 @@ pub fn of(action: &'static str, row: &UserRow, changes: &Changes) -> Act {
     if words.after.is_empty() {
         act
     } else {
-        act.words(json!({"before": words.before, "after": words.after}))
+        act.words(Value::Object(words.before), Value::Object(words.after))
     }
 }
 

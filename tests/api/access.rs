@@ -248,4 +248,6 @@ const DOORS: &[Door] = &[
     opened_by(&["clients.manage"], "updateClient"),
     opened_by(&["clients.manage"], "deleteClient"),
     opened_by(&["clients.manage"], "rotateClientSecret"),
+    opened_by(&["audit.read"], "listAuditEvents"),
+    opened_by(&["audit.read"], "listSignIns"),
 ];

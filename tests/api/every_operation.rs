@@ -626,4 +626,13 @@ const TABLE: &[Row] = &[
     }),
     ("deleteClient", |world| world.on_client()),
     ("rotateClientSecret", |world| world.on_client()),
+    // The audit log.
+    ("listAuditEvents", |world| {
+        world.invite();
+        world.attempt()
+    }),
+    ("listSignIns", |world| {
+        world.token();
+        world.attempt()
+    }),
 ];

@@ -5,6 +5,7 @@ mod access;
 mod attacks_by_input;
 mod attacks_on_access;
 mod attacks_on_sessions;
+mod audit;
 mod authority;
 mod binary;
 mod browser_apps;

@@ -1,7 +1,5 @@
 //! Seeing and ending everybody's sessions.
 
-use serde_json::json;
-
 use crate::audit::{self, Act, Subject};
 use crate::auth::{Can, needs};
 use crate::db::Tx;
@@ -69,8 +67,6 @@ pub fn end_one(
     users::service::hold_to_sign_out(tx, by, row.user_id, ACT, &IfMatch::Absent)?;
     expected.check(Session::VERSION)?;
     end(tx, row.user_id, id, Ending::SignedOutByOther)?;
-    let act = Act::new(ACT, Subject::Session(id))
-        .changing(json!({"userId": row.user_id}), serde_json::Value::Null);
-    audit::record(tx, by, act)?;
+    audit::record(tx, by, Act::new(ACT, Subject::Session(id, row.user_id)))?;
     Ok(())
 }

@@ -45,7 +45,7 @@ pub fn end_one(tx: &mut Tx<'_>, by: &SignedIn, id: SessionId, expected: &IfMatch
         .ok_or(Code::NotFound)?;
     expected.check(Session::VERSION)?;
     end(tx, by.id, id, Ending::SignedOut)?;
-    audit::record(tx, by, Act::new("session.end", Subject::Session(id)))?;
+    audit::record(tx, by, Act::new("session.end", Subject::Session(id, by.id)))?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Deleting accounts, for a while or for ever, and bringing them back.
 
-use crate::audit::{self, Act, Subject};
+use crate::audit;
 use crate::auth::{Can, needs};
 use crate::db::{Touched, Tx};
 use crate::error::Acted;
@@ -16,6 +16,7 @@ use crate::users::rules::authority::Deed;
 use crate::users::scene::{Scene, Touches};
 use crate::users::service::apply;
 use crate::users::store::{self, Changes};
+use crate::users::story;
 
 /// Deletes an account: it can't sign in, keeps its name, and can be restored.
 ///
@@ -59,7 +60,7 @@ pub fn purge(
     tokens::service::end_all(tx, id)?;
     store::purge(tx.conn, id)?;
     throttle::service::forget(tx, id)?;
-    audit::record(tx, by, Act::new(ACT, Subject::User(id)))?;
+    audit::record(tx, by, story::of_gone(ACT, &scene.row))?;
     audit::service::forget(tx, id)?;
     Ok(())
 }
