@@ -25,7 +25,7 @@ use crate::sessions::Ending;
 pub use super::access::service::{replace_permissions, set_active};
 pub use super::credentials::service::{
     CHANGE_PASSWORD, confirm_email, hold_to_hand_over, hold_to_sign_out, remove_password,
-    reset_password, set_own_password, set_password_by_link, sign_out,
+    remove_second_factor, reset_password, set_own_password, set_password_by_link, sign_out,
 };
 pub use super::finding::{lasting_super_admins, may_use, named};
 pub use super::giving::{gift, record_gift, role_at};

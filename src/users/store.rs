@@ -63,6 +63,7 @@ pub struct Changes {
     pub password_hash: Option<Option<String>>,
     pub auth_provider: Option<String>,
     pub auth_id: Option<Option<String>>,
+    pub mfa_enabled: Option<bool>,
     pub expires_at: Option<Option<DateTime<Utc>>>,
     pub deleted_at: Option<Option<DateTime<Utc>>>,
 }

@@ -44,6 +44,7 @@ pub fn of(action: &'static str, row: &UserRow, changes: &Changes) -> Act {
         &row.must_change_password,
         changes.must_change_password.as_ref(),
     );
+    facts.tell("mfaEnabled", &row.mfa_enabled, changes.mfa_enabled.as_ref());
     facts.tell("expiresAtUtc", &row.expires_at, changes.expires_at.as_ref());
     facts.tell("deletedAtUtc", &row.deleted_at, changes.deleted_at.as_ref());
 

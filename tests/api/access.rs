@@ -217,6 +217,7 @@ const DOORS: &[Door] = &[
     opened_by(&["users.delete"], "restoreUser"),
     opened_by(&["users.resetPassword"], "resetUserPassword"),
     opened_by(&["users.resetPassword"], "removeUserPassword"),
+    opened_by(&["users.resetPassword"], "removeUserSecondFactor"),
     opened_by(&["users.resetPassword"], "createPasswordResetLink"),
     opened_by(&["users.resetPassword"], "getPasswordResetLink"),
     opened_by(&["users.resetPassword"], "revokePasswordResetLink"),

@@ -8,7 +8,7 @@ use crate::support::{Answer, PASSWORD, TestApp, User};
 const USERS: &str = "/api/v1/users";
 
 /// Every call that manages an account, with a body that is in order.
-const MANAGING: [(&str, &str, &str); 11] = [
+const MANAGING: [(&str, &str, &str); 12] = [
     ("PATCH", "", r#"{"displayName": "x"}"#),
     ("PATCH", "", r#"{"email": "x@example.org"}"#),
     (
@@ -23,6 +23,7 @@ const MANAGING: [(&str, &str, &str); 11] = [
         r#"{"newPassword": "nine purple umbrellas in june"}"#,
     ),
     ("DELETE", "/password", ""),
+    ("DELETE", "/mfa", ""),
     ("DELETE", "", ""),
     ("POST", "/restore", ""),
     ("DELETE", "/sessions", ""),

@@ -556,6 +556,7 @@ const TABLE: &[Row] = &[
         world.on_user().body(body)
     }),
     ("removeUserPassword", |world| world.on_user()),
+    ("removeUserSecondFactor", |world| world.on_user()),
     ("signOutUser", |world| world.on_user()),
     ("actOnUsers", |world| {
         let body = json!({"action": "disable", "ids": [world.user()]});

@@ -110,6 +110,7 @@ const DEEDS: &[Deed] = &[
     deed("reset the password", "resetUserPassword")
         .body(|| json!({"newPassword": "six yellow bicycles by the lake"})),
     deed("remove the password", "removeUserPassword"),
+    deed("remove the second factor", "removeUserSecondFactor"),
     deed("make a reset link", "createPasswordResetLink").body(|| json!({})),
     deed("revoke the reset link", "revokePasswordResetLink"),
     deed("make a token for it", "createUserToken").body(|| json!({"name": "t", "permissions": []})),

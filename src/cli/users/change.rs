@@ -39,6 +39,9 @@ pub struct Arguments {
     clear: ClearFlags,
     #[command(flatten)]
     password: PasswordFlags,
+    /// Remove its second factor: the password alone signs it in then.
+    #[arg(long = "disable-2fa")]
+    disable_2fa: bool,
     #[command(flatten)]
     form: FormFlags,
 }
@@ -84,6 +87,7 @@ pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
         set,
         clear,
         password,
+        disable_2fa,
         form,
     } = arguments;
     let row = desk.account(&account)?;
@@ -99,6 +103,7 @@ pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
         patch: patch(&row, username, &set, &clear),
         grants: edited(&row.permissions, &set.permission, &clear.no_permission),
         hash,
+        disable_2fa,
     };
     if wanted.is_nothing() {
         return Err(Failure::nothing_to_change("rosterd users mod"));
@@ -117,11 +122,12 @@ struct Wanted {
     patch: UserPatch,
     grants: Option<Vec<String>>,
     hash: Option<PasswordHash>,
+    disable_2fa: bool,
 }
 
 impl Wanted {
     fn is_nothing(&self) -> bool {
-        self.patch.is_empty() && self.grants.is_none() && self.hash.is_none()
+        self.patch.is_empty() && self.grants.is_none() && self.hash.is_none() && !self.disable_2fa
     }
 
     /// Does it all in one transaction. Only the first step can be refused for what the account is, so its refusal may be
@@ -150,6 +156,10 @@ impl Wanted {
             }
             if let Some(hash) = &self.hash {
                 service::reset_password(tx, &reset, id, hash, expected).map_err(Halt::undone)?;
+                expected = &any;
+            }
+            if self.disable_2fa {
+                service::remove_second_factor(tx, &reset, id, expected).map_err(Halt::undone)?;
             }
             Ok(service::show(tx, id)?)
         })?)

@@ -19,6 +19,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(reset_user_password)
         .service(remove_user_password)
+        .service(remove_user_second_factor)
         .service(sign_out_user);
 }
 
@@ -78,6 +79,29 @@ async fn remove_user_password(
         .await?;
     Ok(Reply::no_content())
 }
+
+/// Remove an account's second factor.
+///
+/// Needs `users.resetPassword` and every permission that the account has. From then on its password alone signs it in;
+/// an account without a second factor stays as it is.
+#[utoipa::path(
+    operation_id = "removeUserSecondFactor", tag = "users", params(("id" = UserId, Path)),
+    responses((status = 204, description = "It has none."))
+)]
+#[delete("/api/v1/users/{id}/mfa")]
+async fn remove_user_second_factor(
+    by: Can<needs::ResetPasswords>,
+    app: State,
+    id: web::Path<String>,
+    expected: IfMatch,
+) -> Result<Reply, AppError> {
+    let id = UserId::from_path(&id);
+    app.db
+        .write(move |tx| service::remove_second_factor(tx, &by, id, &expected))
+        .await?;
+    Ok(Reply::no_content())
+}
+
 /// Sign an account out everywhere.
 ///
 /// Needs `sessions.revoke`.

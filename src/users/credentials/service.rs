@@ -61,6 +61,26 @@ pub fn remove_password(
     replace(tx, by, ACT, &scene.row, &changes, by.session_id())
 }
 
+/// Removes an account's second factor, if it has one: from then on its password alone signs it in.
+///
+/// # Errors
+/// As [`reset_password`].
+pub fn remove_second_factor(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ResetPasswords>,
+    id: UserId,
+    expected: &IfMatch,
+) -> Acted<()> {
+    const ACT: &str = "user.mfa.remove";
+    let scene = Scene::enter(tx, by, id, Touches::Authority)?;
+    scene.permit(tx, by, ACT, &[Deed::TakeOver], expected)?;
+    let changes = Changes {
+        mfa_enabled: Some(false).filter(|_| scene.row.mfa_enabled),
+        ..Changes::default()
+    };
+    apply(tx, by, ACT, &scene.row, &changes).map(drop)
+}
+
 /// Gives an account the password that its owner chose, ending every other session. The caller has proven the old one,
 /// as it was at `password_version`; a password that was changed meanwhile wins.
 ///

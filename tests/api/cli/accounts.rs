@@ -375,3 +375,21 @@ fn addresses_are_confirmed_and_sessions_ended() {
     eventually(|| app.get("/api/v1/auth/me").by(&token).send().status == 401);
     assert_eq!(audited(&app, "user.signOut", "done"), 1);
 }
+
+#[test]
+fn a_second_factor_is_removed_for_whoever_lost_it() {
+    let app = TestApp::start();
+    app.user("ada", "User", &[]);
+    app.execute("UPDATE users SET mfa_enabled = true WHERE username = 'ada'");
+    let cli = app.cli();
+    cli.run("users mod ada --disable-2fa").expect(0);
+    assert_eq!(
+        app.number("SELECT count(*) FROM users WHERE mfa_enabled"),
+        0
+    );
+    cli.run("users mod ada --disable-2fa").expect(0);
+    assert_eq!(
+        app.number("SELECT count(*) FROM audit_events WHERE action = 'user.mfa.remove'"),
+        2
+    );
+}
