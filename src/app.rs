@@ -28,8 +28,8 @@ use crate::sessions::Terms;
 use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
-    audit, clients, email_confirmations, forward_auth, health, invites, me, openapi, registration,
-    replies, reset_links, roles, sessions, tokens, users,
+    audit, clients, email_confirmations, forward_auth, health, invites, me, oauth, openapi,
+    registration, replies, reset_links, roles, sessions, tokens, users,
 };
 
 /// The shared state, as handlers take it.
@@ -83,6 +83,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(roles::routes)
         .configure(invites::routes)
         .configure(clients::routes)
+        .configure(oauth::routes)
         .configure(registration::routes)
         .configure(audit::routes)
         .configure(health::routes);
@@ -227,6 +228,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         sessions::service::forget_old(tx)?;
         throttle::service::forget_old(tx)?;
         tokens::service::forget_old(tx)?;
+        clients::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         email_confirmations::service::forget_old(tx)?;
         mail::service::forget_old(tx)?;

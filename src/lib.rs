@@ -20,6 +20,7 @@
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
 //! | [`email_confirmations`] | showing that mail to an address reaches its owner |
 //! | [`mail`] | letters: an outbox, and a thread that sends what is in it |
+//! | [`oauth`] | tokens for programs, asking about tokens and revoking them, in OAuth's way |
 //! | [`forward_auth`] | telling a proxy who is calling and whether they may |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
 //! | [`audit`] | who did what to whom, and who tried to sign in |
@@ -53,6 +54,7 @@ pub mod label;
 pub mod mail;
 pub mod me;
 pub mod metrics;
+pub mod oauth;
 pub mod openapi;
 pub mod passwords;
 pub mod place;

@@ -14,17 +14,21 @@ use uuid::Uuid;
 
 use super::keys::KeySet;
 use super::memory::Credential;
+use super::principal::Principal;
 use crate::error::{AppError, Code};
-use crate::ids::{SessionId, UserId};
+use crate::ids::{ClientId, GrantId, SessionId, UserId};
 use crate::secrets::{self, Mark};
+
+/// The client that people sign in through: a public one, without a secret (RFC 6749, section 2.1).
+pub const FIRST_PARTY: &str = "rosterd";
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer: `ROSTERD_PUBLIC_URL`.
     pub iss: String,
-    /// The account.
-    pub sub: UserId,
+    /// Whom it acts for.
+    pub sub: Principal,
     /// The audience: `ROSTERD_AUDIENCE`.
     pub aud: String,
     /// Seconds since 1970: when it ends.
@@ -33,14 +37,36 @@ pub struct Claims {
     pub iat: i64,
     /// The token's own id.
     pub jti: Uuid,
-    /// Through which client: `rosterd` for those who sign in.
+    /// Through which client: [`FIRST_PARTY`] for those who sign in, itself for a service client.
     pub client_id: String,
-    /// The session.
-    pub sid: SessionId,
+    /// The session, or what the service client was given with this token: when it ends, so does the token.
+    pub sid: Uuid,
     /// The account's role when the token was made.
-    pub role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// A service client's `permissions` once more, as RFC 9068, section 2.2.3, writes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// What was permitted when the token was made.
     pub permissions: Vec<String>,
+}
+
+impl Claims {
+    /// What is to be looked up, to know whether the token still counts.
+    const fn credential(&self) -> Credential {
+        match self.sub {
+            Principal::User(_) => Credential::Session(SessionId(self.sid)),
+            Principal::Client(_) => Credential::Client(GrantId(self.sid)),
+        }
+    }
+
+    /// Whether it has what tokens of its kind have.
+    const fn is_whole(&self) -> bool {
+        match self.sub {
+            Principal::User(_) => self.role.is_some(),
+            Principal::Client(_) => self.scope.is_some(),
+        }
+    }
 }
 
 /// What the token says that a forced change of password needs.
@@ -149,24 +175,76 @@ impl Issuer {
         now: DateTime<Utc>,
         session_end: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), AppError> {
-        // The claim has whole seconds; nobody is told of a fraction for which the token is already dead.
-        let end = (now + self.lifetime).min(session_end).trunc_subsecs(0);
-        let token = self.sign(
-            Kind::Access,
-            &Claims {
-                iss: self.name.clone(),
-                sub: account,
-                aud: self.audience.clone(),
-                exp: end.timestamp(),
-                iat: now.timestamp(),
-                jti: Uuid::new_v4(),
-                client_id: "rosterd".to_owned(),
-                sid: session,
-                role,
-                permissions,
-            },
-        )?;
-        Ok((token, end))
+        let end = self.end(now).min(session_end.trunc_subsecs(0));
+        let claims = Claims {
+            client_id: FIRST_PARTY.to_owned(),
+            role: Some(role),
+            ..self.claims(Principal::User(account), session.0, permissions, now, end)
+        };
+        Ok((self.sign(Kind::Access, &claims)?, end))
+    }
+
+    /// Makes an access token of a service client; it ends when [`Issuer::end`] says.
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn client_token(
+        &self,
+        client: ClientId,
+        grant: GrantId,
+        permissions: Vec<String>,
+        now: DateTime<Utc>,
+    ) -> Result<String, AppError> {
+        let sub = Principal::Client(client);
+        let claims = Claims {
+            client_id: client.to_string(),
+            scope: Some(permissions.join(" ")),
+            ..self.claims(sub, grant.0, permissions, now, self.end(now))
+        };
+        self.sign(Kind::Access, &claims)
+    }
+
+    /// When an access token ends that is made `now`. The claim has whole seconds; nobody is told of a fraction for which the
+    /// token is already dead.
+    #[must_use]
+    pub fn end(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        (now + self.lifetime).trunc_subsecs(0)
+    }
+
+    /// What every access token says.
+    fn claims(
+        &self,
+        sub: Principal,
+        sid: Uuid,
+        permissions: Vec<String>,
+        now: DateTime<Utc>,
+        end: DateTime<Utc>,
+    ) -> Claims {
+        Claims {
+            iss: self.name.clone(),
+            sub,
+            aud: self.audience.clone(),
+            exp: end.timestamp(),
+            iat: now.timestamp(),
+            jti: Uuid::new_v4(),
+            client_id: String::new(),
+            sid,
+            role: None,
+            scope: None,
+            permissions,
+        }
+    }
+
+    /// The issuer's name: `ROSTERD_PUBLIC_URL`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For whom access tokens are: `ROSTERD_AUDIENCE`.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
     }
 
     /// What a bearer token of ours is. An access token that was verified before is not verified again.
@@ -191,8 +269,8 @@ impl Issuer {
         let generation = self.keys();
         let claims = self.verify(token)?;
         let presented = Presented {
-            credential: Credential::Session(claims.sid),
-            subject: Some(claims.sub.0),
+            credential: claims.credential(),
+            subject: Some(claims.sub.id()),
         };
         self.verified.insert(digest, (presented, claims.exp));
         if !Arc::ptr_eq(&generation, &self.keys()) {
@@ -208,7 +286,11 @@ impl Issuer {
     pub fn verify(&self, token: &str) -> Result<Claims, AppError> {
         let claims: Claims = self.read(Kind::Access, &self.audience, token)?;
         self.not_from_the_future(claims.iat)?;
-        Ok(claims)
+        if claims.is_whole() {
+            Ok(claims)
+        } else {
+            Err(Code::AuthTokenInvalid.into())
+        }
     }
 
     /// Makes the token that is good only for changing the password, for ten minutes.

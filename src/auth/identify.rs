@@ -96,17 +96,27 @@ async fn find(request: &ServiceRequest, token: &str) -> Result<Caller, AppError>
     let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application's state is not mounted"));
     };
-    let Ok(presented) = app.issuer.present(token) else {
-        return Ok(Caller::Rejected(Code::AuthTokenInvalid));
-    };
-    match facts(app, presented.credential).await {
-        Ok(facts) if !presented.is_of(facts.party) => Ok(Caller::Rejected(Code::AuthTokenInvalid)),
+    match look_up(app, token).await {
         Ok(facts) => {
             let actor = facts.actor(Origin::of(request.request()));
             Ok(Caller::Known(Arc::new(actor)))
         }
         Err(error) if error.code() == Code::AuthTokenInvalid => Ok(Caller::Rejected(error.code())),
         Err(error) => Err(error),
+    }
+}
+
+/// What a bearer token stands for at this moment.
+///
+/// # Errors
+/// [`Code::AuthTokenInvalid`] when it is none of ours, or has ended; the database's failures.
+pub async fn look_up(app: &State, token: &str) -> Result<Arc<Facts>, AppError> {
+    let presented = app.issuer.present(token)?;
+    let facts = facts(app, presented.credential).await?;
+    if presented.is_of(facts.party) {
+        Ok(facts)
+    } else {
+        Err(Code::AuthTokenInvalid.into())
     }
 }
 

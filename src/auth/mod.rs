@@ -10,11 +10,13 @@ pub mod identify;
 pub mod keys;
 mod listener;
 pub mod memory;
+mod principal;
 pub mod service;
 mod store;
 
-pub use access_token::{Claims, Issuer};
+pub use access_token::{Claims, FIRST_PARTY, Issuer};
 pub use actor::{Actor, Origin, Standing, Who};
 pub use can::{Can, CanAny, Known, Need, NeedAny, SignedIn, needs};
 pub use listener::listen;
 pub use memory::{Credential, Memory};
+pub use principal::Principal;

@@ -5,6 +5,7 @@
 //! good for as long as that is there. What ends all grants at once: another secret, switching the client off, deleting
 //! it. Whoever made it may go; it stays until somebody who may ends it. It manages no client that it is itself.
 
+mod granting;
 mod input;
 mod model;
 mod routes;

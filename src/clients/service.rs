@@ -15,6 +15,9 @@ use crate::ids::ClientId;
 use crate::secrets::{self, Mark};
 use crate::{replies, roles};
 
+pub use super::granting::{
+    Granted, Recognized, forget_old, give_back, grant, recognize, turn_away,
+};
 pub use super::input::{ClientPatch, NewClient};
 
 /// Makes a client. Its secret is answered here and nowhere else.

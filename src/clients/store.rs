@@ -69,6 +69,16 @@ pub fn hold(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientR
         .optional()
 }
 
+/// Reads a client and keeps it from being changed until the transaction ends, together with others who do so.
+pub fn rely_on(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .find(id)
+        .select(ClientRow::as_select())
+        .for_share()
+        .first(conn)
+        .optional()
+}
+
 /// The newest first, from below `after` on.
 pub fn list(
     conn: &mut PgConnection,
@@ -137,4 +147,24 @@ pub fn count_of_permission(conn: &mut PgConnection, name: &str) -> QueryResult<i
 
 pub fn remove_grants(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
     diesel::delete(client_grants::table.filter(client_grants::client_id.eq(client))).execute(conn)
+}
+
+pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usize> {
+    diesel::insert_into(client_grants::table)
+        .values(row)
+        .execute(conn)
+}
+
+pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: GrantId) -> QueryResult<usize> {
+    diesel::delete(
+        client_grants::table
+            .find(id)
+            .filter(client_grants::client_id.eq(client)),
+    )
+    .execute(conn)
+}
+
+/// Removes what ended before `limit`.
+pub fn forget_grants_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(client_grants::table.filter(client_grants::expires_at.lt(limit))).execute(conn)
 }

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::State;
-use crate::auth::{Known, Who};
+use crate::auth::{Known, Principal, Who};
 use crate::error::{AppError, Code};
 use crate::http::{FromQuery, Noted, Params, Query};
 use crate::roles::{self, Held};
@@ -44,6 +44,7 @@ impl FromQuery for Demand {
 ///
 /// For nginx `auth_request`, Caddy `forward_auth` and Traefik `forwardAuth`: 200 with `X-Roster-User-Id`, `X-Roster-Username`,
 /// `X-Roster-Role` and `X-Roster-Permissions` (separated by commas), 401 without a good token, 403 when a permission is not held.
+/// A service client is `client:` and its id in the first two, and has no role.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(Demand),
     responses((status = 200, description = "The caller, in headers."))
@@ -61,17 +62,17 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
             joined(all.iter())
         }
     };
-    let id = match &by.who {
-        Who::Client { id, .. } => Some(id.0),
-        _ => by.user_id().map(|id| id.0),
+    let id = Principal::of(&by.who).map(|id| id.to_string());
+    // A client may be called as an account is.
+    let username = match &by.who {
+        Who::Client { .. } => id.as_deref(),
+        _ => by.username.as_deref(),
     };
+    let username = username.unwrap_or_default().to_owned();
     let mut answer = HttpResponse::Ok();
     for (name, value) in [
-        (USER_ID, id.map(|id| id.to_string()).unwrap_or_default()),
-        (
-            USERNAME,
-            by.username.as_deref().unwrap_or_default().to_owned(),
-        ),
+        (USERNAME, username),
+        (USER_ID, id.unwrap_or_default()),
         (ROLE, by.standing.role.clone()),
         (PERMISSIONS, permissions),
     ] {

@@ -113,6 +113,11 @@ impl<'a> Params<'a> {
         taken
     }
 
+    /// Lets the others be whatever they are, where a standard says so.
+    pub fn ignore_others(&mut self) {
+        self.left.clear();
+    }
+
     /// Notes that the parameter `name` is wrong.
     pub fn note(&mut self, name: &str, (code, detail): Wrong) {
         // An absurdly long name is not repeated whole.

@@ -15,6 +15,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::app::{self, State};
 use crate::http::Problem;
+use crate::oauth::OAuthError;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +27,7 @@ use crate::http::Problem;
             Creating operations take an `Idempotency-Key`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, OAuthError)),
     security(("bearer" = [])),
     tags(
         (name = "auth", description = "Signing in, and one's own account"),
@@ -37,6 +38,7 @@ use crate::http::Problem;
         (name = "invites", description = "Who may register, and what they are given"),
         (name = "clients", description = "Service clients: programs that act for themselves"),
         (name = "audit", description = "Who did what to whom, and who tried to sign in"),
+        (name = "oauth", description = "Tokens for programs, in OAuth's words; failures are answered as RFC 6749 says"),
         (name = "health", description = "What machines ask without a token"),
     ),
 )]
@@ -56,6 +58,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .bearer_format("JWT")
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    components.add_security_scheme("client", SecurityScheme::Http(client));
     nature::complete(&mut document.paths, components);
     schemas::complete(&mut document);
     document

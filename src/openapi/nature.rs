@@ -121,6 +121,8 @@ struct Nature {
     /// It changes a thing that has a version.
     is_conditional: bool,
     creates: bool,
+    /// It refuses as RFC 6749 says.
+    is_oauth: bool,
     /// It can be sent again under the same `Idempotency-Key`.
     is_repeatable: bool,
 }
@@ -135,8 +137,8 @@ impl Nature {
             .is_some_and(|ways| ways.contains(&anybody));
         let changes = method != Method::Get;
         let creates = method == Method::Post && has("201");
-        let is_of_signing_in =
-            path.starts_with("/api/v1/auth/") || path.starts_with("/api/v1/oauth/");
+        let is_oauth = path.starts_with("/api/v1/oauth/");
+        let is_of_signing_in = path.starts_with("/api/v1/auth/") || is_oauth;
         Self {
             needs_caller,
             changes,
@@ -147,6 +149,7 @@ impl Nature {
             can_be_unchanged: has("304"),
             is_conditional: changes && things.are_at(path),
             creates,
+            is_oauth,
             is_repeatable: creates && needs_caller && !is_of_signing_in,
         }
     }
@@ -172,6 +175,7 @@ impl Nature {
         }
         for status in self.failures() {
             let failure = match status {
+                _ if self.is_oauth => "OAuthFailure",
                 "401" => "Unauthenticated",
                 "429" => "Throttled",
                 "503" => "TryLater",
@@ -211,13 +215,13 @@ impl Nature {
             (true, "500"),
             (true, "503"),
             (proves_itself, "401"),
-            (proves_itself, "403"),
+            (proves_itself && !self.is_oauth, "403"),
             (self.takes_input, "400"),
             (self.takes_body, "408"),
             (self.takes_body, "413"),
-            (self.takes_body, "415"),
+            (self.takes_body && !self.is_oauth, "415"),
             (self.names_thing, "404"),
-            (self.changes && self.takes_input, "409"),
+            (self.changes && self.takes_input && !self.is_oauth, "409"),
             (self.is_conditional, "412"),
             (self.is_repeatable, "422"),
         ])
@@ -230,7 +234,7 @@ fn chosen<const N: usize>(of: [(bool, &'static str); N]) -> impl Iterator<Item =
 }
 
 /// How failures are answered: all in one form, some with a header.
-fn responses() -> [(String, RefOr<Response>); 4] {
+fn responses() -> [(String, RefOr<Response>); 5] {
     let problem = |description: &str| {
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
         ResponseBuilder::new()
@@ -259,6 +263,15 @@ fn responses() -> [(String, RefOr<Response>); 4] {
                 .header_ref("Retry-After", header("Retry-After"))
                 .header_ref("RateLimit", header("RateLimit"))
                 .header_ref("RateLimit-Policy", header("RateLimit-Policy")),
+        ),
+        (
+            "OAuthFailure",
+            ResponseBuilder::new()
+                .description("A refusal (RFC 6749, section 5.2); `error` says which.")
+                .content(
+                    "application/json",
+                    Content::new(Some(Ref::from_schema_name("OAuthError"))),
+                ),
         ),
     ]
     .map(|(name, response)| (name.to_owned(), RefOr::T(response.build())))

@@ -5,6 +5,7 @@
 //! (RFC 9700, section 4.14.2).
 
 mod cookie;
+mod holding;
 mod model;
 mod others;
 mod own;

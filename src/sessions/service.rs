@@ -14,6 +14,8 @@ use crate::passwords::Proof;
 use crate::secrets::{self, Purpose, Vault};
 use crate::users;
 
+pub use super::holding::{GoodRefreshToken, examine, give_up, session_of};
+
 /// What signing in and refreshing need besides the database.
 pub struct Means {
     /// Makes the access tokens.

@@ -8,7 +8,7 @@ use super::store::{self, Limits, TallyRow};
 use crate::audit::{self, Act, Reason, Subject};
 use crate::auth::Actor;
 use crate::db::Tx;
-use crate::error::{Acted, AppError, Halt};
+use crate::error::{Acted, AppError, Code, Halt};
 use crate::ids::UserId;
 use crate::secrets::{Purpose, Vault};
 
@@ -178,6 +178,30 @@ pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, is_known: bool) -> Acted<()> 
             Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Turns away a program that could not prove who it is, and says how: as `why`, or that it shall slow down. Secrets of
+/// programs can't be guessed, so what counts is the source alone, on a budget of its own: a program that is set up wrongly
+/// keeps nobody beside it from signing in. Being right is never throttled.
+pub fn turn_away(tx: &mut Tx<'_>, by: &Actor, act: Act, why: Code) -> Halt {
+    let address = by.origin.ip.map(rules::source_of).unwrap_or_default();
+    let source = format!("program {address}");
+    let charged = store::charge_source(tx.conn, &source, tx.now, tx.now + rules::SOURCE_WINDOW);
+    match charged {
+        Ok(row) if row.used <= rules::SOURCE_QUOTA => audit::refuse(tx, by, act, why),
+        Ok(row) => {
+            let (spent, wait) = rules::source_spent(row.ends_at, tx.now);
+            let why = AppError::rate_limited(spent, wait);
+            if !is_due(row.told_at, tx.now) {
+                return Halt::Commit(why);
+            }
+            match store::told_of_source(tx.conn, &source, tx.now) {
+                Ok(_) => audit::refuse(tx, by, act, why),
+                Err(error) => error.into(),
+            }
+        }
+        Err(error) => error.into(),
     }
 }
 

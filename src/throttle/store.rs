@@ -155,7 +155,7 @@ pub fn leave(
         .execute(conn)
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = throttle_sources)]
 pub struct SourceRow {
     pub used: i32,
@@ -171,6 +171,27 @@ pub fn hold_source(conn: &mut PgConnection, source: &str) -> QueryResult<Option<
         .for_update()
         .first(conn)
         .optional()
+}
+
+/// Charges a source for something that failed: what it has used up in this window.
+pub fn charge_source(
+    conn: &mut PgConnection,
+    source: &str,
+    now: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+) -> QueryResult<SourceRow> {
+    diesel::sql_query(
+        "INSERT INTO throttle_sources AS source (source, used, ends_at) VALUES ($1, 1, $3) \
+         ON CONFLICT (source) DO UPDATE SET \
+           used = CASE WHEN source.ends_at > $2 THEN source.used + 1 ELSE 1 END, \
+           told_at = CASE WHEN source.ends_at > $2 THEN source.told_at END, \
+           ends_at = CASE WHEN source.ends_at > $2 THEN source.ends_at ELSE $3 END \
+         RETURNING used, ends_at, told_at",
+    )
+    .bind::<Text, _>(source)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(ends_at)
+    .get_result(conn)
 }
 
 pub fn told_of_source(

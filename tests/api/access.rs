@@ -251,4 +251,9 @@ const DOORS: &[Door] = &[
     opened_by(&["clients.manage"], "rotateClientSecret"),
     opened_by(&["audit.read"], "listAuditEvents"),
     opened_by(&["audit.read"], "listSignIns"),
+    // They ask for a client and not for a caller; what is sent here is no form.
+    public("issueToken", 400, 400),
+    public("introspectToken", 400, 400),
+    public("revokeToken", 400, 400),
+    public("getOAuthMetadata", 200, 200),
 ];

@@ -21,6 +21,8 @@ struct Attempt {
     path: Vec<String>,
     query: &'static str,
     body: Option<Value>,
+    /// A form in place of a JSON body.
+    form: String,
     /// Who calls; nobody when empty.
     by: String,
 }
@@ -33,6 +35,11 @@ impl Attempt {
 
     fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    fn form(mut self, form: String) -> Self {
+        self.form = form;
         self
     }
 
@@ -54,7 +61,8 @@ impl Attempt {
         }
         match &self.body {
             Some(body) => call.json(body),
-            None => call,
+            None if self.form.is_empty() => call,
+            None => call.body("application/x-www-form-urlencoded", self.form.as_str()),
         }
     }
 }
@@ -71,6 +79,7 @@ impl World {
             path: Vec::new(),
             query: "",
             body: None,
+            form: String::new(),
             by: self.admin.clone(),
         }
     }
@@ -141,6 +150,13 @@ impl World {
         self.attempt().at(text(&self.client(), "id"))
     }
 
+    /// What a client that was just made says of itself in a form.
+    fn client_form(&self) -> String {
+        let client = self.client();
+        let (id, secret) = (text(&client, "id"), text(&client, "clientSecret"));
+        format!("client_id={id}&client_secret={secret}")
+    }
+
     fn reset_link(&self, user: &str) -> String {
         let path = format!("/api/v1/users/{user}/password-reset-link");
         text(&self.post(&path, &json!({})), "token")
@@ -193,7 +209,10 @@ fn the_table_knows_every_operation_and_no_other() {
 }
 
 /// Asking what one may changes nothing although it is a POST.
-const CHANGES_NOTHING: [&str; 1] = ["checkPermissions"];
+const CHANGES_NOTHING: [&str; 2] = ["checkPermissions", "introspectToken"];
+
+/// What caches may keep.
+const PUBLISHED: [&str; 2] = ["getJwks", "getOAuthMetadata"];
 
 #[test]
 fn whatever_changes_something_leaves_one_audit_row_and_whatever_reads_leaves_none() {
@@ -226,7 +245,11 @@ fn every_answer_is_of_the_form_that_the_document_says() {
             same(name, &!answer.header(name).is_empty(), &is_said)?;
         }
         let is_kept = answer.header("cache-control") != "no-store";
-        same("may be cached", &is_kept, &(operation.id == "getJwks"))?;
+        same(
+            "may be cached",
+            &is_kept,
+            &PUBLISHED.contains(&operation.id.as_str()),
+        )?;
         for (media, content) in said["content"].as_object().into_iter().flatten() {
             same("type", &answer.header("content-type"), &media.as_str())?;
             fits(document, &content["schema"], &answer.body)?;
@@ -635,5 +658,21 @@ const TABLE: &[Row] = &[
     ("listSignIns", |world| {
         world.token();
         world.attempt()
+    }),
+    // OAuth.
+    ("getOAuthMetadata", |world| world.attempt().by("")),
+    ("issueToken", |world| {
+        let client = world.client_form();
+        let form = format!("grant_type=client_credentials&scope=users.read&{client}");
+        world.attempt().by("").form(form)
+    }),
+    ("introspectToken", |world| {
+        let form = format!("token={}&{}", world.token(), world.client_form());
+        world.attempt().by("").form(form)
+    }),
+    ("revokeToken", |world| {
+        let token = text(&world.signed_in(), "refreshToken");
+        let form = format!("token={token}&client_id=rosterd");
+        world.attempt().by("").form(form)
     }),
 ];

@@ -20,6 +20,7 @@ mod every_operation;
 mod idempotency;
 mod invites;
 mod mail;
+mod oauth;
 mod openapi;
 mod own_account;
 mod password_change;

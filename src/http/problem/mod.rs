@@ -273,7 +273,7 @@ fn with_body(mut response: HttpResponse<BoxBody>, problem: &Problem) -> HttpResp
 }
 
 /// An error that tells nobody why is logged too when it is our own; being at the limit is not, a flood would log itself.
-fn log_cause(error: &AppError, trace_id: TraceId) {
+pub fn log_cause(error: &AppError, trace_id: TraceId) {
     let code = error.code().as_str();
     match (error.source(), error.code().kind()) {
         (Some(cause), Kind::Internal | Kind::Unavailable) => {
