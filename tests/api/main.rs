@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod cluster;
 mod conventions;
+mod documented;
 mod email_confirmations;
 mod embed;
 mod every_operation;

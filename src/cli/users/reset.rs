@@ -37,12 +37,8 @@ pub fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     }
     if !arguments.manner.is_dry_run() {
         let count = targets.len();
-        arguments.yes.confirm(&format!(
-            "Remove {count} accounts for ever, the deleted ones too?"
-        ))?;
-        arguments
-            .yes
-            .confirm_by_typing("Nothing brings them back.", &count.to_string())?;
+        let what = format!("This removes {count} accounts for ever, the deleted ones too.");
+        arguments.yes.confirm_by_typing(&what, &count.to_string())?;
     }
     carry_out(desk, &Action::Purge, targets, arguments.manner)
 }

@@ -5,6 +5,7 @@ mod forms;
 mod many;
 mod refusals;
 mod roles;
+mod terminal;
 mod upkeep;
 
 use crate::support::TestApp;

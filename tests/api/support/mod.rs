@@ -10,6 +10,7 @@ mod database;
 mod operations;
 pub mod proxy;
 mod smtp;
+mod terminal;
 pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
@@ -18,6 +19,7 @@ pub use cli::{Cli, OPERATOR, Ran};
 pub use database::Schema;
 pub use operations::{Operation, document, operations};
 pub use smtp::{Letter, MailServer};
+pub use terminal::Terminal;
 
 /// Asks until it is so; for what other processes are told of, and not in which time.
 #[track_caller]
