@@ -285,7 +285,7 @@ impl Issuer {
     /// [`Code::AuthTokenInvalid`] for anything else.
     pub fn verify(&self, token: &str) -> Result<Claims, AppError> {
         let claims: Claims = self.read(Kind::Access, &self.audience, token)?;
-        self.not_from_the_future(claims.iat)?;
+        self.was_made_by_now(claims.iat)?;
         if claims.is_whole() {
             Ok(claims)
         } else {
@@ -323,7 +323,7 @@ impl Issuer {
     /// [`Code::AuthTokenInvalid`] for anything else.
     pub fn verify_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
         let claims: ChangeClaims = self.read(Kind::Change, &self.name, token)?;
-        self.not_from_the_future(claims.iat)?;
+        self.was_made_by_now(claims.iat)?;
         Ok((claims.sub, claims.password_version))
     }
 
@@ -355,6 +355,8 @@ impl Issuer {
         let key = keys.verifying_key(&header.kid).ok_or_else(bad)?;
         let mut rules = Validation::new(Algorithm::ES256);
         rules.leeway = 0;
+        // In the second of its end a token is over (RFC 7519, section 4.1.4).
+        rules.reject_tokens_expiring_in_less_than = 1;
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_issuer(&[&self.name]);
@@ -365,8 +367,8 @@ impl Issuer {
     }
 
     #[expect(clippy::unused_self, reason = "a rule of the issuer's tokens")]
-    fn not_from_the_future(&self, iat: i64) -> Result<(), AppError> {
-        if iat <= now() + Self::LEEWAY {
+    fn was_made_by_now(&self, iat: i64) -> Result<(), AppError> {
+        if (0..=now() + Self::LEEWAY).contains(&iat) {
             Ok(())
         } else {
             Err(Code::AuthTokenInvalid.into())

@@ -14,12 +14,14 @@ fn refresh(app: &TestApp, token: &Value) -> Answer {
     app.post("/api/v1/auth/refresh")
         .json(&json!({ "refreshToken": token }))
         .send()
+        .harmless()
 }
 
 fn me(app: &TestApp, session: &Value) -> Answer {
     app.get(ME)
         .by(session["accessToken"].as_str().unwrap())
         .send()
+        .harmless()
 }
 
 /// Holds if neither token of the session is good for anything.
@@ -27,6 +29,17 @@ fn me(app: &TestApp, session: &Value) -> Answer {
 fn dead(app: &TestApp, session: &Value) {
     me(app, session).expect_problem(401, "auth_token_invalid");
     refresh(app, &session["refreshToken"]).expect_problem(401, "auth_refresh_token_invalid");
+}
+
+/// A personal access token made by whoever has this session.
+fn personal_token(app: &TestApp, session: &Value) -> String {
+    let made = app
+        .post("/api/v1/auth/tokens")
+        .by(session["accessToken"].as_str().unwrap())
+        .json(&json!({"name": "x", "permissions": ["users.read"]}))
+        .send()
+        .expect(201);
+    made.data()["token"].as_str().unwrap().to_owned()
 }
 
 /// Every way in which an administrator ends an account for a while, and the way back.
@@ -74,11 +87,15 @@ fn a01_a_disabled_account_is_out_on_every_path_at_once() {
         let (boss, admin) = app.someone("SuperAdmin", &[]);
         let user = app.user("ada", "User", &["users.read"]);
         let sessions = [app.sign_in("ada"), app.sign_in("ada")];
+        let program = personal_token(&app, &sessions[0]);
+        app.get(USERS).by(&program).send().expect(200);
         let before = app.number("SELECT count(*) FROM audit_events");
         app.call(method, &user.at(below))
             .by(&admin)
             .json(&body)
             .send();
+        let gone = app.get(USERS).by(&program).send().harmless();
+        gone.expect_problem(401, "auth_token_invalid");
         for session in &sessions {
             dead(&app, session);
             app.get(USERS)
@@ -105,12 +122,13 @@ fn a02_what_was_ended_stays_ended_when_the_account_comes_back() {
     for (method, below, body, back, back_below, back_body) in endings() {
         let app = TestApp::start();
         let admin = app.super_admin();
-        let user = app.user("ada", "User", &[]);
+        let user = app.user("ada", "User", &["users.read"]);
         let first = app.sign_in("ada");
         let second = refresh(&app, &first["refreshToken"])
             .expect(200)
             .data()
             .clone();
+        let program = personal_token(&app, &second);
         app.call(method, &user.at(below))
             .by(&admin)
             .json(&body)
@@ -124,6 +142,8 @@ fn a02_what_was_ended_stays_ended_when_the_account_comes_back() {
         dead(&app, &second);
         me(&app, &app.sign_in("ada")).expect(200);
         dead(&app, &second);
+        let gone = app.get(USERS).by(&program).send().harmless();
+        gone.expect_problem(401, "auth_token_invalid");
     }
 }
 

@@ -203,7 +203,7 @@ fn an_id_that_is_no_uuid_is_not_found() {
 }
 
 #[test]
-fn a_body_that_is_no_json_of_ours_is_refused_where_it_is_wrong() {
+fn h04_a_body_that_is_no_json_of_ours_is_refused_where_it_is_wrong() {
     let app = TestApp::start();
     let admin = app.super_admin();
     let with = |rest: &str| format!(r#"{{"username": "ada", "role": "User"{rest}}}"#);
@@ -355,7 +355,7 @@ fn what_is_too_deep_too_large_or_in_another_format_is_refused() {
 }
 
 #[test]
-fn addresses_and_headers_have_a_limit() {
+fn h10_addresses_and_headers_have_a_limit() {
     let app = TestApp::start();
     let admin = app.super_admin();
     app.get(&format!("{USERS}?query={}", "a".repeat(9000)))

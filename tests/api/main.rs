@@ -6,6 +6,8 @@ mod attacks_by_input;
 mod attacks_on_access;
 mod attacks_on_sessions;
 mod audit;
+mod attacks_on_the_machine;
+mod attacks_with_tokens;
 mod authority;
 mod binary;
 mod browser_apps;

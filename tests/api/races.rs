@@ -682,7 +682,7 @@ fn a_retry_waits_for_the_first_one_and_gets_its_answer() {
 
 /// Everything at once on a few accounts: nothing is answered 500, and no rule is broken at the end.
 #[test]
-fn a_storm_of_changes_breaks_nothing() {
+fn k12_a_storm_of_changes_breaks_nothing() {
     let app = TestApp::start();
     let replica = app.replica();
     let bosses: Vec<(User, String)> = (0..3).map(|_| app.someone("SuperAdmin", &[])).collect();

@@ -194,7 +194,7 @@ fn a_restart_of_the_server_is_not_seen_by_those_who_call_after_it() {
 }
 
 #[test]
-fn a_connection_that_takes_no_writes_is_not_used_again() {
+fn k08_a_connection_that_takes_no_writes_is_not_used_again() {
     let (folder, service, token) = alone();
     warm(&service);
     let mut operator = PgConnection::establish(&folder.cluster_url()).unwrap();

@@ -2,6 +2,7 @@
 //! that reads like the calls it makes.
 
 mod app;
+mod attack;
 pub mod binary;
 pub mod browser;
 mod call;
@@ -14,6 +15,7 @@ mod terminal;
 pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
+pub use attack::{Footprint, to_the_end};
 pub use call::{Answer, Call};
 pub use cli::{Cli, OPERATOR, Ran};
 pub use database::Schema;
