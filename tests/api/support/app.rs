@@ -143,7 +143,12 @@ impl TestApp {
     }
 
     pub fn call(&self, method: &str, path: &str) -> Call {
-        Call::new(&self.agent, method, &format!("{}{path}", self.base))
+        self.call_at(&self.base, method, path)
+    }
+
+    /// A call by way of a proxy that listens there.
+    pub fn call_at(&self, base: &str, method: &str, path: &str) -> Call {
+        Call::new(&self.agent, method, &format!("{base}{path}"))
     }
 
     pub fn get(&self, path: &str) -> Call {
