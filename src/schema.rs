@@ -130,6 +130,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_unsealed (place) {
+        place -> BigInt,
+        event_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    audit_seals (position) {
+        position -> BigInt,
+        event_id -> Uuid,
+        at -> Timestamptz,
+        hash -> Bytea,
+        mac -> Bytea,
+    }
+}
+
+diesel::table! {
+    audit_anchors (position) {
+        position -> BigInt,
+        hash -> Bytea,
+        mac -> Bytea,
+        made_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     kept_replies (caller, route, key) {
         caller -> Text,
         route -> Text,
@@ -264,6 +290,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     signing_keys,
     audit_events,
     audit_people,
+    audit_unsealed,
+    audit_seals,
     kept_replies,
     invites,
     reset_links,

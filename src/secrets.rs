@@ -28,10 +28,12 @@ pub enum Purpose {
     LoginName,
     /// Letters that are to be sent.
     OutgoingMail,
+    /// The places in the hash chain over the audit log.
+    AuditChain,
 }
 
 impl Purpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::SigningKey,
         Self::KeptReply,
         Self::RequestBody,
@@ -39,6 +41,7 @@ impl Purpose {
         Self::Cursor,
         Self::LoginName,
         Self::OutgoingMail,
+        Self::AuditChain,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -50,6 +53,7 @@ impl Purpose {
             Self::Cursor => b"rosterd cursor v1",
             Self::LoginName => b"rosterd login name v1",
             Self::OutgoingMail => b"rosterd outgoing mail v1",
+            Self::AuditChain => b"rosterd audit chain v1",
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The audit log: who did what to whom, written in the transaction that does it; and how it is read.
 //!
 //! A row carries ids. What names a person (usernames, addresses, ip) stands beside it and goes when the person's
-//! account is purged. Secrets are never written.
+//! account is purged. Secrets are never written. A hash chain over the rows shows whether somebody changed them.
 
 mod act;
-mod reading;
+pub mod chain;
+pub mod reading;
 pub mod service;
 mod store;
 

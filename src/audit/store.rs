@@ -36,8 +36,8 @@ pub struct PersonWords {
     pub words: Value,
 }
 
-/// Writes a row, and beside it the words about who acted and about whom it was done to. One statement, the same whatever
-/// came of the act.
+/// Writes a row, its place among those that wait to be sealed, and beside it the words about who acted and about whom it was
+/// done to. One statement, the same whatever came of the act.
 pub fn insert(
     conn: &mut PgConnection,
     event: &EventRow<'_>,
@@ -49,6 +49,8 @@ pub fn insert(
            INSERT INTO audit_events (id, at, actor_kind, actor_id, actor_owner_id, session_id, action, subject_kind, \
              subject_id, user_id, outcome, code, reason, before, after, trace_id) \
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ), place AS ( \
+           INSERT INTO audit_unsealed (event_id) VALUES ($1) \
          ) \
          INSERT INTO audit_people (event_id, user_id, part, words) \
          SELECT $1, $17, 'actor', $18 \

@@ -64,9 +64,14 @@ impl<'c> Desk<'c> {
         Can::prove(Arc::clone(&self.operator))
     }
 
+    /// The keys derived from the secret key.
+    pub fn vault(&self) -> Result<Vault, AppError> {
+        Vault::new(self.place.secret_key())
+    }
+
     /// Accepts and hashes a password.
     pub fn hash(&self, who: Chooser, password: Password) -> Result<PasswordHash, Failure> {
-        let vault = Arc::new(Vault::new(self.place.secret_key())?);
+        let vault = Arc::new(self.vault()?);
         let passwords = app::passwords(self.config, &vault)?;
         let hash = actix_web::rt::System::new().block_on(passwords.choose(
             &self.db,

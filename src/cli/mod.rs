@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage. Answers go to standard output, everything else to standard error.
 
 mod ask;
+mod audit;
 mod db;
 mod desk;
 mod doctor;
@@ -65,6 +66,9 @@ enum Command {
     /// Look after the catalogue of permissions.
     #[command(subcommand)]
     Permissions(permissions::Command),
+    /// See who did what, and who tried to sign in.
+    #[command(subcommand)]
+    Audit(Box<audit::Command>),
     /// Look for what keeps the service from working well.
     Doctor(doctor::Arguments),
     /// Look after the database.
@@ -123,6 +127,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Passwd(arguments) => passwd::run(&settings()?, *arguments),
         Command::Roles(command) => roles::run(&settings()?, *command),
         Command::Permissions(command) => permissions::run(&settings()?, command),
+        Command::Audit(command) => audit::run(&settings()?, *command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Db(command) => Ok(db::run(&settings()?, &command)?),
         Command::Health => Ok(health::run(&settings()?)?),

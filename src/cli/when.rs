@@ -19,6 +19,15 @@ pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     })
 }
 
+/// Reads a moment or a day as [`moment`] does, or how long ago it was: `7d`.
+pub fn past(text: &str) -> Result<DateTime<Utc>, String> {
+    let ago = |span| process_clock().checked_sub_signed(span);
+    match span(text).ok().and_then(ago) {
+        Some(at) => Ok(at),
+        None => moment(text),
+    }
+}
+
 /// Reads a span such as `90s`, `15m`, `12h`, `30d` or `2w`.
 pub fn span(text: &str) -> Result<TimeDelta, String> {
     let parse = || {
@@ -55,6 +64,8 @@ mod tests {
             Ok("2027-01-31T00:00:00+00:00".to_owned())
         );
         assert!(moment("30d").unwrap() > process_clock() + TimeDelta::days(29));
+        assert!(past("30d").unwrap() < process_clock() - TimeDelta::days(29));
+        assert_eq!(past("2027-01-31"), moment("2027-01-31"));
         assert_eq!(span("2w"), Ok(TimeDelta::days(14)));
     }
 

@@ -157,6 +157,10 @@ settings! {
         mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
             "A folder of texts for mail: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt; built-in ones are used for those it has not.";
     }
+    "Audit log" {
+        audit_retention_days: Option<u32> = Plain "ROSTERD_AUDIT_RETENTION_DAYS", "", |t| optional(t, |t| whole(t, 1..=36_500)),
+            "After how many days what is in the audit log is removed; never when unset.";
+    }
     "The process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),
             "The threads that answer requests; auto: one for each core.";

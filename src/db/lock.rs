@@ -1,8 +1,9 @@
 //! The advisory locks, one for each invariant that spans rows. A decision about such an invariant is taken from facts
 //! that are read after its lock.
 
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel::{QueryResult, RunQueryDsl};
 
 /// An invariant that spans rows.
@@ -12,6 +13,8 @@ pub enum Invariant {
     Authority,
     /// There is one signing key in use.
     SigningKeys,
+    /// The hash chain over the audit log has one end.
+    AuditChain,
 }
 
 impl Invariant {
@@ -19,6 +22,7 @@ impl Invariant {
         match self {
             Self::Authority => "authority",
             Self::SigningKeys => "signing_keys",
+            Self::AuditChain => "audit_chain",
         }
     }
 }
@@ -34,6 +38,18 @@ pub fn change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> 
         "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || $1, 0))",
         invariant,
     )
+}
+
+/// [`change`] without waiting: whether the lock could be had.
+///
+/// # Errors
+/// When the statement fails.
+pub fn try_change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<bool> {
+    let call =
+        sql::<Bool>("pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':' || ")
+            .bind::<Text, _>(invariant.name())
+            .sql(", 0))");
+    diesel::select(call).get_result(conn)
 }
 
 /// Holds the facts still until the transaction ends, together with others who rely on them: for acts that decide by them.

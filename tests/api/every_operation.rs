@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Call, Operation, PASSWORD, TestApp, document, operations};
+use crate::support::{Answer, Call, Operation, OwnRole, PASSWORD, TestApp, document, operations};
 
 /// The service, and somebody who may everything.
 struct World {
@@ -230,6 +230,25 @@ fn whatever_changes_something_leaves_one_audit_row_and_whatever_reads_leaves_non
         same("audit rows", &written, &i64::from(!reads))
     });
     assert_eq!(rows("outcome <> 'done'"), 0);
+}
+
+#[test]
+fn every_operation_succeeds_under_a_role_that_can_only_add_to_the_audit_log() {
+    let owner = TestApp::start();
+    let role = OwnRole::grant(&owner);
+    let settings = [
+        ("DATABASE_URL", role.url.as_str()),
+        ("ROSTERD_REGISTRATION", "open"),
+    ];
+    let app = owner.replica_with(&settings);
+    let admin = app.super_admin();
+    let world = World { app, admin };
+    each(|operation| {
+        let attempt = world.attempt_of(operation)?;
+        world.succeed(operation, &attempt).map(drop)
+    });
+    let purge = format!("/api/v1/users/{}?purge=true", world.user());
+    world.app.delete(&purge).by(&world.admin).send().expect(204);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod attacks_on_sessions;
 mod attacks_on_the_machine;
 mod attacks_with_tokens;
 mod audit;
+mod audit_chain;
 mod authority;
 mod binary;
 mod browser_apps;

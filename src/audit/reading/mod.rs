@@ -7,4 +7,6 @@ mod rules;
 pub mod service;
 mod store;
 
+pub use model::{AuditEvent, Outcome, SignInAttempt, SignInOutcome};
 pub use routes::routes;
+pub use rules::{ActionFilter, ByWhom, Filter, Position};

@@ -101,6 +101,7 @@ impl<O: Outcomes> FromQuery for ListRequest<O> {
         };
         Ok(Self {
             filter: Filter {
+                query: None,
                 user: params.take("user"),
                 actor: params.take_with("actor", |text| Ok(ByWhom::parse(text))),
                 action: params.take_with("action", |text| Ok(ActionFilter::parse(text))),

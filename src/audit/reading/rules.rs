@@ -12,6 +12,8 @@ use crate::ids::EventId;
 /// Which lines of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Filter {
+    /// With this as a part of the action, of the words beside it, or of the name of the account that it is about.
+    pub query: Option<String>,
     /// About this account, its sessions and tokens: its id, or a name it signs in with. A name that no account has is
     /// found by what stands for it.
     pub user: Option<String>,

@@ -116,13 +116,24 @@ fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
         None => query,
         Some(ActionFilter::Exactly(action)) => query.filter(audit_events::action.eq(action)),
         Some(ActionFilter::BeginsWith(beginning)) => {
-            let pattern = beginning
-                .replace('\\', "\\\\")
-                .replace('%', "\\%")
-                .replace('_', "\\_");
-            query.filter(audit_events::action.like(pattern + "%"))
+            query.filter(audit_events::action.like(escaped(beginning) + "%"))
         }
     };
+    if let Some(part) = &filter.query {
+        let pattern = format!("%{}%", escaped(part));
+        let said = audit_people::table
+            .filter(sql::<Bool>("audit_people.words::text ILIKE ").bind::<Text, _>(pattern.clone()))
+            .select(audit_people::event_id);
+        let called = users::table
+            .filter(users::username.ilike(pattern.clone()))
+            .select(users::id.nullable());
+        query = query.filter(
+            audit_events::action
+                .ilike(pattern)
+                .or(audit_events::id.eq_any(said))
+                .or(audit_events::user_id.eq_any(called)),
+        );
+    }
     if let Some(ip) = filter.ip {
         let rows = said_of_actor("audit_people.words ->> 'ip' = ", ip.to_string());
         query = query.filter(audit_events::id.eq_any(rows));
@@ -140,6 +151,13 @@ fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
                 .or(audit_events::actor_owner_id.eq(id)),
         ),
     }
+}
+
+/// A text that means itself in a pattern.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 /// The rows beside which this is written about who acted.

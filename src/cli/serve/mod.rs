@@ -3,19 +3,17 @@
 mod ending;
 mod first;
 mod port;
+mod upkeep;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 use actix_web::rt;
 
 use super::{print, reachable};
 use crate::app::{self, App, StartError};
 use crate::config::Config;
-use crate::db::Db;
 use crate::db::cluster::Mode;
 use crate::place::Place;
 use crate::{metrics, telemetry};
@@ -51,7 +49,8 @@ fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Resul
         .map_err(|error| StartError::Io("the listening thread", error))?;
     app.send_mail()
         .map_err(|error| StartError::Io("the thread that sends mail", error))?;
-    keep_house(app.db.clone()).map_err(|error| StartError::Io("the housekeeping thread", error))?;
+    upkeep::start(&app, config.audit_retention_days)
+        .map_err(|error| StartError::Io("the threads that go by the clock", error))?;
     let invented = first::make_if_none(config, &app, place)?;
     let listeners = ports.listen()?;
     announce(config, invented.as_ref())?;
@@ -120,22 +119,4 @@ async fn serve(
     };
     ending.serve(false);
     ended
-}
-
-/// Starts the thread that does what goes by the clock.
-fn keep_house(db: Db) -> io::Result<()> {
-    const EVERY: Duration = Duration::from_secs(600);
-    let keep = move || {
-        loop {
-            if let Err(error) = app::keep_house(&db) {
-                tracing::warn!(?error, "housekeeping has to wait");
-            }
-            thread::sleep(EVERY);
-        }
-    };
-    thread::Builder::new()
-        .name("housekeeping".to_owned())
-        .stack_size(256 * 1024)
-        .spawn(keep)
-        .map(drop)
 }

@@ -1,6 +1,7 @@
 //! The command line: the same acts as over HTTP, by the real program.
 
 mod accounts;
+mod audit;
 mod forms;
 mod many;
 mod refusals;

@@ -93,6 +93,14 @@ impl TestApp {
         Self::on(self.schema.clone(), self.settings.clone())
     }
 
+    /// Starts another replica on the same database, with these settings besides.
+    pub fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
+        let mut all = self.settings.clone();
+        let texts = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        all.extend(settings.iter().map(texts));
+        Self::on(self.schema.clone(), all)
+    }
+
     fn on(schema: std::sync::Arc<Schema>, settings: BTreeMap<String, String>) -> Self {
         let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", schema.url().as_str()),
@@ -108,8 +116,9 @@ impl TestApp {
         vars.extend(settings.clone());
         let config = Config::from_vars(vars, &|_| panic!("no file is read")).unwrap();
         let key = *config.secret_key.as_ref().unwrap().expose();
-        let app = App::new(&config, &schema.url(), &key).unwrap();
-        app.listen(&schema.url()).unwrap();
+        let url = config.database_url.as_ref().unwrap().expose().to_owned();
+        let app = App::new(&config, &url, &key).unwrap();
+        app.listen(&url).unwrap();
         app.send_mail().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
@@ -244,6 +253,11 @@ impl TestApp {
     /// What the real binary needs to work on the same database.
     pub fn settings_for_the_binary(&self) -> Vec<(String, String)> {
         super::binary::on(&self.schema)
+    }
+
+    /// How libpq reaches the test's schema.
+    pub fn url(&self) -> String {
+        self.schema.url()
     }
 
     /// A connection to the test's schema.

@@ -9,6 +9,7 @@ mod call;
 mod cli;
 mod database;
 mod operations;
+mod own_role;
 pub mod proxy;
 mod smtp;
 mod terminal;
@@ -20,6 +21,7 @@ pub use call::{Answer, Call};
 pub use cli::{Cli, OPERATOR, Ran};
 pub use database::Schema;
 pub use operations::{Operation, document, operations};
+pub use own_role::OwnRole;
 pub use smtp::{Letter, MailServer};
 pub use terminal::Terminal;
 

@@ -1,0 +1,202 @@
+//! Queries on the chain.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+
+use crate::ids::EventId;
+use crate::schema::{audit_anchors, audit_events, audit_seals, audit_unsealed};
+
+/// A row's members as text, in the order in which they are hashed.
+macro_rules! members {
+    () => {
+        "ARRAY[e.id::text, ((extract(epoch FROM e.at) * 1000000)::bigint)::text, e.actor_kind, e.actor_id::text, \
+         e.actor_owner_id::text, e.session_id::text, e.action, e.subject_kind, e.subject_id, e.user_id::text, \
+         e.outcome, e.code, e.reason, e.before::text, e.after::text, e.trace_id]"
+    };
+}
+
+/// A row that waits to be sealed.
+#[derive(QueryableByName)]
+pub struct WaitingRow {
+    #[diesel(sql_type = BigInt)]
+    pub place: i64,
+    #[diesel(sql_type = SqlUuid)]
+    pub event_id: EventId,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+    #[diesel(sql_type = Array<Nullable<Text>>)]
+    pub members: Vec<Option<String>>,
+}
+
+/// A place in the chain.
+#[derive(Insertable)]
+#[diesel(table_name = audit_seals)]
+pub struct SealRow {
+    pub position: i64,
+    pub event_id: EventId,
+    pub at: DateTime<Utc>,
+    pub hash: Vec<u8>,
+    pub mac: Vec<u8>,
+}
+
+/// A place in the chain, with the row as it is now.
+#[derive(QueryableByName)]
+pub struct SealedRow {
+    #[diesel(sql_type = BigInt)]
+    pub position: i64,
+    #[diesel(sql_type = SqlUuid)]
+    pub event_id: EventId,
+    #[diesel(sql_type = Bytea)]
+    pub hash: Vec<u8>,
+    #[diesel(sql_type = Bytea)]
+    pub mac: Vec<u8>,
+    #[diesel(sql_type = Nullable<Array<Nullable<Text>>>)]
+    pub members: Option<Vec<Option<String>>>,
+}
+
+/// A position, the hash there, and what signs it.
+pub type Mark = (i64, Vec<u8>, Vec<u8>);
+
+/// Whether there is anything to seal.
+pub fn is_any_waiting(conn: &mut PgConnection) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        audit_unsealed::table.select(audit_unsealed::place),
+    ))
+    .get_result(conn)
+}
+
+/// The rows that have waited longest, those of one transaction in the order in which they were written.
+pub fn waiting(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<WaitingRow>> {
+    diesel::sql_query(concat!(
+        "SELECT u.place, e.id AS event_id, e.at, ",
+        members!(),
+        " AS members FROM audit_unsealed u JOIN audit_events e ON e.id = u.event_id ORDER BY u.place LIMIT $1"
+    ))
+    .bind::<BigInt, _>(rows)
+    .load(conn)
+}
+
+/// Adds places to the chain; their rows wait no longer.
+pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> QueryResult<usize> {
+    diesel::delete(audit_unsealed::table.filter(audit_unsealed::place.eq_any(places)))
+        .execute(conn)?;
+    diesel::insert_into(audit_seals::table)
+        .values(seals)
+        .execute(conn)
+}
+
+/// The end of the chain.
+pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
+    audit_seals::table
+        .order(audit_seals::position.desc())
+        .select((audit_seals::position, audit_seals::hash, audit_seals::mac))
+        .first(conn)
+        .optional()
+}
+
+/// Where the chain begins, if its oldest part was removed.
+pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
+    audit_anchors::table
+        .order(audit_anchors::position.desc())
+        .select((
+            audit_anchors::position,
+            audit_anchors::hash,
+            audit_anchors::mac,
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// The places of the chain after this one.
+pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<SealedRow>> {
+    diesel::sql_query(concat!(
+        "SELECT s.position, s.event_id, s.hash, s.mac, CASE WHEN e.id IS NOT NULL THEN ",
+        members!(),
+        " END AS members FROM audit_seals s LEFT JOIN audit_events e ON e.id = s.event_id \
+         WHERE s.position > $1 ORDER BY s.position LIMIT $2"
+    ))
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(rows)
+    .load(conn)
+}
+
+/// How many rows wait to be sealed.
+pub fn count_waiting(conn: &mut PgConnection) -> QueryResult<i64> {
+    audit_unsealed::table.count().get_result(conn)
+}
+
+/// The first row that waits to be sealed and is gone.
+pub fn waiting_for_nothing(conn: &mut PgConnection) -> QueryResult<Option<EventId>> {
+    let event = audit_events::table.filter(audit_events::id.eq(audit_unsealed::event_id));
+    audit_unsealed::table
+        .filter(diesel::dsl::not(diesel::dsl::exists(event)))
+        .order(audit_unsealed::place)
+        .select(audit_unsealed::event_id)
+        .first(conn)
+        .optional()
+}
+
+/// The first row that is neither sealed nor waits for it.
+pub fn stray(conn: &mut PgConnection) -> QueryResult<Option<EventId>> {
+    use diesel::dsl::{exists, not};
+    let seal = audit_seals::table.filter(audit_seals::event_id.eq(audit_events::id));
+    let place = audit_unsealed::table.filter(audit_unsealed::event_id.eq(audit_events::id));
+    audit_events::table
+        .filter(not(exists(seal)))
+        .filter(not(exists(place)))
+        .order((audit_events::at, audit_events::id))
+        .select(audit_events::id)
+        .first(conn)
+        .optional()
+}
+
+/// Of the oldest places, at most `rows`, the last that is older than `before` as all those before it are.
+pub fn last_older_than(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    rows: i64,
+) -> QueryResult<Option<(i64, Vec<u8>)>> {
+    let oldest: Vec<(i64, Vec<u8>, DateTime<Utc>)> = audit_seals::table
+        .order(audit_seals::position)
+        .limit(rows)
+        .select((audit_seals::position, audit_seals::hash, audit_seals::at))
+        .load(conn)?;
+    let old = oldest.into_iter().take_while(|(_, _, at)| *at < before);
+    Ok(old.last().map(|(position, hash, _)| (position, hash)))
+}
+
+/// Removes the oldest rows up to this place, which becomes the chain's beginning; how many those were.
+pub fn forget(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryResult<i64> {
+    let call = sql::<BigInt>("audit_forget(")
+        .bind::<BigInt, _>(up_to)
+        .sql(", ")
+        .bind::<Bytea, _>(anchor_mac)
+        .sql(")");
+    diesel::select(call).get_result(conn)
+}
+
+/// Removes every row; how many those were. Only the owner of the tables may.
+pub fn clear(conn: &mut PgConnection, anchor: Option<&Mark>) -> QueryResult<usize> {
+    if let Some((position, hash, mac)) = anchor {
+        let row = (
+            audit_anchors::position.eq(position),
+            audit_anchors::hash.eq(hash),
+            audit_anchors::mac.eq(mac),
+        );
+        diesel::insert_into(audit_anchors::table)
+            .values(row)
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+    }
+    diesel::delete(audit_seals::table).execute(conn)?;
+    diesel::delete(audit_unsealed::table).execute(conn)?;
+    diesel::delete(audit_events::table).execute(conn)
+}
+
+/// Lets statements of this transaction take as long as they need.
+pub fn take_the_time(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::sql_query("SET LOCAL statement_timeout = 0").execute(conn)
+}
