@@ -3,5 +3,6 @@
 mod away;
 mod commands;
 mod end;
+mod rolling;
 mod slow;
 mod start;

@@ -54,7 +54,7 @@ fn an_address_that_is_taken_is_found_before_anything_is_made() {
 }
 
 #[test]
-fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
+fn k14_a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
     let schema = Schema::new();
     let nowhere = "postgres://someone:geheim@127.0.0.1:9/none";
     for (name, text, expected) in [

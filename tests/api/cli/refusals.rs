@@ -6,7 +6,7 @@ use super::audited;
 use crate::support::{PASSWORD, Schema, TestApp, binary};
 
 #[test]
-fn the_last_super_admin_stays() {
+fn k10_the_last_super_admin_stays() {
     let app = TestApp::start();
     app.user("boss", "SuperAdmin", &[]);
     let cli = app.cli();
@@ -129,4 +129,42 @@ fn without_a_server_it_works_all_the_same() {
         cli.run("users ls").expect(0).out,
         "ada\t\t\tSuperAdmin\tyes\t\n"
     );
+}
+
+#[test]
+fn k10_what_destroys_asks_first_and_is_done_once() {
+    let app = TestApp::start();
+    app.user("ada", "User", &[]);
+    app.role("Clerk", 10, &[]);
+    let cli = app.cli();
+    let state = || {
+        app.text(
+            "SELECT string_agg(u::text, ';' ORDER BY id) || (SELECT string_agg(r::text, ';') FROM roles r) FROM users u",
+        )
+    };
+    let before = state();
+    for line in [
+        "users rm ada",
+        "users rm ada --purge",
+        "users reset",
+        "passwd ada --rm",
+        "roles rm Clerk",
+    ] {
+        let ran = cli.run(line).expect(1);
+        assert!(ran.err.contains("--yes"), "{line}: {}", ran.err);
+    }
+    assert_eq!(state(), before);
+    let audited = "SELECT count(*) FROM audit_events WHERE actor_kind <> 'system'";
+    assert_eq!(app.number(audited), 0);
+
+    for _ in 0..2 {
+        cli.run("users rm ada --yes").expect(0);
+    }
+    cli.run("users rm ada --purge --yes").expect(0);
+    cli.run("users rm ada --purge --yes")
+        .expect_error(1, "there is no account called ada");
+    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_words w ON w.event_id = e.id \
+                           WHERE e.actor_kind = 'cli' AND w.part = 'actor' AND w.words ->> 'name' = 'ops'";
+    assert_eq!(app.number(by_the_operator), app.number(audited));
+    assert!(app.number(audited) >= 2);
 }
