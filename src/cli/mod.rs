@@ -24,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::app::StartError;
 use crate::config::Config;
@@ -91,11 +92,22 @@ enum Command {
 /// What libraries would do at the end of a process is left out: libpq's TLS library takes itself down there, and crashes
 /// under a thread that is just connecting. Nothing depends on it; what is printed has been flushed.
 pub fn run() -> ! {
+    leave_no_core();
     let status = match CommandLine::try_parse() {
         Ok(line) => carry_out(line.command).map_or_else(Failure::exit, |()| DONE),
         Err(error) => answer(&error),
     };
     signal_hook::low_level::exit(status)
+}
+
+/// The memory of this process has passwords and keys in it, and stays out of files when it crashes. Where the limit can't be
+/// set, it was lower already.
+fn leave_no_core() {
+    let nothing = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, nothing);
 }
 
 /// What clap has to say: the help that was asked for, or what is wrong with the command line.

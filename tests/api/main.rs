@@ -5,6 +5,7 @@ mod access;
 mod attacks_by_input;
 mod attacks_on_access;
 mod attacks_on_sessions;
+mod attacks_on_the_log;
 mod attacks_on_the_machine;
 mod attacks_with_tokens;
 mod audit;
