@@ -29,7 +29,7 @@ use crate::sessions::service::Means;
 use crate::throttle::{self, Gate};
 use crate::{
     audit, clients, email_confirmations, forward_auth, health, invites, me, oauth, openapi,
-    registration, replies, reset_links, roles, sessions, tokens, users,
+    registration, replies, reset_links, revocations, roles, sessions, tokens, users,
 };
 
 /// The shared state, as handlers take it.
@@ -84,6 +84,7 @@ pub fn slices(config: &mut ServiceConfig<'_>) {
         .configure(invites::routes)
         .configure(clients::routes)
         .configure(oauth::routes)
+        .configure(revocations::routes)
         .configure(registration::routes)
         .configure(audit::routes)
         .configure(health::routes);
@@ -229,6 +230,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         throttle::service::forget_old(tx)?;
         tokens::service::forget_old(tx)?;
         clients::service::forget_old(tx)?;
+        revocations::service::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         email_confirmations::service::forget_old(tx)?;
         mail::service::forget_old(tx)?;

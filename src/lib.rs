@@ -20,6 +20,7 @@
 //! | [`reset_links`] | setting a password with a link, once, without the old one |
 //! | [`email_confirmations`] | showing that mail to an address reaches its owner |
 //! | [`mail`] | letters: an outbox, and a thread that sends what is in it |
+//! | [`revocations`] | the feed of what access tokens outlive, for those who verify them by themselves |
 //! | [`oauth`] | tokens for programs, asking about tokens and revoking them, in OAuth's way |
 //! | [`forward_auth`] | telling a proxy who is calling and whether they may |
 //! | [`auth`] | who is calling and what they may; access tokens and signing keys |
@@ -61,6 +62,7 @@ pub mod place;
 pub mod registration;
 pub mod replies;
 pub mod reset_links;
+pub mod revocations;
 pub mod roles;
 mod schema;
 pub mod secrets;

@@ -270,6 +270,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    revocations (xid, id) {
+        xid -> BigInt,
+        id -> BigInt,
+        at -> Timestamptz,
+        sid -> Nullable<Uuid>,
+        sub -> Nullable<Text>,
+        role -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(client_grants -> service_clients (client_id));
 diesel::joinable!(invites -> users (made_by));
@@ -301,5 +312,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     outgoing_mail,
     email_confirmations,
     service_clients,
-    client_grants
+    client_grants,
+    revocations
 );

@@ -177,9 +177,21 @@ impl Cursors {
     /// # Errors
     /// [`Code::RequestInvalid`](crate::error::Code::RequestInvalid) at `?cursor` when it is not one of this list.
     pub fn decode<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Result<T, AppError> {
-        self.open(context, cursor).ok_or_else(|| {
-            AppError::fault("?cursor", "invalid_cursor", "is no cursor of this list")
-        })
+        self.decode_at("?cursor", context, cursor)
+    }
+
+    /// [`decode`](Self::decode) for a parameter of another name.
+    ///
+    /// # Errors
+    /// As there, at `pointer`.
+    pub fn decode_at<T: DeserializeOwned>(
+        &self,
+        pointer: &'static str,
+        context: &str,
+        cursor: &str,
+    ) -> Result<T, AppError> {
+        self.open(context, cursor)
+            .ok_or_else(|| AppError::fault(pointer, "invalid_cursor", "is no cursor of this list"))
     }
 
     fn open<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Option<T> {

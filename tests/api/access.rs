@@ -256,4 +256,5 @@ const DOORS: &[Door] = &[
     public("introspectToken", 400, 400),
     public("revokeToken", 400, 400),
     public("getOAuthMetadata", 200, 200),
+    of_ones_own("listRevocations", 200),
 ];

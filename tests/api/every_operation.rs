@@ -694,4 +694,10 @@ const TABLE: &[Row] = &[
         let form = format!("token={token}&client_id=rosterd");
         world.attempt().by("").form(form)
     }),
+    ("listRevocations", |world| {
+        world.signed_in();
+        let sql = "UPDATE sessions SET ended_at = now() WHERE user_id <> (SELECT user_id FROM sessions ORDER BY id LIMIT 1)";
+        world.app.execute(sql);
+        world.attempt()
+    }),
 ];

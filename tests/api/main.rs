@@ -36,6 +36,7 @@ mod registration;
 mod replicas;
 mod reset_links;
 mod revocation;
+mod revocations;
 mod roles;
 mod roles_reading;
 mod schema;

@@ -1,0 +1,2 @@
+DROP FUNCTION note_revocation CASCADE;
+DROP TABLE revocations;
