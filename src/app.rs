@@ -231,6 +231,7 @@ pub fn keep_house(db: &Db) -> Result<(), AppError> {
         tokens::service::forget_old(tx)?;
         clients::service::forget_old(tx)?;
         revocations::service::forget_old(tx)?;
+        keys::forget_old(tx)?;
         reset_links::service::forget_old(tx)?;
         email_confirmations::service::forget_old(tx)?;
         mail::service::forget_old(tx)?;

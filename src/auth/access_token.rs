@@ -150,9 +150,14 @@ impl Issuer {
         }
     }
 
-    /// The keys in use.
+    /// The public keys at this moment as a JWK set.
     #[must_use]
-    pub fn keys(&self) -> Arc<KeySet> {
+    pub fn jwks(&self) -> serde_json::Value {
+        self.keys().jwks(now())
+    }
+
+    /// The keys in use.
+    fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -331,8 +336,9 @@ impl Issuer {
         let keys = self.keys();
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(kind.typ().to_owned());
-        header.kid = Some(keys.signing_kid().to_owned());
-        jsonwebtoken::encode(&header, claims, keys.signing_key()).map_err(AppError::internal)
+        let (id, key) = keys.signing(now())?;
+        header.kid = Some(id.to_owned());
+        jsonwebtoken::encode(&header, claims, key).map_err(AppError::internal)
     }
 
     fn read<C: DeserializeOwned + Clone>(
@@ -352,7 +358,7 @@ impl Issuer {
             return Err(bad());
         }
         let keys = self.keys();
-        let key = keys.verifying_key(&header.kid).ok_or_else(bad)?;
+        let key = keys.verifying(&header.kid, now()).ok_or_else(bad)?;
         let mut rules = Validation::new(Algorithm::ES256);
         rules.leeway = 0;
         // In the second of its end a token is over (RFC 7519, section 4.1.4).

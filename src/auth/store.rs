@@ -206,3 +206,18 @@ pub fn insert_key(conn: &mut PgConnection, row: &KeyRow) -> QueryResult<usize> {
         .values(row)
         .execute(conn)
 }
+
+/// Lets every key end then that would end later.
+pub fn retire_keys(conn: &mut PgConnection, end: DateTime<Utc>) -> QueryResult<usize> {
+    let is_later = signing_keys::expires_at
+        .is_null()
+        .or(signing_keys::expires_at.gt(end));
+    diesel::update(signing_keys::table.filter(is_later))
+        .set(signing_keys::expires_at.eq(end))
+        .execute(conn)
+}
+
+/// Removes the keys that ended before `limit`.
+pub fn forget_keys_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(signing_keys::table.filter(signing_keys::expires_at.lt(limit))).execute(conn)
+}

@@ -9,6 +9,7 @@ mod desk;
 mod doctor;
 mod failure;
 mod health;
+mod keys;
 mod output;
 mod pages;
 mod passwd;
@@ -70,6 +71,9 @@ enum Command {
     /// See who did what, and who tried to sign in.
     #[command(subcommand)]
     Audit(Box<audit::Command>),
+    /// Look after the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Look for what keeps the service from working well.
     Doctor(doctor::Arguments),
     /// Look after the database.
@@ -140,6 +144,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Roles(command) => roles::run(&settings()?, *command),
         Command::Permissions(command) => permissions::run(&settings()?, command),
         Command::Audit(command) => audit::run(&settings()?, *command),
+        Command::Keys(command) => keys::run(&settings()?, &command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Db(command) => Ok(db::run(&settings()?, &command)?),
         Command::Health => Ok(health::run(&settings()?)?),

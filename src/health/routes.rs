@@ -69,9 +69,9 @@ async fn ready(app: State) -> Result<Reply, AppError> {
 )]
 #[get("/.well-known/jwks.json")]
 async fn jwks(app: State) -> HttpResponse {
-    let keys = std::future::ready(app.issuer.keys()).await;
+    let keys = std::future::ready(app.issuer.jwks()).await;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .insert_header((CONTENT_TYPE, "application/jwk-set+json"))
-        .body(keys.jwks().to_string())
+        .body(keys.to_string())
 }

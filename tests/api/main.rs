@@ -24,6 +24,7 @@ mod embed;
 mod every_operation;
 mod idempotency;
 mod invites;
+mod keys;
 mod mail;
 mod oauth;
 mod openapi;

@@ -13,6 +13,7 @@ mod own_role;
 pub mod proxy;
 mod smtp;
 mod terminal;
+pub mod verifiers;
 pub mod wire;
 
 pub use app::{PASSWORD, TestApp, User};
