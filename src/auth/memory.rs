@@ -145,7 +145,11 @@ pub struct Memory {
     parties: Cache<Uuid, Stamp>,
     credentials: Cache<Credential, (Stamp, Arc<Facts>)>,
     pages: Cache<Uuid, (Stamp, Instant, Arc<Kept>)>,
+    catalogue: Cache<(), (Stamp, Arc<[String]>)>,
 }
+
+/// What stands for everybody where a party is asked for: it is forgotten with everybody, and with nobody else.
+const EVERYBODY: Uuid = Uuid::nil();
 
 impl Default for Memory {
     fn default() -> Self {
@@ -156,6 +160,7 @@ impl Default for Memory {
             parties: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             pages: Cache::new(CAPACITY),
+            catalogue: Cache::new(1),
         }
     }
 }
@@ -181,6 +186,16 @@ impl Memory {
         (self.is_current(account, &stamp) && since.elapsed() < PAGE_AGE).then_some(page)
     }
 
+    /// Every permission that there is, if that is known for certain.
+    #[must_use]
+    pub fn recall_catalogue(&self) -> Option<Arc<[String]>> {
+        if !self.is_leased() {
+            return None;
+        }
+        let (stamp, names) = self.catalogue.get(&())?;
+        self.is_current(EVERYBODY, &stamp).then_some(names)
+    }
+
     /// To be called before the database is read for [`Memory::keep`].
     #[must_use]
     pub fn ticket(&self) -> Ticket {
@@ -199,6 +214,13 @@ impl Memory {
     pub fn keep_page(&self, ticket: Ticket, account: Uuid, page: Arc<Kept>) {
         if let Some(stamp) = self.stamp(ticket, account) {
             self.pages.insert(account, (stamp, Instant::now(), page));
+        }
+    }
+
+    /// Remembers every permission that there is, as [`Memory::keep`] does.
+    pub fn keep_catalogue(&self, ticket: Ticket, names: Arc<[String]>) {
+        if let Some(stamp) = self.stamp(ticket, EVERYBODY) {
+            self.catalogue.insert((), (stamp, names));
         }
     }
 
@@ -253,116 +275,4 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::Reply;
-    use crate::ids::UserId;
-
-    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
-
-    fn facts(user: UserId) -> Arc<Facts> {
-        let who = Who::User {
-            id: user,
-            session: SessionId(Uuid::nil()),
-        };
-        let standing = Standing::of_nobody();
-        Arc::new(Facts::new(who, "ada", standing, user.0, None, None, NOW))
-    }
-
-    /// A memory that has just heard the news, an account and a credential of it.
-    fn scene() -> (Memory, UserId, Credential) {
-        let memory = Memory::default();
-        memory.heard_up_to(Instant::now());
-        (
-            memory,
-            UserId::new(NOW),
-            Credential::Session(SessionId::new(NOW)),
-        )
-    }
-
-    #[test]
-    fn what_was_kept_is_recalled_until_its_party_is_touched() {
-        let (memory, user, credential) = scene();
-        memory.keep(memory.ticket(), credential, &facts(user));
-        assert!(memory.recall(&credential, NOW).is_some());
-        memory.forget(Touched::Party(UserId::new(NOW).0));
-        assert!(
-            memory.recall(&credential, NOW).is_some(),
-            "somebody else was touched"
-        );
-        memory.forget(Touched::Party(user.0));
-        assert!(memory.recall(&credential, NOW).is_none());
-    }
-
-    #[test]
-    fn a_fill_that_began_before_a_change_is_thrown_away() {
-        let (memory, user, credential) = scene();
-        let ticket = memory.ticket();
-        memory.forget(Touched::Party(user.0));
-        memory.keep(ticket, credential, &facts(user));
-        assert!(memory.recall(&credential, NOW).is_none());
-        memory.keep_page(ticket, user.0, Arc::new(Reply::no_content().into_kept()));
-        assert!(memory.recall_page(user.0).is_none());
-    }
-
-    #[test]
-    fn a_new_fill_of_one_credential_does_not_revive_another() {
-        let (memory, user, credential) = scene();
-        let other = Credential::Session(SessionId::new(NOW));
-        memory.keep(memory.ticket(), credential, &facts(user));
-        memory.forget(Touched::Party(user.0));
-        memory.keep(memory.ticket(), other, &facts(user));
-        assert!(memory.recall(&other, NOW).is_some());
-        assert!(memory.recall(&credential, NOW).is_none());
-    }
-
-    #[test]
-    fn without_news_nothing_is_answered() {
-        let (memory, user, credential) = scene();
-        memory.keep(memory.ticket(), credential, &facts(user));
-        memory.lost_touch();
-        assert!(memory.recall(&credential, NOW).is_none());
-        memory.heard_up_to(Instant::now());
-        assert!(
-            memory.recall(&credential, NOW).is_none(),
-            "what was remembered before the gap does not count"
-        );
-        memory.keep(memory.ticket(), credential, &facts(user));
-        assert!(memory.recall(&credential, NOW).is_some());
-        if let Some(long_ago) = memory.began.checked_sub(LEASE) {
-            memory.heard_up_to(long_ago);
-            std::thread::sleep(LEASE);
-            assert!(
-                memory.recall(&credential, NOW).is_none(),
-                "the lease has run out"
-            );
-        }
-    }
-
-    #[test]
-    fn time_runs_out_in_memory_too() {
-        let user = UserId::new(NOW);
-        let who = Who::User {
-            id: user,
-            session: SessionId(Uuid::nil()),
-        };
-        let (end, idle) = (NOW + TimeDelta::hours(2), TimeDelta::hours(1));
-        let facts = Facts::new(
-            who,
-            "ada",
-            Standing::of_nobody(),
-            user.0,
-            Some(end),
-            Some(idle),
-            NOW,
-        );
-        assert!(facts.lasts(NOW + TimeDelta::minutes(59)));
-        assert!(!facts.lasts(NOW + TimeDelta::minutes(60)));
-        assert!(facts.is_due(NOW + TimeDelta::minutes(59)));
-        assert!(
-            !facts.is_due(NOW + TimeDelta::minutes(59)),
-            "once is enough"
-        );
-        assert!(facts.lasts(NOW + TimeDelta::minutes(118)) && !facts.lasts(end));
-    }
-}
+mod tests;

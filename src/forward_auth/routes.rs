@@ -1,13 +1,14 @@
 //! Forward authentication over HTTP. Nothing is read from the database while callers are known from memory.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, get};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::app::State;
+use crate::app::{App, State};
 use crate::auth::{Known, Principal, Who};
 use crate::error::{AppError, Code};
 use crate::http::{FromQuery, Noted, Params, Query};
@@ -58,7 +59,7 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
     let permissions = match held {
         Held::These(names) => joined(names.iter()),
         Held::Everything => {
-            let all = app.db.read(roles::service::catalogue_names).await?;
+            let all = catalogue(&app).await?;
             joined(all.iter())
         }
     };
@@ -82,6 +83,18 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
         ));
     }
     Ok(answer.finish())
+}
+
+/// Every permission that there is: from memory where that is certain, else from the database.
+async fn catalogue(app: &App) -> Result<Arc<[String]>, AppError> {
+    if let Some(names) = app.memory.recall_catalogue() {
+        return Ok(names);
+    }
+    let ticket = app.memory.ticket();
+    let names = app.db.read(roles::service::catalogue_names).await?;
+    let names: Arc<[String]> = names.into();
+    app.memory.keep_catalogue(ticket, Arc::clone(&names));
+    Ok(names)
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {

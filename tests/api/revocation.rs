@@ -77,6 +77,49 @@ fn what_is_granted_or_taken_shows_in_the_next_request() {
 }
 
 #[test]
+fn what_a_super_admin_holds_is_told_to_a_proxy_from_memory_and_never_out_of_date() {
+    let app = TestApp::with(&[("ROSTERD_DB_STATEMENT_MS", "2000")]);
+    let other = app.replica();
+    let admin = app.super_admin();
+    let told = |app: &TestApp| {
+        let answer = app.get("/api/v1/auth/verify").by(&admin).send().expect(200);
+        answer.header("x-roster-permissions").to_owned()
+    };
+    for round in 0..20 {
+        let name = format!("assets.read{round}");
+        assert!(!told(&app).contains(&name) && !told(&other).contains(&name));
+        app.post("/api/v1/permissions")
+            .by(&admin)
+            .json(&json!({ "name": name }))
+            .send()
+            .expect(201);
+        assert!(told(&app).contains(&name), "at once where it was made");
+        eventually(|| told(&other).contains(&name));
+    }
+    app.delete("/api/v1/permissions/assets.read0")
+        .by(&admin)
+        .send()
+        .expect(204);
+    assert!(!told(&app).split(',').any(|name| name == "assets.read0"));
+    // Nobody reads the table while it is locked; whoever is answered then is answered from memory. The news of the last
+    // change may still be on their way, so there is more than one attempt.
+    use diesel::connection::SimpleConnection;
+    let mut holder = app.sql();
+    let mut attempts = 0..20;
+    let is_from_memory = attempts.any(|_| {
+        told(&app);
+        let lock = "BEGIN; LOCK TABLE permissions IN ACCESS EXCLUSIVE MODE";
+        holder.batch_execute(lock).unwrap();
+        let answer = app.get("/api/v1/auth/verify").by(&admin).send();
+        holder.batch_execute("ROLLBACK").unwrap();
+        answer
+            .header("x-roster-permissions")
+            .contains("assets.read1")
+    });
+    assert!(is_from_memory);
+}
+
+#[test]
 fn a_change_made_past_the_service_is_heard_of_too() {
     let app = TestApp::start();
     let (user, token) = app.someone("User", &[]);
