@@ -21,6 +21,7 @@ mod conventions;
 mod documented;
 mod email_confirmations;
 mod embed;
+mod equal_time;
 mod every_operation;
 mod idempotency;
 mod invites;

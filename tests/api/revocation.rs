@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Array, Integer};
 use serde_json::json;
 use uuid::Uuid;
@@ -103,7 +104,6 @@ fn what_a_super_admin_holds_is_told_to_a_proxy_from_memory_and_never_out_of_date
     assert!(!told(&app).split(',').any(|name| name == "assets.read0"));
     // Nobody reads the table while it is locked; whoever is answered then is answered from memory. The news of the last
     // change may still be on their way, so there is more than one attempt.
-    use diesel::connection::SimpleConnection;
     let mut holder = app.sql();
     let mut attempts = 0..20;
     let is_from_memory = attempts.any(|_| {
