@@ -2,10 +2,22 @@
 //! that it names when there is no terminal.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use crate::support::{Cli, Ran, TestApp};
+use crate::support::{Cli, PASSWORD, Ran, TestApp};
 
 const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
+
+/// The blocks of shell below this heading.
+fn blocks(guide: &'static str, heading: &str) -> Vec<&'static str> {
+    let (_, section) = guide.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let blocks = section.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
 
 /// The commands in the second column of the tables.
 fn commands_here() -> BTreeSet<&'static str> {
@@ -46,4 +58,56 @@ fn whatever_is_said_to_those_who_come_from_elsewhere_works() {
         let ran = answered(&app.cli(), command);
         assert_eq!(ran.status, 0, "rosterd {command}\n{}{}", ran.out, ran.err);
     }
+}
+
+#[test]
+fn what_is_left_to_the_operator_can_be_looked_at_as_the_guide_says() {
+    let app = TestApp::start();
+    app.user("admin", "SuperAdmin", &[]);
+    let blocks = blocks(SECURITY, "What is left to the operator");
+    let commands: Vec<&str> = blocks.iter().flat_map(|block| block.lines()).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    for command in commands {
+        let ran = app.cli().run(command.strip_prefix("rosterd ").unwrap());
+        // The doctor finds what is not as it should be on the machine of the tests.
+        let is_answered = ran.status == 0 || (command == "rosterd doctor" && !ran.out.is_empty());
+        assert!(is_answered, "{command}\n{}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn what_the_guide_to_security_claims_is_seen_by_whoever_tries_it() {
+    let app = TestApp::start();
+    app.user("admin", "SuperAdmin", &[]);
+    let script = blocks(SECURITY, "See for yourself")
+        .concat()
+        .replace("http://127.0.0.1:8080", &app.base)
+        .replace("the password that was shown", PASSWORD);
+    let claimed: Vec<&str> = script
+        .lines()
+        .filter_map(|line| line.rsplit_once("  # "))
+        .map(|(_, status)| status)
+        .collect();
+    assert_eq!(claimed, ["200", "401", "204", "401", "401"]);
+    let ran = Command::new("sh")
+        .arg("-euc")
+        .arg(&script)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..5], claimed, "{said}");
+    assert_eq!(lines[5], "alike");
+    let log: serde_json::Value = serde_json::from_str(lines[6]).unwrap();
+    let reasons: Vec<&serde_json::Value> = log["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["reason"])
+        .collect();
+    assert_eq!(
+        serde_json::json!(reasons),
+        serde_json::json!([null, "unknown_name", "wrong_password"])
+    );
 }
