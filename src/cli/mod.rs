@@ -4,14 +4,18 @@
 
 mod ask;
 mod audit;
+mod auth;
+mod clients;
 mod db;
 mod desk;
 mod doctor;
 mod failure;
 mod health;
+mod invites;
 mod keys;
 mod output;
 mod pages;
+mod paging;
 mod passwd;
 mod permissions;
 mod progress;
@@ -71,6 +75,15 @@ enum Command {
     /// See who did what, and who tried to sign in.
     #[command(subcommand)]
     Audit(Box<audit::Command>),
+    /// Look after invites.
+    #[command(subcommand)]
+    Invites(Box<invites::Command>),
+    /// Look after sessions and access tokens.
+    #[command(subcommand)]
+    Auth(Box<auth::Command>),
+    /// Look after service clients.
+    #[command(subcommand)]
+    Clients(Box<clients::Command>),
     /// Look after the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -144,6 +157,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Roles(command) => roles::run(&settings()?, *command),
         Command::Permissions(command) => permissions::run(&settings()?, command),
         Command::Audit(command) => audit::run(&settings()?, *command),
+        Command::Invites(command) => invites::run(&settings()?, *command),
+        Command::Auth(command) => auth::run(&settings()?, *command),
+        Command::Clients(command) => clients::run(&settings()?, *command),
         Command::Keys(command) => keys::run(&settings()?, &command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Db(command) => Ok(db::run(&settings()?, &command)?),

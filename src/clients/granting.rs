@@ -123,6 +123,15 @@ pub fn give_back(tx: &mut Tx<'_>, client: ClientId, grant: GrantId, origin: &Ori
     Ok(())
 }
 
+/// Ends what every client was given; how much that was. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub fn end_all_grants(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    tx.touch(Touched::Everyone);
+    Ok(store::remove_all_grants(tx.conn)?)
+}
+
 /// Forgets what was given and has run out.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use crate::secrets::{self, Mark};
 use crate::{replies, roles};
 
 pub use super::granting::{
-    Granted, Recognized, forget_old, give_back, grant, recognize, turn_away,
+    Granted, Recognized, end_all_grants, forget_old, give_back, grant, recognize, turn_away,
 };
 pub use super::input::{ClientPatch, NewClient};
 
@@ -82,6 +82,18 @@ pub fn list(
 pub fn show(tx: &mut Tx<'_>, id: ClientId) -> Result<Client, AppError> {
     let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(row.into())
+}
+
+/// The client of this id or name.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppError> {
+    let found = match name.parse() {
+        Ok(id) => store::find(tx.conn, id)?,
+        Err(_) => store::by_name(tx.conn, name.trim())?,
+    };
+    Ok(found.ok_or(Code::NotFound)?.into())
 }
 
 /// Changes a client; one that is switched off loses its access tokens for good.

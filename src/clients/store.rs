@@ -59,6 +59,15 @@ pub fn find(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientR
         .optional()
 }
 
+/// By its name, whatever the case.
+pub fn by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .filter(lower(service_clients::name).eq(lower(name)))
+        .select(ClientRow::as_select())
+        .first(conn)
+        .optional()
+}
+
 /// Reads a client and holds it until the transaction ends.
 pub fn hold(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table
@@ -167,4 +176,14 @@ pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: GrantId) -> Q
 /// Removes what ended before `limit`.
 pub fn forget_grants_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(client_grants::table.filter(client_grants::expires_at.lt(limit))).execute(conn)
+}
+
+/// Removes what every client was given.
+pub fn remove_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::delete(client_grants::table).execute(conn)
+}
+
+diesel::define_sql_function! {
+    /// Lower case, as the index on names has it.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }

@@ -14,3 +14,4 @@ mod store;
 pub use input::NewInvite;
 pub use model::{FreshInvite, Invite};
 pub use routes::routes;
+pub use rules::InviteState;

@@ -5,9 +5,10 @@
 //! (RFC 9700, section 4.14.2).
 
 mod cookie;
+mod everything;
 mod holding;
 mod model;
-mod others;
+pub mod others;
 mod own;
 mod routes;
 mod rules;
@@ -16,4 +17,4 @@ mod store;
 
 pub use model::{Session, Tokens};
 pub use routes::routes;
-pub use rules::{Ending, Terms};
+pub use rules::{Ending, Filter, Terms};

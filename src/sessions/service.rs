@@ -14,6 +14,7 @@ use crate::passwords::Proof;
 use crate::secrets::{self, Purpose, Vault};
 use crate::users;
 
+pub use super::everything::{Ended, end_everything};
 pub use super::holding::{GoodRefreshToken, examine, give_up, session_of};
 
 /// What signing in and refreshing need besides the database.

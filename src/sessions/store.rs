@@ -128,6 +128,16 @@ pub fn end_all(
     }
 }
 
+/// Ends every session of everybody; how many those were.
+pub fn end_every(conn: &mut PgConnection, reason: &str, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(sessions::table.filter(sessions::ended_at.is_null()))
+        .set((
+            sessions::ended_at.eq(now),
+            sessions::ended_reason.eq(reason),
+        ))
+        .execute(conn)
+}
+
 /// Whose sessions somebody may see: those of accounts with these roles, and of one account besides.
 pub struct Owners {
     pub roles: Vec<String>,

@@ -15,11 +15,11 @@ use crate::label::Label;
 pub struct NewToken {
     /// What it is for.
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub name: String,
     /// What it gives, each in the catalogue and held by its account.
-    permissions: Vec<String>,
+    pub permissions: Vec<String>,
     /// When it ends; without it never.
-    expires_at_utc: Option<DateTime<Utc>>,
+    pub expires_at_utc: Option<DateTime<Utc>>,
 }
 
 /// A token to make, checked.

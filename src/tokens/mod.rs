@@ -8,12 +8,13 @@
 
 mod input;
 mod model;
-mod others;
+pub mod others;
 mod own;
 mod routes;
 mod rules;
 pub mod service;
 mod store;
 
+pub use input::NewToken;
 pub use model::{MadeToken, PersonalToken};
 pub use routes::routes;

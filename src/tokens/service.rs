@@ -98,6 +98,27 @@ pub fn end_all(tx: &mut Tx<'_>, owner: UserId) -> Result<usize, AppError> {
     Ok(ended.len())
 }
 
+/// Whose token this is.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub fn owner(tx: &mut Tx<'_>, id: TokenId) -> Result<UserId, AppError> {
+    store::owner(tx.conn, id)?.ok_or_else(|| Code::NotFound.into())
+}
+
+/// Ends every token of everybody; how many those were. The act that leads to it is the caller's to record.
+///
+/// # Errors
+/// When the database fails.
+pub fn end_every(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    tx.touch(Touched::Everyone);
+    let ended = store::remove_every(tx.conn)?;
+    for id in &ended {
+        replies::service::forget_of(tx, id.0)?;
+    }
+    Ok(ended.len())
+}
+
 /// How many tokens of an account are good, as far as time goes.
 ///
 /// # Errors

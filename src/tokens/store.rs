@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::ids::{TokenId, UserId};
-use crate::schema::personal_tokens;
+use crate::schema::{personal_tokens, users};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_tokens)]
@@ -92,4 +92,44 @@ pub fn remove_expired(
 pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(personal_tokens::table.filter(personal_tokens::expires_at.lt(limit)))
         .execute(conn)
+}
+
+/// Whose token it is.
+pub fn owner(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<UserId>> {
+    personal_tokens::table
+        .find(id)
+        .select(personal_tokens::user_id)
+        .first(conn)
+        .optional()
+}
+
+/// At most `rows` tokens after `after`, the newest first: of accounts that have one of these roles, if roles are named.
+pub fn page(
+    conn: &mut PgConnection,
+    roles: Option<&[String]>,
+    after: Option<TokenId>,
+    rows: i64,
+) -> QueryResult<Vec<TokenRow>> {
+    let mut query = personal_tokens::table
+        .order(personal_tokens::id.desc())
+        .limit(rows)
+        .select(TokenRow::as_select())
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(personal_tokens::id.lt(after));
+    }
+    if let Some(roles) = roles {
+        let seen = users::table
+            .filter(users::role.eq_any(roles))
+            .select(users::id);
+        query = query.filter(personal_tokens::user_id.eq_any(seen));
+    }
+    query.load(conn)
+}
+
+/// Removes every token; which those were.
+pub fn remove_every(conn: &mut PgConnection) -> QueryResult<Vec<TokenId>> {
+    diesel::delete(personal_tokens::table)
+        .returning(personal_tokens::id)
+        .get_results(conn)
 }

@@ -2,13 +2,14 @@
 
 use crate::auth::{Can, needs};
 use crate::db::Tx;
-use crate::error::Acted;
+use crate::error::{Acted, AppError};
 use crate::http::IfMatch;
 use crate::ids::{TokenId, UserId};
 use crate::roles;
 use crate::tokens::input::Draft;
 use crate::tokens::model::{MadeToken, PersonalToken};
 use crate::tokens::service::{self, CREATE, REVOKE};
+use crate::tokens::store;
 use crate::users;
 
 /// Makes a token of an account.
@@ -37,6 +38,21 @@ pub fn create(
 pub fn list(tx: &mut Tx<'_>, by: &Can<needs::ReadTokens>, id: UserId) -> Acted<Vec<PersonalToken>> {
     users::service::watch(tx, by, id, "token.list")?;
     Ok(service::list(tx, id)?)
+}
+
+/// At most `rows` tokens after `after`, the newest first, of those accounts that the caller may watch.
+///
+/// # Errors
+/// When the database fails.
+pub fn list_all(
+    tx: &mut Tx<'_>,
+    by: &Can<needs::ReadTokens>,
+    after: Option<TokenId>,
+    rows: i64,
+) -> Result<Vec<PersonalToken>, AppError> {
+    let roles = users::service::roles_below(tx, by)?;
+    let found = store::page(tx.conn, roles.as_deref(), after, rows)?;
+    Ok(found.into_iter().map(PersonalToken::from).collect())
 }
 
 /// An account's token.

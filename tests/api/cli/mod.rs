@@ -2,7 +2,10 @@
 
 mod accounts;
 mod audit;
+mod auth;
+mod clients;
 mod forms;
+mod invites;
 mod many;
 mod refusals;
 mod roles;

@@ -1,0 +1,319 @@
+//! `rosterd auth`: what accounts get in with, sessions and personal access tokens alike.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::ask::YesFlag;
+use super::desk::Desk;
+use super::output::{self, Cell, Column, FormFlags, Row};
+use super::paging::{self, ListFlags};
+use super::{Failure, desk, tell, when};
+use crate::auth::{Can, needs};
+use crate::config::Config;
+use crate::error::{AppError, Code};
+use crate::http::{IfMatch, validated};
+use crate::ids::{SessionId, TokenId, UserId};
+use crate::sessions::{self, Session};
+use crate::tokens::{self, MadeToken, NewToken, PersonalToken};
+use crate::users;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List sessions, then access tokens, the newest first.
+    #[command(after_help = "Examples:\n  rosterd auth ls\n  rosterd auth ls ada --json")]
+    Ls {
+        /// Part of the username, or of the name of the token or program.
+        search: Option<String>,
+        #[command(flatten)]
+        flags: ListFlags,
+    },
+    /// Make an access token of an account, and print it, which happens once.
+    Add(Add),
+    /// Show a session or an access token.
+    #[command(
+        after_help = "Example:\n  rosterd auth show 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de --json"
+    )]
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        form: FormFlags,
+    },
+    /// End a session or an access token.
+    #[command(after_help = "Example:\n  rosterd auth rm 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de")]
+    Rm {
+        /// Its id.
+        id: String,
+    },
+    /// End every session and every access token of everybody, service clients' too.
+    #[command(after_help = "Examples:\n  rosterd auth reset\n  rosterd auth reset --yes")]
+    Reset {
+        #[command(flatten)]
+        yes: YesFlag,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  rosterd auth add ada -n 'nightly export' -s users.read -e 30d
+  rosterd auth add ada -n backup -s 'users.read roles.read' --json")]
+pub struct Add {
+    /// The account: username, id or email address. For a program of its own: rosterd clients add.
+    #[arg(value_name = "NAME")]
+    account: String,
+    /// What the token is for.
+    #[arg(short = 'n', long, default_value = "command line")]
+    name: String,
+    /// What it gives: permissions, separated by spaces or commas; can be repeated.
+    #[arg(short = 's', long, value_name = "PERMISSIONS")]
+    scope: Vec<String>,
+    /// When it ends: a day, a time, or a span such as 30d; never without it.
+    #[arg(short = 'e', long, value_name = "TIME", value_parser = when::moment)]
+    expires: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    form: FormFlags,
+}
+
+/// A session or an access token, as both are listed together.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Access {
+    id: String,
+    kind: &'static str,
+    user_id: UserId,
+    username: String,
+    /// The token's, or what the session's program calls itself.
+    name: Option<String>,
+    /// The token's; a session gives all that its account holds.
+    permissions: Vec<String>,
+    created_at_utc: DateTime<Utc>,
+    last_used_at_utc: Option<DateTime<Utc>>,
+    expires_at_utc: Option<DateTime<Utc>>,
+    #[serde(skip)]
+    position: Position,
+}
+
+/// Where an item of the list is.
+#[derive(Clone, Copy)]
+enum Position {
+    Session(SessionId),
+    Token(TokenId),
+}
+
+pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
+    desk::at(config, |desk| match command {
+        Command::Ls { search, flags } => ls(desk, search.as_deref(), flags),
+        Command::Add(arguments) => add(desk, arguments),
+        Command::Show { id, form } => output::show(form, &find(desk, &id)?),
+        Command::Rm { id } => rm(desk, &id),
+        Command::Reset { yes } => reset(desk, yes),
+    })
+}
+
+fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
+    let is_wanted = |access: &Access| {
+        let name = access.name.as_deref().unwrap_or_default();
+        paging::has(&access.username, search) || paging::has(name, search)
+    };
+    paging::print(
+        flags,
+        |after, rows| page(desk, after, rows),
+        |access: &Access| access.position,
+        is_wanted,
+    )
+}
+
+/// So many sessions after this position and, when there are no more of them, tokens.
+fn page(desk: &Desk<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Access>, Failure> {
+    let mut found = Vec::new();
+    if let None | Some(Position::Session(_)) = after {
+        let after = match after {
+            Some(Position::Session(id)) => Some(id),
+            _ => None,
+        };
+        let by: Can<needs::ReadSessions> = desk.may()?;
+        let all = sessions::Filter {
+            user: None,
+            ip: None,
+        };
+        let (sessions, _) = desk
+            .db
+            .write_now(|tx| sessions::others::service::list(tx, &by, &all, after, rows, false))?;
+        for session in sessions {
+            found.push(of_session(desk, session)?);
+        }
+    }
+    let left = rows - i64::try_from(found.len()).unwrap_or(rows);
+    let after = match after {
+        Some(Position::Token(id)) => Some(id),
+        _ => None,
+    };
+    if left > 0 {
+        let by: Can<needs::ReadTokens> = desk.may()?;
+        let tokens = desk
+            .db
+            .read_now(|tx| tokens::others::service::list_all(tx, &by, after, left))?;
+        for token in tokens {
+            found.push(of_token(desk, token)?);
+        }
+    }
+    Ok(found)
+}
+
+fn username(desk: &Desk<'_>, id: UserId) -> Result<String, Failure> {
+    let row = desk.db.read_now(|tx| users::service::find(tx, id))?;
+    Ok(row.map(|row| row.username).unwrap_or_default())
+}
+
+fn of_session(desk: &Desk<'_>, session: Session) -> Result<Access, Failure> {
+    Ok(Access {
+        username: username(desk, session.user_id)?,
+        id: session.id.to_string(),
+        kind: "session",
+        user_id: session.user_id,
+        name: session.user_agent,
+        permissions: Vec::new(),
+        created_at_utc: session.created_at_utc,
+        last_used_at_utc: Some(session.last_seen_at_utc),
+        expires_at_utc: Some(session.expires_at_utc),
+        position: Position::Session(session.id),
+    })
+}
+
+fn of_token(desk: &Desk<'_>, token: PersonalToken) -> Result<Access, Failure> {
+    Ok(Access {
+        username: username(desk, token.user_id)?,
+        id: token.id.to_string(),
+        kind: "token",
+        user_id: token.user_id,
+        name: Some(token.name),
+        permissions: token.permissions,
+        created_at_utc: token.created_at_utc,
+        last_used_at_utc: token.last_used_at_utc,
+        expires_at_utc: token.expires_at_utc,
+        position: Position::Token(token.id),
+    })
+}
+
+fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
+    let by: Can<needs::ManageTokens> = desk.may()?;
+    let owner = desk.account(&arguments.account)?;
+    let names = arguments
+        .scope
+        .iter()
+        .flat_map(|scope| scope.split([' ', ',']))
+        .filter(|name| !name.is_empty());
+    let new = NewToken {
+        name: arguments.name,
+        permissions: names.map(str::to_owned).collect(),
+        expires_at_utc: arguments.expires,
+    };
+    let draft = validated(new)?.check()?;
+    let made = desk.db.write_now(|tx| {
+        tokens::others::service::create(tx, &by, owner.id, &draft, &IfMatch::Absent)
+    })?;
+    output::show(arguments.form, &made)
+}
+
+fn find(desk: &Desk<'_>, id: &str) -> Result<Access, Failure> {
+    let sessions: Can<needs::ReadSessions> = desk.may()?;
+    let session = SessionId::from_path(id);
+    match desk
+        .db
+        .write_now(|tx| sessions::others::service::show(tx, &sessions, session))
+    {
+        Ok(session) => return of_session(desk, session),
+        Err(error) if error.code() != Code::NotFound => return Err(error.into()),
+        Err(_) => {}
+    }
+    let tokens: Can<needs::ReadTokens> = desk.may()?;
+    let token = TokenId::from_path(id);
+    let found = desk
+        .db
+        .write_now(|tx| {
+            let owner = tokens::service::owner(tx, token)?;
+            tokens::others::service::show(tx, &tokens, owner, token)
+        })
+        .map_err(|error| unknown(error, id))?;
+    of_token(desk, found)
+}
+
+fn rm(desk: &Desk<'_>, id: &str) -> Result<(), Failure> {
+    let access = find(desk, id)?;
+    let ended = match access.position {
+        Position::Session(session) => {
+            let by: Can<needs::RevokeSessions> = desk.may()?;
+            desk.db.write_now(|tx| {
+                sessions::others::service::end_one(tx, &by, session, &IfMatch::Absent)
+            })
+        }
+        Position::Token(token) => {
+            let by: Can<needs::ManageTokens> = desk.may()?;
+            desk.db.write_now(|tx| {
+                tokens::others::service::revoke(tx, &by, access.user_id, token, &IfMatch::Absent)
+            })
+        }
+    };
+    ended.map_err(|error| unknown(error, id))?;
+    tell(&format!("The {} {id} is ended.", access.kind));
+    Ok(())
+}
+
+fn reset(desk: &Desk<'_>, yes: YesFlag) -> Result<(), Failure> {
+    yes.confirm_by_typing("Everybody and every program is signed out.", "reset")?;
+    let ended = desk
+        .db
+        .write_now(|tx| sessions::service::end_everything(tx, &desk.operator))?;
+    tell(&format!(
+        "{} sessions, {} access tokens and {} grants of service clients are ended.",
+        ended.sessions, ended.tokens, ended.grants
+    ));
+    Ok(())
+}
+
+fn unknown(error: AppError, id: &str) -> Failure {
+    match error.code() {
+        Code::NotFound => Failure::Failed(format!(
+            "there is no session or access token {id}; `rosterd auth ls` shows them"
+        )),
+        _ => error.into(),
+    }
+}
+
+impl Row for Access {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::shown("id", "ID", |access| (&access.id).into()),
+        Column::shown("kind", "KIND", |access| access.kind.into()),
+        Column::shown("username", "USER", |access| (&access.username).into()),
+        Column::extra("userId", |access| {
+            access.user_id.to_string().as_str().into()
+        }),
+        Column::shown("name", "NAME", |access| (&access.name).into()),
+        Column::shown("permissions", "PERMISSIONS", |access| {
+            (&access.permissions).into()
+        }),
+        Column::extra("createdAtUtc", |access| access.created_at_utc.into()),
+        Column::shown("lastUsedAtUtc", "LAST USED", |access| {
+            access.last_used_at_utc.into()
+        }),
+        Column::shown("expiresAtUtc", "EXPIRES", |access| {
+            access.expires_at_utc.into()
+        }),
+    ];
+}
+
+impl Row for MadeToken {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::shown("id", "ID", |made| made.id.to_string().as_str().into()),
+        Column::shown("token", "TOKEN", |made| (&made.token).into()),
+        Column::shown("name", "NAME", |made| (&made.name).into()),
+        Column::shown("permissions", "PERMISSIONS", |made| {
+            (&made.permissions).into()
+        }),
+        Column::shown("expiresAtUtc", "EXPIRES", |made| {
+            made.expires_at_utc.map_or(Cell::Nothing, Cell::from)
+        }),
+    ];
+}
