@@ -163,7 +163,7 @@ fn k10_what_destroys_asks_first_and_is_done_once() {
     cli.run("users rm ada --purge --yes").expect(0);
     cli.run("users rm ada --purge --yes")
         .expect_error(1, "there is no account called ada");
-    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_words w ON w.event_id = e.id \
+    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_people w ON w.event_id = e.id \
                            WHERE e.actor_kind = 'cli' AND w.part = 'actor' AND w.words ->> 'name' = 'ops'";
     assert_eq!(app.number(by_the_operator), app.number(audited));
     assert!(app.number(audited) >= 2);
