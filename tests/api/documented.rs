@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::support::binary::Service;
 use crate::support::{Cli, PASSWORD, Ran, TestApp};
 
 const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
+const OPERATE: &str = include_str!("../../docs/operate.md");
 const SECURITY: &str = include_str!("../../docs/security.md");
 
 /// The blocks of shell below this heading.
@@ -110,4 +112,32 @@ fn what_the_guide_to_security_claims_is_seen_by_whoever_tries_it() {
         serde_json::json!(reasons),
         serde_json::json!([null, "unknown_name", "wrong_password"])
     );
+}
+
+#[test]
+fn whatever_an_operator_is_told_to_type_works() {
+    let blocks = OPERATE.split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    let mut commands = 0;
+    for line in lines {
+        let line = line.split('#').next().unwrap().trim();
+        let Some((settings, command)) = line.split_once("rosterd ") else {
+            continue;
+        };
+        commands += 1;
+        let app = TestApp::start();
+        app.user("admin", "SuperAdmin", &[]);
+        let mut of_machine = app.settings_for_the_binary();
+        for setting in settings.split_whitespace() {
+            let (name, text) = setting.split_once('=').unwrap();
+            of_machine.push((name.to_owned(), text.to_owned()));
+        }
+        if command == "serve" {
+            Service::start(&of_machine);
+        } else {
+            let ran = answered(&Cli::new(of_machine), command);
+            assert_eq!(ran.status, 0, "{line}\n{}{}", ran.out, ran.err);
+        }
+    }
+    assert!(commands >= 4, "{commands}");
 }
