@@ -3,19 +3,31 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rosterd::error::AppError;
 use serde_json::json;
 
 use crate::support::binary::{self, Service};
 use crate::support::proxy::{Program, free_port};
-use crate::support::{Footprint, Schema, TestApp, at_once, eventually, to_the_end};
+use crate::support::{Call, Footprint, Schema, TestApp, at_once, eventually, to_the_end};
 
 const ME: &str = "/api/v1/auth/me";
 const PASSWORD: &str = "seven green lanterns at noon";
 
 /// The real program with an administrator who has signed in, after it has done a little of everything.
 fn started(schema: &Schema) -> (Service, String) {
+    let service = Service::start(&settings(schema));
+    let token = service.token("admin", PASSWORD);
+    at_once(40, |_| {
+        service.get("/api/v1/users").by(&token).send().expect(200)
+    });
+    at_once(4, |_| service.token("admin", PASSWORD));
+    (service, token)
+}
+
+/// On this schema, with two of each kind of thread and an administrator.
+fn settings(schema: &Schema) -> Vec<(String, String)> {
     let mut settings = binary::on(schema);
     for (name, value) in [
         ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
@@ -26,13 +38,7 @@ fn started(schema: &Schema) -> (Service, String) {
     ] {
         settings.push((name.to_owned(), value.to_owned()));
     }
-    let service = Service::start(&settings);
-    let token = service.token("admin", PASSWORD);
-    at_once(40, |_| {
-        service.get("/api/v1/users").by(&token).send().expect(200)
-    });
-    at_once(4, |_| service.token("admin", PASSWORD));
-    (service, token)
+    settings
 }
 
 fn alive(service: &Service, token: &str) {
@@ -374,4 +380,92 @@ fn h08_no_body_is_taken_for_a_request() {
         .concat(),
     );
     app.get(ME).by(&token).send().expect(401);
+}
+
+/// One replica after the other is replaced while accounts are made and read through nginx: the service fails nobody, and what
+/// was acknowledged is there. A connection that the system took for a listener in the moment of its end is cut off, and
+/// nginx does not say a POST twice: for that there is the idempotency key.
+#[test]
+#[ignore = "takes half a minute; run by make test-long"]
+fn k02_replacing_the_replicas_one_by_one_is_not_seen() {
+    let schema = Schema::new();
+    let ports = [free_port(), free_port()];
+    let start = |port: u16| {
+        let mut settings = settings(&schema);
+        for (name, value) in [
+            ("ROSTERD_ADDR", format!("127.0.0.1:{port}")),
+            ("ROSTERD_PUBLIC_URL", "https://id.example.org".to_owned()),
+            ("ROSTERD_DRAIN_DELAY_SECONDS", "1".to_owned()),
+        ] {
+            settings.push((name.to_owned(), value));
+        }
+        Service::start(&settings)
+    };
+    let mut replicas = ports.map(|port| Some(start(port)));
+    let token = replicas[0].as_ref().unwrap().token("admin", PASSWORD);
+    let port = free_port();
+    let server = format!(
+        "upstream app {{ server 127.0.0.1:{} max_fails=0; server 127.0.0.1:{} max_fails=0; }}\n\
+         server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://app; proxy_connect_timeout 1s; }} }}",
+        ports[0], ports[1]
+    );
+    let Some(_nginx) = Program::nginx(&server, port) else {
+        return;
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let base = format!("http://127.0.0.1:{port}");
+    let is_over = AtomicBool::new(false);
+    let made: Vec<String> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|caller| {
+                let (agent, base, token, is_over) = (&agent, &base, &token, &is_over);
+                scope.spawn(move || {
+                    let mut made = Vec::new();
+                    while !is_over.load(Ordering::Relaxed) {
+                        let name = format!("caller-{caller}-{}", made.len());
+                        let body = json!({"username": name, "role": "User"});
+                        let users = format!("{base}/api/v1/users");
+                        let create = || {
+                            let call = Call::new(agent, "POST", &users).by(token).json(&body);
+                            call.header("Idempotency-Key", &name).send()
+                        };
+                        let mut answer = create();
+                        while answer.status == 502 {
+                            assert!(answer.text.contains("nginx"), "{}", answer.text);
+                            answer = create();
+                        }
+                        answer.expect(201);
+                        let me = format!("{base}{ME}");
+                        Call::new(agent, "GET", &me).by(token).send().expect(200);
+                        made.push(name);
+                    }
+                    made
+                })
+            })
+            .collect();
+        for round in 0..4 {
+            let replica = &mut replicas[round % 2];
+            let mut old = replica.take().unwrap();
+            old.signal("-TERM");
+            assert!(old.ended().success());
+            *replica = Some(start(ports[round % 2]));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        callers
+            .into_iter()
+            .flat_map(|caller| caller.join().unwrap())
+            .collect()
+    });
+    assert!(made.len() > 20);
+    let service = replicas[0].as_ref().unwrap();
+    for name in &made {
+        let found = service
+            .get(&format!("/api/v1/users?username={name}"))
+            .by(&token)
+            .send();
+        assert_eq!(found.expect(200).data()[0]["username"], json!(name));
+    }
 }

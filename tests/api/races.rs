@@ -680,16 +680,26 @@ fn a_retry_waits_for_the_first_one_and_gets_its_answer() {
     );
 }
 
-/// Everything at once on a few accounts: nothing is answered 500, and no rule is broken at the end.
 #[test]
 fn k12_a_storm_of_changes_breaks_nothing() {
+    storm(12, 30);
+}
+
+#[test]
+#[ignore = "takes minutes; run by make test-long"]
+fn k12_a_long_storm_of_changes_breaks_nothing() {
+    storm(64, 600);
+}
+
+/// Everything at once on a few accounts: nothing is answered 500, and no rule is broken at the end.
+fn storm(sides: usize, rounds: usize) {
     let app = TestApp::start();
     let replica = app.replica();
     let bosses: Vec<(User, String)> = (0..3).map(|_| app.someone("SuperAdmin", &[])).collect();
     let users: Vec<User> = (0..4)
         .map(|index| app.user(&format!("u-{index}"), "User", &[]))
         .collect();
-    let answers = at_once(12, |side| {
+    let answers = at_once(sides, |side| {
         let app = if side % 2 == 0 { &app } else { &replica };
         let mut seed = u32::try_from(side).unwrap() + 1;
         let mut roll = |below: usize| {
@@ -697,7 +707,7 @@ fn k12_a_storm_of_changes_breaks_nothing() {
             (seed >> 16) as usize % below
         };
         let mut bad = Vec::new();
-        for round in 0..30 {
+        for round in 0..rounds {
             let by = &bosses[roll(3)].1;
             let target = if roll(4) == 0 {
                 &bosses[roll(3)].0
