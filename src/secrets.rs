@@ -30,10 +30,12 @@ pub enum Purpose {
     OutgoingMail,
     /// The places in the hash chain over the audit log.
     AuditChain,
+    /// What a browser is known by where its account signed in before.
+    DeviceCookie,
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::SigningKey,
         Self::KeptReply,
         Self::RequestBody,
@@ -42,6 +44,7 @@ impl Purpose {
         Self::LoginName,
         Self::OutgoingMail,
         Self::AuditChain,
+        Self::DeviceCookie,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -54,6 +57,7 @@ impl Purpose {
             Self::LoginName => b"rosterd login name v1",
             Self::OutgoingMail => b"rosterd outgoing mail v1",
             Self::AuditChain => b"rosterd audit chain v1",
+            Self::DeviceCookie => b"rosterd device cookie v1",
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct Origin {
     pub user_agent: Option<Arc<str>>,
     /// The trace (W3C Trace Context) that the act belongs to.
     pub trace_id: Option<TraceId>,
+    /// The account that lately signed in on the same device, as a signed cookie says.
+    pub device_of: Option<UserId>,
 }
 
 impl Standing {

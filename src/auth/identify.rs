@@ -18,6 +18,8 @@ use crate::app::State;
 use crate::db::process_clock;
 use crate::error::{AppError, Code};
 use crate::http::RequestContext;
+use crate::sessions;
+use crate::throttle::device;
 
 /// Who is calling, when the request says so.
 pub enum Caller {
@@ -75,7 +77,12 @@ impl Origin {
     #[must_use]
     pub fn of(request: &HttpRequest) -> Self {
         let context = RequestContext::of(request);
+        let device_of = request.app_data::<State>().and_then(|app| {
+            let token = sessions::device_token(request.headers())?;
+            device::account_of(&app.vault, &token, process_clock())
+        });
         Self {
+            device_of,
             ip: Some(context.ip),
             user_agent: context.user_agent,
             trace_id: Some(context.trace_id),

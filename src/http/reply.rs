@@ -53,7 +53,7 @@ pub trait Versioned {
 pub struct Reply {
     kept: Kept,
     replayed: bool,
-    cookie: Option<String>,
+    cookies: Vec<String>,
 }
 
 /// The parts of a [`Reply`] that are kept for a retry.
@@ -134,7 +134,7 @@ impl Reply {
         Self {
             kept,
             replayed: false,
-            cookie: None,
+            cookies: Vec::new(),
         }
     }
 
@@ -144,14 +144,14 @@ impl Reply {
         Self {
             kept,
             replayed: true,
-            cookie: None,
+            cookies: Vec::new(),
         }
     }
 
     /// The same answer with this `Set-Cookie`; it is not kept.
     #[must_use]
     pub fn with_cookie(mut self, cookie: String) -> Self {
-        self.cookie = Some(cookie);
+        self.cookies.push(cookie);
         self
     }
 
@@ -171,7 +171,7 @@ impl Reply {
         Self {
             kept,
             replayed: false,
-            cookie: None,
+            cookies: Vec::new(),
         }
     }
 
@@ -200,8 +200,8 @@ impl Reply {
         if let Some(tag) = self.kept.etag {
             headers.insert(header::ETAG, HeaderValue::try_from(tag)?);
         }
-        if let Some(cookie) = self.cookie {
-            headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie)?);
+        for cookie in self.cookies {
+            headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie)?);
         }
         if self.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));

@@ -1,4 +1,5 @@
-//! The refresh token of a browser app, in a cookie that its scripts can't read. The access token stays with the app.
+//! The refresh token of a browser app, in a cookie that its scripts can't read, and another by which the browser is known
+//! later. The access token stays with the app.
 //!
 //! `__Host-` binds the cookie to this host, over HTTPS, for all its paths; `SameSite=Strict` keeps other sites from sending
 //! it, and what a browser says of where a request comes from is looked at besides.
@@ -13,18 +14,34 @@ use chrono::TimeDelta;
 use crate::app::State;
 use crate::error::{AppError, Code};
 
-const NAME: &str = "__Host-rosterd-refresh";
+const REFRESH: &str = "__Host-rosterd-refresh";
+const DEVICE: &str = "__Host-rosterd-device";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The `Set-Cookie` that keeps this refresh token in the browser for as long as it is good.
 pub fn keep(refresh_token: &str, lasts: TimeDelta) -> String {
-    let seconds = lasts.num_seconds().max(0);
-    format!("{NAME}={refresh_token}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
+    set(REFRESH, refresh_token, lasts)
+}
+
+/// The `Set-Cookie` by which the browser is known for as long as that.
+pub fn keep_device(token: &str, lasts: TimeDelta) -> String {
+    set(DEVICE, token, lasts)
 }
 
 /// The `Set-Cookie` that removes it.
 pub fn remove() -> String {
-    format!("{NAME}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
+    set(REFRESH, "", TimeDelta::zero())
+}
+
+/// What the browser is known by, if it sends that.
+#[must_use]
+pub fn device_token(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, DEVICE)
+}
+
+fn set(name: &str, value: &str, lasts: TimeDelta) -> String {
+    let seconds = lasts.num_seconds().max(0);
+    format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
 /// The refresh token that the browser sent.
@@ -61,19 +78,19 @@ impl FromRequest for RefreshCookie {
             .map(|app| app.origins.as_slice())
             .unwrap_or_default();
         ready(Ok(Self {
-            token: cookie(request.headers()),
+            token: cookie(request.headers(), REFRESH),
             is_from_elsewhere: is_from_elsewhere(request.headers(), origins),
         }))
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+fn cookie(headers: &HeaderMap, called: &str) -> Option<String> {
     headers
         .get_all(COOKIE)
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == NAME && !value.is_empty())
+        .find(|(name, value)| *name == called && !value.is_empty())
         .map(|(_, value)| value.to_owned())
 }
 

@@ -15,6 +15,7 @@ mod rules;
 pub mod service;
 mod store;
 
+pub use cookie::device_token;
 pub use model::{Session, Tokens};
 pub use routes::routes;
 pub use rules::{Ending, Filter, Terms};

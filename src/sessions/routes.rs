@@ -9,11 +9,12 @@ use validator::Validate;
 use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
 use super::{others, own, service};
-use crate::app::State;
+use crate::app::{App, State};
 use crate::auth::{Actor, Known, Origin, SignedIn};
 use crate::error::AppError;
 use crate::http::{Data, Json, Reply};
 use crate::passwords::{Claimant, Password};
+use crate::throttle::device;
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -50,7 +51,8 @@ enum Transport {
     /// Into the body of the answer.
     #[default]
     Body,
-    /// Into a `__Host-` cookie that scripts can't read: for browser apps.
+    /// Into a `__Host-` cookie that scripts can't read: for browser apps. Another one lets the browser be known later: then
+    /// strangers who guess at the password can't keep its owner out.
     Cookie,
 }
 
@@ -82,7 +84,7 @@ async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, 
         .db
         .write(move |tx| service::sign_in(tx, &means, &proof, remember_me, &origin))
         .await?;
-    answer(tokens, transport)
+    answer(&app, tokens, transport)
 }
 
 /// The newest refresh token of a session.
@@ -121,16 +123,20 @@ async fn refresh(
         .db
         .write(move |tx| service::refresh(tx, &means, &token, caller.as_deref(), &origin))
         .await?;
-    answer(tokens, transport)
+    answer(&app, tokens, transport)
 }
 
-fn answer(mut tokens: Tokens, transport: Transport) -> Result<Reply, AppError> {
+fn answer(app: &App, mut tokens: Tokens, transport: Transport) -> Result<Reply, AppError> {
     match transport {
         Transport::Body => Reply::ok(&tokens),
         Transport::Cookie => {
-            let lasts = tokens.refresh_token_expires_at_utc - tokens.session.last_seen_at_utc;
+            let now = tokens.session.last_seen_at_utc;
+            let lasts = tokens.refresh_token_expires_at_utc - now;
             let kept = tokens.refresh_token.take().unwrap_or_default();
-            Ok(Reply::ok(&tokens)?.with_cookie(cookie::keep(&kept, lasts)))
+            let known_by = device::token(&app.vault, tokens.user.id, now);
+            Ok(Reply::ok(&tokens)?
+                .with_cookie(cookie::keep(&kept, lasts))
+                .with_cookie(cookie::keep_device(&known_by, device::lasts())))
         }
     }
 }

@@ -60,12 +60,12 @@ impl Gate {
     ) -> Result<Place, AppError> {
         let mut waited = Duration::ZERO;
         loop {
-            let is_known = match begun {
+            let trust = match begun {
                 Begun::Place(place) => return Ok(place),
-                Begun::Refused { is_known } => is_known,
+                Begun::Refused(trust) => trust,
             };
             let refused = attempt.clone();
-            db.write(move |tx| service::explain(tx, &refused, is_known))
+            db.write(move |tx| service::explain(tx, &refused, trust))
                 .await?;
             if waited >= self.patience {
                 return Err(too_long());

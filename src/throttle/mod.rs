@@ -3,12 +3,13 @@
 //!
 //! Two budgets hold. That of the **account** has ten failures; then each further attempt waits, from 30 s doubling to an
 //! hour, and after a hundred the password is good for nothing until it is set anew (NIST SP 800-63B-4, section 3.2.2).
-//! Eighty of these are for strangers and twenty for whoever comes with a session of the account or from where it signed
-//! in lately: strangers can't lock the owner out. That of the **source**, an address or an IPv6 network of 64 bits, is
+//! Seventy of these are for strangers, twenty for whoever comes with a session of the account or from where it signed in
+//! lately, and ten in a row for browsers on which it did: strangers can't lock the owner out. That of the **source**, an address or an IPv6 network of 64 bits, is
 //! wide enough for an office behind one address. A name that no account has is treated as if one had it.
 //!
 //! Whether a password is right is not decided here, and no throttled attempt gets as far as that.
 
+pub mod device;
 mod gate;
 mod rules;
 pub mod service;

@@ -25,10 +25,25 @@ pub const TELL_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// For how long an account's owner is known where it signed in.
 pub const KNOWN_FOR: TimeDelta = TimeDelta::days(30);
 
+/// Why somebody may be the owner. Each has failures of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// For no reason.
+    Stranger,
+    /// They have a session of the account, or come from where it signed in lately.
+    Known,
+    /// The account signed in lately on the same device. When its failures are used up it counts for nothing.
+    Device,
+}
+
 /// The failures after which a password is good for nothing: together no more than a hundred.
 #[must_use]
-const fn limit(is_known: bool) -> i32 {
-    if is_known { 20 } else { 80 }
+const fn limit(trust: Trust) -> i32 {
+    match trust {
+        Trust::Stranger => 70,
+        Trust::Known => 20,
+        Trust::Device => 10,
+    }
 }
 
 /// How many attempts may be under way at once after so many failures: no more than may fail without waiting.
@@ -39,8 +54,8 @@ pub const fn room(failures: i32) -> i32 {
 
 /// Until when there is no further attempt after so many failures, the last of them `now`.
 #[must_use]
-pub fn blocked_until(failures: i32, is_known: bool, now: DateTime<Utc>) -> DateTime<Utc> {
-    if failures >= limit(is_known) {
+pub fn blocked_until(failures: i32, trust: Trust, now: DateTime<Utc>) -> DateTime<Utc> {
+    if failures >= limit(trust) {
         return never();
     }
     let Ok(doublings) = u32::try_from(failures - FREE) else {
@@ -103,27 +118,32 @@ pub fn source_of(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn wait(failures: i32, is_known: bool) -> i64 {
+    fn wait(failures: i32, trust: Trust) -> i64 {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        (blocked_until(failures, is_known, now) - now).num_seconds()
+        (blocked_until(failures, trust, now) - now).num_seconds()
     }
 
     #[test]
     fn the_wait_begins_at_the_tenth_failure_and_doubles_to_an_hour() {
-        assert!(wait(9, false) < 0);
-        let waits: Vec<i64> = (10..19).map(|failures| wait(failures, false)).collect();
+        assert!(wait(9, Trust::Stranger) < 0);
+        let waits: Vec<i64> = (10..19)
+            .map(|failures| wait(failures, Trust::Stranger))
+            .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        assert_eq!(wait(79, false), 3600);
+        assert_eq!(wait(69, Trust::Stranger), 3600);
     }
 
     #[test]
     fn a_hundred_failures_in_all_end_a_password() {
         let century = 100 * 365 * 86_400;
-        assert!(wait(80, false) > century && wait(20, true) > century);
-        assert!(wait(79, false) < century && wait(19, true) < century);
-        assert_eq!(limit(true) + limit(false), 100);
+        let all = [Trust::Stranger, Trust::Known, Trust::Device];
+        for trust in all {
+            assert!(wait(limit(trust), trust) > century);
+            assert!(wait(limit(trust) - 1, trust) < century);
+        }
+        assert_eq!(all.map(limit).iter().sum::<i32>(), 100);
         let now = DateTime::UNIX_EPOCH;
-        let (_, told) = account_spent(blocked_until(80, false, now), now);
+        let (_, told) = account_spent(blocked_until(70, Trust::Stranger, now), now);
         assert_eq!(told, Duration::from_secs(3600));
     }
 

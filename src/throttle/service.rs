@@ -3,14 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::rules;
-use super::store::{self, Limits, TallyRow};
+use super::rules::{self, Trust};
+use super::store::{self, Done, Limits, Line, TallyRow};
 use crate::audit::{self, Act, Reason, Subject};
 use crate::auth::Actor;
 use crate::db::Tx;
 use crate::error::{Acted, AppError, Code, Halt};
 use crate::ids::UserId;
-use crate::secrets::{Purpose, Vault};
+use crate::secrets::{self, Purpose, Vault};
 
 /// Whose password is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,7 @@ impl Target {
     /// password typed into the wrong field, so it is kept nowhere.
     #[must_use]
     pub fn nobody(vault: &Vault, name: &str) -> Self {
-        let mac = vault.mac(Purpose::LoginName, name.as_bytes());
-        let mut bytes = [0; 16];
-        for (byte, from) in bytes.iter_mut().zip(mac) {
-            *byte = from;
-        }
-        Self::Nobody(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        Self::Nobody(uuid_of(vault.mac(Purpose::LoginName, name.as_bytes())))
     }
 
     /// The account, if there is one.
@@ -74,18 +69,15 @@ pub struct Attempt {
 pub enum Begun {
     /// It may go on.
     Place(Place),
-    /// It may not, now; whether the place it asked for is one of those kept for the owner.
-    Refused {
-        /// The tally that it belongs to.
-        is_known: bool,
-    },
+    /// It may not, now; in which tally it asked for a place.
+    Refused(Trust),
 }
 
 /// An attempt that is under way. One whose outcome is never told counts as failed.
 #[derive(Clone)]
 pub struct Place {
     target: Uuid,
-    is_known: bool,
+    trust: Trust,
     begun: DateTime<Utc>,
     source: String,
 }
@@ -98,6 +90,11 @@ impl Attempt {
     /// Whether the account's own session asks.
     fn is_own(&self) -> bool {
         self.by.session_id().is_some() && self.by.user_id() == self.target.account()
+    }
+
+    /// Whether it comes from a device on which the account signed in lately.
+    fn is_from_own_device(&self) -> bool {
+        self.by.origin.device_of.is_some() && self.by.origin.device_of == self.target.account()
     }
 
     fn refuse(&self, tx: &mut Tx<'_>, tell: bool, why: AppError) -> Halt {
@@ -122,21 +119,22 @@ pub fn begin(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Begun, AppError> {
         quota: rules::SOURCE_QUOTA,
         window: rules::SOURCE_WINDOW,
     };
-    let row = store::begin(
-        tx.conn,
-        attempt.target.id(),
-        attempt.is_own(),
-        &source,
-        &limits,
-    )?;
+    let target = attempt.target.id();
+    let device = attempt
+        .is_from_own_device()
+        .then(|| tally_of_devices(target));
+    let row = store::begin(tx.conn, target, attempt.is_own(), device, &source, &limits)?;
+    let trust = match (row.is_device, row.is_known) {
+        (true, _) => Trust::Device,
+        (false, true) => Trust::Known,
+        (false, false) => Trust::Stranger,
+    };
     let Some(begun) = row.begun else {
-        return Ok(Begun::Refused {
-            is_known: row.is_known,
-        });
+        return Ok(Begun::Refused(trust));
     };
     let place = Place {
-        target: attempt.target.id(),
-        is_known: row.is_known,
+        target,
+        trust,
         begun,
         source,
     };
@@ -144,28 +142,31 @@ pub fn begin(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Begun, AppError> {
         return Ok(Begun::Place(place));
     }
     leave(tx, &place)?;
-    Ok(Begun::Refused {
-        is_known: place.is_known,
-    })
+    Ok(Begun::Refused(trust))
 }
 
 /// Looks into why there was no place. All well means that others are under way: ask again soon.
 ///
 /// # Errors
 /// [`Code::RateLimited`](crate::error::Code::RateLimited); of a stream of these the audit log is told once a minute.
-pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, is_known: bool) -> Acted<()> {
-    if let Some(mut tally) = store::hold(tx.conn, attempt.target.id(), is_known)? {
-        count_cut_off(&mut tally, is_known, tx.now);
+pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, trust: Trust) -> Acted<()> {
+    let line = line(attempt.target.id(), trust);
+    if let Some(mut tally) = store::hold(tx.conn, line)? {
+        count_cut_off(&mut tally, trust, tx.now);
         let is_blocked = tally.blocked_until > tx.now;
         let tell = is_blocked && is_due(tally.told_at, tx.now);
         if tell {
             tally.told_at = Some(tx.now);
         }
-        store::update(tx.conn, attempt.target.id(), is_known, &tally)?;
+        store::update(tx.conn, line, &tally)?;
         if is_blocked {
             let (spent, wait) = rules::account_spent(tally.blocked_until, tx.now);
             return Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)));
         }
+    }
+    if trust == Trust::Device {
+        // It has no part in what its address has used up.
+        return Ok(());
     }
     let source = attempt.source();
     match store::hold_source(tx.conn, &source)? {
@@ -210,14 +211,15 @@ pub fn turn_away(tx: &mut Tx<'_>, by: &Actor, act: Act, why: Code) -> Halt {
 /// # Errors
 /// When the database fails.
 pub fn succeed(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
-    store::succeed(
-        tx.conn,
-        place.target,
-        place.is_known,
-        place.begun,
-        &place.source,
-        rules::room(0),
-    )?;
+    let done = Done {
+        target: place.target,
+        devices: tally_of_devices(place.target),
+        line: line(place.target, place.trust),
+        begun: place.begun,
+        source: &place.source,
+        is_charged: place.trust != Trust::Device,
+    };
+    store::succeed(tx.conn, &done, rules::room(0))?;
     Ok(())
 }
 
@@ -226,14 +228,15 @@ pub fn succeed(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
 /// # Errors
 /// When the database fails.
 pub fn fail(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
-    let Some(mut tally) = store::hold(tx.conn, place.target, place.is_known)? else {
+    let line = line(place.target, place.trust);
+    let Some(mut tally) = store::hold(tx.conn, line)? else {
         // The password was set anew meanwhile: this was a failure with the old one.
         return Ok(());
     };
     tally.begun.retain(|begun| *begun != place.begun);
-    count_failures(&mut tally, 1, place.is_known, tx.now);
+    count_failures(&mut tally, 1, place.trust, tx.now);
     tally.touched_at = tx.now;
-    store::update(tx.conn, place.target, place.is_known, &tally)?;
+    store::update(tx.conn, line, &tally)?;
     Ok(())
 }
 
@@ -243,7 +246,9 @@ pub fn fail(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
 /// When the database fails.
 pub fn give_back(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
     leave(tx, place)?;
-    store::refund(tx.conn, &place.source, tx.now)?;
+    if place.trust != Trust::Device {
+        store::refund(tx.conn, &place.source, tx.now)?;
+    }
     Ok(())
 }
 
@@ -252,7 +257,7 @@ pub fn give_back(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
 /// # Errors
 /// When the database fails.
 pub fn forget_failures(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
-    store::forget_tallies(tx.conn, account.0)?;
+    store::forget_tallies(tx.conn, &[account.0, tally_of_devices(account.0)])?;
     Ok(())
 }
 
@@ -280,11 +285,43 @@ pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
 }
 
 fn leave(tx: &mut Tx<'_>, place: &Place) -> Result<(), AppError> {
-    store::leave(tx.conn, place.target, place.is_known, place.begun)?;
+    store::leave(tx.conn, line(place.target, place.trust), place.begun)?;
     Ok(())
 }
 
-fn count_cut_off(tally: &mut TallyRow, is_known: bool, now: DateTime<Utc>) {
+/// Where the failures of somebody are counted.
+fn line(target: Uuid, trust: Trust) -> Line {
+    match trust {
+        Trust::Stranger => Line {
+            target,
+            is_known: false,
+        },
+        Trust::Known => Line {
+            target,
+            is_known: true,
+        },
+        Trust::Device => Line {
+            target: tally_of_devices(target),
+            is_known: true,
+        },
+    }
+}
+
+/// What the devices of an account are counted under.
+fn tally_of_devices(account: Uuid) -> Uuid {
+    uuid_of(secrets::digest(&format!("devices of {account}")))
+}
+
+/// The first half of a hash in the form of a UUID (version 8).
+fn uuid_of(hash: [u8; 32]) -> Uuid {
+    let mut bytes = [0; 16];
+    for (byte, from) in bytes.iter_mut().zip(hash) {
+        *byte = from;
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn count_cut_off(tally: &mut TallyRow, trust: Trust, now: DateTime<Utc>) {
     let before = tally.begun.len();
     tally.begun.retain(|begun| *begun > now - rules::CUT_OFF);
     let cut_off = before - tally.begun.len();
@@ -292,16 +329,16 @@ fn count_cut_off(tally: &mut TallyRow, is_known: bool, now: DateTime<Utc>) {
         count_failures(
             tally,
             i32::try_from(cut_off).unwrap_or(i32::MAX),
-            is_known,
+            trust,
             now,
         );
     }
 }
 
-fn count_failures(tally: &mut TallyRow, more: i32, is_known: bool, now: DateTime<Utc>) {
+fn count_failures(tally: &mut TallyRow, more: i32, trust: Trust, now: DateTime<Utc>) {
     tally.failures = tally.failures.saturating_add(more);
     tally.room = rules::room(tally.failures);
-    tally.blocked_until = rules::blocked_until(tally.failures, is_known, now);
+    tally.blocked_until = rules::blocked_until(tally.failures, trust, now);
 }
 
 fn is_due(told_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {

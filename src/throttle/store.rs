@@ -13,6 +13,8 @@ use crate::schema::{throttle_places, throttle_sources, throttle_tallies, users};
 #[derive(QueryableByName)]
 pub struct BegunRow {
     #[diesel(sql_type = Bool)]
+    pub is_device: bool,
+    #[diesel(sql_type = Bool)]
     pub is_known: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub begun: Option<DateTime<Utc>>,
@@ -28,35 +30,48 @@ pub struct Limits {
     pub window: TimeDelta,
 }
 
-/// Takes a place in the target's tally and charges the source, if both allow it. One statement, whose commit waits for
+/// One line of the tallies.
+#[derive(Clone, Copy)]
+pub struct Line {
+    pub target: Uuid,
+    pub is_known: bool,
+}
+
+/// Takes a place in the target's tally and charges the source, if both allow it; or in the tally of its devices, which no
+/// source is charged for, while their failures are not used up. One statement, whose commit waits for
 /// no disk: what a crash of the database forgets is a fraction of a second.
 pub fn begin(
     conn: &mut PgConnection,
     target: Uuid,
     is_known: bool,
+    devices: Option<Uuid>,
     source: &str,
     limits: &Limits,
 ) -> QueryResult<BegunRow> {
     let statement = diesel::sql_query(
-        "WITH known AS ( \
-           SELECT $2 OR EXISTS (SELECT FROM throttle_places \
-             WHERE account = $1 AND source = $3 AND seen_at > now() - $4) AS is_known \
+        "WITH device AS ( \
+           SELECT $8 IS NOT NULL AND NOT EXISTS (SELECT FROM throttle_tallies \
+             WHERE target = $8 AND is_known AND blocked_until > now()) AS is_device \
+         ), known AS ( \
+           SELECT is_device, CASE WHEN is_device THEN $8 ELSE $1 END AS target, \
+             $2 OR is_device OR EXISTS (SELECT FROM throttle_places \
+               WHERE account = $1 AND source = $3 AND seen_at > now() - $4) AS is_known FROM device \
          ), place AS ( \
            INSERT INTO throttle_tallies AS tally (target, is_known, room, begun) \
-           SELECT $1, is_known, $5, ARRAY[clock_timestamp()] FROM known \
+           SELECT target, is_known, $5, ARRAY[clock_timestamp()] FROM known \
            ON CONFLICT (target, is_known) DO UPDATE \
              SET begun = tally.begun || clock_timestamp(), touched_at = now() \
              WHERE tally.blocked_until <= now() AND cardinality(tally.begun) < tally.room \
            RETURNING begun[cardinality(begun)] AS begun \
          ), charge AS ( \
-           INSERT INTO throttle_sources AS source (source, used, ends_at) SELECT $3, 1, now() + $7 FROM place \
+           INSERT INTO throttle_sources AS source (source, used, ends_at) SELECT $3, 1, now() + $7 FROM place, known WHERE NOT is_device \
            ON CONFLICT (source) DO UPDATE SET \
              used = CASE WHEN source.ends_at > now() THEN source.used + 1 ELSE 1 END, \
              ends_at = CASE WHEN source.ends_at > now() THEN source.ends_at ELSE excluded.ends_at END \
              WHERE source.used < $6 OR source.ends_at <= now() \
            RETURNING 1 \
          ) \
-         SELECT is_known, begun, EXISTS (SELECT FROM charge) AS is_charged, \
+         SELECT is_device, is_known, begun, is_device OR EXISTS (SELECT FROM charge) AS is_charged, \
            set_config('synchronous_commit', 'off', true) \
          FROM known LEFT JOIN place ON true",
     )
@@ -66,43 +81,54 @@ pub fn begin(
     .bind::<Interval, _>(limits.known_for)
     .bind::<Integer, _>(limits.room)
     .bind::<Integer, _>(limits.quota)
-    .bind::<Interval, _>(limits.window);
+    .bind::<Interval, _>(limits.window)
+    .bind::<Nullable<SqlUuid>, _>(devices);
     Prepared(statement).get_result(conn)
+}
+
+/// An attempt with a right password.
+pub struct Done<'a> {
+    pub target: Uuid,
+    /// What the target's devices are counted under.
+    pub devices: Uuid,
+    /// Where it has its place.
+    pub line: Line,
+    pub begun: DateTime<Utc>,
+    pub source: &'a str,
+    /// Whether the source was charged for it.
+    pub is_charged: bool,
 }
 
 /// Forgets the failures of an account, gives the place and the charge back, and notes from where the owner came. One
 /// statement; of its commit the same holds as of [`begin`]'s.
-pub fn succeed(
-    conn: &mut PgConnection,
-    target: Uuid,
-    is_known: bool,
-    begun: DateTime<Utc>,
-    source: &str,
-    room: i32,
-) -> QueryResult<usize> {
+pub fn succeed(conn: &mut PgConnection, done: &Done<'_>, room: i32) -> QueryResult<usize> {
     let statement = diesel::sql_query(
         "WITH held AS ( \
-           SELECT is_known FROM throttle_tallies WHERE target = $1 ORDER BY is_known FOR UPDATE \
+           SELECT target, is_known FROM throttle_tallies WHERE target IN ($1, $2) ORDER BY target, is_known FOR UPDATE \
          ), reset AS ( \
-           UPDATE throttle_tallies AS tally SET failures = 0, room = $5, blocked_until = 'epoch', told_at = NULL, \
-             touched_at = now(), begun = CASE WHEN tally.is_known = $2 THEN array_remove(begun, $3) ELSE begun END \
-           FROM held WHERE tally.target = $1 AND tally.is_known = held.is_known \
+           UPDATE throttle_tallies AS tally SET failures = 0, room = $7, blocked_until = 'epoch', told_at = NULL, \
+             touched_at = now(), \
+             begun = CASE WHEN tally.target = $3 AND tally.is_known = $4 THEN array_remove(begun, $5) ELSE begun END \
+           FROM held WHERE tally.target = held.target AND tally.is_known = held.is_known \
            RETURNING set_config('synchronous_commit', 'off', true) \
          ), refund AS ( \
            UPDATE throttle_sources SET used = used - 1 \
-           WHERE source = $4 AND used > 0 AND ends_at > now() AND (SELECT count(*) FROM reset) >= 0 \
+           WHERE $8 AND source = $6 AND used > 0 AND ends_at > now() AND (SELECT count(*) FROM reset) >= 0 \
            RETURNING 1 \
          ) \
          INSERT INTO throttle_places AS place (account, source, seen_at) \
-         SELECT $1, $4, now() WHERE (SELECT count(*) FROM refund) >= 0 \
+         SELECT $1, $6, now() WHERE (SELECT count(*) FROM refund) >= 0 \
          ON CONFLICT (account, source) DO UPDATE SET seen_at = excluded.seen_at \
            WHERE place.seen_at < excluded.seen_at - interval '1 day'",
     )
-    .bind::<SqlUuid, _>(target)
-    .bind::<Bool, _>(is_known)
-    .bind::<Timestamptz, _>(begun)
-    .bind::<Text, _>(source)
-    .bind::<Integer, _>(room);
+    .bind::<SqlUuid, _>(done.target)
+    .bind::<SqlUuid, _>(done.devices)
+    .bind::<SqlUuid, _>(done.line.target)
+    .bind::<Bool, _>(done.line.is_known)
+    .bind::<Timestamptz, _>(done.begun)
+    .bind::<Text, _>(done.source)
+    .bind::<Integer, _>(room)
+    .bind::<Bool, _>(done.is_charged);
     Prepared(statement).execute(conn)
 }
 
@@ -119,38 +145,24 @@ pub struct TallyRow {
 }
 
 /// Reads a line and holds it until the transaction ends.
-pub fn hold(
-    conn: &mut PgConnection,
-    target: Uuid,
-    is_known: bool,
-) -> QueryResult<Option<TallyRow>> {
+pub fn hold(conn: &mut PgConnection, line: Line) -> QueryResult<Option<TallyRow>> {
     throttle_tallies::table
-        .find((target, is_known))
+        .find((line.target, line.is_known))
         .select(TallyRow::as_select())
         .for_update()
         .first(conn)
         .optional()
 }
 
-pub fn update(
-    conn: &mut PgConnection,
-    target: Uuid,
-    is_known: bool,
-    row: &TallyRow,
-) -> QueryResult<usize> {
-    diesel::update(throttle_tallies::table.find((target, is_known)))
+pub fn update(conn: &mut PgConnection, line: Line, row: &TallyRow) -> QueryResult<usize> {
+    diesel::update(throttle_tallies::table.find((line.target, line.is_known)))
         .set(row)
         .execute(conn)
 }
 
 /// Takes an attempt off a line, whatever came of it.
-pub fn leave(
-    conn: &mut PgConnection,
-    target: Uuid,
-    is_known: bool,
-    begun: DateTime<Utc>,
-) -> QueryResult<usize> {
-    diesel::update(throttle_tallies::table.find((target, is_known)))
+pub fn leave(conn: &mut PgConnection, line: Line, begun: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(throttle_tallies::table.find((line.target, line.is_known)))
         .set(throttle_tallies::begun.eq(diesel::dsl::array_remove(throttle_tallies::begun, begun)))
         .execute(conn)
 }
@@ -216,9 +228,9 @@ pub fn refund(conn: &mut PgConnection, source: &str, now: DateTime<Utc>) -> Quer
     .execute(conn)
 }
 
-/// Removes an account's tallies.
-pub fn forget_tallies(conn: &mut PgConnection, account: Uuid) -> QueryResult<usize> {
-    diesel::delete(throttle_tallies::table.filter(throttle_tallies::target.eq(account)))
+/// Removes these tallies.
+pub fn forget_tallies(conn: &mut PgConnection, targets: &[Uuid]) -> QueryResult<usize> {
+    diesel::delete(throttle_tallies::table.filter(throttle_tallies::target.eq_any(targets)))
         .execute(conn)
 }
 

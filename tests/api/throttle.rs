@@ -20,6 +20,37 @@ fn fail_from(app: &TestApp, source: &str, name: &str) -> Answer {
     try_from(app, source, name, "not the password of anybody")
 }
 
+/// What a browser is known by on which somebody signs in.
+fn device_cookie(app: &TestApp, source: &str, name: &str) -> String {
+    let body = json!({"username": name, "password": PASSWORD, "transport": "cookie"});
+    let call = app.post("/api/v1/auth/login");
+    let answer = call.header("X-Forwarded-For", source).json(&body).send();
+    let cookies = answer.headers.get_all("set-cookie").iter();
+    let cookies: Vec<&str> = cookies.map(|cookie| cookie.to_str().unwrap()).collect();
+    let device = cookies
+        .iter()
+        .find(|cookie| cookie.starts_with("__Host-rosterd-device="));
+    let device = device.unwrap_or_else(|| panic!("{cookies:?}"));
+    for word in [
+        "; Path=/",
+        "; Max-Age=2592000",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Strict",
+    ] {
+        assert!(device.contains(word), "{word} in {device}");
+    }
+    device.split(';').next().unwrap().to_owned()
+}
+
+fn from_device(app: &TestApp, device: &str, source: &str, name: &str, password: &str) -> Answer {
+    app.post("/api/v1/auth/login")
+        .header("Cookie", device)
+        .header("X-Forwarded-For", source)
+        .json(&json!({"username": name, "password": password}))
+        .send()
+}
+
 fn fail_times(app: &TestApp, times: usize, source: &str, name: &str) {
     for _ in 0..times {
         fail_from(app, source, name).expect_problem(401, "auth_invalid_credentials");
@@ -76,18 +107,20 @@ fn d03_after_a_hundred_failures_in_all_a_password_is_good_for_nothing_until_it_i
         .as_str()
         .unwrap()
         .to_owned();
+    let device = device_cookie(&app, "192.0.2.1", "ada");
     let mut looked_at = 0;
-    for number in 0..130 {
+    for number in 0..160 {
         let source = format!("203.0.113.{number}");
         let wrong =
             json!({"currentPassword": "not the password of anybody", "newPassword": NEW_PASSWORD});
-        let answer = match number % 3 {
+        let answer = match number % 4 {
             0 => app
                 .post("/api/v1/auth/change-password")
                 .by(&token)
                 .json(&wrong)
                 .send(),
             1 => fail_from(&app, "192.0.2.1", "ada"),
+            2 => from_device(&app, &device, &source, "ada", "not the password of anybody"),
             _ => fail_from(&app, &source, "ada"),
         };
         looked_at += usize::from(answer.status == 401);
@@ -208,6 +241,57 @@ fn d06_strangers_lock_nobody_out_of_where_they_signed_in() {
     try_from(&app, "192.0.2.1", "ada", NEW_PASSWORD).expect(200);
     assert_eq!(tallies(&app, &ada, "failures"), 0);
     fail_from(&app, "203.0.113.1", "ada").expect(401);
+}
+
+/// A stranger at the owner's own address, as behind the router of an office.
+#[test]
+fn d06_a_browser_on_which_somebody_signed_in_is_shut_out_by_nobody_at_the_same_address() {
+    let app = TestApp::with(BEHIND_PROXY);
+    app.user("ada", "User", &[]);
+    app.user("grace", "User", &[]);
+    let (ada, grace) = (
+        device_cookie(&app, "192.0.2.1", "ada"),
+        device_cookie(&app, "192.0.2.1", "grace"),
+    );
+    let here = "192.0.2.1";
+    fail_times(&app, 10, here, "ada");
+    app.execute("UPDATE throttle_sources SET used = 300");
+    let with = |device: &str, password| from_device(&app, device, here, "ada", password);
+    try_from(&app, here, "ada", PASSWORD).expect_problem(429, "rate_limited");
+    let forged = format!("{}x", ada.replace("device=", "device=A"));
+    for device in [
+        &grace,
+        &forged,
+        "__Host-rosterd-device=",
+        "__Host-rosterd-refresh=x",
+    ] {
+        with(device, PASSWORD).expect_problem(429, "rate_limited");
+    }
+    with(&ada, PASSWORD).expect(200);
+    assert_eq!(
+        app.number("SELECT used FROM throttle_sources"),
+        300,
+        "it has no part in that"
+    );
+    // Its success forgets what the stranger did; its own failures are few, and then it counts for nothing.
+    app.execute("UPDATE throttle_sources SET used = 0");
+    fail_times(&app, 10, here, "ada");
+    for _ in 0..10 {
+        with(&ada, "not the password of anybody").expect_problem(401, "auth_invalid_credentials");
+    }
+    with(&ada, PASSWORD).expect_problem(429, "rate_limited");
+    let_time_pass(&app);
+    with(&ada, "not the password of anybody").expect(401);
+    with(&ada, PASSWORD).expect_problem(429, "rate_limited");
+    let_time_pass(&app);
+    with(&ada, PASSWORD).expect(200);
+    assert_eq!(app.number("SELECT sum(failures) FROM throttle_tallies"), 0);
+    // At once, too, no more than may fail.
+    let statuses = at_once(30, |_| with(&ada, "not the password of anybody").status);
+    assert_eq!(
+        statuses[&401], 20,
+        "ten of the device, ten of the place: {statuses:?}"
+    );
 }
 
 #[test]
