@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::proxy::{Program, echo_app, free_port, snippet};
-use crate::support::{Answer, Call, TestApp};
+use std::process::Command;
+
+use crate::support::proxy::{Program, echo_app, folder, free_port, snippet};
+use crate::support::{Answer, Call, TestApp, eventually, verifiers};
 
 const SETTINGS: [(&str, &str); 2] = [
     ("ROSTERD_PERMISSIONS", "assets.read assets.write"),
@@ -88,5 +90,101 @@ fn caddy_asks_for_every_request() {
     let port = free_port();
     if let Some(_caddy) = Program::caddy(&config(&app, "Caddy", "caddy", port), port) {
         a_proxy_guards_the_app(&app, port);
+    }
+}
+
+/// The guide's back end in a file of this name, started by `command`.
+fn back_end(app: &TestApp, mut command: Command, file: &str, code: &str) -> (Program, u16) {
+    let port = free_port();
+    let folder = folder(file, port);
+    let path = folder.join(file);
+    std::fs::write(&path, code).unwrap();
+    // node looks for libraries from where the file is.
+    std::os::unix::fs::symlink(verifiers::node_modules(), folder.join("node_modules")).unwrap();
+    let admin = app.super_admin();
+    let body = json!({"name": format!("back end {port}"), "permissions": []});
+    let client = app
+        .post("/api/v1/clients")
+        .by(&admin)
+        .json(&body)
+        .send()
+        .expect(201);
+    command
+        .arg(&path)
+        .env("ROSTERD", &app.base)
+        .env("ISSUER", "https://id.example.org")
+        .env("CLIENT_ID", client.data()["clientId"].as_str().unwrap())
+        .env(
+            "CLIENT_SECRET",
+            client.data()["clientSecret"].as_str().unwrap(),
+        )
+        .env("PORT", port.to_string());
+    (Program::start(&mut command, folder, port), port)
+}
+
+/// Allowed, refused for the wrong permission, refused after revocation, after sign-out, and when a permission is taken.
+fn a_back_end_guards_itself(app: &TestApp, port: u16) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let call = |token: &str| -> Answer {
+        let url = format!("http://127.0.0.1:{port}/pictures");
+        Call::new(&agent, "GET", &url).by(token).send()
+    };
+    let admin = app.super_admin();
+    let (reader, token) = app.someone("User", &["assets.read"]);
+    // It has to hear from rosterd first.
+    eventually(|| call(&token).status == 200);
+    assert_eq!(call(&token).body["caller"], reader.id);
+    let (_, stranger) = app.someone("User", &["assets.write"]);
+    call(&stranger).expect(403);
+    let (head, _) = token.rsplit_once('.').unwrap();
+    for wrong in ["not-a-token", &format!("{head}.AAAA"), "rst_pat_x"] {
+        call(wrong).expect(401);
+    }
+    let foreign = TestApp::with(&[("ROSTERD_AUDIENCE", "other")]);
+    call(&foreign.super_admin()).expect(401);
+
+    let second = app.token(&reader.username);
+    app.post("/api/v1/auth/logout")
+        .by(&second)
+        .send()
+        .expect(204);
+    eventually(|| call(&second).status == 401);
+    call(&token).expect(200);
+
+    let (changed, before) = app.someone("User", &["assets.read"]);
+    app.patch(&changed.at("/permissions"))
+        .by(&admin)
+        .json(&json!({"permissions": []}))
+        .send()
+        .expect(200);
+    eventually(|| call(&before).status != 200);
+    app.post(&reader.at("/status"))
+        .by(&admin)
+        .json(&json!({"isActive": false}))
+        .send()
+        .expect(200);
+    eventually(|| call(&token).status == 401);
+}
+
+#[test]
+fn express_verifies_by_itself_and_follows_what_is_revoked() {
+    let app = TestApp::with(&SETTINGS);
+    if let Some(node) = verifiers::node() {
+        let code = snippet("embed.md", "Express", "js");
+        let (_express, port) = back_end(&app, node, "app.mjs", &code);
+        a_back_end_guards_itself(&app, port);
+    }
+}
+
+#[test]
+fn python_asks_about_each_token() {
+    let app = TestApp::with(&SETTINGS);
+    if let Some(python) = verifiers::python() {
+        let code = snippet("embed.md", "Python", "python");
+        let (_flask, port) = back_end(&app, python, "app.py", &code);
+        a_back_end_guards_itself(&app, port);
     }
 }

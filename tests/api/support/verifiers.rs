@@ -16,11 +16,15 @@ pub fn python() -> Option<Command> {
 
 /// node with the libraries of `tests/verifiers/package.json`, where it is set up. It works in their folder.
 pub fn node() -> Option<Command> {
-    let folder = root().join("target/verifiers/node");
-    there(&folder.join("node_modules"))?;
+    there(&node_modules())?;
     let mut command = Command::new("node");
-    command.current_dir(folder);
+    command.current_dir(root().join("target/verifiers/node"));
     Some(command)
+}
+
+/// Where node's libraries are, if they are set up.
+pub fn node_modules() -> PathBuf {
+    root().join("target/verifiers/node/node_modules")
 }
 
 fn there(path: &Path) -> Option<PathBuf> {
