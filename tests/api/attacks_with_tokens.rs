@@ -31,6 +31,11 @@ struct Forge {
 impl Forge {
     /// For an account that has signed in.
     fn new(app: &TestApp, username: &str) -> Self {
+        Self::of(app, app.token(username))
+    }
+
+    /// With this honest token.
+    fn of(app: &TestApp, honest: String) -> Self {
         let kid = app.text("SELECT kid FROM signing_keys");
         let sealed = app.text("SELECT encode(sealed_private, 'hex') FROM signing_keys");
         let vault = Vault::new(&[0x5a; 32]).unwrap();
@@ -41,7 +46,6 @@ impl Forge {
                 &hex::decode(sealed).unwrap(),
             )
             .unwrap();
-        let honest = app.token(username);
         let claims = URL_SAFE_NO_PAD
             .decode(honest.split('.').nth(1).unwrap())
             .unwrap();
@@ -692,4 +696,170 @@ fn subtract(from: &[u8], number: &[u8]) -> Vec<u8> {
         difference[index] = u8::try_from(place.rem_euclid(256)).unwrap();
     }
     difference
+}
+
+/// A service client with an access token, by the client's id.
+fn client(app: &TestApp) -> (String, String) {
+    let admin = app.super_admin();
+    let body =
+        json!({"name": format!("client {}", uuid::Uuid::now_v7()), "permissions": ["users.read"]});
+    let made = app
+        .post("/api/v1/clients")
+        .by(&admin)
+        .json(&body)
+        .send()
+        .expect(201);
+    let text = |name: &str| made.data()[name].as_str().unwrap().to_owned();
+    let (id, secret) = (text("clientId"), text("clientSecret"));
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let call = app.post("/api/v1/oauth/token");
+    let answer = call
+        .body("application/x-www-form-urlencoded", form)
+        .send()
+        .expect(200);
+    (id, answer.body["access_token"].as_str().unwrap().to_owned())
+}
+
+/// The service with a client's token, which is good.
+fn scene_of_a_client() -> (TestApp, String, Forge) {
+    let app = TestApp::start();
+    let (id, token) = client(&app);
+    let forge = Forge::of(&app, token);
+    for good in [&forge.honest, &forge.headed(&forge.header())] {
+        app.get(USERS).by(good).send().expect(200);
+    }
+    (app, id, forge)
+}
+
+#[test]
+fn b10_a_client_is_no_account_and_an_account_no_client() {
+    let (app, id, forge) = scene_of_a_client();
+    let ada = app.user("ada", "SuperAdmin", &[]);
+    let (other, others) = client(&app);
+    let others = Forge::of(&app, others);
+    let people = Forge::new(&app, "ada");
+    let quoted = |text: &str| format!("\"{text}\"");
+    for sub in [
+        id.clone(),
+        ada.id.clone(),
+        other.clone(),
+        format!("client:{}", ada.id),
+        format!("client:{other}"),
+        format!("Client:{id}"),
+        format!("client: {id}"),
+        format!("client:client:{id}"),
+        "client:".to_owned(),
+        format!("client:{{{id}}}"),
+        format!("client:{}", id.replace('-', "")),
+        format!("client:{}", uuid::Uuid::now_v7()),
+    ] {
+        refused(&app, &forge.claiming("sub", Some(&quoted(&sub))));
+    }
+    // With a session, a grant or an account that is somebody else's.
+    for sid in [
+        people.claims["sid"].to_string(),
+        others.claims["sid"].to_string(),
+        quoted(&id),
+        quoted(&ada.id),
+    ] {
+        refused(&app, &forge.claiming("sid", Some(&sid)));
+    }
+    // Nor does a person pass for a client.
+    for sub in [
+        format!("client:{id}"),
+        format!("client:{}", ada.id),
+        id.clone(),
+    ] {
+        refused(&app, &people.claiming("sub", Some(&quoted(&sub))));
+    }
+    refused(
+        &app,
+        &people.claiming("sid", Some(&forge.claims["sid"].to_string())),
+    );
+    // What it says of its permissions counts for nothing.
+    let all = json!(["users.read", "roles.read", "clients.manage"]).to_string();
+    let boasting = forge.claiming("permissions", Some(&all));
+    app.get("/api/v1/roles")
+        .by(&boasting)
+        .send()
+        .expect_problem(403, "permission_required");
+    let role = forge.claiming("role", Some("\"SuperAdmin\""));
+    app.get("/api/v1/roles")
+        .by(&role)
+        .send()
+        .expect_problem(403, "permission_required");
+}
+
+#[test]
+fn b02_b05_b08_what_is_refused_of_people_is_refused_of_clients() {
+    let (app, _, forge) = scene_of_a_client();
+    for name in [
+        "exp",
+        "iat",
+        "iss",
+        "aud",
+        "sub",
+        "sid",
+        "client_id",
+        "jti",
+        "scope",
+        "permissions",
+    ] {
+        refused(&app, &forge.claiming(name, None));
+        for value in ["null", "-1", "{}", "true"] {
+            refused(&app, &forge.claiming(name, Some(value)));
+        }
+    }
+    let now = app.number("SELECT floor(extract(epoch FROM clock_timestamp()))");
+    for (name, value) in [("exp", now), ("nbf", now + 31), ("iat", now + 40)] {
+        refused(&app, &forge.claiming(name, Some(&value.to_string())));
+    }
+    refused(&app, &forge.claiming("aud", Some("\"other\"")));
+    refused(
+        &app,
+        &forge.claiming("iss", Some("\"https://evil.example\"")),
+    );
+    for (name, value) in [
+        ("typ", json!("JWT")),
+        ("typ", json!("change+jwt")),
+        ("typ", json!(null)),
+        ("alg", json!("none")),
+        ("alg", json!("HS256")),
+        ("kid", json!("other")),
+        ("crit", json!(["exp"])),
+        ("jku", json!("https://evil.example")),
+        ("jwk", forge.public.clone()),
+    ] {
+        let mut header = forge.header();
+        header[name] = value;
+        refused(&app, &forge.headed(&header));
+    }
+    let parts: Vec<&str> = forge.honest.split('.').collect();
+    for bent in [
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("{}.{}.{}A", parts[0], parts[1], parts[2]),
+        format!("{}=", forge.honest),
+        format!(".{}", forge.honest),
+    ] {
+        refused(&app, &bent);
+    }
+}
+
+#[test]
+fn b16_another_spelling_of_a_clients_token_ends_with_its_grant() {
+    let (app, id, forge) = scene_of_a_client();
+    let admin = app.super_admin();
+    let other = forge.headed(&forge.header());
+    assert_ne!(other, forge.honest);
+    app.get(USERS).by(&other).send().expect(200);
+    let path = format!("/api/v1/clients/{id}");
+    let off = json!({"isActive": false});
+    app.patch(&path).by(&admin).json(&off).send().expect(200);
+    refused(&app, &forge.honest);
+    refused(&app, &other);
+    let on = json!({"isActive": true});
+    app.patch(&path).by(&admin).json(&on).send().expect(200);
+    refused(&app, &forge.honest);
+    refused(&app, &other);
 }

@@ -965,20 +965,35 @@ fn the_metadata_says_only_what_is_true() {
 }
 
 #[test]
-fn who_guesses_secrets_is_slowed_down_and_nobody_beside_them() {
+fn g06_who_guesses_secrets_is_slowed_down_however_they_write_it_and_nobody_beside_them() {
     let app = TestApp::with(&[("ROSTERD_TRUSTED_PROXIES", "127.0.0.1")]);
     let admin = app.super_admin();
     let client = Client::make(&app, &admin, &[], 0);
     app.user("ada", "User", &[]);
+    let spellings = std::cell::Cell::new(0);
+    // Each time another client, or the same one written in another way.
     let guess = || {
-        let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret=guess",
-            client.id
-        );
-        app.post(TOKEN)
-            .header("X-Forwarded-For", "203.0.113.7")
-            .body(FORM, form)
-            .send()
+        let round = spellings.get();
+        spellings.set(round + 1);
+        let ids = [
+            client.id.clone(),
+            client.id.to_uppercase(),
+            uuid::Uuid::now_v7().to_string(),
+            format!("x{round}"),
+        ];
+        let call = app.post(TOKEN).header("X-Forwarded-For", "203.0.113.7");
+        if usize::is_multiple_of(round, 2) {
+            let line = basic(&ids[round % 4], &format!("guess{round}"));
+            call.header("Authorization", &line)
+                .body(FORM, "grant_type=client_credentials")
+                .send()
+        } else {
+            let form = format!(
+                "grant_type=client_credentials&client_id={}&client_secret=guess{round}",
+                ids[round % 4]
+            );
+            call.body(FORM, form).send()
+        }
     };
     refused(&guess(), 401, "invalid_client");
     app.execute("UPDATE throttle_sources SET used = 299");
