@@ -25,7 +25,8 @@ impl Progress {
         const WIDTH: usize = 30;
         self.done += 1;
         if self.is_shown {
-            let full = WIDTH * self.done / self.total;
+            // More may come while it is counted.
+            let full = (WIDTH * self.done / self.total).min(WIDTH);
             let bar = format!("{}{}", "#".repeat(full), ".".repeat(WIDTH - full));
             write(&format!("\r[{bar}] {} of {}", self.done, self.total));
         }

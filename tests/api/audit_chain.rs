@@ -21,7 +21,7 @@ fn seal_all(app: &TestApp) {
 
 fn report(app: &TestApp, noted: Option<&Head>) -> Report {
     app.db()
-        .write_now(|tx| Ok(verify(tx, &vault(), noted)?))
+        .write_now(|tx| Ok(verify(tx, &vault(), noted, &mut || ())?))
         .unwrap()
 }
 

@@ -68,15 +68,31 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
     Ok(i64::try_from(rows.len()).unwrap_or(BATCH) == BATCH)
 }
 
-/// Follows the chain from its beginning to its end, and looks for rows that are in the log and not in the chain.
-/// `noted` is a head that was printed earlier: a chain that does not have it is not the one that was verified then.
+/// How many pages the chain has now.
 ///
 /// # Errors
 /// When the database fails.
-pub fn verify(tx: &mut Tx<'_>, vault: &Vault, noted: Option<&Head>) -> Result<Report, AppError> {
+pub fn pages(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let beginning = store::anchor(tx.conn)?.map_or(0, |(position, ..)| position);
+    let rows = head(tx)?.position - beginning;
+    Ok(usize::try_from(rows.div_euclid(BATCH) + 1).unwrap_or(1))
+}
+
+/// Follows the chain from its beginning to its end, and looks for rows that are in the log and not in the chain.
+/// `noted` is a head that was printed earlier: a chain that does not have it is not the one that was verified then. `page` is
+/// told of each of the [`pages`] that was followed.
+///
+/// # Errors
+/// When the database fails.
+pub fn verify(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    noted: Option<&Head>,
+    page: &mut dyn FnMut(),
+) -> Result<Report, AppError> {
     lock::change(tx.conn, lock::Invariant::AuditChain)?;
     store::take_the_time(tx.conn)?;
-    Ok(match follow(tx, vault, noted)? {
+    Ok(match follow(tx, vault, noted, page)? {
         Ok(sound) => Report::Sound(sound),
         Err(fault) => Report::Broken(fault),
     })
@@ -86,6 +102,7 @@ fn follow(
     tx: &mut Tx<'_>,
     vault: &Vault,
     noted: Option<&Head>,
+    page: &mut dyn FnMut(),
 ) -> Result<Result<Sound, Fault>, AppError> {
     let fault = |wrong, position, event| Fault {
         wrong,
@@ -127,6 +144,7 @@ fn follow(
                 Err(fault) => return Ok(Err(fault)),
             };
         }
+        page();
     }
     if noted.is_some_and(|noted| noted.position > head.position) {
         return Ok(Err(fault(Wrong::Deleted, Some(head.position + 1), None)));

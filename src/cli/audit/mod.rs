@@ -7,6 +7,7 @@ mod logins;
 use clap::{Args, Subcommand};
 
 use super::ask::YesFlag;
+use super::progress::Progress;
 use super::{Failure, desk, print, tell};
 use crate::audit::chain::{self, Head, Report};
 use crate::cli::desk::Desk;
@@ -61,9 +62,13 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
 fn verify(desk: &Desk<'_>, arguments: &Verify) -> Result<(), Failure> {
     let vault = desk.vault()?;
     let noted = arguments.expect.as_ref();
-    let report = desk
-        .db
-        .write_now(|tx| Ok(chain::service::verify(tx, &vault, noted)?))?;
+    let mut progress = Progress::begin(desk.db.read_now(chain::service::pages)?);
+    let report = desk.db.write_now(|tx| {
+        let mut page = || progress.step();
+        Ok(chain::service::verify(tx, &vault, noted, &mut page)?)
+    });
+    progress.end();
+    let report = report?;
     let sound = match report {
         Report::Sound(sound) => sound,
         Report::Broken(fault) => return Err(Failure::Failed(format!("the audit log: {fault}"))),
