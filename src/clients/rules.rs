@@ -6,7 +6,7 @@
 use crate::auth::{Actor, Standing, Who};
 use crate::error::{AppError, Code};
 use crate::ids::ClientId;
-use crate::roles::SUPER_ADMIN_RANK;
+use crate::roles::{NotHeld, SUPER_ADMIN_RANK};
 
 /// No client ranks with a `SuperAdmin`.
 pub const HIGHEST_RANK: i32 = SUPER_ADMIN_RANK - 1;
@@ -63,7 +63,7 @@ pub enum Denied {
     /// The caller stands not far enough above the client: in rank or, for what hands it over, in permissions.
     Rank,
     /// The caller does not hold these.
-    NotHeld(Vec<String>),
+    NotHeld(NotHeld),
 }
 
 /// Whether somebody of this authority may make a client of this rank with these permissions.
@@ -74,7 +74,7 @@ pub fn may_make(by: &Standing, rank: i32, permissions: &[String]) -> Result<(), 
     if !by.ranks_above(rank) {
         return Err(Denied::Rank);
     }
-    holds(by, permissions)
+    Ok(by.held.demand(permissions)?)
 }
 
 /// Whether `by` may do all these `deeds` to `target`.
@@ -96,17 +96,14 @@ pub fn may(by: &Manager, target: &Target<'_>, deeds: &[Deed]) -> Result<(), Deni
         return Err(Denied::Rank);
     }
     deeds.iter().try_for_each(|deed| match deed {
-        Deed::Grant(added) => holds(standing, added),
+        Deed::Grant(added) => Ok(standing.held.demand(added)?),
         _ => Ok(()),
     })
 }
 
-fn holds(by: &Standing, wanted: &[String]) -> Result<(), Denied> {
-    let lacking = by.held.lacks(wanted);
-    if lacking.is_empty() {
-        Ok(())
-    } else {
-        Err(Denied::NotHeld(lacking))
+impl From<NotHeld> for Denied {
+    fn from(lacking: NotHeld) -> Self {
+        Self::NotHeld(lacking)
     }
 }
 
@@ -117,8 +114,7 @@ impl From<Denied> for AppError {
                 Self::new(Code::ClientManageForbidden).detail("No client manages itself.")
             }
             Denied::Rank => Code::ClientManageForbidden.into(),
-            Denied::NotHeld(names) => Self::new(Code::PermissionNotHeld)
-                .detail(format!("The caller does not hold {}.", names.join(", "))),
+            Denied::NotHeld(lacking) => lacking.into(),
         }
     }
 }

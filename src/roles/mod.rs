@@ -12,6 +12,6 @@ mod store;
 
 pub use routes::routes;
 pub use rules::values::{
-    ADMIN, BadName, Held, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
+    ADMIN, BadName, Held, NotHeld, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
 };
 pub use service::Role;

@@ -3,7 +3,7 @@
 //! The answers come in a fixed order: what nobody may, what one does to oneself, rank, and what the caller does not
 //! hold. Giving accounts another role is decided where everything about accounts is.
 
-use super::values::SUPER_ADMIN;
+use super::values::{NotHeld, SUPER_ADMIN};
 use crate::auth::Standing;
 use crate::error::{AppError, Code};
 
@@ -45,7 +45,7 @@ pub enum Denied {
     /// The caller does not stand above the role.
     Rank,
     /// The caller does not hold these.
-    NotHeld(Vec<String>),
+    NotHeld(NotHeld),
 }
 
 /// Whether `by` may make a role of this rank with these permissions.
@@ -54,7 +54,7 @@ pub enum Denied {
 /// The first reason why not, in the order told above.
 pub fn may_make(by: &Standing, rank: i32, permissions: &[String]) -> Result<(), Denied> {
     stands_above(by, rank)?;
-    holds(by, permissions)
+    Ok(by.held.demand(permissions)?)
 }
 
 /// Whether `by` may do all these `deeds` to `target`. The built-in ones are a `SuperAdmin`'s to change.
@@ -74,7 +74,7 @@ pub fn may(by: &Standing, target: &Target<'_>, deeds: &[Deed]) -> Result<(), Den
     stands_above(by, target.rank)?;
     deeds.iter().try_for_each(|deed| match deed {
         Deed::SetRank(rank) => stands_above(by, *rank),
-        Deed::Grant(added) => holds(by, added),
+        Deed::Grant(added) => Ok(by.held.demand(added)?),
         Deed::Describe | Deed::Rename | Deed::Withdraw | Deed::Delete => Ok(()),
     })
 }
@@ -93,12 +93,9 @@ const fn stands_above(by: &Standing, rank: i32) -> Result<(), Denied> {
     }
 }
 
-fn holds(by: &Standing, wanted: &[String]) -> Result<(), Denied> {
-    let lacking = by.held.lacks(wanted);
-    if lacking.is_empty() {
-        Ok(())
-    } else {
-        Err(Denied::NotHeld(lacking))
+impl From<NotHeld> for Denied {
+    fn from(lacking: NotHeld) -> Self {
+        Self::NotHeld(lacking)
     }
 }
 
@@ -108,8 +105,7 @@ impl From<Denied> for AppError {
             Denied::BuiltIn => Code::RoleBuiltIn.into(),
             Denied::OwnRole => Code::UserSelfPermissionsForbidden.into(),
             Denied::Rank => Code::RoleManageForbidden.into(),
-            Denied::NotHeld(names) => Self::new(Code::PermissionNotHeld)
-                .detail(format!("The caller does not hold {}.", names.join(", "))),
+            Denied::NotHeld(lacking) => lacking.into(),
         }
     }
 }

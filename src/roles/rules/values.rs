@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::error::{AppError, Code};
+
 /// The role that holds every permission.
 pub const SUPER_ADMIN: &str = "SuperAdmin";
 /// The role that manages accounts.
@@ -119,6 +121,31 @@ impl Held {
             .collect()
     }
 
+    /// Whoever gives these has to hold them.
+    ///
+    /// # Errors
+    /// [`NotHeld`], with those that are lacking.
+    pub fn demand<'a>(&self, wanted: impl IntoIterator<Item = &'a String>) -> Result<(), NotHeld> {
+        let lacking = self.lacks(wanted);
+        if lacking.is_empty() {
+            Ok(())
+        } else {
+            Err(NotHeld(lacking))
+        }
+    }
+
+    /// Whoever gives all that is in `other` has to hold it.
+    ///
+    /// # Errors
+    /// As [`Held::demand`].
+    pub fn demand_all_of(&self, other: &Self) -> Result<(), NotHeld> {
+        match other {
+            Self::These(names) => self.demand(names),
+            Self::Everything if self.covers(other) => Ok(()),
+            Self::Everything => Err(NotHeld(vec![SUPER_ADMIN.to_owned()])),
+        }
+    }
+
     /// Whether everything in `other` is among them.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
@@ -139,6 +166,17 @@ impl Held {
                 .cloned()
                 .collect(),
         )
+    }
+}
+
+/// What somebody wants to give and does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotHeld(pub Vec<String>);
+
+impl From<NotHeld> for AppError {
+    fn from(NotHeld(names): NotHeld) -> Self {
+        Self::new(Code::PermissionNotHeld)
+            .detail(format!("The caller does not hold {}.", names.join(", ")))
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::auth::{Actor, Standing};
 use crate::error::{AppError, Code};
 use crate::ids::UserId;
-use crate::roles::{Held, SUPER_ADMIN};
+use crate::roles::{Held, NotHeld};
 
 /// Whoever wants to do something, with the authority of this moment.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ pub enum Denied {
     /// Direct grants on a new account, without the permission to manage them.
     DirectGrants,
     /// The caller does not hold these.
-    NotHeld(Vec<String>),
+    NotHeld(NotHeld),
 }
 
 /// Whether `by` may do all these `deeds` to `target`.
@@ -155,8 +155,8 @@ pub fn may_create(by: &Standing, role: &Standing, permissions: &[String]) -> Res
     if !by.ranks_above(role.rank) {
         return Err(Denied::Rank);
     }
-    holds_all(&by.held, &role.held)?;
-    holds(&by.held, permissions)
+    by.held.demand_all_of(&role.held)?;
+    Ok(by.held.demand(permissions)?)
 }
 
 /// Whether there is still a `SuperAdmin` who lasts (active, not deleted, without an end, able to sign in) after the deeds,
@@ -222,39 +222,21 @@ fn is_for_super_admins(target: &Target, deed: &Deed) -> bool {
 
 fn is_held(mine: &Held, deed: &Deed) -> Result<(), Denied> {
     match deed {
-        Deed::SetRole(role) => holds_all(mine, &role.held),
-        Deed::Grant(added) => holds(mine, added),
+        Deed::SetRole(role) => Ok(mine.demand_all_of(&role.held)?),
+        Deed::Grant(added) => Ok(mine.demand(added)?),
         _ => Ok(()),
     }
 }
 
-fn holds(mine: &Held, wanted: &[String]) -> Result<(), Denied> {
-    let lacking = mine.lacks(wanted);
-    if lacking.is_empty() {
-        Ok(())
-    } else {
-        Err(Denied::NotHeld(lacking))
-    }
-}
-
-fn holds_all(mine: &Held, theirs: &Held) -> Result<(), Denied> {
-    match theirs {
-        Held::These(names) => {
-            let lacking = mine.lacks(names);
-            if lacking.is_empty() {
-                Ok(())
-            } else {
-                Err(Denied::NotHeld(lacking))
-            }
-        }
-        Held::Everything if mine.covers(theirs) => Ok(()),
-        Held::Everything => Err(Denied::NotHeld(vec![SUPER_ADMIN.to_owned()])),
+impl From<NotHeld> for Denied {
+    fn from(lacking: NotHeld) -> Self {
+        Self::NotHeld(lacking)
     }
 }
 
 impl From<Denied> for AppError {
     fn from(denied: Denied) -> Self {
-        let code = match &denied {
+        let code = match denied {
             Denied::OwnRole => Code::UserSelfRoleChangeForbidden,
             Denied::OwnPermissions => Code::UserSelfPermissionsForbidden,
             Denied::OwnState => Code::UserSelfDisableForbidden,
@@ -262,17 +244,13 @@ impl From<Denied> for AppError {
             Denied::InPersonOnly => Code::AuthSessionRequired,
             Denied::SuperAdminOnly => Code::UserSuperAdminForbidden,
             Denied::Rank => Code::UserManageForbidden,
-            Denied::DirectGrants => Code::PermissionRequired,
-            Denied::NotHeld(_) => Code::PermissionNotHeld,
-        };
-        let error = AppError::new(code);
-        match denied {
-            Denied::DirectGrants => error.detail("Direct grants need users.managePermissions."),
-            Denied::NotHeld(names) => {
-                error.detail(format!("The caller does not hold {}.", names.join(", ")))
+            Denied::DirectGrants => {
+                return Self::new(Code::PermissionRequired)
+                    .detail("Direct grants need users.managePermissions.");
             }
-            _ => error,
-        }
+            Denied::NotHeld(lacking) => return lacking.into(),
+        };
+        code.into()
     }
 }
 

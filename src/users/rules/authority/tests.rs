@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
-use crate::roles::{ADMIN, SUPER_ADMIN_RANK, USER};
+use crate::roles::{ADMIN, SUPER_ADMIN, SUPER_ADMIN_RANK, USER};
 
 const PERMISSIONS: [&str; 4] = ["a.read", "b.read", "c.read", "d.read"];
 
