@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use rosterd::revocations::service;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp, User, at_once, eventually};
+use crate::support::{Answer, OwnRole, TestApp, User, at_once, eventually};
 
 const FEED: &str = "/api/v1/auth/revocations";
 
@@ -347,4 +347,35 @@ fn what_no_token_can_be_about_any_more_is_forgotten() {
         app.text("SELECT string_agg(role, ' ') FROM revocations"),
         "New"
     );
+}
+
+#[test]
+fn the_feed_is_written_by_a_service_that_does_not_own_its_tables() {
+    let app = TestApp::start();
+    let role = OwnRole::grant(&app);
+    let service = app.replica_with(&[("DATABASE_URL", &role.url)]);
+    let mut follower = Follower::new(&service);
+    let admin = follower.token.clone();
+    let user = service.user("ada", "User", &[]);
+    let session = service.sign_in("ada");
+    let body = json!({"permissions": ["users.read"]});
+    let path = user.at("/permissions");
+    service
+        .patch(&path)
+        .by(&admin)
+        .json(&body)
+        .send()
+        .expect(200);
+    service
+        .delete(&user.at("?purge=true"))
+        .by(&admin)
+        .send()
+        .expect(204);
+    let mut told = Vec::new();
+    eventually(|| {
+        told.extend(follower.news());
+        told.len() >= 2
+    });
+    assert_eq!(told[0]["sub"], user.id);
+    assert_eq!(told[1]["sid"], sid(&session));
 }
