@@ -8,8 +8,9 @@ use super::ask::YesFlag;
 use super::desk::Desk;
 use super::output::{self, Cell, Column, FormFlags, Row};
 use super::paging::{self, ListFlags};
-use super::{Failure, desk, tell, when};
+use super::{Failure, clients, desk, tell, when};
 use crate::auth::{Can, needs};
+use crate::clients::service::NewClient;
 use crate::config::Config;
 use crate::error::{AppError, Code};
 use crate::http::{IfMatch, validated};
@@ -28,7 +29,7 @@ pub enum Command {
         #[command(flatten)]
         flags: ListFlags,
     },
-    /// Make an access token of an account, and print it, which happens once.
+    /// Make an access token of an account, or a service client, and print its secret, which happens once.
     Add(Add),
     /// Show a session or an access token.
     #[command(
@@ -58,19 +59,20 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   rosterd auth add ada -n 'nightly export' -s users.read -e 30d
-  rosterd auth add ada -n backup -s 'users.read roles.read' --json")]
+  rosterd auth add ada -n backup -s 'users.read roles.read' --json
+  rosterd auth add -n 'media server' -s users.read")]
 pub struct Add {
-    /// The account: username, id or email address. For a program of its own: rosterd clients add.
+    /// The account: username, id or email address. Without it, a service client is made, as `rosterd clients add` does.
     #[arg(value_name = "NAME")]
-    account: String,
-    /// What the token is for.
-    #[arg(short = 'n', long, default_value = "command line")]
-    name: String,
+    account: Option<String>,
+    /// What the token is for, "command line" if not said; what the service client is called.
+    #[arg(short = 'n', long, required_unless_present = "account")]
+    name: Option<String>,
     /// What it gives: permissions, separated by spaces or commas; can be repeated.
     #[arg(short = 's', long, value_name = "PERMISSIONS")]
     scope: Vec<String>,
-    /// When it ends: a day, a time, or a span such as 30d; never without it.
-    #[arg(short = 'e', long, value_name = "TIME", value_parser = when::moment)]
+    /// When the token ends: a day, a time, or a span such as 30d; never without it.
+    #[arg(short = 'e', long, value_name = "TIME", value_parser = when::moment, requires = "account")]
     expires: Option<DateTime<Utc>>,
     #[command(flatten)]
     form: FormFlags,
@@ -198,16 +200,25 @@ fn of_token(desk: &Desk<'_>, token: PersonalToken) -> Result<Access, Failure> {
 }
 
 fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
-    let by: Can<needs::ManageTokens> = desk.may()?;
-    let owner = desk.account(&arguments.account)?;
     let names = arguments
         .scope
         .iter()
         .flat_map(|scope| scope.split([' ', ',']))
         .filter(|name| !name.is_empty());
+    let permissions = names.map(str::to_owned).collect();
+    let Some(account) = arguments.account else {
+        let new = NewClient {
+            name: arguments.name.unwrap_or_default(),
+            permissions,
+            rank: None,
+        };
+        return clients::make(desk, new, arguments.form);
+    };
+    let by: Can<needs::ManageTokens> = desk.may()?;
+    let owner = desk.account(&account)?;
     let new = NewToken {
-        name: arguments.name,
-        permissions: names.map(str::to_owned).collect(),
+        name: arguments.name.unwrap_or_else(|| "command line".to_owned()),
+        permissions,
         expires_at_utc: arguments.expires,
     };
     let draft = validated(new)?.check()?;

@@ -141,15 +141,20 @@ fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Fai
 }
 
 fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
-    let by: Can<needs::ManageClients> = desk.may()?;
     let new = NewClient {
         name: arguments.name,
         permissions: arguments.permission,
         rank: Some(arguments.rank),
     };
+    make(desk, new, arguments.form)
+}
+
+/// Makes a service client, and prints it with its secret.
+pub fn make(desk: &Desk<'_>, new: NewClient, form: FormFlags) -> Result<(), Failure> {
+    let by: Can<needs::ManageClients> = desk.may()?;
     let draft = validated(new)?.check()?;
     let made = desk.db.write_now(|tx| service::create(tx, &by, &draft))?;
-    output::show(arguments.form, &made)
+    output::show(form, &made)
 }
 
 fn change(desk: &Desk<'_>, arguments: Mod) -> Result<(), Failure> {

@@ -57,6 +57,13 @@ fn an_access_token_is_made_shown_and_ended() {
     cli.run("auth add nobody")
         .expect_error(1, "there is no account called nobody");
     cli.run("auth add").expect(2);
+    cli.run("auth add -n exporter -e 30d").expect(2);
+    let client = cli
+        .run("auth add -n exporter -s users.read --json")
+        .expect(0)
+        .json();
+    assert_eq!(client["permissions"], serde_json::json!(["users.read"]));
+    assert!(client["clientSecret"].is_string());
 }
 
 #[test]
