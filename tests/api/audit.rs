@@ -217,6 +217,36 @@ fn each_filter_lets_through_what_it_names() {
     }
 }
 
+/// What is rare is looked for in another way than what is frequent.
+#[test]
+fn an_address_is_found_however_often_it_is_there() {
+    let app = TestApp::start();
+    let (_, token) = reader(&app);
+    app.execute(
+        "WITH event AS (INSERT INTO audit_events (id, at, actor_kind, action, outcome) \
+           SELECT gen_random_uuid(), now(), 'cli', 'test.often', 'done' FROM generate_series(1, 1200) RETURNING id) \
+         INSERT INTO audit_people (event_id, part, words) \
+         SELECT id, 'actor', '{\"ip\": \"203.0.113.9\", \"name\": \"robot\"}' FROM event",
+    );
+    for (query, total) in [
+        ("ip=203.0.113.9", 1200),
+        ("actor=robot", 1200),
+        ("actor=robot&ip=203.0.113.9", 1200),
+        ("ip=127.0.0.1", 1),
+        ("actor=robot&ip=127.0.0.1", 0),
+        ("actor=nobody", 0),
+    ] {
+        let path = format!("{EVENTS}?count=true&limit=1&{query}");
+        let answer = app.get(&path).by(&token).send().expect(200);
+        assert_eq!(answer.body["page"]["total"], total, "{query}");
+        assert_eq!(
+            answer.data().as_array().unwrap().len(),
+            total.min(1),
+            "{query}"
+        );
+    }
+}
+
 #[test]
 fn pages_follow_one_another_and_say_how_many_there_are() {
     let app = TestApp::start();

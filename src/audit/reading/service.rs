@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::model::{AuditEvent, Line, SignInAttempt};
-use super::rules::{Filter, Position};
-use super::store::{self, EventRow, Wanted};
+use super::rules::{ByWhom, Filter, Position};
+use super::store::{self, EventRow, Member, Said, Wanted};
 use crate::auth::{Can, needs};
 use crate::db::Tx;
 use crate::error::AppError;
@@ -73,11 +73,24 @@ fn find(
     let wanted = Wanted {
         filter: &asked.filter,
         user,
+        said: said(tx, &asked.filter)?,
         only,
     };
     let rows = store::page(tx.conn, &wanted, asked.after, asked.rows)?;
     let total = asked.count.then(|| store::count(tx.conn, &wanted));
     Ok((lines(tx, rows)?, total.transpose()?))
+}
+
+/// The rows beside which the address and the name of the filter are written.
+fn said(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Said>, AppError> {
+    let mut said = Vec::new();
+    if let Some(ip) = filter.ip {
+        said.push(store::said(tx.conn, Member::Ip, ip.to_string())?);
+    }
+    if let Some(ByWhom::Name(name)) = &filter.actor {
+        said.push(store::said(tx.conn, Member::Name, name.clone())?);
+    }
+    Ok(said)
 }
 
 /// What rows are about that are about this account, or this name.

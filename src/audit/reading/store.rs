@@ -33,11 +33,41 @@ pub struct EventRow {
     pub trace_id: Option<String>,
 }
 
-/// Which rows: those of the filter, where it names an account those of `user`, and of one action only where that is said.
+/// Which rows: those of the filter, where it names an account those of `user`, where it names an address or what an actor
+/// was called those of which that is `said`, and of one action only where that is asked.
 pub struct Wanted<'a> {
     pub filter: &'a Filter,
     pub user: Option<Uuid>,
+    pub said: Vec<Said>,
     pub only: Option<&'static str>,
+}
+
+/// The rows beside which something is written about who acted.
+pub enum Said {
+    /// These: so few that it is best to begin with them.
+    OfThese(Vec<EventId>),
+    /// So many that it is best to look at the newest rows one after another.
+    OfMany(Member, String),
+}
+
+/// A member of the words about who acted.
+#[derive(Clone, Copy)]
+pub enum Member {
+    /// The address.
+    Ip,
+    /// What the actor was called.
+    Name,
+}
+
+/// The rows beside which this member of the words about who acted is this.
+pub fn said(conn: &mut PgConnection, member: Member, text: String) -> QueryResult<Said> {
+    const FEW: i64 = 1000;
+    let rows: Vec<EventId> = said_of_actor(member, text.clone()).limit(FEW).load(conn)?;
+    Ok(if i64::try_from(rows.len()) == Ok(FEW) {
+        Said::OfMany(member, text)
+    } else {
+        Said::OfThese(rows)
+    })
 }
 
 /// At most `rows` rows after `after`, the newest first.
@@ -134,17 +164,17 @@ fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
                 .or(audit_events::user_id.eq_any(called)),
         );
     }
-    if let Some(ip) = filter.ip {
-        let rows = said_of_actor("audit_people.words ->> 'ip' = ", ip.to_string());
-        query = query.filter(audit_events::id.eq_any(rows));
+    for said in &wanted.said {
+        query = match said {
+            Said::OfThese(rows) => query.filter(audit_events::id.eq_any(rows.clone())),
+            Said::OfMany(member, text) => {
+                query.filter(audit_events::id.eq_any(said_of_actor(*member, text.clone())))
+            }
+        };
     }
     match &filter.actor {
-        None => query,
+        None | Some(ByWhom::Name(_)) => query,
         Some(ByWhom::Kind(kind)) => query.filter(audit_events::actor_kind.eq(kind.as_str())),
-        Some(ByWhom::Name(name)) => {
-            let rows = said_of_actor("audit_people.words ->> 'name' = ", name.clone());
-            query.filter(audit_events::id.eq_any(rows))
-        }
         Some(ByWhom::Id(id)) => query.filter(
             audit_events::actor_id
                 .eq(id)
@@ -161,10 +191,11 @@ fn escaped(text: &str) -> String {
 }
 
 /// The rows beside which this is written about who acted.
-fn said_of_actor<'a>(
-    condition: &'static str,
-    text: String,
-) -> audit_people::BoxedQuery<'a, Pg, SqlUuid> {
+fn said_of_actor<'a>(member: Member, text: String) -> audit_people::BoxedQuery<'a, Pg, SqlUuid> {
+    let condition = match member {
+        Member::Ip => "audit_people.words ->> 'ip' = ",
+        Member::Name => "audit_people.words ->> 'name' = ",
+    };
     audit_people::table
         .filter(audit_people::part.eq("actor"))
         .filter(sql::<Bool>(condition).bind::<Text, _>(text))
