@@ -143,9 +143,7 @@ fn page(desk: &Desk<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Acces
         let (sessions, _) = desk
             .db
             .write_now(|tx| sessions::others::service::list(tx, &by, &all, after, rows, false))?;
-        for session in sessions {
-            found.push(of_session(desk, session)?);
-        }
+        found.extend(sessions.into_iter().map(Access::from));
     }
     let left = rows - i64::try_from(found.len()).unwrap_or(rows);
     let after = match after {
@@ -157,46 +155,55 @@ fn page(desk: &Desk<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Acces
         let tokens = desk
             .db
             .read_now(|tx| tokens::others::service::list_all(tx, &by, after, left))?;
-        for token in tokens {
-            found.push(of_token(desk, token)?);
+        found.extend(tokens.into_iter().map(Access::from));
+    }
+    named(desk, found)
+}
+
+/// The same with the usernames.
+fn named(desk: &Desk<'_>, mut found: Vec<Access>) -> Result<Vec<Access>, Failure> {
+    let ids: Vec<UserId> = found.iter().map(|access| access.user_id).collect();
+    let names = desk.db.read_now(|tx| users::service::usernames(tx, &ids))?;
+    for access in &mut found {
+        if let Some(name) = names.get(&access.user_id) {
+            access.username.clone_from(name);
         }
     }
     Ok(found)
 }
 
-fn username(desk: &Desk<'_>, id: UserId) -> Result<String, Failure> {
-    let row = desk.db.read_now(|tx| users::service::find(tx, id))?;
-    Ok(row.map(|row| row.username).unwrap_or_default())
+impl From<Session> for Access {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id.to_string(),
+            kind: "session",
+            user_id: session.user_id,
+            username: String::new(),
+            name: session.user_agent,
+            permissions: Vec::new(),
+            created_at_utc: session.created_at_utc,
+            last_used_at_utc: Some(session.last_seen_at_utc),
+            expires_at_utc: Some(session.expires_at_utc),
+            position: Position::Session(session.id),
+        }
+    }
 }
 
-fn of_session(desk: &Desk<'_>, session: Session) -> Result<Access, Failure> {
-    Ok(Access {
-        username: username(desk, session.user_id)?,
-        id: session.id.to_string(),
-        kind: "session",
-        user_id: session.user_id,
-        name: session.user_agent,
-        permissions: Vec::new(),
-        created_at_utc: session.created_at_utc,
-        last_used_at_utc: Some(session.last_seen_at_utc),
-        expires_at_utc: Some(session.expires_at_utc),
-        position: Position::Session(session.id),
-    })
-}
-
-fn of_token(desk: &Desk<'_>, token: PersonalToken) -> Result<Access, Failure> {
-    Ok(Access {
-        username: username(desk, token.user_id)?,
-        id: token.id.to_string(),
-        kind: "token",
-        user_id: token.user_id,
-        name: Some(token.name),
-        permissions: token.permissions,
-        created_at_utc: token.created_at_utc,
-        last_used_at_utc: token.last_used_at_utc,
-        expires_at_utc: token.expires_at_utc,
-        position: Position::Token(token.id),
-    })
+impl From<PersonalToken> for Access {
+    fn from(token: PersonalToken) -> Self {
+        Self {
+            id: token.id.to_string(),
+            kind: "token",
+            user_id: token.user_id,
+            username: String::new(),
+            name: Some(token.name),
+            permissions: token.permissions,
+            created_at_utc: token.created_at_utc,
+            last_used_at_utc: token.last_used_at_utc,
+            expires_at_utc: token.expires_at_utc,
+            position: Position::Token(token.id),
+        }
+    }
 }
 
 fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
@@ -229,26 +236,33 @@ fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
 }
 
 fn find(desk: &Desk<'_>, id: &str) -> Result<Access, Failure> {
-    let sessions: Can<needs::ReadSessions> = desk.may()?;
-    let session = SessionId::from_path(id);
-    match desk
-        .db
-        .write_now(|tx| sessions::others::service::show(tx, &sessions, session))
-    {
-        Ok(session) => return of_session(desk, session),
-        Err(error) if error.code() != Code::NotFound => return Err(error.into()),
-        Err(_) => {}
-    }
-    let tokens: Can<needs::ReadTokens> = desk.may()?;
-    let token = TokenId::from_path(id);
+    let access = match session(desk, SessionId::from_path(id)) {
+        Err(error) if error.code() == Code::NotFound => token(desk, TokenId::from_path(id)),
+        found => found,
+    };
+    let access = access.map_err(|error| unknown(error, id))?;
+    let found = named(desk, vec![access])?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| unknown(Code::NotFound.into(), id))
+}
+
+fn session(desk: &Desk<'_>, id: SessionId) -> Result<Access, AppError> {
+    let by: Can<needs::ReadSessions> = desk.may()?;
     let found = desk
         .db
-        .write_now(|tx| {
-            let owner = tokens::service::owner(tx, token)?;
-            tokens::others::service::show(tx, &tokens, owner, token)
-        })
-        .map_err(|error| unknown(error, id))?;
-    of_token(desk, found)
+        .write_now(|tx| sessions::others::service::show(tx, &by, id));
+    found.map(Access::from)
+}
+
+fn token(desk: &Desk<'_>, id: TokenId) -> Result<Access, AppError> {
+    let by: Can<needs::ReadTokens> = desk.may()?;
+    let found = desk.db.write_now(|tx| {
+        let owner = tokens::service::owner(tx, id)?;
+        tokens::others::service::show(tx, &by, owner, id)
+    });
+    found.map(Access::from)
 }
 
 fn rm(desk: &Desk<'_>, id: &str) -> Result<(), Failure> {

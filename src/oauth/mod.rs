@@ -22,6 +22,7 @@ mod refusal;
 mod routes;
 mod rules;
 pub mod service;
+mod wire;
 
 pub use refusal::OAuthError;
 pub use routes::routes;

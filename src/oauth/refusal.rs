@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rules::Denied;
+use super::wire::json;
 use crate::error::{AppError, Code, Kind};
 use crate::http::{RequestContext, problem};
 
@@ -87,7 +88,7 @@ impl Refusal {
         };
         // There is nothing in it that can't be written as JSON.
         let body = serde_json::to_vec(&answer).unwrap_or_default();
-        super::routes::json(response, body)
+        json(response, body)
     }
 
     fn status(&self) -> StatusCode {

@@ -1,8 +1,7 @@
 //! OAuth's endpoints over HTTP. They answer, and refuse, in the forms of their own standards.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::exchange;
@@ -10,7 +9,7 @@ use super::form::Form;
 use super::model::{
     Introspection, Metadata, TokenAnswer, TokenForm, TokenInHand, TokenInHandForm, TokenRequest,
 };
-use super::refusal::Refusal;
+use super::wire::answered;
 use crate::app::State;
 use crate::error::AppError;
 use crate::http::RequestContext;
@@ -95,24 +94,4 @@ async fn get_metadata(app: State) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .json(metadata)
-}
-
-fn answered(request: &HttpRequest, answer: Result<impl Serialize, Refusal>) -> HttpResponse {
-    match answer {
-        // There is nothing in it that can't be written as JSON.
-        Ok(answer) => json(
-            HttpResponse::Ok().finish().drop_body(),
-            serde_json::to_vec(&answer).unwrap_or_default(),
-        ),
-        Err(refusal) => refusal.answer(&RequestContext::of(request)),
-    }
-}
-
-/// The answer with this body; nobody keeps it (RFC 6749, section 5.1).
-pub fn json(response: HttpResponse<()>, body: Vec<u8>) -> HttpResponse {
-    let mut response = response.set_body(actix_web::body::BoxBody::new(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    response
 }

@@ -141,6 +141,17 @@ pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, AppError> {
     Ok(store::find(tx.conn, id)?)
 }
 
+/// What these accounts are called, by their ids.
+///
+/// # Errors
+/// When the database fails.
+pub fn usernames(
+    tx: &mut Tx<'_>,
+    ids: &[UserId],
+) -> Result<std::collections::BTreeMap<UserId, String>, AppError> {
+    Ok(store::usernames(tx.conn, ids)?.into_iter().collect())
+}
+
 /// What the account of this id may, if there is one and it is alive.
 ///
 /// # Errors

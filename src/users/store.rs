@@ -217,3 +217,11 @@ pub fn other_lasting_super_admins(conn: &mut PgConnection, than: UserId) -> Quer
 pub fn any_super_admin(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(exists(users::table.filter(users::role.eq(SUPER_ADMIN)))).get_result(conn)
 }
+
+/// The usernames of these accounts.
+pub fn usernames(conn: &mut PgConnection, ids: &[UserId]) -> QueryResult<Vec<(UserId, String)>> {
+    users::table
+        .filter(users::id.eq_any(ids))
+        .select((users::id, users::username))
+        .load(conn)
+}

@@ -171,6 +171,52 @@ fn c06_one_permission_opens_each_door_and_no_other_does() {
     }
 }
 
+/// What everybody known may ask, a program too.
+const FOR_PROGRAMS: [&str; 3] = ["verifyCaller", "checkPermissions", "listRevocations"];
+
+/// A service client has no account of its own, so it is refused where a person is meant, and everywhere without a permission.
+#[test]
+fn c06_a_powerless_client_gets_in_nowhere() {
+    let app = TestApp::start();
+    let admin = app.super_admin();
+    let body = json!({"name": "powerless", "permissions": []});
+    let made = app
+        .post("/api/v1/clients")
+        .by(&admin)
+        .json(&body)
+        .send()
+        .expect(201);
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}",
+        made.data()["clientId"].as_str().unwrap(),
+        made.data()["clientSecret"].as_str().unwrap()
+    );
+    let call = app.post("/api/v1/oauth/token");
+    let answer = call
+        .body("application/x-www-form-urlencoded", form)
+        .send()
+        .expect(200);
+    let token = answer.body["access_token"].as_str().unwrap();
+    for (operation, door) in doors() {
+        if door.is_public {
+            continue;
+        }
+        let answer = knock(&app, operation, Some(token));
+        if FOR_PROGRAMS.contains(&operation.id.as_str()) {
+            assert_ne!(answer.status, 403, "{}", operation.id);
+        } else {
+            let code = answer.body["code"].as_str().unwrap_or_default();
+            let is_refused = matches!(code, "permission_required" | "auth_session_required");
+            assert!(
+                answer.status == 403 && is_refused,
+                "{}: {}",
+                operation.id,
+                answer.text
+            );
+        }
+    }
+}
+
 const DOORS: &[Door] = &[
     public("getJwks", 200, 200),
     public("isLive", 200, 200),
