@@ -148,7 +148,7 @@ pub fn begin(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Begun, AppError> {
 /// Looks into why there was no place. All well means that others are under way: ask again soon.
 ///
 /// # Errors
-/// [`Code::RateLimited`](crate::error::Code::RateLimited); of a stream of these the audit log is told once a minute.
+/// [`Code::RateLimited`]; of a stream of these the audit log is told once a minute.
 pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, trust: Trust) -> Acted<()> {
     let line = line(attempt.target.id(), trust);
     if let Some(mut tally) = store::hold(tx.conn, line)? {

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, at_once, eventually};
@@ -101,6 +102,10 @@ fn refused(answer: &Answer, status: u16, error: &str) {
 fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn text(value: &Value, member: &str) -> String {
+    value[member].as_str().unwrap().to_owned()
 }
 
 fn is_good(app: &TestApp, token: &str) -> bool {
@@ -1053,4 +1058,45 @@ fn j01_no_secret_of_a_client_is_in_the_database() {
             assert_eq!(app.number(&found), 0, "{table}");
         }
     }
+}
+
+#[test]
+fn o09_a_token_that_could_not_be_revoked_is_still_good() {
+    let app = TestApp::with(&[("ROSTERD_DB_STATEMENT_MS", "300")]);
+    let client = Client::make(&app, &app.super_admin(), &[], 0);
+    app.user("ada", "User", &[]);
+    let session = app.sign_in("ada");
+    let (access, refresh) = (
+        text(&session, "accessToken"),
+        text(&session, "refreshToken"),
+    );
+    let own = client.token(&app);
+    let public = |token: &str| {
+        let form = format!("token={token}&client_id=rosterd");
+        app.post(REVOKE).body(FORM, form).send()
+    };
+    let mut held = app.sql();
+    held.batch_execute("BEGIN; LOCK audit_events IN EXCLUSIVE MODE")
+        .unwrap();
+    for answer in [
+        client.revoke(&app, &own),
+        public(&refresh),
+        public(&access),
+        client.ask(&app, ""),
+    ] {
+        assert_eq!(
+            (answer.status, &answer.body["error"]),
+            (503, &json!("temporarily_unavailable")),
+            "{}",
+            answer.text
+        );
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+        assert!(answer.header("www-authenticate").is_empty());
+    }
+    held.batch_execute("ROLLBACK").unwrap();
+    assert!(is_good(&app, &own) && is_good(&app, &access));
+    assert_eq!(app.number("SELECT count(*) FROM client_grants"), 1);
+    client.revoke(&app, &own).expect(200);
+    public(&refresh).expect(200);
+    assert!(!is_good(&app, &own) && !is_good(&app, &access));
 }
