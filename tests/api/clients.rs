@@ -277,3 +277,34 @@ fn a_kept_answer_goes_with_the_secret_that_it_holds() {
         .expect(200);
     create().expect_problem(409, "client_name_conflict");
 }
+
+#[test]
+fn no_client_gets_a_permission_that_leaves_the_catalogue_meanwhile() {
+    let app = TestApp::start();
+    let admin = app.super_admin();
+    for round in 0..20 {
+        let permission = format!("assets.read{round}");
+        let body = json!({"name": permission});
+        app.post("/api/v1/permissions")
+            .by(&admin)
+            .json(&body)
+            .send()
+            .expect(201);
+        let answers = at_once(2, |index| {
+            if index == 0 {
+                let path = format!("/api/v1/permissions/{permission}");
+                app.delete(&path).by(&admin).send().status
+            } else {
+                let body = json!({"name": format!("c{round}"), "permissions": [permission]});
+                make(&app, &admin, &body).status
+            }
+        });
+        assert!(
+            answers == [204, 400] || answers == [409, 201],
+            "{answers:?}"
+        );
+    }
+    let unknown = "SELECT count(*) FROM service_clients c, unnest(c.permissions) p \
+                   WHERE p NOT IN (SELECT name FROM permissions)";
+    assert_eq!(app.number(unknown), 0);
+}
