@@ -72,11 +72,12 @@ pub struct App {
 
 /// Mounts and documents every operation.
 pub fn slices(config: &mut ServiceConfig<'_>) {
+    // Routes are tried in this order: first those that are asked most.
     config
+        .configure(forward_auth::routes)
+        .configure(me::routes)
         .configure(sessions::routes)
         .configure(tokens::routes)
-        .configure(me::routes)
-        .configure(forward_auth::routes)
         .configure(users::routes)
         .configure(reset_links::routes)
         .configure(email_confirmations::routes)
