@@ -581,6 +581,17 @@ fn a_session_is_refreshed_in_oauths_words() {
     assert!(is_good(&app, access));
     let new = answer.body["refresh_token"].as_str().unwrap();
     assert_ne!(new, old);
+    // A SuperAdmin's is the whole catalogue, in whatever order.
+    app.user("chief", "SuperAdmin", &[]);
+    let chief = app.sign_in("chief");
+    let all = chief["user"]["effectivePermissions"].as_array().unwrap();
+    let all: Vec<&str> = all
+        .iter()
+        .rev()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    let all = all.join("+");
+    refresh(&text(&chief, "refreshToken"), &format!("&scope={all}")).expect(200);
     // The same service function: a lost answer is given again, a reuse ends the session.
     assert_eq!(refresh(old, "").expect(200).body["refresh_token"], new);
     let body = json!({"refreshToken": new});
