@@ -145,7 +145,7 @@ pub struct Memory {
     parties: Cache<Uuid, Stamp>,
     credentials: Cache<Credential, (Stamp, Arc<Facts>)>,
     pages: Cache<Uuid, (Stamp, Instant, Arc<Kept>)>,
-    catalogue: Cache<(), (Stamp, Arc<[String]>)>,
+    catalogue: Cache<(), (Stamp, Arc<str>)>,
 }
 
 /// What stands for everybody where a party is asked for: it is forgotten with everybody, and with nobody else.
@@ -186,14 +186,14 @@ impl Memory {
         (self.is_current(account, &stamp) && since.elapsed() < PAGE_AGE).then_some(page)
     }
 
-    /// Every permission that there is, if that is known for certain.
+    /// Every permission that there is, in one line, if that is known for certain.
     #[must_use]
-    pub fn recall_catalogue(&self) -> Option<Arc<[String]>> {
+    pub fn recall_catalogue(&self) -> Option<Arc<str>> {
         if !self.is_leased() {
             return None;
         }
-        let (stamp, names) = self.catalogue.get(&())?;
-        self.is_current(EVERYBODY, &stamp).then_some(names)
+        let (stamp, line) = self.catalogue.get(&())?;
+        self.is_current(EVERYBODY, &stamp).then_some(line)
     }
 
     /// To be called before the database is read for [`Memory::keep`].
@@ -218,9 +218,9 @@ impl Memory {
     }
 
     /// Remembers every permission that there is, as [`Memory::keep`] does.
-    pub fn keep_catalogue(&self, ticket: Ticket, names: Arc<[String]>) {
+    pub fn keep_catalogue(&self, ticket: Ticket, line: Arc<str>) {
         if let Some(stamp) = self.stamp(ticket, EVERYBODY) {
-            self.catalogue.insert((), (stamp, names));
+            self.catalogue.insert((), (stamp, line));
         }
     }
 

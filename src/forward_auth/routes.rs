@@ -1,6 +1,5 @@
 //! Forward authentication over HTTP. Nothing is read from the database while callers are known from memory.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -57,11 +56,8 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
         return Err(Code::PermissionRequired.into());
     }
     let permissions = match held {
-        Held::These(names) => joined(names.iter()),
-        Held::Everything => {
-            let all = catalogue(&app).await?;
-            joined(all.iter())
-        }
+        Held::These(names) => joined(names),
+        Held::Everything => catalogue(&app).await?,
     };
     let id = Principal::of(&by.who).map(|id| id.to_string());
     // A client may be called as an account is.
@@ -69,40 +65,38 @@ async fn verify(by: Known, app: State, demand: Query<Demand>) -> Result<HttpResp
         Who::Client { .. } => id.as_deref(),
         _ => by.username.as_deref(),
     };
-    let username = username.unwrap_or_default().to_owned();
     let mut answer = HttpResponse::Ok();
     for (name, value) in [
-        (USERNAME, username),
-        (USER_ID, id.unwrap_or_default()),
-        (ROLE, by.standing.role.clone()),
-        (PERMISSIONS, permissions),
+        (USERNAME, username.unwrap_or_default()),
+        (USER_ID, id.as_deref().unwrap_or_default()),
+        (ROLE, &by.standing.role),
+        (PERMISSIONS, &permissions),
     ] {
-        answer.insert_header((
-            name,
-            HeaderValue::try_from(value).map_err(AppError::internal)?,
-        ));
+        let value = HeaderValue::from_str(value).map_err(AppError::internal)?;
+        answer.insert_header((name, value));
     }
     Ok(answer.finish())
 }
 
 /// Every permission that there is: from memory where that is certain, else from the database.
-async fn catalogue(app: &App) -> Result<Arc<[String]>, AppError> {
-    if let Some(names) = app.memory.recall_catalogue() {
-        return Ok(names);
+async fn catalogue(app: &App) -> Result<Arc<str>, AppError> {
+    if let Some(line) = app.memory.recall_catalogue() {
+        return Ok(line);
     }
     let ticket = app.memory.ticket();
     let names = app.db.read(roles::service::catalogue_names).await?;
-    let names: Arc<[String]> = names.into();
-    app.memory.keep_catalogue(ticket, Arc::clone(&names));
-    Ok(names)
+    let line = joined(&names);
+    app.memory.keep_catalogue(ticket, Arc::clone(&line));
+    Ok(line)
 }
 
-fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
+fn joined<'a>(names: impl IntoIterator<Item = &'a String>) -> Arc<str> {
     let mut line = String::new();
     for name in names {
-        let separator = if line.is_empty() { "" } else { "," };
-        // Writing to a String can't fail.
-        let _ = write!(line, "{separator}{name}");
+        if !line.is_empty() {
+            line.push(',');
+        }
+        line.push_str(name);
     }
-    line
+    line.into()
 }

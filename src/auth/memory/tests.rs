@@ -115,7 +115,7 @@ fn time_runs_out_in_memory_too() {
 #[test]
 fn the_catalogue_is_forgotten_with_everybody_and_with_nobody_else() {
     let (memory, user, _) = scene();
-    let names: Arc<[String]> = Arc::from(["users.read".to_owned()]);
+    let names: Arc<str> = Arc::from("users.read");
     assert!(memory.recall_catalogue().is_none());
     memory.keep_catalogue(memory.ticket(), Arc::clone(&names));
     memory.forget(Touched::Party(user.0));
