@@ -31,7 +31,8 @@ use crate::ids::{GrantId, SessionId};
 /// How long after the last news memory may still answer.
 pub const LEASE: Duration = Duration::from_millis(100);
 
-/// For how long a page may lack what other replicas do not tell, such as the time of the last sign-in.
+/// How old a page gets before it is read anew. For twice as long at most it may lack what other replicas do not tell, such
+/// as the time of the last sign-in.
 const PAGE_AGE: Duration = Duration::from_secs(1);
 
 /// How many credentials, accounts and pages are remembered at most; some tens of megabytes when full.
@@ -183,7 +184,15 @@ impl Memory {
             return None;
         }
         let (stamp, since, page) = self.pages.get(&account)?;
-        (self.is_current(account, &stamp) && since.elapsed() < PAGE_AGE).then_some(page)
+        if !self.is_current(account, &stamp) {
+            return None;
+        }
+        if since.elapsed() >= PAGE_AGE {
+            // Whoever comes first reads it anew; for those who come meanwhile it is good for as long again.
+            self.pages.insert(account, (stamp, Instant::now(), page));
+            return None;
+        }
+        Some(page)
     }
 
     /// Every permission that there is, in one line, if that is known for certain.

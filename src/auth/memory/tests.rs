@@ -136,3 +136,16 @@ fn the_catalogue_is_forgotten_with_everybody_and_with_nobody_else() {
         "news may have been missed"
     );
 }
+
+#[test]
+fn an_old_page_is_read_anew_by_one_and_not_by_all() {
+    let (memory, user, _) = scene();
+    let page = Arc::new(Reply::no_content().into_kept());
+    memory.keep_page(memory.ticket(), user.0, page);
+    std::thread::sleep(PAGE_AGE);
+    memory.heard_up_to(Instant::now());
+    assert!(memory.recall_page(user.0).is_none());
+    assert!(memory.recall_page(user.0).is_some());
+    memory.forget(Touched::Party(user.0));
+    assert!(memory.recall_page(user.0).is_none());
+}
