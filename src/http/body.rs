@@ -10,66 +10,89 @@ use futures_util::StreamExt;
 
 use crate::error::{AppError, Code};
 
-/// The largest body that is read into memory.
-pub const LIMIT: usize = 1024 * 1024;
-
-/// How long a body may take to arrive, from its first byte to its last.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Reads the body.
-///
-/// # Errors
-/// [`Code::PayloadTooLarge`] over [`LIMIT`], [`Code::RequestTimeout`] when it is slow, and
-/// [`Code::RequestInvalid`] when it breaks off or its framing is broken.
-pub async fn read(declared: Option<u64>, payload: Payload) -> Result<Bytes, AppError> {
-    if declared.is_some_and(|length| length > LIMIT as u64) {
-        return Err(too_large());
-    }
-    collect_within(PATIENCE, payload).await
+/// How large a body may be, and how slow.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// The most that is read into memory, in MiB.
+    pub mebibytes: usize,
+    /// How long it may take to arrive, from its first byte to its last.
+    pub patience: Duration,
 }
 
-async fn collect_within(patience: Duration, payload: Payload) -> Result<Bytes, AppError> {
-    match tokio::time::timeout(patience, collect(payload)).await {
+impl Bounds {
+    /// Those of every body but an import.
+    pub const ORDINARY: Self = Self {
+        mebibytes: 1,
+        patience: Duration::from_secs(10),
+    };
+
+    const fn bytes(self) -> usize {
+        self.mebibytes * 1024 * 1024
+    }
+
+    fn overstepped(self) -> AppError {
+        AppError::new(Code::PayloadTooLarge).detail(format!("at most {} MiB", self.mebibytes))
+    }
+}
+
+/// Reads an ordinary body.
+///
+/// # Errors
+/// As [`read_within`].
+pub async fn read(declared: Option<u64>, payload: Payload) -> Result<Bytes, AppError> {
+    read_within(Bounds::ORDINARY, declared, payload).await
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// [`Code::PayloadTooLarge`] and [`Code::RequestTimeout`] beyond the bounds, and [`Code::RequestInvalid`] when it breaks
+/// off or its framing is broken.
+pub async fn read_within(
+    bounds: Bounds,
+    declared: Option<u64>,
+    payload: Payload,
+) -> Result<Bytes, AppError> {
+    if declared.is_some_and(|length| length > bounds.bytes() as u64) {
+        return Err(bounds.overstepped());
+    }
+    match tokio::time::timeout(bounds.patience, collect(bounds, payload)).await {
         Ok(body) => body,
         Err(_) => Err(Code::RequestTimeout.into()),
     }
 }
 
 /// Most bodies come in one piece, which is then not copied.
-async fn collect(mut payload: Payload) -> Result<Bytes, AppError> {
+async fn collect(bounds: Bounds, mut payload: Payload) -> Result<Bytes, AppError> {
     let Some(first) = payload.next().await else {
         return Ok(Bytes::new());
     };
-    let first = first.map_err(|error| broken(&error))?;
+    let first = first.map_err(|error| broken(bounds, &error))?;
     let Some(second) = payload.next().await else {
-        return within_limit(first.len()).map(|()| first);
+        return within(bounds, first.len()).map(|()| first);
     };
     let mut body = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
-        let piece = piece.map_err(|error| broken(&error))?;
-        within_limit(body.len().saturating_add(piece.len()))?;
+        let piece = piece.map_err(|error| broken(bounds, &error))?;
+        within(bounds, body.len().saturating_add(piece.len()))?;
         body.extend_from_slice(&piece);
         next = payload.next().await;
     }
     Ok(body.freeze())
 }
 
-fn within_limit(length: usize) -> Result<(), AppError> {
-    if length > LIMIT {
-        Err(too_large())
+fn within(bounds: Bounds, length: usize) -> Result<(), AppError> {
+    if length > bounds.bytes() {
+        Err(bounds.overstepped())
     } else {
         Ok(())
     }
 }
 
-fn too_large() -> AppError {
-    AppError::new(Code::PayloadTooLarge).detail("at most 1 MiB")
-}
-
-fn broken(error: &PayloadError) -> AppError {
+fn broken(bounds: Bounds, error: &PayloadError) -> AppError {
     match error {
-        PayloadError::Overflow => too_large(),
+        PayloadError::Overflow => bounds.overstepped(),
         _ => AppError::fault(
             "",
             "incomplete_body",
@@ -127,7 +150,11 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let begun = stream::iter([Ok(Bytes::from_static(b"{"))]);
         let payload = Payload::from(begun.chain(stream::pending()).boxed_local());
-        let given_up = collect_within(Duration::from_millis(20), payload).await;
+        let bounds = Bounds {
+            patience: Duration::from_millis(20),
+            ..Bounds::ORDINARY
+        };
+        let given_up = read_within(bounds, None, payload).await;
         assert_eq!(given_up.unwrap_err().code(), Code::RequestTimeout);
     }
 

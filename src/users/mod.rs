@@ -8,6 +8,7 @@ pub mod bulk;
 mod credentials;
 mod finding;
 mod giving;
+mod import;
 mod input;
 mod joining;
 mod life;

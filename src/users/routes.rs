@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::model::User;
 use super::page;
 use super::service::{self, NewUser, UserPatch};
-use super::{access, bulk, credentials, listing, removal};
+use super::{access, bulk, credentials, import, listing, removal};
 use crate::app::State;
 use crate::auth::{Can, needs};
 use crate::error::AppError;
@@ -20,6 +20,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(create_user)
         .configure(bulk::routes)
+        .configure(import::routes)
         .configure(listing::routes)
         .service(get_user)
         .service(update_user)

@@ -254,6 +254,7 @@ const DOORS: &[Door] = &[
     opened_by(&["users.read"], "listUsers"),
     opened_by(&["users.read"], "getUser"),
     opened_by(&["users.create"], "createUser"),
+    opened_by(&["users.create"], "importUsers"),
     opened_by(&["users.update"], "updateUser"),
     opened_by(&["users.update"], "addUserTag"),
     opened_by(&["users.update"], "removeUserTag"),

@@ -21,8 +21,8 @@ struct Attempt {
     path: Vec<String>,
     query: &'static str,
     body: Option<Value>,
-    /// A form in place of a JSON body.
-    form: String,
+    /// A body that is no JSON, and its type.
+    other: Option<(&'static str, String)>,
     /// Who calls; nobody when empty.
     by: String,
 }
@@ -38,8 +38,12 @@ impl Attempt {
         self
     }
 
-    fn form(mut self, form: String) -> Self {
-        self.form = form;
+    fn form(self, form: String) -> Self {
+        self.other("application/x-www-form-urlencoded", form)
+    }
+
+    fn other(mut self, content_type: &'static str, body: String) -> Self {
+        self.other = Some((content_type, body));
         self
     }
 
@@ -59,10 +63,10 @@ impl Attempt {
         if !self.by.is_empty() {
             call = call.by(&self.by);
         }
-        match &self.body {
-            Some(body) => call.json(body),
-            None if self.form.is_empty() => call,
-            None => call.body("application/x-www-form-urlencoded", self.form.as_str()),
+        match (&self.body, &self.other) {
+            (Some(body), _) => call.json(body),
+            (None, Some((content_type, body))) => call.body(content_type, body.as_str()),
+            (None, None) => call,
         }
     }
 }
@@ -79,7 +83,7 @@ impl World {
             path: Vec::new(),
             query: "",
             body: None,
-            form: String::new(),
+            other: None,
             by: self.admin.clone(),
         }
     }
@@ -566,6 +570,10 @@ const TABLE: &[Row] = &[
     ("createUser", |world| {
         let body = json!({"username": name("user"), "role": "User", "permissions": ["users.read"]});
         world.attempt().body(body)
+    }),
+    ("importUsers", |world| {
+        let line = json!({"username": name("user")}).to_string();
+        world.attempt().other("application/x-ndjson", line)
     }),
     ("listUsers", |world| {
         world.user();

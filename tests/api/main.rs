@@ -24,6 +24,7 @@ mod embed;
 mod equal_time;
 mod every_operation;
 mod idempotency;
+mod import;
 mod invites;
 mod keys;
 mod mail;
