@@ -47,6 +47,17 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Whether it is no use to go on with the next of many things: what failed is not about this one.
+    #[must_use]
+    pub const fn is_about_more_than_one(self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable | Self::Internal | Self::Unauthenticated
+        )
+    }
+}
+
 macro_rules! codes {
     ($($name:ident = $code:literal, $kind:ident, $title:literal;)*) => {
         /// The stable name of each failure. They are API: none is ever renamed or removed.

@@ -123,6 +123,17 @@ pub fn is_plain(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the body is sent as it is and said, once, to be of one of these types.
+#[must_use]
+pub fn is_sent_as(headers: &HeaderMap, accepted: &[&str]) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE);
+    let is_accepted = match (types.next().map(header::HeaderValue::to_str), types.next()) {
+        (Some(Ok(one)), None) => is_type(one, accepted),
+        _ => false,
+    };
+    is_accepted && is_plain(headers)
+}
+
 /// Whether `content_type` is one of `accepted`, in UTF-8 if it says at all.
 #[must_use]
 pub fn is_type(content_type: &str, accepted: &[&str]) -> bool {

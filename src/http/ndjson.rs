@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 
@@ -40,12 +39,7 @@ impl FromRequest for Ndjson {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
-        let mut types = headers.get_all(header::CONTENT_TYPE);
-        let is_ndjson = match (types.next().map(header::HeaderValue::to_str), types.next()) {
-            (Some(Ok(one)), None) => body::is_type(one, &[NDJSON]),
-            _ => false,
-        };
-        let is_readable = is_ndjson && body::is_plain(headers);
+        let is_readable = body::is_sent_as(headers, &[NDJSON]);
         let declared = body::declared_length(headers);
         let payload = payload.take();
         Box::pin(async move {

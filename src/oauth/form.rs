@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::error::{AppError, Code};
@@ -22,12 +21,7 @@ impl<T: FromQuery + 'static> FromRequest for Form<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
-        let mut types = headers.get_all(header::CONTENT_TYPE);
-        let is_form = match (types.next().map(header::HeaderValue::to_str), types.next()) {
-            (Some(Ok(one)), None) => body::is_type(one, FORM),
-            _ => false,
-        };
-        let is_readable = is_form && body::is_plain(headers);
+        let is_readable = body::is_sent_as(headers, FORM);
         let has_query = !request.query_string().is_empty();
         let declared = body::declared_length(headers);
         let payload = payload.take();

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::rules::Action;
 use crate::auth::{Actor, Can, needs};
 use crate::db::Tx;
-use crate::error::{Acted, AppError, Code, Kind};
+use crate::error::{Acted, AppError, Code};
 use crate::http::{IfMatch, Patch};
 use crate::ids::UserId;
 use crate::users::User;
@@ -156,7 +156,7 @@ pub fn item(target: Target, done: Result<(), AppError>) -> Result<Item, AppError
         detail: None,
     };
     if let Err(error) = done {
-        if is_about_more(error.code()) {
+        if error.code().kind().is_about_more_than_one() {
             return Err(error);
         }
         item.outcome = Outcome::Refused;
@@ -164,14 +164,6 @@ pub fn item(target: Target, done: Result<(), AppError>) -> Result<Item, AppError
         item.detail = Some(reason(&error));
     }
     Ok(item)
-}
-
-/// Whether there is no use in trying the next account.
-fn is_about_more(code: Code) -> bool {
-    matches!(
-        code.kind(),
-        Kind::Unavailable | Kind::Internal | Kind::Unauthenticated
-    )
 }
 
 fn reason(error: &AppError) -> String {

@@ -7,7 +7,7 @@ use super::input::{ImportLine, Secret};
 use super::model::ImportResult;
 use crate::app::{App, State};
 use crate::auth::{Can, needs};
-use crate::error::{AppError, Kind};
+use crate::error::AppError;
 use crate::http::{NDJSON, Ndjson, parse};
 use crate::ids::UserId;
 use crate::users::service;
@@ -39,7 +39,7 @@ async fn import_users(
         let mut result = ImportResult::of(number);
         result = match bring(&app, &by, line, &mut result).await {
             Ok(id) => result.created(id),
-            Err(why) if is_about_more(&why) => return Err(why),
+            Err(why) if why.code().kind().is_about_more_than_one() => return Err(why),
             Err(why) => result.refused(&why),
         };
         serde_json::to_writer(&mut answer, &result).map_err(AppError::internal)?;
@@ -75,12 +75,4 @@ async fn bring(
         .write(move |tx| service::create(tx, &by, &draft, hash.as_ref()))
         .await?;
     Ok(user.id)
-}
-
-/// Whether there is no use in trying the next line.
-fn is_about_more(why: &AppError) -> bool {
-    matches!(
-        why.code().kind(),
-        Kind::Unavailable | Kind::Internal | Kind::Unauthenticated
-    )
 }
