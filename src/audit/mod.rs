@@ -3,12 +3,12 @@
 //! A row carries ids. What names a person (usernames, addresses, ip) stands beside it and goes when the person's
 //! account is purged. Secrets are never written. A hash chain over the rows shows whether somebody changed them.
 
-mod act;
 pub mod chain;
-pub mod reading;
+mod entry;
+pub mod log;
 pub mod service;
 mod store;
 
-pub use act::{Act, Reason, Subject};
-pub use reading::routes;
+pub use entry::{AuditEntry, Reason, Subject};
+pub use log::routes;
 pub use service::{fail, record, record_refused, refuse};

@@ -2,36 +2,41 @@
 
 use serde_json::{Value, json};
 
-use super::act::{Act, ActorKind, Reason, Subject};
+use super::entry::{ActorKind, AuditEntry, Reason, Subject};
 use super::store::{self, EventRow, PersonWords};
-use crate::auth::{Actor, Who};
-use crate::db::Tx;
-use crate::error::{AppError, Code, Halt, Kind};
-use crate::http::TraceId;
-use crate::ids::{EventId, UserId};
+use crate::access::authentication::{Actor, Identity};
+use crate::platform::db::Tx;
+use crate::platform::error::{AppError, Code, Kind, TxAbort};
+use crate::platform::http::TraceId;
+use crate::platform::ids::{EventId, UserId};
 
 /// Records that `by` did this.
 ///
 /// # Errors
 /// When it can't be written; the act then does not happen either.
-pub fn record(tx: &mut Tx<'_>, by: &Actor, act: Act) -> Result<(), AppError> {
+pub fn record(tx: &mut Tx<'_>, by: &Actor, act: AuditEntry) -> Result<(), AppError> {
     write(tx, by, act, None)
 }
 
 /// Records that `by` was refused this, and says to keep that record.
-pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: Act, why: impl Into<AppError>) -> Halt {
+pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: AuditEntry, why: impl Into<AppError>) -> TxAbort {
     let why = why.into();
     match write(tx, by, act, Some(why.code().as_str())) {
-        Ok(()) => Halt::Commit(why),
-        Err(error) => Halt::RollBack(error),
+        Ok(()) => TxAbort::Commit(why),
+        Err(error) => TxAbort::RollBack(error),
     }
 }
 
 /// [`refuse`] when `why` is that the caller may not; any other failure just fails.
-pub fn fail(tx: &mut Tx<'_>, by: &Actor, act: impl FnOnce() -> Act, why: AppError) -> Halt {
+pub fn fail(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: impl FnOnce() -> AuditEntry,
+    why: AppError,
+) -> TxAbort {
     match why.code().kind() {
         Kind::Forbidden => refuse(tx, by, act(), why),
-        _ => Halt::RollBack(why),
+        _ => TxAbort::RollBack(why),
     }
 }
 
@@ -39,7 +44,12 @@ pub fn fail(tx: &mut Tx<'_>, by: &Actor, act: impl FnOnce() -> Act, why: AppErro
 ///
 /// # Errors
 /// As [`record`].
-pub fn record_refused(tx: &mut Tx<'_>, by: &Actor, act: Act, why: Code) -> Result<(), AppError> {
+pub fn record_refused(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: AuditEntry,
+    why: Code,
+) -> Result<(), AppError> {
     write(tx, by, act, Some(why.as_str()))
 }
 
@@ -51,18 +61,23 @@ pub fn forget(tx: &mut Tx<'_>, person: UserId) -> Result<usize, AppError> {
     Ok(store::forget(tx.conn, person.0)?)
 }
 
-fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result<(), AppError> {
-    let (actor_id, owner) = match &by.who {
-        Who::User { id, .. } => (Some(id.0), None),
-        Who::Token { id, owner } => (Some(id.0), Some(owner.0)),
-        Who::Client { id, .. } => (Some(id.0), None),
-        Who::Operator { .. } | Who::System | Who::Anonymous => (None, None),
+fn write(
+    tx: &mut Tx<'_>,
+    by: &Actor,
+    act: AuditEntry,
+    refusal: Option<&str>,
+) -> Result<(), AppError> {
+    let (actor_id, owner) = match &by.identity {
+        Identity::User { id, .. } => (Some(id.0), None),
+        Identity::Token { id, owner } => (Some(id.0), Some(owner.0)),
+        Identity::Client { id, .. } => (Some(id.0), None),
+        Identity::Operator { .. } | Identity::System | Identity::Anonymous => (None, None),
     };
     let of = act.subject.owner();
     let row = EventRow {
         id: EventId::new(tx.now),
         at: tx.now,
-        actor_kind: ActorKind::from(&by.who).as_str(),
+        actor_kind: ActorKind::from(&by.identity).as_str(),
         actor_id,
         actor_owner_id: owner,
         session_id: by.session_id().map(|id| id.0),
@@ -80,9 +95,9 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result
         after: act.after.filter(|facts| !facts.is_null()),
         trace_id: by.origin.trace_id.as_ref().map(TraceId::as_str),
     };
-    let acting = match by.who {
+    let acting = match by.identity {
         // Whoever is not known yet and acts on an account is taken for its owner, when that is purged.
-        Who::Anonymous => of,
+        Identity::Anonymous => of,
         _ => by.user_id(),
     };
     let actor = PersonWords {
@@ -98,8 +113,8 @@ fn write(tx: &mut Tx<'_>, by: &Actor, act: Act, refusal: Option<&str>) -> Result
 }
 
 fn actor_words(by: &Actor) -> Value {
-    let name = match &by.who {
-        Who::Operator { os_user } => Some(os_user.as_str()),
+    let name = match &by.identity {
+        Identity::Operator { os_user } => Some(os_user.as_str()),
         _ => by.username.as_deref(),
     };
     json!({

@@ -7,8 +7,8 @@ use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::db::Prepared;
-use crate::ids::EventId;
+use crate::platform::db::PreparedStatement;
+use crate::platform::ids::EventId;
 use crate::schema::audit_people;
 
 pub struct EventRow<'a> {
@@ -76,7 +76,7 @@ pub fn insert(
     .bind::<Jsonb, _>(&actor.words)
     .bind::<Nullable<SqlUuid>, _>(subject.and_then(|person| person.user_id))
     .bind::<Nullable<Jsonb>, _>(subject.map(|person| &person.words));
-    Prepared(statement).execute(conn)
+    PreparedStatement(statement).execute(conn)
 }
 
 /// Removes every word about this person; the rows stay.

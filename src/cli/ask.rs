@@ -9,8 +9,8 @@ use clap::Args;
 use signal_hook::consts::SIGINT;
 
 use super::{Failure, tell};
-use crate::passwords::Password;
-use crate::secrets;
+use crate::access::passwords::Password;
+use crate::platform::crypto;
 
 /// The flag of whatever asks.
 #[derive(Args, Clone, Copy)]
@@ -98,7 +98,7 @@ impl PasswordFlags {
     /// The password that the flags give, if they give one.
     pub fn given(self) -> Result<Option<Chosen>, Failure> {
         if self.generate_password {
-            let text = secrets::passphrase()?;
+            let text = crypto::passphrase()?;
             return Ok(Some(Chosen {
                 password: Password::new(text.clone()),
                 made_up: Some(text),

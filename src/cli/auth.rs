@@ -5,19 +5,19 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::ask::YesFlag;
-use super::desk::Desk;
+use super::context::CliContext;
 use super::output::{self, Cell, Column, FormFlags, Row};
 use super::paging::{self, ListFlags};
-use super::{Failure, clients, desk, tell, when};
-use crate::auth::{Can, needs};
-use crate::clients::service::NewClient;
-use crate::config::Config;
-use crate::error::{AppError, Code};
-use crate::http::{IfMatch, validated};
-use crate::ids::{SessionId, TokenId, UserId};
-use crate::sessions::{self, Session};
-use crate::tokens::{self, MadeToken, NewToken, PersonalToken};
-use crate::users;
+use super::{Failure, clients, context, tell, when};
+use crate::access::authentication::{Can, needs};
+use crate::access::clients::service::NewClient;
+use crate::access::sessions::{self, Session};
+use crate::access::tokens::{self, NewToken, PersonalToken, TokenWithSecret};
+use crate::accounts::users;
+use crate::platform::config::Config;
+use crate::platform::error::{AppError, Code};
+use crate::platform::http::{IfMatch, validated};
+use crate::platform::ids::{SessionId, TokenId, UserId};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -105,7 +105,7 @@ enum Position {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls { search, flags } => ls(desk, search.as_deref(), flags),
         Command::Add(arguments) => add(desk, arguments),
         Command::Show { id, form } => output::show(form, &find(desk, &id)?),
@@ -114,7 +114,7 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
     })
 }
 
-fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
+fn ls(desk: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
     let is_wanted = |access: &Access| {
         let name = access.name.as_deref().unwrap_or_default();
         paging::has(&access.username, search) || paging::has(name, search)
@@ -128,7 +128,7 @@ fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Fai
 }
 
 /// So many sessions after this position and, when there are no more of them, tokens.
-fn page(desk: &Desk<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Access>, Failure> {
+fn page(desk: &CliContext<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Access>, Failure> {
     let mut found = Vec::new();
     if let None | Some(Position::Session(_)) = after {
         let after = match after {
@@ -161,7 +161,7 @@ fn page(desk: &Desk<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Acces
 }
 
 /// The same with the usernames.
-fn named(desk: &Desk<'_>, mut found: Vec<Access>) -> Result<Vec<Access>, Failure> {
+fn named(desk: &CliContext<'_>, mut found: Vec<Access>) -> Result<Vec<Access>, Failure> {
     let ids: Vec<UserId> = found.iter().map(|access| access.user_id).collect();
     let names = desk.db.read_now(|tx| users::service::usernames(tx, &ids))?;
     for access in &mut found {
@@ -206,7 +206,7 @@ impl From<PersonalToken> for Access {
     }
 }
 
-fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
+fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
     let names = arguments
         .scope
         .iter()
@@ -235,7 +235,7 @@ fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
     output::show(arguments.form, &made)
 }
 
-fn find(desk: &Desk<'_>, id: &str) -> Result<Access, Failure> {
+fn find(desk: &CliContext<'_>, id: &str) -> Result<Access, Failure> {
     let access = match session(desk, SessionId::from_path(id)) {
         Err(error) if error.code() == Code::NotFound => token(desk, TokenId::from_path(id)),
         found => found,
@@ -248,7 +248,7 @@ fn find(desk: &Desk<'_>, id: &str) -> Result<Access, Failure> {
         .ok_or_else(|| unknown(Code::NotFound.into(), id))
 }
 
-fn session(desk: &Desk<'_>, id: SessionId) -> Result<Access, AppError> {
+fn session(desk: &CliContext<'_>, id: SessionId) -> Result<Access, AppError> {
     let by: Can<needs::ReadSessions> = desk.may()?;
     let found = desk
         .db
@@ -256,7 +256,7 @@ fn session(desk: &Desk<'_>, id: SessionId) -> Result<Access, AppError> {
     found.map(Access::from)
 }
 
-fn token(desk: &Desk<'_>, id: TokenId) -> Result<Access, AppError> {
+fn token(desk: &CliContext<'_>, id: TokenId) -> Result<Access, AppError> {
     let by: Can<needs::ReadTokens> = desk.may()?;
     let found = desk.db.write_now(|tx| {
         let owner = tokens::service::owner(tx, id)?;
@@ -265,7 +265,7 @@ fn token(desk: &Desk<'_>, id: TokenId) -> Result<Access, AppError> {
     found.map(Access::from)
 }
 
-fn rm(desk: &Desk<'_>, id: &str) -> Result<(), Failure> {
+fn rm(desk: &CliContext<'_>, id: &str) -> Result<(), Failure> {
     let access = find(desk, id)?;
     let ended = match access.position {
         Position::Session(session) => {
@@ -286,7 +286,7 @@ fn rm(desk: &Desk<'_>, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn reset(desk: &Desk<'_>, yes: YesFlag) -> Result<(), Failure> {
+fn reset(desk: &CliContext<'_>, yes: YesFlag) -> Result<(), Failure> {
     yes.confirm_by_typing("Everybody and every program is signed out.", "reset")?;
     let ended = desk
         .db
@@ -329,7 +329,7 @@ impl Row for Access {
     ];
 }
 
-impl Row for MadeToken {
+impl Row for TokenWithSecret {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("id", "ID", |made| made.id.to_string().as_str().into()),
         Column::shown("token", "TOKEN", |made| (&made.token).into()),

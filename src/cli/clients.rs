@@ -3,16 +3,16 @@
 use clap::{Args, Subcommand};
 
 use super::ask::YesFlag;
-use super::desk::Desk;
+use super::context::CliContext;
 use super::output::{self, Column, FormFlags, Row};
 use super::paging::{self, ListFlags};
-use super::{Failure, desk, edited, tell};
-use crate::auth::{Can, needs};
-use crate::clients::service::{self, ClientPatch, NewClient};
-use crate::clients::{Client, MadeClient};
-use crate::config::Config;
-use crate::error::{AppError, Code};
-use crate::http::{IfMatch, Patch, Versioned, validated};
+use super::{Failure, context, edited, tell};
+use crate::access::authentication::{Can, needs};
+use crate::access::clients::service::{self, ClientPatch, NewClient};
+use crate::access::clients::{Client, ClientWithSecret};
+use crate::platform::config::Config;
+use crate::platform::error::{AppError, Code};
+use crate::platform::http::{IfMatch, Patch, Versioned, validated};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -105,7 +105,7 @@ pub struct Mod {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls { search, flags } => ls(desk, search.as_deref(), flags),
         Command::Show { client, form } => output::show(form, &named(desk, &client)?),
         Command::Add(arguments) => add(desk, arguments),
@@ -115,7 +115,7 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
     })
 }
 
-fn named(desk: &Desk<'_>, name: &str) -> Result<Client, Failure> {
+fn named(desk: &CliContext<'_>, name: &str) -> Result<Client, Failure> {
     desk.db
         .read_now(|tx| service::named(tx, name))
         .map_err(|error: AppError| match error.code() {
@@ -126,7 +126,7 @@ fn named(desk: &Desk<'_>, name: &str) -> Result<Client, Failure> {
         })
 }
 
-fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
+fn ls(desk: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
     paging::print(
         flags,
         |after, rows| {
@@ -140,7 +140,7 @@ fn ls(desk: &Desk<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Fai
     )
 }
 
-fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
+fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
     let new = NewClient {
         name: arguments.name,
         permissions: arguments.permission,
@@ -150,14 +150,14 @@ fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
 }
 
 /// Makes a service client, and prints it with its secret.
-pub fn make(desk: &Desk<'_>, new: NewClient, form: FormFlags) -> Result<(), Failure> {
+pub fn make(desk: &CliContext<'_>, new: NewClient, form: FormFlags) -> Result<(), Failure> {
     let by: Can<needs::ManageClients> = desk.may()?;
     let draft = validated(new)?.check()?;
     let made = desk.db.write_now(|tx| service::create(tx, &by, &draft))?;
     output::show(form, &made)
 }
 
-fn change(desk: &Desk<'_>, arguments: Mod) -> Result<(), Failure> {
+fn change(desk: &CliContext<'_>, arguments: Mod) -> Result<(), Failure> {
     let by: Can<needs::ManageClients> = desk.may()?;
     let now = named(desk, &arguments.client)?;
     let permissions = edited(
@@ -191,7 +191,7 @@ fn change(desk: &Desk<'_>, arguments: Mod) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rotate(desk: &Desk<'_>, name: &str, yes: YesFlag, form: FormFlags) -> Result<(), Failure> {
+fn rotate(desk: &CliContext<'_>, name: &str, yes: YesFlag, form: FormFlags) -> Result<(), Failure> {
     let by: Can<needs::ManageClients> = desk.may()?;
     let client = named(desk, name)?;
     yes.confirm(&format!(
@@ -204,7 +204,7 @@ fn rotate(desk: &Desk<'_>, name: &str, yes: YesFlag, form: FormFlags) -> Result<
     output::show(form, &made)
 }
 
-fn rm(desk: &Desk<'_>, name: &str, yes: YesFlag) -> Result<(), Failure> {
+fn rm(desk: &CliContext<'_>, name: &str, yes: YesFlag) -> Result<(), Failure> {
     let by: Can<needs::ManageClients> = desk.may()?;
     let client = named(desk, name)?;
     yes.confirm(&format!("Delete the service client {}?", client.name))?;
@@ -234,7 +234,7 @@ impl Row for Client {
     ];
 }
 
-impl Row for MadeClient {
+impl Row for ClientWithSecret {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("clientId", "CLIENT ID", |made| {
             made.client.client_id.to_string().as_str().into()

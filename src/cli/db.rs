@@ -3,10 +3,10 @@
 use clap::Subcommand;
 
 use super::{print, tell};
-use crate::app::StartError;
-use crate::config::Config;
-use crate::db::cluster::Mode;
-use crate::place::Place;
+use crate::platform::config::Config;
+use crate::platform::data_source::DataSource;
+use crate::platform::db::cluster::Mode;
+use crate::platform::start_error::StartError;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -21,7 +21,7 @@ pub enum Command {
 
 pub fn run(config: &Config, command: &Command) -> Result<(), StartError> {
     let Command::Migrate { plan } = command;
-    let mut place = Place::open(config, Mode::Existing, &tell)?;
+    let mut place = DataSource::open(config, Mode::Existing, &tell)?;
     let done = if *plan {
         place.plan()?.pending
     } else {

@@ -10,14 +10,14 @@ use url::{Host, Url};
 
 use super::output::{self, Column, FormFlags, Row};
 use super::{Failure, tell};
-use crate::app;
-use crate::auth::keys;
-use crate::config::Config;
-use crate::db::cluster::{Mode, OLDEST_MAJOR};
-use crate::db::{About, Db, about};
-use crate::place::Place;
-use crate::secrets::Vault;
-use crate::users;
+use crate::access::authentication::keys;
+use crate::accounts::users;
+use crate::platform::config::Config;
+use crate::platform::crypto::Vault;
+use crate::platform::data_source::DataSource;
+use crate::platform::db::cluster::{Mode, OLDEST_MAJOR};
+use crate::platform::db::{Db, ServerInfo, about};
+use crate::server;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -85,7 +85,7 @@ fn examine(found: &mut Vec<Finding>) {
         let (verdict, detail) = secret_file(path, Verdict::Warning);
         note(verdict, "secret file", detail);
     }
-    let mut place = match Place::open(&config, Mode::Existing, &tell) {
+    let mut place = match DataSource::open(&config, Mode::Existing, &tell) {
         Ok(place) => place,
         Err(error) => return note(Verdict::Wrong, "database", error.to_string()),
     };
@@ -103,13 +103,13 @@ fn examine(found: &mut Vec<Finding>) {
 
 type Noted = (&'static str, Verdict, String);
 
-fn in_the_database(config: &Config, place: &Place) -> Vec<Noted> {
+fn in_the_database(config: &Config, place: &DataSource) -> Vec<Noted> {
     let mut noted = Vec::new();
     let plan = match place.plan() {
         Ok(plan) => plan,
         Err(error) => return vec![("database", Verdict::Wrong, error.to_string())],
     };
-    let db = match app::database(config, place.url()) {
+    let db = match server::database(config, place.url()) {
         Ok(db) => db,
         Err(error) => return vec![("database", Verdict::Wrong, super::failure::sentence(error))],
     };
@@ -170,7 +170,7 @@ fn secret_file(path: &Path, when_open: Verdict) -> (Verdict, String) {
     }
 }
 
-fn version(server: &About) -> Noted {
+fn version(server: &ServerInfo) -> Noted {
     let named = format!("PostgreSQL {}", server.version);
     if i64::from(server.major) >= i64::from(OLDEST_MAJOR) {
         ("database", Verdict::Ok, named)
@@ -199,7 +199,7 @@ fn clock(ahead: TimeDelta) -> Noted {
     ("clock", verdict, detail)
 }
 
-fn signing_keys(db: &Db, place: &Place) -> Noted {
+fn signing_keys(db: &Db, place: &DataSource) -> Noted {
     const CHECK: &str = "signing keys";
     let opened = Vault::new(place.secret_key())
         .and_then(|vault| db.read_now(|tx| keys::count_readable(tx, &vault)));

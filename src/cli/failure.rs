@@ -7,8 +7,8 @@ use clap::error::{ContextKind, ContextValue};
 use signal_hook::consts::SIGINT;
 
 use super::{CommandLine, DONE, FAILED, WRONG_USAGE};
-use crate::app::StartError;
-use crate::error::{AppError, Code, Fault, Kind};
+use crate::platform::error::{AppError, Code, Fault, Kind};
+use crate::platform::start_error::StartError;
 
 /// How a command fails.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::reachable;
-use crate::app::StartError;
-use crate::config::Config;
+use crate::platform::config::Config;
+use crate::platform::start_error::StartError;
 
 pub fn run(config: &Config) -> Result<(), StartError> {
     let answer = ask(reachable(config.addr)).map_err(|error| StartError::Io("no answer", error))?;

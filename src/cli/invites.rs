@@ -3,15 +3,15 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::desk::Desk;
+use super::context::CliContext;
 use super::output::{self, Column, FormFlags, Row};
 use super::paging::{self, ListFlags};
-use super::{Failure, desk, tell, when};
-use crate::auth::{Can, needs};
-use crate::config::Config;
-use crate::error::Code;
-use crate::http::{IfMatch, validated};
-use crate::invites::{FreshInvite, Invite, InviteState, NewInvite, service};
+use super::{Failure, context, tell, when};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::invites::{Invite, InviteState, InviteWithToken, NewInvite, service};
+use crate::platform::config::Config;
+use crate::platform::error::Code;
+use crate::platform::http::{IfMatch, validated};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -65,14 +65,14 @@ pub struct Add {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls { flags } => ls(desk, flags),
         Command::Add(arguments) => add(desk, arguments),
         Command::Revoke { token_or_id } => revoke(desk, &token_or_id),
     })
 }
 
-fn ls(desk: &Desk<'_>, flags: ListFlags) -> Result<(), Failure> {
+fn ls(desk: &CliContext<'_>, flags: ListFlags) -> Result<(), Failure> {
     paging::print(
         flags,
         |after, rows| {
@@ -86,7 +86,7 @@ fn ls(desk: &Desk<'_>, flags: ListFlags) -> Result<(), Failure> {
     )
 }
 
-fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
+fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
     let by: Can<needs::ManageInvites> = desk.may()?;
     let new = NewInvite {
         expires_at_utc: arguments.expires_at,
@@ -103,7 +103,7 @@ fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
     output::show(arguments.form, &fresh)
 }
 
-fn revoke(desk: &Desk<'_>, token_or_id: &str) -> Result<(), Failure> {
+fn revoke(desk: &CliContext<'_>, token_or_id: &str) -> Result<(), Failure> {
     let by: Can<needs::ManageInvites> = desk.may()?;
     desk.db
         .write_now(|tx| service::revoke(tx, &by, token_or_id, &IfMatch::Absent))
@@ -153,7 +153,7 @@ impl Row for Invite {
     ];
 }
 
-impl Row for FreshInvite {
+impl Row for InviteWithToken {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("token", "TOKEN", |fresh| (&fresh.token).into()),
         Column::shown("url", "LINK", |fresh| (&fresh.url).into()),

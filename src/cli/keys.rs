@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, desk, tell};
-use crate::auth::keys::{self, KeyState, SigningKey};
-use crate::config::Config;
+use super::{Failure, context, tell};
+use crate::access::authentication::keys::{self, KeyState, SigningKey};
+use crate::platform::config::Config;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -25,7 +25,7 @@ pub enum Command {
 }
 
 pub fn run(config: &Config, command: &Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls { form } => output::list(*form, &desk.db.read_now(keys::list)?),
         Command::Rotate { form } => {
             let vault = desk.vault()?;

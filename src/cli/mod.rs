@@ -6,8 +6,8 @@ mod ask;
 mod audit;
 mod auth;
 mod clients;
+mod context;
 mod db;
-mod desk;
 mod doctor;
 mod failure;
 mod health;
@@ -31,9 +31,9 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::app::StartError;
-use crate::config::Config;
-use crate::openapi;
+use crate::platform::config::Config;
+use crate::platform::start_error::StartError;
+use crate::server::openapi;
 use failure::Failure;
 
 /// Exit statuses.

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::ask::{PasswordFlags, YesFlag};
-use super::{Failure, desk, print, tell};
-use crate::config::Config;
-use crate::http::IfMatch;
-use crate::passwords::Chooser;
-use crate::users;
+use super::{Failure, context, print, tell};
+use crate::access::passwords::Chooser;
+use crate::accounts::users;
+use crate::platform::config::Config;
+use crate::platform::http::IfMatch;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 pub fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> {
-    desk::at(config, |desk| {
+    context::at(config, |desk| {
         let account = desk.account(&arguments.name)?;
         let by = desk.may()?;
         if arguments.rm {

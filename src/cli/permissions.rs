@@ -4,12 +4,12 @@ use clap::Subcommand;
 
 use super::ask::YesFlag;
 use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, desk, tell};
-use crate::auth::{Can, needs};
-use crate::config::Config;
-use crate::error::Code;
-use crate::http::validated;
-use crate::roles::service::{self, NewPermission, Permission};
+use super::{Failure, context, tell};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::roles::service::{self, NewPermission, Permission};
+use crate::platform::config::Config;
+use crate::platform::error::Code;
+use crate::platform::http::validated;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -43,7 +43,7 @@ pub enum Command {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| {
+    context::at(config, |desk| {
         let by: Can<needs::ManageRoles> = desk.may()?;
         match command {
             Command::Ls { form } => output::list(form, &desk.db.read_now(service::catalogue)?),

@@ -3,15 +3,15 @@
 use clap::{Args, Subcommand};
 
 use super::ask::YesFlag;
-use super::desk::Desk;
+use super::context::CliContext;
 use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, desk, edited, tell};
-use crate::auth::{Can, needs};
-use crate::config::Config;
-use crate::error::{AppError, Code};
-use crate::http::{IfMatch, Patch, Versioned, validated};
-use crate::roles::Role;
-use crate::roles::service::{self, NewRole, RolePatch};
+use super::{Failure, context, edited, tell};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::roles::Role;
+use crate::accounts::roles::service::{self, NewRole, RolePatch};
+use crate::platform::config::Config;
+use crate::platform::error::{AppError, Code};
+use crate::platform::http::{IfMatch, Patch, Versioned, validated};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -109,7 +109,7 @@ pub struct Rm {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls { form } => output::list(form, &desk.db.read_now(service::list)?),
         Command::Show { name, form } => output::show(form, &role(desk, &name)?),
         Command::Add(arguments) => add(desk, arguments),
@@ -118,7 +118,7 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
     })
 }
 
-fn role(desk: &Desk<'_>, name: &str) -> Result<Role, Failure> {
+fn role(desk: &CliContext<'_>, name: &str) -> Result<Role, Failure> {
     desk.db
         .read_now(|tx| service::show(tx, name))
         .map_err(|error| unknown(error, name))
@@ -133,7 +133,7 @@ fn unknown(error: AppError, name: &str) -> Failure {
     }
 }
 
-fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
+fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
     let by: Can<needs::ManageRoles> = desk.may()?;
     let new = NewRole {
         name: arguments.name,
@@ -146,7 +146,7 @@ fn add(desk: &Desk<'_>, arguments: Add) -> Result<(), Failure> {
     report(arguments.form, &role, "made")
 }
 
-fn change(desk: &Desk<'_>, arguments: Mod) -> Result<(), Failure> {
+fn change(desk: &CliContext<'_>, arguments: Mod) -> Result<(), Failure> {
     let by: Can<needs::ManageRoles> = desk.may()?;
     let now = role(desk, &arguments.role)?;
     let given = |text: Option<String>| text.map_or(Patch::Keep, Patch::Set);
@@ -182,7 +182,7 @@ fn change(desk: &Desk<'_>, arguments: Mod) -> Result<(), Failure> {
     report(arguments.form, &role, "changed")
 }
 
-fn rm(desk: &Desk<'_>, arguments: &Rm) -> Result<(), Failure> {
+fn rm(desk: &CliContext<'_>, arguments: &Rm) -> Result<(), Failure> {
     let by: Can<needs::ManageRoles> = desk.may()?;
     let name = &arguments.name;
     role(desk, name)?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-use crate::db::process_clock;
+use crate::platform::db::process_clock;
 
 /// Reads `2027-01-31T12:00:00Z` (any offset), `2027-01-31` (its first moment, UTC) or `30d` (also `s`, `m`, `h`, `w`).
 pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {

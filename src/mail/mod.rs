@@ -5,14 +5,14 @@
 //! least once; what can't be sent is tried again with growing waits and given up at last. Without a mail server nothing
 //! is written.
 
-mod courier;
-mod errand;
-mod letters;
-mod rules;
+mod outbox;
+mod policy;
 pub mod service;
 mod smtp;
 mod store;
+mod templates;
+mod worker;
 
-pub use courier::start;
-pub use errand::Errand;
+pub use outbox::OutboxMessage;
 pub use service::Mail;
+pub use worker::start;

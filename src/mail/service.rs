@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Once};
 
-use super::errand::{Errand, Pages};
-use super::letters::Letters;
-use super::rules::{self, LEASE, STALE};
+use super::outbox::{OutboxMessage, Pages};
+use super::policy::{self, LEASE, STALE};
 use super::smtp::{Failure, Parcel, Smtp};
 use super::store::{self, MailRow};
-use crate::app::StartError;
-use crate::config::{Config, ConfigError};
-use crate::db::{Db, Tx};
-use crate::error::{Acted, AppError};
-use crate::ids::MailId;
-use crate::secrets::{Purpose, Vault};
+use super::templates::Letters;
+use crate::platform::config::{Config, ConfigError};
+use crate::platform::crypto::{Purpose, Vault};
+use crate::platform::db::{Db, Tx};
+use crate::platform::error::{AppError, TxResult};
+use crate::platform::ids::MailId;
+use crate::platform::start_error::StartError;
 
 /// What posting and sending need besides the database.
 pub struct Mail {
@@ -67,7 +67,7 @@ impl Mail {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn post(&self, tx: &mut Tx<'_>, errand: &Errand) -> Result<(), AppError> {
+    pub fn post(&self, tx: &mut Tx<'_>, errand: &OutboxMessage) -> Result<(), AppError> {
         if !self.is_on() {
             self.said_that_there_is_none.call_once(|| {
                 tracing::warn!("no mail is sent: ROSTERD_SMTP_URL is not set");
@@ -109,7 +109,7 @@ impl Mail {
     }
 
     /// Takes the next letter and writes it down; what is of no use any more goes.
-    fn take(&self, tx: &mut Tx<'_>) -> Acted<Option<Job>> {
+    fn take(&self, tx: &mut Tx<'_>) -> TxResult<Option<Job>> {
         let Some(row) = store::take(tx.conn, tx.now)? else {
             return Ok(None);
         };
@@ -135,8 +135,9 @@ impl Mail {
         let opened = self
             .vault
             .open(Purpose::OutgoingMail, row.id.0.as_bytes(), &row.sealed);
-        let errand = opened
-            .and_then(|plain| serde_json::from_slice::<Errand>(&plain).map_err(AppError::internal));
+        let errand = opened.and_then(|plain| {
+            serde_json::from_slice::<OutboxMessage>(&plain).map_err(AppError::internal)
+        });
         let errand = match errand {
             Ok(errand) => errand,
             Err(error) => {
@@ -174,7 +175,7 @@ fn settle(
     let wait = match sent {
         Err(Failure::ForNow(why)) => {
             tracing::warn!(mail = %id, attempts, why, "a letter could not be sent");
-            rules::wait_after(attempts)
+            policy::wait_after(attempts)
         }
         Err(Failure::ForGood(why)) => {
             tracing::warn!(mail = %id, attempts, why, "a letter was refused");

@@ -9,8 +9,8 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{SmtpTransport, Transport};
 
-use crate::config::{Encryption, MailServer};
-use crate::ids::MailId;
+use crate::platform::config::{Encryption, MailServer};
+use crate::platform::ids::MailId;
 
 /// How long the server may be silent at each step.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::ids::{MailId, UserId};
+use crate::platform::ids::{MailId, UserId};
 use crate::schema::outgoing_mail;
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rosterd::error::AppError;
+use rosterd::platform::error::AppError;
 use serde_json::json;
 
 use crate::support::binary::{self, Service};
@@ -191,7 +191,7 @@ fn h24_a_panic_on_the_way_to_the_database_leaks_no_connection_and_no_lock() {
     let take_the_lock = "SELECT pg_advisory_xact_lock(4711)";
     for _ in 0..10 {
         let panics = AssertUnwindSafe(|| {
-            db.write_now(|tx| -> rosterd::error::Acted<()> {
+            db.write_now(|tx| -> rosterd::platform::error::TxResult<()> {
                 use diesel::connection::SimpleConnection;
                 tx.conn.batch_execute(take_the_lock).unwrap();
                 panic!("as if something were wrong");

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
-use rosterd::secrets::{Purpose, Vault};
+use rosterd::platform::crypto::{Purpose, Vault};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PASSWORD, TestApp, User, eventually};

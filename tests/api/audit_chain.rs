@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use rosterd::audit::chain::service::{expire, seal, verify};
 use rosterd::audit::chain::{Fault, Head, Report, Sound, Wrong};
-use rosterd::secrets::Vault;
+use rosterd::platform::crypto::Vault;
 use serde_json::json;
 
 use crate::support::binary::rosterd;
@@ -342,7 +342,7 @@ fn j04_the_services_own_role_can_not_change_the_log() {
     );
     refused(&mut conn, "ALTER TABLE audit_events DISABLE TRIGGER ALL");
     // Sealing and keeping within the time is what it may do, and no more than that.
-    let db = rosterd::db::Db::connect(&rosterd::db::DbOptions {
+    let db = rosterd::platform::db::Db::connect(&rosterd::platform::db::DbOptions {
         url: role.url.clone(),
         size: 1,
         acquire: std::time::Duration::from_secs(20),

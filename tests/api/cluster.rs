@@ -23,7 +23,7 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Text},
 };
-use rosterd::db::cluster::{Cluster, ClusterError, Durability, Mode, Options, is_root};
+use rosterd::platform::db::cluster::{Cluster, ClusterError, Durability, Mode, Options, is_root};
 
 /// The user `nobody` of every Linux.
 const NOBODY: u32 = 65534;

@@ -1,6 +1,6 @@
 //! Bringing accounts in from elsewhere.
 
-use rosterd::passwords::{Hasher, HasherOptions, Password};
+use rosterd::access::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PASSWORD, TestApp};

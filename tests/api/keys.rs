@@ -61,7 +61,7 @@ fn b20_nothing_private_is_published_and_no_cache_keeps_it_too_long() {
         .strip_prefix("public, max-age=")
         .unwrap();
     let cached: i64 = cached.parse().unwrap();
-    assert!(0 < cached && cached * 2 <= rosterd::auth::keys::LEAD.num_seconds());
+    assert!(0 < cached && cached * 2 <= rosterd::access::authentication::keys::LEAD.num_seconds());
     let plain = "SELECT count(*) FROM signing_keys WHERE public_jwk ? 'd'";
     assert_eq!(app.number(plain), 0);
 }
@@ -123,7 +123,7 @@ fn another_key_is_known_before_it_signs_and_the_old_one_until_its_last_token_is_
         assert!(verifier.judge(&old).starts_with("bad "));
         assert_eq!(verifier.judge(&new), format!("good {}", ada.id));
     }
-    rosterd::app::keep_house(&app.db()).unwrap();
+    rosterd::server::keep_house(&app.db()).unwrap();
     assert_eq!(app.number("SELECT count(*) FROM signing_keys"), 1);
     let rotated = "SELECT count(*) FROM audit_events WHERE action = 'signingKey.rotate' AND actor_kind = 'cli'";
     assert_eq!(app.number(rotated), 1);
@@ -150,10 +150,10 @@ fn a_key_begins_and_ends_by_the_clock_alone() {
 fn what_is_done_to_keys_at_once_leaves_one_that_is_last() {
     let app = TestApp::start();
     let db = app.db();
-    let vault = rosterd::secrets::Vault::new(&[0x5a; 32]).unwrap();
-    let system = rosterd::auth::Actor::system();
+    let vault = rosterd::platform::crypto::Vault::new(&[0x5a; 32]).unwrap();
+    let system = rosterd::access::authentication::Actor::system();
     crate::support::at_once(4, |_| {
-        db.write_now(|tx| rosterd::auth::keys::rotate(tx, &system, &vault))
+        db.write_now(|tx| rosterd::access::authentication::keys::rotate(tx, &system, &vault))
             .unwrap();
     });
     let lasting = "SELECT count(*) FROM signing_keys WHERE expires_at IS NULL";

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rosterd::error::Code;
+use rosterd::platform::error::Code;
 use serde_json::{Value, json};
 
 use crate::support::{Operation, document, operations};
@@ -13,7 +13,7 @@ fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
     let checked_in = std::fs::read_to_string(path).unwrap();
     assert!(
-        checked_in == rosterd::openapi::text(),
+        checked_in == rosterd::server::openapi::text(),
         "openapi/openapi.json is out of date: make docs"
     );
 }

@@ -2,9 +2,9 @@
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
-use rosterd::db::{Db, DbOptions};
-use rosterd::passwords::PasswordHash;
-use rosterd::users::{Username, service};
+use rosterd::access::passwords::PasswordHash;
+use rosterd::accounts::users::{Username, service};
+use rosterd::platform::db::{Db, DbOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PASSWORD, Schema, TestApp, User, at_once, eventually};

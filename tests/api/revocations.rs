@@ -1,7 +1,7 @@
 //! The feed of what access tokens outlive.
 
 use diesel::connection::SimpleConnection;
-use rosterd::revocations::service;
+use rosterd::access::revocation_feed::service;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, OwnRole, TestApp, User, at_once, eventually};
@@ -342,7 +342,7 @@ fn who_was_further_than_the_database_is_begins_anew() {
 fn what_no_token_can_be_about_any_more_is_forgotten() {
     let app = TestApp::start();
     app.execute("INSERT INTO revocations (role, at) VALUES ('Old', now() - interval '61 minutes'), ('New', now() - interval '16 minutes')");
-    rosterd::app::keep_house(&app.db()).unwrap();
+    rosterd::server::keep_house(&app.db()).unwrap();
     assert_eq!(
         app.text("SELECT string_agg(role, ' ') FROM revocations"),
         "New"

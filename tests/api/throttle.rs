@@ -535,7 +535,7 @@ fn housekeeping_forgets_what_says_nothing_and_keeps_the_failures_of_accounts() {
              UPDATE throttle_sources SET ends_at = now() - interval '{days} days' + interval '10 min'"
         ));
         app.db()
-            .write_now(|tx| Ok(rosterd::throttle::service::forget_old(tx)?))
+            .write_now(|tx| Ok(rosterd::access::rate_limit::service::forget_old(tx)?))
             .unwrap();
         rows()
     };

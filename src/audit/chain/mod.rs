@@ -4,9 +4,9 @@
 //! removes them. Each hash is also signed under `ROSTERD_SECRET_KEY`. What the chain can't show is that its newest rows
 //! were cut off together with all that points to them: for that, compare with a head that was noted down elsewhere.
 
-mod rules;
+mod policy;
 pub mod service;
 mod store;
 
-pub use rules::{Fault, Head, Wrong};
+pub use policy::{Fault, Head, Wrong};
 pub use service::{Report, Sound};

@@ -3,13 +3,13 @@
 use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 
-use super::rules::{BEGINNING, Fault, Hash, Head, Link, Wrong};
-use super::store::{self, Mark, SealRow, SealedRow};
-use crate::audit::{self, Act, Subject};
-use crate::auth::Actor;
-use crate::db::{Tx, lock};
-use crate::error::{Acted, AppError};
-use crate::secrets::{self, Purpose, Vault};
+use super::policy::{BEGINNING, Fault, Hash, Head, Link, Wrong};
+use super::store::{self, ChainAnchor, SealRow, SealedRow};
+use crate::access::authentication::Actor;
+use crate::audit::{self, AuditEntry, Subject};
+use crate::platform::crypto::{self, Purpose, Vault};
+use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::error::{AppError, TxResult};
 
 /// How many rows are read or sealed at once.
 const BATCH: i64 = 1000;
@@ -47,7 +47,7 @@ pub fn is_any_waiting(tx: &mut Tx<'_>) -> Result<bool, AppError> {
 /// # Errors
 /// When the database fails.
 pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
-    if !lock::try_change(tx.conn, lock::Invariant::AuditChain)? {
+    if !advisory_lock::try_change(tx.conn, advisory_lock::Invariant::AuditChain)? {
         return Ok(false);
     }
     let mut head = head(tx)?;
@@ -90,7 +90,7 @@ pub fn verify(
     noted: Option<&Head>,
     page: &mut dyn FnMut(),
 ) -> Result<Report, AppError> {
-    lock::change(tx.conn, lock::Invariant::AuditChain)?;
+    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
     store::take_the_time(tx.conn)?;
     Ok(match follow(tx, vault, noted, page)? {
         Ok(sound) => Report::Sound(sound),
@@ -113,7 +113,7 @@ fn follow(
         None => Head::NONE,
         Some((position, hash, signed)) => {
             let anchor = head_of(position, &hash);
-            if !secrets::same(&signed, &mac(vault, &anchor.signed_as_anchor())) {
+            if !crypto::same(&signed, &mac(vault, &anchor.signed_as_anchor())) {
                 return Ok(Err(fault(Wrong::Foreign, Some(position), None)));
             }
             anchor
@@ -168,7 +168,7 @@ fn follow(
 /// # Errors
 /// When the database fails.
 pub fn expire(tx: &mut Tx<'_>, vault: &Vault, days: u32) -> Result<bool, AppError> {
-    lock::change(tx.conn, lock::Invariant::AuditChain)?;
+    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
     let today = tx.now.date_naive().and_time(NaiveTime::MIN).and_utc();
     let Some(before) = today.checked_sub_days(Days::new(days.into())) else {
         return Ok(false);
@@ -178,7 +178,7 @@ pub fn expire(tx: &mut Tx<'_>, vault: &Vault, days: u32) -> Result<bool, AppErro
     };
     let anchor = head_of(position, &hash);
     let gone = store::forget(tx.conn, position, &mac(vault, &anchor.signed_as_anchor()))?;
-    let act = Act::new("audit.expire", Subject::Nothing)
+    let act = AuditEntry::new("audit.expire", Subject::Nothing)
         .changing(json!({"rows": gone, "upTo": position}), Value::Null);
     audit::record(tx, &Actor::system(), act)?;
     Ok(true)
@@ -188,16 +188,16 @@ pub fn expire(tx: &mut Tx<'_>, vault: &Vault, days: u32) -> Result<bool, AppErro
 ///
 /// # Errors
 /// When the database fails, or its role may not delete from the log.
-pub fn reset(tx: &mut Tx<'_>, vault: &Vault, by: &Actor) -> Acted<usize> {
-    lock::change(tx.conn, lock::Invariant::AuditChain)?;
+pub fn reset(tx: &mut Tx<'_>, vault: &Vault, by: &Actor) -> TxResult<usize> {
+    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
     let head = head(tx)?;
-    let anchor: Option<Mark> = (head != Head::NONE).then(|| {
+    let anchor: Option<ChainAnchor> = (head != Head::NONE).then(|| {
         let signed = mac(vault, &head.signed_as_anchor());
         (head.position, head.hash.to_vec(), signed)
     });
     store::take_the_time(tx.conn).map_err(AppError::from)?;
     let gone = store::clear(tx.conn, anchor.as_ref()).map_err(AppError::from)?;
-    let act = Act::new("audit.reset", Subject::Nothing)
+    let act = AuditEntry::new("audit.reset", Subject::Nothing)
         .changing(json!({"rows": gone, "upTo": head.position}), Value::Null);
     audit::record(tx, by, act)?;
     Ok(gone)
@@ -218,7 +218,7 @@ fn link(vault: &Vault, row: SealedRow) -> Link {
         event: row.event_id,
         members: row.members,
         hash: head.hash,
-        is_ours: secrets::same(&row.mac, &mac(vault, &head.signed())),
+        is_ours: crypto::same(&row.mac, &mac(vault, &head.signed())),
     }
 }
 

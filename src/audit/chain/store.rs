@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::ids::EventId;
+use crate::platform::ids::EventId;
 use crate::schema::{audit_anchors, audit_events, audit_seals, audit_unsealed};
 
 /// A row's members as text, in the order in which they are hashed.
@@ -58,7 +58,7 @@ pub struct SealedRow {
 }
 
 /// A position, the hash there, and what signs it.
-pub type Mark = (i64, Vec<u8>, Vec<u8>);
+pub type ChainAnchor = (i64, Vec<u8>, Vec<u8>);
 
 /// Whether there is anything to seal.
 pub fn is_any_waiting(conn: &mut PgConnection) -> QueryResult<bool> {
@@ -89,7 +89,7 @@ pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> Query
 }
 
 /// The end of the chain.
-pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
+pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
     audit_seals::table
         .order(audit_seals::position.desc())
         .select((audit_seals::position, audit_seals::hash, audit_seals::mac))
@@ -98,7 +98,7 @@ pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
 }
 
 /// Where the chain begins, if its oldest part was removed.
-pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
+pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
     audit_anchors::table
         .order(audit_anchors::position.desc())
         .select((
@@ -179,7 +179,7 @@ pub fn forget(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryRe
 }
 
 /// Removes every row; how many those were. Only the owner of the tables may.
-pub fn clear(conn: &mut PgConnection, anchor: Option<&Mark>) -> QueryResult<usize> {
+pub fn clear(conn: &mut PgConnection, anchor: Option<&ChainAnchor>) -> QueryResult<usize> {
     if let Some((position, hash, mac)) = anchor {
         let row = (
             audit_anchors::position.eq(position),

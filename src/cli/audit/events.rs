@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::listing::{self, ListFlags};
-use crate::audit::reading::{ActionFilter, AuditEvent, ByWhom, Filter, Outcome, service};
+use crate::audit::log::{ActionFilter, AuditEvent, ByWhom, Filter, Outcome, service};
 use crate::cli::Failure;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{Cell, Column, Row};
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub struct Arguments {
     list: ListFlags,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
     let filter = Filter {
         query: arguments.search.filter(|part| !part.is_empty()),
         user: arguments.user,

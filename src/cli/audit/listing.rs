@@ -6,15 +6,15 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::audit::reading::service::{Asked, Found};
-use crate::audit::reading::{Filter, Position};
-use crate::auth::{Can, needs};
-use crate::cli::desk::Desk;
+use crate::access::authentication::{Can, needs};
+use crate::audit::log::service::{Asked, Found};
+use crate::audit::log::{Filter, Position};
+use crate::cli::context::CliContext;
 use crate::cli::output::{FormFlags, Listing, Row};
 use crate::cli::{Failure, when};
-use crate::db::Tx;
-use crate::error::AppError;
-use crate::secrets::Vault;
+use crate::platform::crypto::Vault;
+use crate::platform::db::Tx;
+use crate::platform::error::AppError;
 
 /// Which rows, how many, and in which form.
 #[derive(Args)]
@@ -55,7 +55,7 @@ impl ListFlags {
 
 /// Prints the rows that the filter lets through: each page is as new as its reading.
 pub fn print<T: Row>(
-    desk: &Desk<'_>,
+    desk: &CliContext<'_>,
     flags: &ListFlags,
     filter: Filter,
     find: impl Fn(&mut Tx<'_>, &Vault, &Can<needs::ReadAudit>, &Asked) -> Result<Found<T>, AppError>,

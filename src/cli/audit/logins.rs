@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::events::id;
 use super::listing::{self, ListFlags};
-use crate::audit::reading::{Filter, SignInAttempt, SignInOutcome, service};
+use crate::audit::log::{Filter, SignInAttempt, SignInOutcome, service};
 use crate::cli::Failure;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{Cell, Column, Row};
 
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub struct Arguments {
     list: ListFlags,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
     let filter = Filter {
         user: arguments.name,
         done: (arguments.failed || arguments.successful).then_some(arguments.successful),

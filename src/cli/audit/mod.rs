@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 
 use super::ask::YesFlag;
 use super::progress::Progress;
-use super::{Failure, desk, print, tell};
+use super::{Failure, context, print, tell};
 use crate::audit::chain::{self, Head, Report};
-use crate::cli::desk::Desk;
-use crate::config::Config;
+use crate::cli::context::CliContext;
+use crate::platform::config::Config;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -51,7 +51,7 @@ pub struct Reset {
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Events(arguments) => events::run(desk, arguments),
         Command::Logins(arguments) => logins::run(desk, arguments),
         Command::Verify(arguments) => verify(desk, &arguments),
@@ -59,7 +59,7 @@ pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
     })
 }
 
-fn verify(desk: &Desk<'_>, arguments: &Verify) -> Result<(), Failure> {
+fn verify(desk: &CliContext<'_>, arguments: &Verify) -> Result<(), Failure> {
     let vault = desk.vault()?;
     let noted = arguments.expect.as_ref();
     let mut progress = Progress::begin(desk.db.read_now(chain::service::pages)?);
@@ -83,7 +83,7 @@ fn verify(desk: &Desk<'_>, arguments: &Verify) -> Result<(), Failure> {
     Ok(print(&format!("{}\n", sound.head))?)
 }
 
-fn reset(desk: &Desk<'_>, arguments: &Reset) -> Result<(), Failure> {
+fn reset(desk: &CliContext<'_>, arguments: &Reset) -> Result<(), Failure> {
     arguments
         .yes
         .confirm_by_typing("Nothing brings the audit log back.", "reset")?;

@@ -3,13 +3,14 @@
 
 use actix_web::rt;
 
-use crate::app::{App, StartError};
-use crate::config::{Config, ConfigError};
-use crate::error::Code;
-use crate::passwords::{Chooser, Password};
-use crate::place::Place;
-use crate::secrets;
-use crate::users::{self, Username};
+use crate::access::passwords::{Chooser, Password};
+use crate::accounts::users::{self, Username};
+use crate::app_state::AppState;
+use crate::platform::config::{Config, ConfigError};
+use crate::platform::crypto;
+use crate::platform::data_source::DataSource;
+use crate::platform::error::Code;
+use crate::platform::start_error::StartError;
 
 /// An account whose password nobody chose.
 pub struct Invented {
@@ -21,8 +22,8 @@ pub struct Invented {
 /// random password.
 pub fn make_if_none(
     config: &Config,
-    app: &App,
-    place: &Place,
+    app: &AppState,
+    place: &DataSource,
 ) -> Result<Option<Invented>, StartError> {
     const NAME: &str = "admin";
     if app.db.read_now(users::service::any_super_admin)? {
@@ -39,7 +40,7 @@ pub fn make_if_none(
         );
         return Ok(None);
     }
-    let password = secrets::passphrase()?;
+    let password = crypto::passphrase()?;
     let made = make_first(app, NAME, password.clone())?;
     Ok(made.then_some(Invented {
         username: NAME,
@@ -47,18 +48,18 @@ pub fn make_if_none(
     }))
 }
 
-fn make_first(app: &App, username: &str, password: String) -> Result<bool, StartError> {
+fn make_first(app: &AppState, username: &str, password: String) -> Result<bool, StartError> {
     let name = Username::parse(username).map_err(|wrong| {
         ConfigError::new("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", wrong.to_string())
     })?;
-    let who = Chooser::New {
+    let identity = Chooser::New {
         username: name.as_str().to_owned(),
         email: None,
     };
     let hash = rt::System::new()
         .block_on(
             app.passwords
-                .choose(&app.db, who, Password::new(password), "/password"),
+                .choose(&app.db, identity, Password::new(password), "/password"),
         )
         .map_err(|error| match error.faults() {
             [] => error.into(),

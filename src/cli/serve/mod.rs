@@ -1,8 +1,8 @@
 //! `rosterd serve`: from nothing to a running service, and from there to its end.
 
-mod ending;
 mod first;
 mod port;
+mod shutdown_signals;
 mod upkeep;
 
 use std::io;
@@ -12,28 +12,32 @@ use std::sync::atomic::Ordering;
 use actix_web::rt;
 
 use super::{print, reachable};
-use crate::app::{self, App, StartError};
-use crate::config::Config;
-use crate::db::cluster::Mode;
-use crate::place::Place;
-use crate::{metrics, telemetry};
-use ending::{Asked, Ending};
+use crate::app_state::AppState;
+use crate::platform::config::Config;
+use crate::platform::data_source::DataSource;
+use crate::platform::db::cluster::Mode;
+use crate::platform::metrics;
+use crate::platform::start_error::StartError;
+use crate::platform::telemetry;
+use crate::server;
 use first::Invented;
 use port::{Listeners, Ports};
+use shutdown_signals::{Asked, ShutdownSignals};
 
 /// Runs the service until it is told to end.
 pub fn run(config: Config) -> Result<(), StartError> {
     telemetry::init(&config.log, config.log_format)
         .map_err(|error| StartError::Other(error.to_string()))?;
-    let ending = Ending::hear().map_err(|error| StartError::Io("the signals", error))?;
+    let shutdown_signals =
+        ShutdownSignals::hear().map_err(|error| StartError::Io("the signals", error))?;
     let ports = Ports::take(&config)?;
     let config = config.on(ports.addr());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let mut place = Place::open(&config, Mode::CreateIfMissing, &note)?;
-    if !ending.is_asked() {
-        run_in(&place, &config, ports, ending)?;
+    let mut place = DataSource::open(&config, Mode::CreateIfMissing, &note)?;
+    if !shutdown_signals.is_asked() {
+        run_in(&place, &config, ports, shutdown_signals)?;
     }
     place.close()
 }
@@ -42,9 +46,14 @@ fn note(step: &str) {
     tracing::info!("{step}");
 }
 
-fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Result<(), StartError> {
+fn run_in(
+    place: &DataSource,
+    config: &Config,
+    ports: Ports,
+    shutdown_signals: ShutdownSignals,
+) -> Result<(), StartError> {
     place.fit(config, &note)?;
-    let app = App::new(config, place.url(), place.secret_key())?;
+    let app = AppState::new(config, place.url(), place.secret_key())?;
     app.listen(place.url())
         .map_err(|error| StartError::Io("the listening thread", error))?;
     app.send_mail()
@@ -55,7 +64,7 @@ fn run_in(place: &Place, config: &Config, ports: Ports, ending: Ending) -> Resul
     let listeners = ports.listen()?;
     announce(config, invented.as_ref())?;
     rt::System::new()
-        .block_on(serve(app, config, listeners, ending))
+        .block_on(serve(app, config, listeners, shutdown_signals))
         .map_err(|error| StartError::Io("the server", error))
 }
 
@@ -82,29 +91,29 @@ fn announce(config: &Config, invented: Option<&Invented>) -> Result<(), StartErr
 
 /// Answers requests until the end is asked for and what was in flight has been answered.
 async fn serve(
-    app: App,
+    app: AppState,
     config: &Config,
     listeners: Listeners,
-    mut ending: Ending,
+    mut shutdown_signals: ShutdownSignals,
 ) -> io::Result<()> {
     if let Some(listener) = listeners.metrics {
         rt::spawn(metrics::serve(app.metrics.clone(), listener)?);
     }
     let is_open = Arc::clone(&app.is_open);
-    let mut server = app::serve(app, config, listeners.service)?;
+    let mut server = server::serve(app, config, listeners.service)?;
     let handle = server.handle();
-    ending.serve(true);
+    shutdown_signals.serve(true);
 
     let asked = tokio::select! {
         ended = &mut server => return ended,
-        asked = ending.asked(Asked::ToLeave) => asked,
+        asked = shutdown_signals.asked(Asked::ToLeave) => asked,
     };
     tracing::info!("ending: what is in flight may finish");
     is_open.store(false, Ordering::Relaxed);
     if asked == Asked::ToLeave {
         tokio::select! {
             ended = &mut server => return ended,
-            _ = ending.asked(Asked::AtOnce) => {}
+            _ = shutdown_signals.asked(Asked::AtOnce) => {}
             () = tokio::time::sleep(config.drain_delay) => {}
         }
     }
@@ -112,11 +121,11 @@ async fn serve(
     drop(handle.stop(true));
     let ended = tokio::select! {
         ended = &mut server => ended,
-        _ = ending.asked(Asked::AtOnce) => {
+        _ = shutdown_signals.asked(Asked::AtOnce) => {
             tracing::warn!("ending at once: what is in flight is cut off");
             Ok(())
         }
     };
-    ending.serve(false);
+    shutdown_signals.serve(false);
     ended
 }

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::app::StartError;
-use crate::config::Config;
+use crate::platform::config::Config;
+use crate::platform::start_error::StartError;
 
 /// How many callers may wait for their connection to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;

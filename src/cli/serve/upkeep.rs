@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::app::{self, App};
+use crate::app_state::AppState;
 use crate::audit::chain;
-use crate::db::Db;
-use crate::error::AppError;
-use crate::secrets::Vault;
+use crate::platform::crypto::Vault;
+use crate::platform::db::Db;
+use crate::platform::error::AppError;
+use crate::server;
 
 /// How often what is too old is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
@@ -17,10 +18,10 @@ const HOUSEKEEPING: Duration = Duration::from_secs(600);
 const SEALING: Duration = Duration::from_secs(1);
 
 /// Starts the threads.
-pub fn start(app: &App, audit_retention_days: Option<u32>) -> io::Result<()> {
+pub fn start(app: &AppState, audit_retention_days: Option<u32>) -> io::Result<()> {
     let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
     every(HOUSEKEEPING, "housekeeping", move || {
-        app::keep_house(&db)?;
+        server::keep_house(&db)?;
         audit_retention_days.map_or(Ok(()), |days| expire(&db, &vault, days))
     })?;
     let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));

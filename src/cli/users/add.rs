@@ -4,17 +4,17 @@ use clap::Args;
 use serde::Serialize;
 
 use super::flags::AccountFlags;
-use crate::auth::{Can, needs};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::password_reset::{self, Lifetime, ResetLink};
+use crate::accounts::roles::USER;
+use crate::accounts::users::User;
+use crate::accounts::users::service::{self, NewUser};
 use crate::cli::ask::PasswordFlags;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{self, FormFlags};
 use crate::cli::{Failure, print, tell};
-use crate::error::Halt;
-use crate::http::{IfMatch, validated};
-use crate::reset_links::{self, Lifetime, ResetLink};
-use crate::roles::USER;
-use crate::users::User;
-use crate::users::service::{self, NewUser};
+use crate::platform::error::TxAbort;
+use crate::platform::http::{IfMatch, validated};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -50,7 +50,7 @@ struct Made<'a> {
     reset_link: Option<&'a ResetLink>,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
     let Arguments {
         username,
         account,
@@ -89,7 +89,7 @@ pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
         let link = if wants_link {
             let page = &desk.config.reset_page;
             let any = &IfMatch::Absent;
-            let made = reset_links::service::create(
+            let made = password_reset::service::create(
                 tx,
                 &may_link,
                 page,
@@ -97,7 +97,7 @@ pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
                 Lifetime::default(),
                 any,
             );
-            Some(made.map_err(Halt::undone)?)
+            Some(made.map_err(TxAbort::undone)?)
         } else {
             None
         };

@@ -5,17 +5,17 @@ use clap::Args;
 use serde_json::Value;
 
 use super::flags::AccountFlags;
-use crate::auth::{Can, needs};
+use crate::access::authentication::{Can, needs};
+use crate::access::passwords::{Chooser, PasswordHash};
+use crate::accounts::users::service::{self, UserPatch};
+use crate::accounts::users::{User, UserRow};
 use crate::cli::Failure;
 use crate::cli::ask::PasswordFlags;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::FormFlags;
 use crate::cli::{edited, print, tell};
-use crate::error::Halt;
-use crate::http::{IfMatch, Patch, validated};
-use crate::passwords::{Chooser, PasswordHash};
-use crate::users::service::{self, UserPatch};
-use crate::users::{User, UserRow};
+use crate::platform::error::TxAbort;
+use crate::platform::http::{IfMatch, Patch, validated};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -80,7 +80,7 @@ struct ClearFlags {
     no_expires_at: bool,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
     let Arguments {
         account,
         username,
@@ -132,7 +132,7 @@ impl Wanted {
 
     /// Does it all in one transaction. Only the first step can be refused for what the account is, so its refusal may be
     /// kept; whatever fails after it undoes it too.
-    fn carry_out(self, desk: &Desk<'_>, row: &UserRow) -> Result<User, Failure> {
+    fn carry_out(self, desk: &CliContext<'_>, row: &UserRow) -> Result<User, Failure> {
         let update: Can<needs::UpdateUsers> = desk.may()?;
         let grant: Can<needs::ManagePermissions> = desk.may()?;
         let reset: Can<needs::ResetPasswords> = desk.may()?;
@@ -151,15 +151,15 @@ impl Wanted {
             }
             if let Some(grants) = &self.grants {
                 service::replace_permissions(tx, &grant, id, grants, expected)
-                    .map_err(Halt::undone)?;
+                    .map_err(TxAbort::undone)?;
                 expected = &any;
             }
             if let Some(hash) = &self.hash {
-                service::reset_password(tx, &reset, id, hash, expected).map_err(Halt::undone)?;
+                service::reset_password(tx, &reset, id, hash, expected).map_err(TxAbort::undone)?;
                 expected = &any;
             }
             if self.disable_2fa {
-                service::remove_second_factor(tx, &reset, id, expected).map_err(Halt::undone)?;
+                service::remove_second_factor(tx, &reset, id, expected).map_err(TxAbort::undone)?;
             }
             Ok(service::show(tx, id)?)
         })?)

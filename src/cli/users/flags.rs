@@ -5,8 +5,8 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::switch;
+use crate::accounts::roles::{ADMIN, SUPER_ADMIN, USER};
 use crate::cli::when;
-use crate::roles::{ADMIN, SUPER_ADMIN, USER};
 
 /// The role that `--moderator` stands for: there is none unless somebody makes it.
 const MODERATOR: &str = "Moderator";

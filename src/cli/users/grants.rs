@@ -2,13 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use crate::auth::{Can as Proof, needs};
+use crate::access::authentication::{Can as Proof, needs};
+use crate::accounts::users::service;
 use crate::cli::Failure;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::FormFlags;
 use crate::cli::print;
-use crate::http::IfMatch;
-use crate::users::service;
+use crate::platform::http::IfMatch;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -28,7 +28,7 @@ Examples:
     },
 }
 
-pub fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, command: Command) -> Result<(), Failure> {
     let Command::Set {
         account,
         permissions,
@@ -54,7 +54,7 @@ pub struct Can {
     permission: String,
 }
 
-pub fn can(desk: &Desk<'_>, arguments: &Can) -> Result<(), Failure> {
+pub fn can(desk: &CliContext<'_>, arguments: &Can) -> Result<(), Failure> {
     let row = desk.account(&arguments.account)?;
     let may = desk
         .db

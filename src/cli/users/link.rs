@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use crate::auth::{Can, needs};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::password_reset::{Lifetime, ResetLink, service};
 use crate::cli::Failure;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{self, Cell, Column, FormFlags, Row};
 use crate::cli::{print, tell, when};
-use crate::http::IfMatch;
-use crate::reset_links::{Lifetime, ResetLink, service};
+use crate::platform::http::IfMatch;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -25,7 +25,7 @@ pub struct Arguments {
     form: FormFlags,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let row = desk.account(&arguments.account)?;
     let by: Can<needs::ResetPasswords> = desk.may()?;
     let page = &desk.config.reset_page;

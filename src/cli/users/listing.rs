@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Args};
 
 use super::switch;
-use crate::auth::{Can, needs};
+use crate::access::authentication::{Can, needs};
+use crate::accounts::users::User;
+use crate::accounts::users::service::{self, Filter, Sort};
 use crate::cli::Failure;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{FormFlags, Listing};
-use crate::users::User;
-use crate::users::service::{self, Filter, Sort};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -56,7 +56,7 @@ pub struct Arguments {
     form: FormFlags,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
     let filter = Filter {
         query: arguments.search.filter(|part| !part.is_empty()),
         role: arguments.role,
@@ -76,7 +76,7 @@ pub fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
 
 /// Reads the accounts that the filter lets through, page by page: each page is as new as its reading.
 pub fn each_page(
-    desk: &Desk<'_>,
+    desk: &CliContext<'_>,
     filter: &Filter,
     limit: Option<NonZeroUsize>,
     mut each: impl FnMut(&[User]) -> Result<(), Failure>,

@@ -4,14 +4,14 @@
 use clap::Args;
 
 use super::listing::{domain, each_page};
+use crate::accounts::users::bulk::Action;
+use crate::accounts::users::bulk::service::{self, Item, Outcome, Target};
+use crate::accounts::users::service::Filter;
 use crate::cli::ask::YesFlag;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::output::{Cell, Column, FormFlags, Listing, Row};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, tell};
-use crate::users::bulk::Action;
-use crate::users::bulk::service::{self, Item, Outcome, Target};
-use crate::users::service::Filter;
 
 /// Accounts by name, or all that a filter lets through.
 #[derive(Args)]
@@ -60,7 +60,7 @@ pub struct Rm {
     yes: YesFlag,
 }
 
-pub fn rm(desk: &Desk<'_>, arguments: Rm) -> Result<(), Failure> {
+pub fn rm(desk: &CliContext<'_>, arguments: Rm) -> Result<(), Failure> {
     let targets = arguments.whom.targets(desk, None)?;
     let (action, question) = if arguments.purge {
         (Action::Purge, "Remove for ever")
@@ -84,7 +84,7 @@ pub struct Named {
 }
 
 /// Does it to each.
-pub fn named(desk: &Desk<'_>, action: &Action, arguments: &Named) -> Result<(), Failure> {
+pub fn named(desk: &CliContext<'_>, action: &Action, arguments: &Named) -> Result<(), Failure> {
     let targets = targets(desk, &arguments.names)?;
     carry_out(desk, action, targets, arguments.manner)
 }
@@ -103,7 +103,7 @@ pub struct Tagged {
 
 /// Adds the tags, or takes them away.
 pub fn tagged(
-    desk: &Desk<'_>,
+    desk: &CliContext<'_>,
     action: fn(Vec<String>) -> Action,
     arguments: Tagged,
 ) -> Result<(), Failure> {
@@ -124,7 +124,7 @@ pub struct Chosen {
 
 /// Does it to each; `is_active` narrows what a filter lets through.
 pub fn chosen(
-    desk: &Desk<'_>,
+    desk: &CliContext<'_>,
     action: &Action,
     question: &str,
     is_active: Option<bool>,
@@ -140,7 +140,11 @@ pub fn chosen(
 }
 
 impl Whom {
-    fn targets(self, desk: &Desk<'_>, is_active: Option<bool>) -> Result<Vec<Target>, Failure> {
+    fn targets(
+        self,
+        desk: &CliContext<'_>,
+        is_active: Option<bool>,
+    ) -> Result<Vec<Target>, Failure> {
         if !self.names.is_empty() {
             return targets(desk, &self.names);
         }
@@ -161,7 +165,7 @@ impl Whom {
 }
 
 /// All of them, or nothing is done: a name that no account has fails.
-fn targets(desk: &Desk<'_>, names: &[String]) -> Result<Vec<Target>, Failure> {
+fn targets(desk: &CliContext<'_>, names: &[String]) -> Result<Vec<Target>, Failure> {
     let target = |name: &String| {
         desk.account(name).map(|row| Target {
             id: row.id,
@@ -187,7 +191,7 @@ fn name_of(target: &Target) -> String {
 
 /// Does it to each, in a transaction of its own, and says what came of it.
 pub fn carry_out(
-    desk: &Desk<'_>,
+    desk: &CliContext<'_>,
     action: &Action,
     targets: Vec<Target>,
     manner: Manner,
@@ -202,7 +206,9 @@ pub fn carry_out(
     let mut listing = Listing::begin(form)?;
     let mut refused = Vec::new();
     for target in targets {
-        let work = |tx: &mut crate::db::Tx<'_>| service::act(tx, &desk.operator, action, target.id);
+        let work = |tx: &mut crate::platform::db::Tx<'_>| {
+            service::act(tx, &desk.operator, action, target.id)
+        };
         let done = if dry_run {
             desk.db.rehearse_now(work)
         } else {

@@ -12,10 +12,10 @@ mod reset;
 use clap::Subcommand;
 
 use super::output::{self, Cell, Column, FormFlags, Row};
-use super::{Failure, desk, tell};
-use crate::config::Config;
-use crate::users::bulk::Action;
-use crate::users::{User, service};
+use super::{Failure, context, tell};
+use crate::accounts::users::bulk::Action;
+use crate::accounts::users::{User, service};
+use crate::platform::config::Config;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -94,7 +94,7 @@ Examples:
 }
 
 pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    desk::at(config, |desk| match command {
+    context::at(config, |desk| match command {
         Command::Ls(arguments) => listing::run(desk, arguments),
         Command::Show { name, form } => {
             let row = desk.account(&name)?;

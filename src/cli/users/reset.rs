@@ -4,14 +4,14 @@ use clap::Args;
 
 use super::listing::each_page;
 use super::many::{Manner, carry_out};
+use crate::accounts::roles::SUPER_ADMIN;
+use crate::accounts::users::bulk::Action;
+use crate::accounts::users::bulk::service::Target;
+use crate::accounts::users::service::Filter;
 use crate::cli::Failure;
 use crate::cli::ask::YesFlag;
-use crate::cli::desk::Desk;
+use crate::cli::context::CliContext;
 use crate::cli::tell;
-use crate::roles::SUPER_ADMIN;
-use crate::users::bulk::Action;
-use crate::users::bulk::service::Target;
-use crate::users::service::Filter;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -29,7 +29,7 @@ pub struct Arguments {
     yes: YesFlag,
 }
 
-pub fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(desk: &CliContext<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let targets = all_but_super_admins(desk)?;
     if targets.is_empty() {
         tell("There is no account but those of SuperAdmins.");
@@ -43,7 +43,7 @@ pub fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     carry_out(desk, &Action::Purge, targets, arguments.manner)
 }
 
-fn all_but_super_admins(desk: &Desk<'_>) -> Result<Vec<Target>, Failure> {
+fn all_but_super_admins(desk: &CliContext<'_>) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for deleted in [false, true] {
         let filter = Filter {

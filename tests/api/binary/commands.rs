@@ -24,7 +24,7 @@ fn openapi_needs_no_settings_and_no_database() {
     let wrong = [("ROSTERD_NO_SUCH_SETTING".to_owned(), "1".to_owned())];
     let output = run(&["openapi"], &wrong, "");
     assert!(output.status.success());
-    assert_eq!(output.stdout, rosterd::openapi::text().into_bytes());
+    assert_eq!(output.stdout, rosterd::server::openapi::text().into_bytes());
 }
 
 #[test]

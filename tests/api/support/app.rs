@@ -12,10 +12,11 @@ use actix_web::rt::System;
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use rosterd::app::{self, App};
-use rosterd::config::Config;
-use rosterd::db::{Db, DbOptions};
-use rosterd::passwords::{Hasher, HasherOptions, Password};
+use rosterd::access::passwords::{Hasher, HasherOptions, Password};
+use rosterd::platform::config::Config;
+use rosterd::platform::db::{Db, DbOptions};
+use rosterd::app_state::AppState;
+use rosterd::server;
 use serde_json::{Value, json};
 
 use super::{Call, Cli, MailServer, Schema};
@@ -117,7 +118,7 @@ impl TestApp {
         let config = Config::from_vars(vars, &|_| panic!("no file is read")).unwrap();
         let key = *config.secret_key.as_ref().unwrap().expose();
         let url = config.database_url.as_ref().unwrap().expose().to_owned();
-        let app = App::new(&config, &url, &key).unwrap();
+        let app = AppState::new(&config, &url, &key).unwrap();
         app.listen(&url).unwrap();
         app.send_mail().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -125,7 +126,7 @@ impl TestApp {
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             System::new().block_on(async move {
-                let server = app::serve(app, &config, listener).unwrap();
+                let server = server::serve(app, &config, listener).unwrap();
                 tell.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

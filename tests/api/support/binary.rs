@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rosterd::db::cluster::{Cluster, Mode, Options};
+use rosterd::platform::db::cluster::{Cluster, Mode, Options};
 
 use super::{Call, Schema};
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use rosterd::db::cluster::{Cluster, Durability, Mode, Options};
-use rosterd::db::migrate;
+use rosterd::platform::db::cluster::{Cluster, Durability, Mode, Options};
+use rosterd::platform::db::migrate;
 
 /// The cluster of this run: made once on this machine, started once for each run, ended with its parent.
 #[expect(

@@ -21,7 +21,7 @@ pub struct Operation {
 /// The API document as JSON.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| serde_json::to_value(rosterd::openapi::document()).unwrap())
+    DOCUMENT.get_or_init(|| serde_json::to_value(rosterd::server::openapi::document()).unwrap())
 }
 
 /// All operations, in the order of the document.

@@ -1,0 +1,256 @@
+//! Proofs that a caller may. A handler's first parameter is one, and so is a service function's: a handler that forgets
+//! or weakens the check does not compile. Nothing is awaited here, so 401 and 403 come before the body is read.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::middleware::AuthenticationOutcome;
+use super::resolve;
+use super::{Actor, Authority, Identity};
+use crate::platform::db::Tx;
+use crate::platform::error::{AppError, Code};
+use crate::platform::ids::{SessionId, UserId};
+
+/// A permission that an operation needs.
+pub trait Need: 'static {
+    /// Its name in the catalogue.
+    const PERMISSION: &'static str;
+}
+
+/// The permissions of which an operation needs one; which one, its body says.
+pub trait NeedAny: 'static {
+    /// Their names in the catalogue.
+    const PERMISSIONS: &'static [&'static str];
+}
+
+/// The permissions of the service itself, as types.
+pub mod needs {
+    use super::{Need, NeedAny};
+
+    macro_rules! needs {
+        ($($name:ident = $permission:literal;)*) => {$(
+            #[doc = concat!("`", $permission, "`")]
+            #[derive(Debug)]
+            pub struct $name;
+            impl Need for $name {
+                const PERMISSION: &'static str = $permission;
+            }
+        )*};
+    }
+
+    needs! {
+        ReadUsers = "users.read";
+        CreateUsers = "users.create";
+        UpdateUsers = "users.update";
+        DisableUsers = "users.disable";
+        DeleteUsers = "users.delete";
+        ManagePermissions = "users.managePermissions";
+        ResetPasswords = "users.resetPassword";
+        ReadSessions = "sessions.read";
+        RevokeSessions = "sessions.revoke";
+        ReadTokens = "tokens.read";
+        ManageTokens = "tokens.manage";
+        ReadRoles = "roles.read";
+        ManageRoles = "roles.manage";
+        ReadInvites = "invites.read";
+        ManageInvites = "invites.manage";
+        ReadClients = "clients.read";
+        ManageClients = "clients.manage";
+        ReadAudit = "audit.read";
+    }
+
+    /// What the acts on many accounts need.
+    #[derive(Debug)]
+    pub struct ActOnMany;
+
+    impl NeedAny for ActOnMany {
+        const PERMISSIONS: &'static [&'static str] = &[
+            UpdateUsers::PERMISSION,
+            DisableUsers::PERMISSION,
+            DeleteUsers::PERMISSION,
+            RevokeSessions::PERMISSION,
+        ];
+    }
+}
+
+/// Proof that the actor held `N` when the request arrived.
+pub struct Can<N: Need> {
+    actor: Arc<Actor>,
+    need: PhantomData<N>,
+}
+
+impl<N: Need> Can<N> {
+    /// For an actor that holds it; the machine's own always do.
+    ///
+    /// # Errors
+    /// [`Code::PermissionRequired`].
+    pub fn prove(actor: Arc<Actor>) -> Result<Self, AppError> {
+        if actor.authority.permissions.has(N::PERMISSION) {
+            Ok(Self {
+                actor,
+                need: PhantomData,
+            })
+        } else {
+            Err(AppError::new(Code::PermissionRequired)
+                .detail(format!("This needs the permission {}.", N::PERMISSION)))
+        }
+    }
+
+    /// What the actor's authority is *now*, in this transaction. Acts decide by this, after taking their lock, so that
+    /// whoever lost the right while the request waited does not use it any more.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`] when the account or session has ended meanwhile, [`Code::PermissionRequired`] when the
+    /// permission is gone.
+    pub fn renew(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
+        let authority = resolve::current_authority(tx, &self.actor)?;
+        if authority.permissions.has(N::PERMISSION) {
+            Ok(authority)
+        } else {
+            Err(Code::PermissionRequired.into())
+        }
+    }
+
+    /// The actor, to be shared.
+    #[must_use]
+    pub fn actor(&self) -> Arc<Actor> {
+        Arc::clone(&self.actor)
+    }
+}
+
+impl<N: Need> Clone for Can<N> {
+    fn clone(&self) -> Self {
+        Self {
+            actor: Arc::clone(&self.actor),
+            need: PhantomData,
+        }
+    }
+}
+
+impl<N: Need> Deref for Can<N> {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl<N: Need> FromRequest for Can<N> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(Self::prove))
+    }
+}
+
+/// Proof that the actor held one of several permissions when the request arrived. Which of them the act needs is asked
+/// with [`Can::prove`] once the body is read.
+pub struct CanAny<N: NeedAny> {
+    actor: Arc<Actor>,
+    needs: PhantomData<N>,
+}
+
+impl<N: NeedAny> CanAny<N> {
+    /// The actor, to be shared.
+    #[must_use]
+    pub fn actor(&self) -> Arc<Actor> {
+        Arc::clone(&self.actor)
+    }
+}
+
+impl<N: NeedAny> FromRequest for CanAny<N> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let holds_one = |actor: &Arc<Actor>| {
+            N::PERMISSIONS
+                .iter()
+                .any(|name| actor.authority.permissions.has(name))
+        };
+        ready(caller(request).and_then(|actor| {
+            if holds_one(&actor) {
+                Ok(Self {
+                    actor,
+                    needs: PhantomData,
+                })
+            } else {
+                let names = N::PERMISSIONS.join(", ");
+                Err(AppError::new(Code::PermissionRequired)
+                    .detail(format!("This needs one of the permissions {names}.")))
+            }
+        }))
+    }
+}
+
+/// Proof that a person has signed in: for what everybody may do with their own account.
+#[derive(Clone)]
+pub struct SignedIn {
+    actor: Arc<Actor>,
+    /// The account.
+    pub id: UserId,
+    /// The session.
+    pub session: SessionId,
+}
+
+impl SignedIn {
+    /// [`Can::renew`] for one's own account.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`] when the account or session has ended meanwhile.
+    pub fn renew(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
+        resolve::current_authority(tx, &self.actor)
+    }
+}
+
+impl Deref for SignedIn {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|actor| match actor.identity {
+            Identity::User { id, session } => Ok(Self { actor, id, session }),
+            _ => Err(Code::AuthSessionRequired.into()),
+        }))
+    }
+}
+
+/// Proof that somebody known is calling, a person or a program: for what is about the caller alone.
+#[derive(Clone)]
+pub struct AuthenticatedCaller(Arc<Actor>);
+
+impl Deref for AuthenticatedCaller {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequest for AuthenticatedCaller {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
+    }
+}
+
+fn caller(request: &HttpRequest) -> Result<Arc<Actor>, AppError> {
+    match request.extensions().get::<AuthenticationOutcome>() {
+        Some(AuthenticationOutcome::Authenticated(actor)) => Ok(Arc::clone(actor)),
+        Some(AuthenticationOutcome::Rejected(code)) => Err((*code).into()),
+        None => Err(Code::AuthRequired.into()),
+    }
+}

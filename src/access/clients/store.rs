@@ -1,0 +1,189 @@
+//! Queries on service clients and their grants.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::platform::ids::{ClientId, GrantId};
+use crate::schema::{client_grants, service_clients};
+
+/// A client as it is stored.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = service_clients)]
+pub struct ClientRow {
+    pub id: ClientId,
+    pub name: String,
+    pub digest: Vec<u8>,
+    pub permissions: Vec<String>,
+    pub rank: i32,
+    pub is_active: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub secret_made_at: DateTime<Utc>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What is to be written about a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
+#[diesel(table_name = service_clients)]
+pub struct Changes {
+    pub name: Option<String>,
+    pub permissions: Option<Vec<String>>,
+    pub rank: Option<i32>,
+    pub is_active: Option<bool>,
+}
+
+/// What a client was given with one access token.
+#[derive(Insertable)]
+#[diesel(table_name = client_grants)]
+pub struct GrantRow {
+    pub id: GrantId,
+    pub client_id: ClientId,
+    pub permissions: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+pub fn insert(conn: &mut PgConnection, row: &ClientRow) -> QueryResult<usize> {
+    diesel::insert_into(service_clients::table)
+        .values(row)
+        .execute(conn)
+}
+
+pub fn find(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .find(id)
+        .select(ClientRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// By its name, whatever the case.
+pub fn by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .filter(lower(service_clients::name).eq(lower(name)))
+        .select(ClientRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// Reads a client and holds it until the transaction ends.
+pub fn hold(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .find(id)
+        .select(ClientRow::as_select())
+        .for_update()
+        .first(conn)
+        .optional()
+}
+
+/// Reads a client and keeps it from being changed until the transaction ends, together with others who do so.
+pub fn rely_on(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+    service_clients::table
+        .find(id)
+        .select(ClientRow::as_select())
+        .for_share()
+        .first(conn)
+        .optional()
+}
+
+/// The newest first, from below `after` on.
+pub fn list(
+    conn: &mut PgConnection,
+    after: Option<ClientId>,
+    rows: i64,
+) -> QueryResult<Vec<ClientRow>> {
+    let mut query = service_clients::table
+        .order(service_clients::id.desc())
+        .limit(rows)
+        .select(ClientRow::as_select())
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(service_clients::id.lt(after));
+    }
+    query.load(conn)
+}
+
+pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
+    service_clients::table.count().get_result(conn)
+}
+
+/// Changes a client and counts the change.
+pub fn update(
+    conn: &mut PgConnection,
+    id: ClientId,
+    at: DateTime<Utc>,
+    changes: &Changes,
+) -> QueryResult<usize> {
+    diesel::update(service_clients::table.find(id))
+        .set((
+            changes,
+            service_clients::updated_at.eq(at),
+            service_clients::version.eq(service_clients::version + 1),
+        ))
+        .execute(conn)
+}
+
+/// Gives a client another secret and counts the change.
+pub fn set_secret(
+    conn: &mut PgConnection,
+    id: ClientId,
+    at: DateTime<Utc>,
+    digest: &[u8],
+) -> QueryResult<usize> {
+    diesel::update(service_clients::table.find(id))
+        .set((
+            service_clients::digest.eq(digest),
+            service_clients::secret_made_at.eq(at),
+            service_clients::updated_at.eq(at),
+            service_clients::version.eq(service_clients::version + 1),
+        ))
+        .execute(conn)
+}
+
+pub fn remove(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
+    diesel::delete(service_clients::table.find(id)).execute(conn)
+}
+
+/// How many clients have this permission.
+pub fn count_of_permission(conn: &mut PgConnection, name: &str) -> QueryResult<i64> {
+    service_clients::table
+        .filter(service_clients::permissions.contains(vec![name.to_owned()]))
+        .count()
+        .get_result(conn)
+}
+
+pub fn remove_grants(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
+    diesel::delete(client_grants::table.filter(client_grants::client_id.eq(client))).execute(conn)
+}
+
+pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usize> {
+    diesel::insert_into(client_grants::table)
+        .values(row)
+        .execute(conn)
+}
+
+pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: GrantId) -> QueryResult<usize> {
+    diesel::delete(
+        client_grants::table
+            .find(id)
+            .filter(client_grants::client_id.eq(client)),
+    )
+    .execute(conn)
+}
+
+/// Removes what ended before `limit`.
+pub fn forget_grants_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(client_grants::table.filter(client_grants::expires_at.lt(limit))).execute(conn)
+}
+
+/// Removes what every client was given.
+pub fn remove_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::delete(client_grants::table).execute(conn)
+}
+
+diesel::define_sql_function! {
+    /// Lower case, as the index on names has it.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}

@@ -1,0 +1,118 @@
+//! Queries on invites.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::platform::ids::{InviteId, UserId};
+use crate::schema::{invites, users};
+
+/// An invite as it is stored.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = invites)]
+pub struct InviteRow {
+    pub id: InviteId,
+    pub digest: Vec<u8>,
+    pub made_by: Option<UserId>,
+    pub role: String,
+    pub permissions: Vec<String>,
+    pub email: Option<String>,
+    pub max_uses: i32,
+    pub uses: i32,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub version: i64,
+}
+
+/// What an invite is looked up by.
+#[derive(Clone)]
+pub enum Key {
+    Id(InviteId),
+    Digest(Vec<u8>),
+}
+
+pub fn insert(conn: &mut PgConnection, row: &InviteRow) -> QueryResult<usize> {
+    diesel::insert_into(invites::table)
+        .values(row)
+        .execute(conn)
+}
+
+/// An invite, and the username of whoever made it.
+pub fn find(
+    conn: &mut PgConnection,
+    key: &Key,
+) -> QueryResult<Option<(InviteRow, Option<String>)>> {
+    let query = invites::table
+        .left_join(users::table)
+        .select((InviteRow::as_select(), users::username.nullable()));
+    match key {
+        Key::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        Key::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+    }
+    .optional()
+}
+
+/// Reads an invite and holds it until the transaction ends.
+pub fn hold(conn: &mut PgConnection, key: &Key) -> QueryResult<Option<InviteRow>> {
+    let query = invites::table.select(InviteRow::as_select()).for_update();
+    match key {
+        Key::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        Key::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+    }
+    .optional()
+}
+
+/// The newest first, from below `after` on.
+pub fn list(
+    conn: &mut PgConnection,
+    after: Option<InviteId>,
+    rows: i64,
+) -> QueryResult<Vec<(InviteRow, Option<String>)>> {
+    let mut query = invites::table
+        .left_join(users::table)
+        .select((InviteRow::as_select(), users::username.nullable()))
+        .order(invites::id.desc())
+        .limit(rows)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(invites::id.lt(after));
+    }
+    query.load(conn)
+}
+
+pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
+    invites::table.count().get_result(conn)
+}
+
+/// Counts a use.
+pub fn use_once(conn: &mut PgConnection, id: InviteId) -> QueryResult<usize> {
+    diesel::update(invites::table.find(id))
+        .set(invites::uses.eq(invites::uses + 1))
+        .execute(conn)
+}
+
+pub fn revoke(conn: &mut PgConnection, id: InviteId, at: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(invites::table.find(id))
+        .set((
+            invites::revoked_at.eq(at),
+            invites::version.eq(invites::version + 1),
+        ))
+        .execute(conn)
+}
+
+/// Removes the invites that are bound to this address.
+pub fn remove_bound_to(conn: &mut PgConnection, email: &str) -> QueryResult<usize> {
+    diesel::delete(invites::table.filter(lower(invites::email).eq(email.to_lowercase())))
+        .execute(conn)
+}
+
+/// Removes the invites that ended before `limit`.
+pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(invites::table.filter(invites::expires_at.lt(limit))).execute(conn)
+}
+
+diesel::define_sql_function! {
+    /// Lower case, as the index on addresses has it.
+    fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
+}
