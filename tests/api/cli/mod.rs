@@ -1,16 +1,16 @@
 //! The command line: the same acts as over HTTP, by the real program.
 
-mod accounts;
 mod audit;
 mod auth;
+mod bulk;
 mod clients;
-mod forms;
+mod doctor;
 mod invites;
-mod many;
+mod output_formats;
 mod refusals;
 mod roles;
 mod terminal;
-mod upkeep;
+mod users;
 
 use crate::support::TestApp;
 

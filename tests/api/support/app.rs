@@ -13,9 +13,9 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use rosterd::access::passwords::{Hasher, HasherOptions, Password};
+use rosterd::app_state::AppState;
 use rosterd::platform::config::Config;
 use rosterd::platform::db::{Db, DbOptions};
-use rosterd::app_state::AppState;
 use rosterd::server;
 use serde_json::{Value, json};
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use crate::support::binary::Service;
 use crate::support::{Cli, PASSWORD, Ran, TestApp};
 
-const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
-const OPERATE: &str = include_str!("../../docs/operate.md");
-const SECURITY: &str = include_str!("../../docs/security.md");
+const COMING_FROM: &str = include_str!("../../../docs/coming-from.md");
+const OPERATE: &str = include_str!("../../../docs/operate.md");
+const SECURITY: &str = include_str!("../../../docs/security.md");
 
 /// The blocks of shell below this heading.
 fn blocks(guide: &'static str, heading: &str) -> Vec<&'static str> {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::{PASSWORD, TestApp};
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../README.md");
 
 /// The shell blocks below this heading.
 fn blocks(heading: &str) -> Vec<&'static str> {

@@ -1,4 +1,4 @@
-//! Who may do what to whom, asked of the running service and written down in `policy.txt`: a change of rights shows in the
+//! Who may do what to whom, asked of the running service and written down in `policy_table.txt`: a change of rights shows in the
 //! difference of that file. After a change that is meant: `cargo test --test api write_the_policy -- --ignored`.
 
 use std::collections::BTreeSet;
@@ -239,7 +239,10 @@ fn row(text: &mut String, name: &str, cells: &[String]) {
     writeln!(text, "{}", line.trim_end()).unwrap();
 }
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/policy.txt");
+const FILE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/api/invariants/policy_table.txt"
+);
 
 #[test]
 fn the_policy_is_the_one_that_is_written_down() {
@@ -252,7 +255,7 @@ fn the_policy_is_the_one_that_is_written_down() {
 }
 
 #[test]
-#[ignore = "writes tests/api/policy.txt"]
+#[ignore = "writes tests/api/invariants/policy_table.txt"]
 fn write_the_policy() {
     std::fs::write(FILE, policy()).unwrap();
 }

@@ -1,0 +1,4 @@
+//! The audit log and its hash chain.
+
+mod chain;
+mod log;

@@ -1,0 +1,9 @@
+//! The real binary as a process: start, stop, and faults around it.
+
+mod database_outage;
+mod operator_commands;
+mod private_cluster;
+mod rolling_restart;
+mod shutdown;
+mod slow_clients;
+mod startup;

@@ -1,0 +1,5 @@
+//! `/api/v1/users`: accounts.
+
+mod crud;
+mod import;
+mod list;
