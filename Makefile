@@ -13,13 +13,13 @@ setup: ## install what building and running needs (apt, dnf, apk or brew)
 run: setup ## build, then serve on 127.0.0.1:8080 with a private PostgreSQL
 	@cargo run -- serve
 
-test: ## every test but the long ones
+test: ## run all tests except the long ones
 	@scripts/setup --tests
 	cargo test
 
-test-long: ## the tests that take minutes, on a release build
+test-long: ## run the long tests, on a release build (minutes)
 	@scripts/setup --tests
-	cargo test --release -- --ignored
+	cargo test --release --test api -- --ignored
 
 lint: ## style, lints, documentation, scripts, Dockerfile, licences
 	@scripts/setup --lint

@@ -1,15 +1,15 @@
-//! The state that all request handlers share. `server` builds it; routes and the command line use it.
+//! The state that all request handlers share. `server::startup` builds it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix_web::web;
 
-use crate::access::authentication::{AuthCache, Issuer};
-use crate::access::passwords::Passwords;
+use crate::access::authentication::{AuthCache, TokenIssuer};
+use crate::access::password_check::PasswordService;
 use crate::access::sessions::service::TokenContext;
 use crate::mail::Mail;
-use crate::platform::config::{Registration, TokenPage};
+use crate::platform::config::{LinkTemplate, Registration};
 use crate::platform::crypto::Vault;
 use crate::platform::db::Db;
 use crate::platform::http::Cursors;
@@ -24,31 +24,30 @@ pub struct AppState {
     pub db: Db,
     /// The keys derived from `ROSTERD_SECRET_KEY`.
     pub vault: Arc<Vault>,
-    /// Hashing, and what may be chosen.
-    pub passwords: Passwords,
-    /// Makes and reads access tokens.
-    pub issuer: Arc<Issuer>,
-    /// What is known of callers without asking the database.
+    /// Password hashing and the password policy.
+    pub passwords: PasswordService,
+    /// Issues and verifies access tokens.
+    pub issuer: Arc<TokenIssuer>,
+    /// Callers and their permissions, cached between requests.
     pub auth_cache: Arc<AuthCache>,
-    /// What signing in needs.
+    /// Issues the tokens of a sign-in.
     pub token_context: Arc<TokenContext>,
-    /// Letters.
+    /// Writes mail to the outbox.
     pub mail: Arc<Mail>,
-    /// Where reset links lead.
-    pub reset_page: TokenPage,
-    /// Where invites lead.
-    pub invite_page: TokenPage,
-    /// Who may register.
+    /// The page that password reset links open.
+    pub reset_url: LinkTemplate,
+    /// The page that invite links open.
+    pub invite_url: LinkTemplate,
+    /// Whether registration is closed, by invite or open.
     pub registration: Registration,
-    /// Seals the cursors of lists.
+    /// Encrypts the cursors of lists.
     pub cursors: Cursors,
-    /// The origins whose pages may use the refresh cookie: our own and those of `ROSTERD_CORS_ORIGINS`.
-    pub origins: Vec<String>,
-    /// What Prometheus can ask.
+    /// The origins that may use the refresh cookie: that of `ROSTERD_PUBLIC_URL` and those of `ROSTERD_CORS_ORIGINS`.
+    pub cookie_origins: Vec<String>,
+    /// The Prometheus metrics.
     pub metrics: Metrics,
-    /// Whether new requests are welcome: no longer once the end has begun. Then `/readyz` says so, and every answer ends
-    /// its connection.
-    pub is_open: Arc<AtomicBool>,
-    /// The API document, written out.
-    pub document: Arc<str>,
+    /// False once the shutdown has begun: `/readyz` answers 503, and every response closes its connection.
+    pub is_accepting_requests: Arc<AtomicBool>,
+    /// The OpenAPI document as JSON.
+    pub openapi_json: Arc<str>,
 }

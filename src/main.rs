@@ -1,4 +1,4 @@
-//! The program: reads the command line and runs it.
+//! The `rosterd` binary.
 
 fn main() {
     rosterd::cli::run()

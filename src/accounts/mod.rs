@@ -1,9 +1,14 @@
 //! Accounts: users, roles, invites, registration, and what people do with their own account.
 
+pub mod credentials;
 pub mod email_confirmations;
 pub mod invites;
+pub mod mail_content;
+pub mod lifecycle;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
+pub mod role_changes;
 pub mod roles;
+pub mod user_admin;
 pub mod users;

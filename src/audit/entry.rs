@@ -1,14 +1,16 @@
-//! What the log is told: an act, what it was done to, and what it changed. No secret, and no name outside [`Words`].
+//! An audit entry: an action, its subject and what changed. Secrets are never stored, and names and addresses only in
+//! [`PersonalData`].
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::authentication::Identity;
-use crate::platform::ids::{ClientId, InviteId, SessionId, TokenId, UserId};
+use super::diff::FieldDiff;
+use crate::access::actor::Identity;
+use crate::platform::ids::{ClientId, InviteId, PersonalTokenId, SessionId, UserId};
 
-/// What an act was done to.
+/// The resource that an action affected.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// An account.
@@ -16,7 +18,7 @@ pub enum Subject {
     /// A session of an account.
     Session(SessionId, UserId),
     /// A personal access token of an account.
-    Token(TokenId, UserId),
+    Token(PersonalTokenId, UserId),
     /// A service client.
     Client(ClientId),
     /// A role, by name.
@@ -27,14 +29,14 @@ pub enum Subject {
     Invite(InviteId),
     /// A signing key, by its `kid`.
     SigningKey(String),
-    /// A name that no account has, by what stands for it.
-    Name(Uuid),
-    /// Nothing in particular, or nothing that exists.
-    Nothing,
+    /// A login name that no account has, as a keyed hash. Users sometimes type their password into the username field.
+    UnknownUsername(Uuid),
+    /// No resource, or one that does not exist.
+    None,
 }
 
 impl Subject {
-    /// What sort of thing it is.
+    /// The kind of the resource.
     #[must_use]
     pub const fn kind(&self) -> Option<&'static str> {
         Some(match self {
@@ -46,29 +48,29 @@ impl Subject {
             Self::Permission(_) => "permission",
             Self::Invite(_) => "invite",
             Self::SigningKey(_) => "signingKey",
-            Self::Name(_) => "name",
-            Self::Nothing => return None,
+            Self::UnknownUsername(_) => "name",
+            Self::None => return None,
         })
     }
 
-    /// Which of them.
+    /// The id of the resource; its name where the name is the key.
     #[must_use]
     pub fn id(&self) -> Option<String> {
         Some(match self {
             Self::User(id) => id.to_string(),
             Self::Session(id, _) => id.to_string(),
             Self::Token(id, _) => id.to_string(),
-            Self::Name(id) => id.to_string(),
+            Self::UnknownUsername(id) => id.to_string(),
             Self::Client(id) => id.to_string(),
             Self::Invite(id) => id.to_string(),
             Self::Role(name) | Self::Permission(name) | Self::SigningKey(name) => name.clone(),
-            Self::Nothing => return None,
+            Self::None => return None,
         })
     }
 
-    /// The account that it is, or that it belongs to.
+    /// The account that is affected, or that owns the resource.
     #[must_use]
-    pub const fn owner(&self) -> Option<UserId> {
+    pub const fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(id) | Self::Session(_, id) | Self::Token(_, id) => Some(*id),
             _ => None,
@@ -76,21 +78,21 @@ impl Subject {
     }
 }
 
-/// What kind of actor did it.
+/// The kind of the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ActorKind {
-    /// A person who signed in.
+    /// A signed-in user.
     User,
-    /// A program with a personal access token.
+    /// A personal access token.
     Token,
     /// A service client.
     Client,
     /// The operator at the command line.
     Cli,
-    /// rosterd itself.
+    /// rosterd itself, for example a background job.
     System,
-    /// Nobody known.
+    /// An unauthenticated caller.
     Anonymous,
 }
 
@@ -104,7 +106,7 @@ impl ActorKind {
         Self::Anonymous,
     ];
 
-    /// How it is stored.
+    /// The stored form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -117,7 +119,7 @@ impl ActorKind {
         }
     }
 
-    /// Reads what [`ActorKind::as_str`] wrote.
+    /// Parses the form that [`ActorKind::as_str`] returns.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -137,31 +139,31 @@ impl From<&Identity> for ActorKind {
     }
 }
 
-/// Why a sign-in failed, for those who may know; whoever tried is told less.
+/// Why a sign-in failed. Shown to holders of `audit.read` only; the caller gets a less specific error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// No account has this name.
+pub enum SignInFailureReason {
+    /// No account has this username or email address.
     UnknownName,
-    /// The password is another one.
+    /// The password is wrong.
     WrongPassword,
     /// The account has no password.
     NoPassword,
     /// The account is deleted.
     AccountDeleted,
-    /// The password was right, and the account is switched off.
+    /// The password was correct; the account is disabled.
     AccountDisabled,
-    /// The password was right, and the account's time is over.
+    /// The password was correct; the account has expired.
     AccountExpired,
-    /// The password was right, and has to be changed first.
+    /// The password was correct; it must be changed first.
     PasswordChangeRequired,
-    /// There were too many attempts; the password was not looked at. Of a stream of these one a minute is noted.
+    /// Too many attempts. The password was not checked. At most one such entry per minute is recorded.
     RateLimited,
-    /// The password was right, and the second factor is missing or wrong.
+    /// The password was correct; the second factor is missing or wrong.
     SecondFactor,
 }
 
-impl Reason {
+impl SignInFailureReason {
     const ALL: [Self; 9] = [
         Self::UnknownName,
         Self::WrongPassword,
@@ -174,7 +176,7 @@ impl Reason {
         Self::SecondFactor,
     ];
 
-    /// How it is stored.
+    /// The stored form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -190,41 +192,41 @@ impl Reason {
         }
     }
 
-    /// Reads what [`Reason::as_str`] wrote.
+    /// Parses the form that [`SignInFailureReason::as_str`] returns.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
-/// Words about a person before and after an act: names, addresses, whatever a purge removes.
+/// Personal data that an action changed, such as names and addresses. A purge of the account deletes it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Words {
-    /// As they were.
+pub struct PersonalData {
+    /// The old values.
     pub before: Value,
-    /// As they are then.
+    /// The new values.
     pub after: Value,
 }
 
-/// One act, as the log keeps it.
+/// One action to record in the audit log.
 #[derive(Debug)]
 pub struct AuditEntry {
     /// `thing.verb`, such as `user.create`.
     pub action: &'static str,
-    /// What it was done to.
+    /// The affected resource.
     pub subject: Subject,
-    /// What it changed, before: no secret, no name, no address.
+    /// The old values of what changed, without secrets and personal data.
     pub before: Option<Value>,
-    /// What it changed, after.
+    /// The new values.
     pub after: Option<Value>,
-    /// The same for words about the person that a purge removes.
-    pub words: Option<Words>,
-    /// Why it was refused, where the code that is answered does not say.
-    pub reason: Option<Reason>,
+    /// Changed personal data. A purge of the account deletes it.
+    pub personal_data: Option<PersonalData>,
+    /// Why a sign-in was denied, where the error code does not say it.
+    pub reason: Option<SignInFailureReason>,
 }
 
 impl AuditEntry {
-    /// An act that says no more than that it was done.
+    /// An entry without details.
     #[must_use]
     pub const fn new(action: &'static str, subject: Subject) -> Self {
         Self {
@@ -232,29 +234,46 @@ impl AuditEntry {
             subject,
             before: None,
             after: None,
-            words: None,
+            personal_data: None,
             reason: None,
         }
     }
 
-    /// Adds what changed.
+    /// Sets the old and new values of what changed.
     #[must_use]
-    pub fn changing(mut self, before: Value, after: Value) -> Self {
+    pub fn with_change(mut self, before: Value, after: Value) -> Self {
         self.before = Some(before);
         self.after = Some(after);
         self
     }
 
-    /// Adds which words about the person changed.
+    /// Sets the old and new values of changed personal data.
     #[must_use]
-    pub fn words(mut self, before: Value, after: Value) -> Self {
-        self.words = Some(Words { before, after });
+    pub fn with_personal_data(mut self, before: Value, after: Value) -> Self {
+        self.personal_data = Some(PersonalData { before, after });
         self
     }
 
-    /// Adds why it is refused.
+    /// Sets the fields that changed.
     #[must_use]
-    pub const fn because(mut self, reason: Reason) -> Self {
+    pub fn with_diff(self, diff: FieldDiff) -> Self {
+        let (before, after) = diff.into_values();
+        self.with_change(before, after)
+    }
+
+    /// Sets the personal data fields that changed, if there are any.
+    #[must_use]
+    pub fn with_personal_diff(self, diff: FieldDiff) -> Self {
+        if diff.is_empty() {
+            return self;
+        }
+        let (before, after) = diff.into_values();
+        self.with_personal_data(before, after)
+    }
+
+    /// Sets why a sign-in was denied.
+    #[must_use]
+    pub const fn with_reason(mut self, reason: SignInFailureReason) -> Self {
         self.reason = Some(reason);
         self
     }

@@ -1,14 +1,16 @@
-//! The audit log: who did what to whom, written in the transaction that does it; and how it is read.
+//! The audit log: who did what to which resource. Entries are written in the transaction of the action.
 //!
-//! A row carries ids. What names a person (usernames, addresses, ip) stands beside it and goes when the person's
-//! account is purged. Secrets are never written. A hash chain over the rows shows whether somebody changed them.
+//! An event row holds ids only. Personal data (usernames, email and IP addresses) is in a side table and is deleted when the
+//! account is purged. Secrets are never stored. A hash chain over the rows makes tampering detectable.
 
 pub mod chain;
+mod diff;
 mod entry;
 pub mod log;
 pub mod service;
 mod store;
 
-pub use entry::{AuditEntry, Reason, Subject};
+pub use diff::FieldDiff;
+pub use entry::{AuditEntry, SignInFailureReason, Subject};
 pub use log::routes;
-pub use service::{fail, record, record_refused, refuse};
+pub use service::{deny, deny_if_forbidden, record, record_denied};

@@ -2,124 +2,130 @@
 
 use serde_json::{Value, json};
 
-use super::entry::{ActorKind, AuditEntry, Reason, Subject};
-use super::store::{self, EventRow, PersonWords};
-use crate::access::authentication::{Actor, Identity};
+use super::entry::{ActorKind, AuditEntry, SignInFailureReason, Subject};
+use super::store::{self, NewAuditEventRow, PersonalDataRow};
+use crate::access::actor::{Actor, Identity};
 use crate::platform::db::Tx;
-use crate::platform::error::{AppError, Code, Kind, TxAbort};
+use crate::platform::error::{AppError, Code, ErrorCategory, TxAbort};
 use crate::platform::http::TraceId;
-use crate::platform::ids::{EventId, UserId};
+use crate::platform::ids::{AuditEventId, UserId};
 
-/// Records that `by` did this.
+/// Records an action of `actor`.
 ///
 /// # Errors
-/// When it can't be written; the act then does not happen either.
-pub fn record(tx: &mut Tx<'_>, by: &Actor, act: AuditEntry) -> Result<(), AppError> {
-    write(tx, by, act, None)
+/// Database errors. The caller must then roll back the action.
+pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: AuditEntry) -> Result<(), AppError> {
+    write(tx, actor, entry, None)
 }
 
-/// Records that `by` was refused this, and says to keep that record.
-pub fn refuse(tx: &mut Tx<'_>, by: &Actor, act: AuditEntry, why: impl Into<AppError>) -> TxAbort {
-    let why = why.into();
-    match write(tx, by, act, Some(why.code().as_str())) {
-        Ok(()) => TxAbort::Commit(why),
+/// Records that an action of `actor` was denied with `error`. The returned abort commits this record and answers `error`.
+pub fn deny(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    entry: AuditEntry,
+    error: impl Into<AppError>,
+) -> TxAbort {
+    let error = error.into();
+    match write(tx, actor, entry, Some(error.code().as_str())) {
+        Ok(()) => TxAbort::Commit(error),
         Err(error) => TxAbort::RollBack(error),
     }
 }
 
-/// [`refuse`] when `why` is that the caller may not; any other failure just fails.
-pub fn fail(
+/// [`deny`] if `error` means that the caller lacks authority. For any other error, only the abort, which rolls back.
+pub fn deny_if_forbidden(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: impl FnOnce() -> AuditEntry,
-    why: AppError,
+    actor: &Actor,
+    entry: impl FnOnce() -> AuditEntry,
+    error: AppError,
 ) -> TxAbort {
-    match why.code().kind() {
-        Kind::Forbidden => refuse(tx, by, act(), why),
-        _ => TxAbort::RollBack(why),
+    match error.code().category() {
+        ErrorCategory::Forbidden => deny(tx, actor, entry(), error),
+        _ => TxAbort::RollBack(error),
     }
 }
 
-/// Records that `by` was refused this, where the answer must not tell.
+/// Records that an action of `actor` was denied with `code`, for responses that must not reveal the denial.
 ///
 /// # Errors
-/// As [`record`].
-pub fn record_refused(
+/// Database errors.
+pub fn record_denied(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: AuditEntry,
-    why: Code,
+    actor: &Actor,
+    entry: AuditEntry,
+    code: Code,
 ) -> Result<(), AppError> {
-    write(tx, by, act, Some(why.as_str()))
+    write(tx, actor, entry, Some(code.as_str()))
 }
 
-/// Removes every word about this person; the rows, with their ids, stay.
+/// Deletes the personal data of an account from the log and returns the number of deleted rows. The events remain.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget(tx: &mut Tx<'_>, person: UserId) -> Result<usize, AppError> {
-    Ok(store::forget(tx.conn, person.0)?)
+/// Database errors.
+pub fn erase_personal_data(tx: &mut Tx<'_>, user_id: UserId) -> Result<usize, AppError> {
+    Ok(store::erase_personal_data(tx.conn, user_id.0)?)
 }
 
 fn write(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: AuditEntry,
-    refusal: Option<&str>,
+    actor: &Actor,
+    entry: AuditEntry,
+    denial: Option<&str>,
 ) -> Result<(), AppError> {
-    let (actor_id, owner) = match &by.identity {
+    let (actor_id, actor_owner_id) = match &actor.identity {
         Identity::User { id, .. } => (Some(id.0), None),
         Identity::Token { id, owner } => (Some(id.0), Some(owner.0)),
         Identity::Client { id, .. } => (Some(id.0), None),
         Identity::Operator { .. } | Identity::System | Identity::Anonymous => (None, None),
     };
-    let of = act.subject.owner();
-    let row = EventRow {
-        id: EventId::new(tx.now),
+    let subject_user = entry.subject.user_id();
+    let row = NewAuditEventRow {
+        id: AuditEventId::new(tx.now),
         at: tx.now,
-        actor_kind: ActorKind::from(&by.identity).as_str(),
+        actor_kind: ActorKind::from(&actor.identity).as_str(),
         actor_id,
-        actor_owner_id: owner,
-        session_id: by.session_id().map(|id| id.0),
-        action: act.action,
-        subject_kind: act.subject.kind(),
-        subject_id: act.subject.id(),
-        user_id: match act.subject {
-            Subject::Name(stands_for) => Some(stands_for),
-            _ => of.map(|id| id.0),
+        actor_owner_id,
+        session_id: actor.session_id().map(|id| id.0),
+        action: entry.action,
+        subject_kind: entry.subject.kind(),
+        subject_id: entry.subject.id(),
+        user_id: match entry.subject {
+            Subject::UnknownUsername(hash) => Some(hash),
+            _ => subject_user.map(|id| id.0),
         },
-        outcome: if refusal.is_none() { "done" } else { "refused" },
-        code: refusal,
-        reason: act.reason.map(Reason::as_str),
-        before: act.before.filter(|facts| !facts.is_null()),
-        after: act.after.filter(|facts| !facts.is_null()),
-        trace_id: by.origin.trace_id.as_ref().map(TraceId::as_str),
+        outcome: if denial.is_none() { "done" } else { "refused" },
+        code: denial,
+        reason: entry.reason.map(SignInFailureReason::as_str),
+        before: entry.before.filter(|value| !value.is_null()),
+        after: entry.after.filter(|value| !value.is_null()),
+        trace_id: actor.origin.trace_id.as_ref().map(TraceId::as_str),
     };
-    let acting = match by.identity {
-        // Whoever is not known yet and acts on an account is taken for its owner, when that is purged.
-        Identity::Anonymous => of,
-        _ => by.user_id(),
+    let actor_user = match actor.identity {
+        // The IP address and user agent of an unauthenticated caller are purged with the affected account.
+        Identity::Anonymous => subject_user,
+        _ => actor.user_id(),
     };
-    let actor = PersonWords {
-        user_id: acting.map(|id| id.0),
-        words: actor_words(by),
+    let actor_data = PersonalDataRow {
+        user_id: actor_user.map(|id| id.0),
+        data: actor_data(actor),
     };
-    let subject = act.words.map(|words| PersonWords {
-        user_id: of.map(|id| id.0),
-        words: json!(words),
+    let subject_data = entry.personal_data.map(|data| PersonalDataRow {
+        user_id: subject_user.map(|id| id.0),
+        data: json!(data),
     });
-    store::insert(tx.conn, &row, &actor, subject.as_ref())?;
+    store::insert(tx.conn, &row, &actor_data, subject_data.as_ref())?;
     Ok(())
 }
 
-fn actor_words(by: &Actor) -> Value {
-    let name = match &by.identity {
+/// The name, IP address and user agent of the actor.
+fn actor_data(actor: &Actor) -> Value {
+    let name = match &actor.identity {
         Identity::Operator { os_user } => Some(os_user.as_str()),
-        _ => by.username.as_deref(),
+        _ => actor.username.as_deref(),
     };
     json!({
         "name": name,
-        "ip": by.origin.ip.map(|ip| ip.to_string()),
-        "userAgent": by.origin.user_agent.as_deref(),
+        "ip": actor.origin.ip.map(|ip| ip.to_string()),
+        "userAgent": actor.origin.user_agent.as_deref(),
     })
 }

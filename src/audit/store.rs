@@ -8,11 +8,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::platform::db::PreparedStatement;
-use crate::platform::ids::EventId;
+use crate::platform::ids::AuditEventId;
 use crate::schema::audit_people;
 
-pub struct EventRow<'a> {
-    pub id: EventId,
+pub struct NewAuditEventRow<'a> {
+    pub id: AuditEventId,
     pub at: DateTime<Utc>,
     pub actor_kind: &'a str,
     pub actor_id: Option<Uuid>,
@@ -30,19 +30,19 @@ pub struct EventRow<'a> {
     pub trace_id: Option<&'a str>,
 }
 
-/// Words, and whom they are about.
-pub struct PersonWords {
+/// Personal data and the account that it belongs to.
+pub struct PersonalDataRow {
     pub user_id: Option<Uuid>,
-    pub words: Value,
+    pub data: Value,
 }
 
-/// Writes a row, its place among those that wait to be sealed, and beside it the words about who acted and about whom it was
-/// done to. One statement, the same whatever came of the act.
+/// Inserts an event, its entry in the queue of unsealed events, and the personal data of actor and subject. One statement
+/// for every outcome, so that all outcomes take the same time.
 pub fn insert(
     conn: &mut PgConnection,
-    event: &EventRow<'_>,
-    actor: &PersonWords,
-    subject: Option<&PersonWords>,
+    event: &NewAuditEventRow<'_>,
+    actor: &PersonalDataRow,
+    subject: Option<&PersonalDataRow>,
 ) -> QueryResult<usize> {
     let statement = diesel::sql_query(
         "WITH event AS ( \
@@ -73,13 +73,13 @@ pub fn insert(
     .bind::<Nullable<Jsonb>, _>(event.after.as_ref())
     .bind::<Nullable<Text>, _>(event.trace_id)
     .bind::<Nullable<SqlUuid>, _>(actor.user_id)
-    .bind::<Jsonb, _>(&actor.words)
-    .bind::<Nullable<SqlUuid>, _>(subject.and_then(|person| person.user_id))
-    .bind::<Nullable<Jsonb>, _>(subject.map(|person| &person.words));
+    .bind::<Jsonb, _>(&actor.data)
+    .bind::<Nullable<SqlUuid>, _>(subject.and_then(|row| row.user_id))
+    .bind::<Nullable<Jsonb>, _>(subject.map(|row| &row.data));
     PreparedStatement(statement).execute(conn)
 }
 
-/// Removes every word about this person; the rows stay.
-pub fn forget(conn: &mut PgConnection, person: Uuid) -> QueryResult<usize> {
-    diesel::delete(audit_people::table.filter(audit_people::user_id.eq(person))).execute(conn)
+/// Deletes the personal data of an account. The events remain.
+pub fn erase_personal_data(conn: &mut PgConnection, user_id: Uuid) -> QueryResult<usize> {
+    diesel::delete(audit_people::table.filter(audit_people::user_id.eq(user_id))).execute(conn)
 }

@@ -1,53 +1,54 @@
-//! `rosterd auth`: what accounts get in with, sessions and personal access tokens alike.
+//! `rosterd auth`: manages sessions and personal access tokens.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::ask::YesFlag;
-use super::context::CliContext;
-use super::output::{self, Cell, Column, FormFlags, Row};
+use super::context::{CliContext, with_context};
+use super::output::{self, Cell, Column, FormatFlags, TableRow};
 use super::paging::{self, ListFlags};
-use super::{Failure, clients, context, tell, when};
+use super::prompt::YesFlag;
+use super::{CliError, clients, print_stderr, time_argument};
 use crate::access::authentication::{Can, needs};
 use crate::access::clients::service::NewClient;
 use crate::access::sessions::{self, Session};
 use crate::access::tokens::{self, NewToken, PersonalToken, TokenWithSecret};
+use crate::accounts::lifecycle;
 use crate::accounts::users;
 use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{IfMatch, validated};
-use crate::platform::ids::{SessionId, TokenId, UserId};
+use crate::platform::http::{IfMatch, validate};
+use crate::platform::ids::{PersonalTokenId, SessionId, UserId};
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List sessions, then access tokens, the newest first.
+pub enum AuthCommand {
+    /// List sessions and access tokens: first the sessions, then the tokens, newest first.
     #[command(after_help = "Examples:\n  rosterd auth ls\n  rosterd auth ls ada --json")]
     Ls {
-        /// Part of the username, or of the name of the token or program.
+        /// Only entries whose username, token name or user agent contains this text.
         search: Option<String>,
         #[command(flatten)]
         flags: ListFlags,
     },
-    /// Make an access token of an account, or a service client, and print its secret, which happens once.
-    Add(Add),
-    /// Show a session or an access token.
+    /// Create an access token, and print it; it is shown only once.
+    Add(AddTokenArgs),
+    /// Show one session or access token.
     #[command(
         after_help = "Example:\n  rosterd auth show 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de --json"
     )]
     Show {
-        /// Its id.
+        /// The id.
         id: String,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// End a session or an access token.
+    /// Revoke a session or an access token.
     #[command(after_help = "Example:\n  rosterd auth rm 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de")]
     Rm {
-        /// Its id.
+        /// The id.
         id: String,
     },
-    /// End every session and every access token of everybody, service clients' too.
+    /// Revoke all sessions and access tokens of all users and service clients.
     #[command(after_help = "Examples:\n  rosterd auth reset\n  rosterd auth reset --yes")]
     Reset {
         #[command(flatten)]
@@ -61,118 +62,128 @@ Examples:
   rosterd auth add ada -n 'nightly export' -s users.read -e 30d
   rosterd auth add ada -n backup -s 'users.read roles.read' --json
   rosterd auth add -n 'media server' -s users.read")]
-pub struct Add {
-    /// The account: username, id or email address. Without it, a service client is made, as `rosterd clients add` does.
+pub struct AddTokenArgs {
+    /// The user: username, id or email address. Without it, a service client is created, as with `rosterd clients add`.
     #[arg(value_name = "NAME")]
     account: Option<String>,
-    /// What the token is for, "command line" if not said; what the service client is called.
+    /// The name of the token [default: "command line"] or of the service client.
     #[arg(short = 'n', long, required_unless_present = "account")]
     name: Option<String>,
-    /// What it gives: permissions, separated by spaces or commas; can be repeated.
+    /// The permissions, separated by spaces or commas; can be repeated.
     #[arg(short = 's', long, value_name = "PERMISSIONS")]
     scope: Vec<String>,
-    /// When the token ends: a day, a time, or a span such as 30d; never without it.
-    #[arg(short = 'e', long, value_name = "TIME", value_parser = when::moment, requires = "account")]
+    /// When the token expires: a date, a time, or a duration such as 30d [default: never].
+    #[arg(short = 'e', long, value_name = "TIME", value_parser = time_argument::parse_time, requires = "account")]
     expires: Option<DateTime<Utc>>,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-/// A session or an access token, as both are listed together.
+/// A session or an access token, as one entry of the common list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Access {
+struct AccessEntry {
     id: String,
     kind: &'static str,
     user_id: UserId,
     username: String,
-    /// The token's, or what the session's program calls itself.
+    /// The name of the token, or the user agent of the session.
     name: Option<String>,
-    /// The token's; a session gives all that its account holds.
+    /// The permissions of the token; empty for a session, which has all permissions of its user.
     permissions: Vec<String>,
     created_at_utc: DateTime<Utc>,
     last_used_at_utc: Option<DateTime<Utc>>,
     expires_at_utc: Option<DateTime<Utc>>,
     #[serde(skip)]
-    position: Position,
+    cursor: AccessCursor,
 }
 
-/// Where an item of the list is.
+/// The position of an entry in the list.
 #[derive(Clone, Copy)]
-enum Position {
+enum AccessCursor {
     Session(SessionId),
-    Token(TokenId),
+    Token(PersonalTokenId),
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls { search, flags } => ls(desk, search.as_deref(), flags),
-        Command::Add(arguments) => add(desk, arguments),
-        Command::Show { id, form } => output::show(form, &find(desk, &id)?),
-        Command::Rm { id } => rm(desk, &id),
-        Command::Reset { yes } => reset(desk, yes),
+pub fn run(config: &Config, command: AuthCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        AuthCommand::Ls { search, flags } => ls(context, search.as_deref(), flags),
+        AuthCommand::Add(args) => add(context, args),
+        AuthCommand::Show { id, format } => output::show(format, &find_entry(context, &id)?),
+        AuthCommand::Rm { id } => revoke(context, &id),
+        AuthCommand::Reset { yes } => reset(context, yes),
     })
 }
 
-fn ls(desk: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
-    let is_wanted = |access: &Access| {
-        let name = access.name.as_deref().unwrap_or_default();
-        paging::has(&access.username, search) || paging::has(name, search)
+fn ls(context: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), CliError> {
+    let matches = |entry: &AccessEntry| {
+        let name = entry.name.as_deref().unwrap_or_default();
+        paging::contains_ignoring_case(&entry.username, search)
+            || paging::contains_ignoring_case(name, search)
     };
-    paging::print(
+    paging::print_pages(
         flags,
-        |after, rows| page(desk, after, rows),
-        |access: &Access| access.position,
-        is_wanted,
+        |after, limit| read_page(context, after, limit),
+        |entry: &AccessEntry| entry.cursor,
+        matches,
     )
 }
 
-/// So many sessions after this position and, when there are no more of them, tokens.
-fn page(desk: &CliContext<'_>, after: Option<Position>, rows: i64) -> Result<Vec<Access>, Failure> {
-    let mut found = Vec::new();
-    if let None | Some(Position::Session(_)) = after {
+/// Up to `limit` entries after the cursor: sessions and, when there are no more sessions, tokens.
+fn read_page(
+    context: &CliContext<'_>,
+    after: Option<AccessCursor>,
+    limit: i64,
+) -> Result<Vec<AccessEntry>, CliError> {
+    let mut entries = Vec::new();
+    if let None | Some(AccessCursor::Session(_)) = after {
         let after = match after {
-            Some(Position::Session(id)) => Some(id),
+            Some(AccessCursor::Session(id)) => Some(id),
             _ => None,
         };
-        let by: Can<needs::ReadSessions> = desk.may()?;
+        let actor: Can<needs::ReadSessions> = context.authorize()?;
         let all = sessions::Filter {
             user: None,
             ip: None,
         };
-        let (sessions, _) = desk
-            .db
-            .write_now(|tx| sessions::others::service::list(tx, &by, &all, after, rows, false))?;
-        found.extend(sessions.into_iter().map(Access::from));
+        let (sessions, _) = context.db.write_now(|tx| {
+            sessions::others::service::list(tx, &actor, &all, after, limit, false)
+        })?;
+        entries.extend(sessions.into_iter().map(AccessEntry::from));
     }
-    let left = rows - i64::try_from(found.len()).unwrap_or(rows);
+    let remaining = limit - i64::try_from(entries.len()).unwrap_or(limit);
     let after = match after {
-        Some(Position::Token(id)) => Some(id),
+        Some(AccessCursor::Token(id)) => Some(id),
         _ => None,
     };
-    if left > 0 {
-        let by: Can<needs::ReadTokens> = desk.may()?;
-        let tokens = desk
+    if remaining > 0 {
+        let actor: Can<needs::ReadTokens> = context.authorize()?;
+        let tokens = context
             .db
-            .read_now(|tx| tokens::others::service::list_all(tx, &by, after, left))?;
-        found.extend(tokens.into_iter().map(Access::from));
+            .read_now(|tx| tokens::others::service::list_all(tx, &actor, after, remaining))?;
+        entries.extend(tokens.into_iter().map(AccessEntry::from));
     }
-    named(desk, found)
+    with_usernames(context, entries)
 }
 
-/// The same with the usernames.
-fn named(desk: &CliContext<'_>, mut found: Vec<Access>) -> Result<Vec<Access>, Failure> {
-    let ids: Vec<UserId> = found.iter().map(|access| access.user_id).collect();
-    let names = desk.db.read_now(|tx| users::service::usernames(tx, &ids))?;
-    for access in &mut found {
-        if let Some(name) = names.get(&access.user_id) {
-            access.username.clone_from(name);
+/// Fills in the usernames.
+fn with_usernames(
+    context: &CliContext<'_>,
+    mut entries: Vec<AccessEntry>,
+) -> Result<Vec<AccessEntry>, CliError> {
+    let ids: Vec<UserId> = entries.iter().map(|entry| entry.user_id).collect();
+    let usernames = context
+        .db
+        .read_now(|tx| users::service::usernames(tx, &ids))?;
+    for entry in &mut entries {
+        if let Some(username) = usernames.get(&entry.user_id) {
+            entry.username.clone_from(username);
         }
     }
-    Ok(found)
+    Ok(entries)
 }
 
-impl From<Session> for Access {
+impl From<Session> for AccessEntry {
     fn from(session: Session) -> Self {
         Self {
             id: session.id.to_string(),
@@ -184,12 +195,12 @@ impl From<Session> for Access {
             created_at_utc: session.created_at_utc,
             last_used_at_utc: Some(session.last_seen_at_utc),
             expires_at_utc: Some(session.expires_at_utc),
-            position: Position::Session(session.id),
+            cursor: AccessCursor::Session(session.id),
         }
     }
 }
 
-impl From<PersonalToken> for Access {
+impl From<PersonalToken> for AccessEntry {
     fn from(token: PersonalToken) -> Self {
         Self {
             id: token.id.to_string(),
@@ -201,144 +212,143 @@ impl From<PersonalToken> for Access {
             created_at_utc: token.created_at_utc,
             last_used_at_utc: token.last_used_at_utc,
             expires_at_utc: token.expires_at_utc,
-            position: Position::Token(token.id),
+            cursor: AccessCursor::Token(token.id),
         }
     }
 }
 
-fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
-    let names = arguments
+fn add(context: &CliContext<'_>, args: AddTokenArgs) -> Result<(), CliError> {
+    let names = args
         .scope
         .iter()
         .flat_map(|scope| scope.split([' ', ',']))
         .filter(|name| !name.is_empty());
     let permissions = names.map(str::to_owned).collect();
-    let Some(account) = arguments.account else {
-        let new = NewClient {
-            name: arguments.name.unwrap_or_default(),
+    let Some(account) = args.account else {
+        let new_client = NewClient {
+            name: args.name.unwrap_or_default(),
             permissions,
             rank: None,
         };
-        return clients::make(desk, new, arguments.form);
+        return clients::create(context, new_client, args.format);
     };
-    let by: Can<needs::ManageTokens> = desk.may()?;
-    let owner = desk.account(&account)?;
-    let new = NewToken {
-        name: arguments.name.unwrap_or_else(|| "command line".to_owned()),
+    let actor: Can<needs::ManageTokens> = context.authorize()?;
+    let owner = context.find_account(&account)?;
+    let new_token = NewToken {
+        name: args.name.unwrap_or_else(|| "command line".to_owned()),
         permissions,
-        expires_at_utc: arguments.expires,
+        expires_at_utc: args.expires,
     };
-    let draft = validated(new)?.check()?;
-    let made = desk.db.write_now(|tx| {
-        tokens::others::service::create(tx, &by, owner.id, &draft, &IfMatch::Absent)
+    let draft = validate(new_token)?.check()?;
+    let created = context.db.write_now(|tx| {
+        tokens::others::service::create(tx, &actor, owner.id, &draft, &IfMatch::Absent)
     })?;
-    output::show(arguments.form, &made)
+    output::show(args.format, &created)
 }
 
-fn find(desk: &CliContext<'_>, id: &str) -> Result<Access, Failure> {
-    let access = match session(desk, SessionId::from_path(id)) {
-        Err(error) if error.code() == Code::NotFound => token(desk, TokenId::from_path(id)),
-        found => found,
+fn find_entry(context: &CliContext<'_>, id: &str) -> Result<AccessEntry, CliError> {
+    let entry = match find_session(context, SessionId::from_path(id)) {
+        Err(error) if error.code() == Code::NotFound => {
+            find_token(context, PersonalTokenId::from_path(id))
+        }
+        result => result,
     };
-    let access = access.map_err(|error| unknown(error, id))?;
-    let found = named(desk, vec![access])?;
-    found
+    let entry = entry.map_err(|error| id_not_found(error, id))?;
+    with_usernames(context, vec![entry])?
         .into_iter()
         .next()
-        .ok_or_else(|| unknown(Code::NotFound.into(), id))
+        .ok_or_else(|| id_not_found(Code::NotFound.into(), id))
 }
 
-fn session(desk: &CliContext<'_>, id: SessionId) -> Result<Access, AppError> {
-    let by: Can<needs::ReadSessions> = desk.may()?;
-    let found = desk
+fn find_session(context: &CliContext<'_>, id: SessionId) -> Result<AccessEntry, AppError> {
+    let actor: Can<needs::ReadSessions> = context.authorize()?;
+    let session = context
         .db
-        .write_now(|tx| sessions::others::service::show(tx, &by, id));
-    found.map(Access::from)
+        .write_now(|tx| sessions::others::service::show(tx, &actor, id));
+    session.map(AccessEntry::from)
 }
 
-fn token(desk: &CliContext<'_>, id: TokenId) -> Result<Access, AppError> {
-    let by: Can<needs::ReadTokens> = desk.may()?;
-    let found = desk.db.write_now(|tx| {
+fn find_token(context: &CliContext<'_>, id: PersonalTokenId) -> Result<AccessEntry, AppError> {
+    let actor: Can<needs::ReadTokens> = context.authorize()?;
+    let token = context.db.write_now(|tx| {
         let owner = tokens::service::owner(tx, id)?;
-        tokens::others::service::show(tx, &by, owner, id)
+        tokens::others::service::show(tx, &actor, owner, id)
     });
-    found.map(Access::from)
+    token.map(AccessEntry::from)
 }
 
-fn rm(desk: &CliContext<'_>, id: &str) -> Result<(), Failure> {
-    let access = find(desk, id)?;
-    let ended = match access.position {
-        Position::Session(session) => {
-            let by: Can<needs::RevokeSessions> = desk.may()?;
-            desk.db.write_now(|tx| {
-                sessions::others::service::end_one(tx, &by, session, &IfMatch::Absent)
+fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
+    let entry = find_entry(context, id)?;
+    let result = match entry.cursor {
+        AccessCursor::Session(session) => {
+            let actor: Can<needs::RevokeSessions> = context.authorize()?;
+            context.db.write_now(|tx| {
+                sessions::others::service::end_one(tx, &actor, session, &IfMatch::Absent)
             })
         }
-        Position::Token(token) => {
-            let by: Can<needs::ManageTokens> = desk.may()?;
-            desk.db.write_now(|tx| {
-                tokens::others::service::revoke(tx, &by, access.user_id, token, &IfMatch::Absent)
+        AccessCursor::Token(token) => {
+            let actor: Can<needs::ManageTokens> = context.authorize()?;
+            context.db.write_now(|tx| {
+                tokens::others::service::revoke(tx, &actor, entry.user_id, token, &IfMatch::Absent)
             })
         }
     };
-    ended.map_err(|error| unknown(error, id))?;
-    tell(&format!("The {} {id} is ended.", access.kind));
+    result.map_err(|error| id_not_found(error, id))?;
+    print_stderr(&format!("The {} {id} was revoked.", entry.kind));
     Ok(())
 }
 
-fn reset(desk: &CliContext<'_>, yes: YesFlag) -> Result<(), Failure> {
-    yes.confirm_by_typing("Everybody and every program is signed out.", "reset")?;
-    let ended = desk
+fn reset(context: &CliContext<'_>, yes: YesFlag) -> Result<(), CliError> {
+    yes.confirm_by_typing("This signs out all users and service clients.", "reset")?;
+    let revoked = context
         .db
-        .write_now(|tx| sessions::service::end_everything(tx, &desk.operator))?;
-    tell(&format!(
-        "{} sessions, {} access tokens and {} grants of service clients are ended.",
-        ended.sessions, ended.tokens, ended.grants
+        .write_now(|tx| lifecycle::service::revoke_all(tx, &context.operator))?;
+    print_stderr(&format!(
+        "Revoked {} sessions, {} access tokens and {} service client grants.",
+        revoked.sessions, revoked.tokens, revoked.grants
     ));
     Ok(())
 }
 
-fn unknown(error: AppError, id: &str) -> Failure {
+fn id_not_found(error: AppError, id: &str) -> CliError {
     match error.code() {
-        Code::NotFound => Failure::Failed(format!(
-            "there is no session or access token {id}; `rosterd auth ls` shows them"
+        Code::NotFound => CliError::Failed(format!(
+            "there is no session or access token {id}; `rosterd auth ls` lists them"
         )),
         _ => error.into(),
     }
 }
 
-impl Row for Access {
+impl TableRow for AccessEntry {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::shown("id", "ID", |access| (&access.id).into()),
-        Column::shown("kind", "KIND", |access| access.kind.into()),
-        Column::shown("username", "USER", |access| (&access.username).into()),
-        Column::extra("userId", |access| {
-            access.user_id.to_string().as_str().into()
+        Column::shown("id", "ID", |entry| (&entry.id).into()),
+        Column::shown("kind", "KIND", |entry| entry.kind.into()),
+        Column::shown("username", "USER", |entry| (&entry.username).into()),
+        Column::extra("userId", |entry| entry.user_id.to_string().as_str().into()),
+        Column::shown("name", "NAME", |entry| (&entry.name).into()),
+        Column::shown("permissions", "PERMISSIONS", |entry| {
+            (&entry.permissions).into()
         }),
-        Column::shown("name", "NAME", |access| (&access.name).into()),
-        Column::shown("permissions", "PERMISSIONS", |access| {
-            (&access.permissions).into()
+        Column::extra("createdAtUtc", |entry| entry.created_at_utc.into()),
+        Column::shown("lastUsedAtUtc", "LAST USED", |entry| {
+            entry.last_used_at_utc.into()
         }),
-        Column::extra("createdAtUtc", |access| access.created_at_utc.into()),
-        Column::shown("lastUsedAtUtc", "LAST USED", |access| {
-            access.last_used_at_utc.into()
-        }),
-        Column::shown("expiresAtUtc", "EXPIRES", |access| {
-            access.expires_at_utc.into()
+        Column::shown("expiresAtUtc", "EXPIRES", |entry| {
+            entry.expires_at_utc.into()
         }),
     ];
 }
 
-impl Row for TokenWithSecret {
+impl TableRow for TokenWithSecret {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::shown("id", "ID", |made| made.id.to_string().as_str().into()),
-        Column::shown("token", "TOKEN", |made| (&made.token).into()),
-        Column::shown("name", "NAME", |made| (&made.name).into()),
-        Column::shown("permissions", "PERMISSIONS", |made| {
-            (&made.permissions).into()
+        Column::shown("id", "ID", |created| created.id.to_string().as_str().into()),
+        Column::shown("token", "TOKEN", |created| (&created.token).into()),
+        Column::shown("name", "NAME", |created| (&created.name).into()),
+        Column::shown("permissions", "PERMISSIONS", |created| {
+            (&created.permissions).into()
         }),
-        Column::shown("expiresAtUtc", "EXPIRES", |made| {
-            made.expires_at_utc.map_or(Cell::Nothing, Cell::from)
+        Column::shown("expiresAtUtc", "EXPIRES", |created| {
+            created.expires_at_utc.map_or(Cell::Empty, Cell::from)
         }),
     ];
 }

@@ -1,55 +1,55 @@
-//! `rosterd clients`: the programs that act for themselves.
+//! `rosterd clients`: manages service clients.
 
 use clap::{Args, Subcommand};
 
-use super::ask::YesFlag;
-use super::context::CliContext;
-use super::output::{self, Column, FormFlags, Row};
+use super::context::{CliContext, with_context};
+use super::output::{self, Column, FormatFlags, TableRow};
 use super::paging::{self, ListFlags};
-use super::{Failure, context, edited, tell};
+use super::prompt::YesFlag;
+use super::{CliError, edit_list, print_stderr};
 use crate::access::authentication::{Can, needs};
 use crate::access::clients::service::{self, ClientPatch, NewClient};
 use crate::access::clients::{Client, ClientWithSecret};
 use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{IfMatch, Patch, Versioned, validated};
+use crate::platform::http::{IfMatch, PatchField, Versioned, validate};
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List the service clients, the newest first.
+pub enum ClientsCommand {
+    /// List service clients, newest first.
     #[command(after_help = "Examples:\n  rosterd clients ls\n  rosterd clients ls media --json")]
     Ls {
-        /// Part of the name.
+        /// Only clients whose name contains this text.
         search: Option<String>,
         #[command(flatten)]
         flags: ListFlags,
     },
-    /// Show a service client.
+    /// Show one service client.
     #[command(after_help = "Example:\n  rosterd clients show 'media server'")]
     Show {
-        /// The client: name or id.
+        /// Name or id.
         client: String,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Make a service client, and print its secret, which is shown once.
-    Add(Add),
-    /// Change a service client; it feels it at its next request.
-    Mod(Mod),
-    /// Give a service client another secret; the old one and its access tokens are dead at once.
+    /// Create a service client and print its secret, which is shown only once.
+    Add(AddClientArgs),
+    /// Update a service client; the change applies from its next request.
+    Mod(ModifyClientArgs),
+    /// Replace the secret of a service client; the old secret and its access tokens stop working at once.
     #[command(after_help = "Example:\n  rosterd clients rotate-secret 'media server' --yes")]
     RotateSecret {
-        /// The client: name or id.
+        /// Name or id.
         client: String,
         #[command(flatten)]
         yes: YesFlag,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Delete a service client; its access tokens are dead at once.
+    /// Delete a service client; its access tokens stop working at once.
     #[command(after_help = "Example:\n  rosterd clients rm 'media server' --yes")]
     Rm {
-        /// The client: name or id.
+        /// Name or id.
         client: String,
         #[command(flatten)]
         yes: YesFlag,
@@ -61,17 +61,17 @@ pub enum Command {
 Examples:
   rosterd clients add 'media server' --permission users.read
   rosterd clients add provisioning --permission users.create --permission users.disable --rank 50 --json")]
-pub struct Add {
-    /// What it is called.
+pub struct AddClientArgs {
+    /// The name, unique among service clients.
     name: String,
-    /// What it may; can be repeated.
+    /// Grant this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<String>,
-    /// From 0 to 999: it manages accounts that rank below it, and those of rank 0.
+    /// The rank, 0 to 999: the client can manage users of a lower rank and of rank 0.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     rank: i32,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
 #[derive(Args)]
@@ -79,142 +79,153 @@ pub struct Add {
 Examples:
   rosterd clients mod 'media server' --permission sessions.read --no-permission users.read
   rosterd clients mod 'media server' --no-active")]
-pub struct Mod {
-    /// The client: name or id.
+pub struct ModifyClientArgs {
+    /// Name or id.
     client: String,
-    /// Call it this.
+    /// Change the name.
     #[arg(long)]
     name: Option<String>,
-    /// Let it do this too; can be repeated.
+    /// Add this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<String>,
-    /// Let it not do this any more; can be repeated.
+    /// Remove this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     no_permission: Vec<String>,
-    /// Give it this rank, from 0 to 999.
+    /// Change the rank, 0 to 999.
     #[arg(long, allow_negative_numbers = true)]
     rank: Option<i32>,
-    /// Switch it on.
+    /// Enable the client.
     #[arg(long, conflicts_with = "no_active")]
     active: bool,
-    /// Switch it off; its access tokens are dead for good.
+    /// Disable the client; its access tokens stop working, also after it is enabled again.
     #[arg(long)]
     no_active: bool,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls { search, flags } => ls(desk, search.as_deref(), flags),
-        Command::Show { client, form } => output::show(form, &named(desk, &client)?),
-        Command::Add(arguments) => add(desk, arguments),
-        Command::Mod(arguments) => change(desk, arguments),
-        Command::RotateSecret { client, yes, form } => rotate(desk, &client, yes, form),
-        Command::Rm { client, yes } => rm(desk, &client, yes),
+pub fn run(config: &Config, command: ClientsCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        ClientsCommand::Ls { search, flags } => ls(context, search.as_deref(), flags),
+        ClientsCommand::Show { client, format } => {
+            output::show(format, &find_client(context, &client)?)
+        }
+        ClientsCommand::Add(args) => add(context, args),
+        ClientsCommand::Mod(args) => modify(context, args),
+        ClientsCommand::RotateSecret {
+            client,
+            yes,
+            format,
+        } => rotate_secret(context, &client, yes, format),
+        ClientsCommand::Rm { client, yes } => delete(context, &client, yes),
     })
 }
 
-fn named(desk: &CliContext<'_>, name: &str) -> Result<Client, Failure> {
-    desk.db
-        .read_now(|tx| service::named(tx, name))
+fn find_client(context: &CliContext<'_>, name: &str) -> Result<Client, CliError> {
+    context
+        .db
+        .read_now(|tx| service::find_by_id_or_name(tx, name))
         .map_err(|error: AppError| match error.code() {
-            Code::NotFound => Failure::Failed(format!(
-                "there is no service client called {name}; `rosterd clients ls` shows them"
+            Code::NotFound => CliError::Failed(format!(
+                "there is no service client called {name}; `rosterd clients ls` lists them"
             )),
             _ => error.into(),
         })
 }
 
-fn ls(desk: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), Failure> {
-    paging::print(
+fn ls(context: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), CliError> {
+    paging::print_pages(
         flags,
         |after, rows| {
-            let (page, _) = desk
+            let (page, _) = context
                 .db
                 .read_now(|tx| service::list(tx, after, rows, false))?;
             Ok(page)
         },
         |client: &Client| client.id,
-        |client| paging::has(&client.name, search),
+        |client| paging::contains_ignoring_case(&client.name, search),
     )
 }
 
-fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
-    let new = NewClient {
-        name: arguments.name,
-        permissions: arguments.permission,
-        rank: Some(arguments.rank),
+fn add(context: &CliContext<'_>, args: AddClientArgs) -> Result<(), CliError> {
+    let new_client = NewClient {
+        name: args.name,
+        permissions: args.permission,
+        rank: Some(args.rank),
     };
-    make(desk, new, arguments.form)
+    create(context, new_client, args.format)
 }
 
-/// Makes a service client, and prints it with its secret.
-pub fn make(desk: &CliContext<'_>, new: NewClient, form: FormFlags) -> Result<(), Failure> {
-    let by: Can<needs::ManageClients> = desk.may()?;
-    let draft = validated(new)?.check()?;
-    let made = desk.db.write_now(|tx| service::create(tx, &by, &draft))?;
-    output::show(form, &made)
+/// Creates a service client and prints it with its secret.
+pub fn create(
+    context: &CliContext<'_>,
+    new_client: NewClient,
+    format: FormatFlags,
+) -> Result<(), CliError> {
+    let actor: Can<needs::ManageClients> = context.authorize()?;
+    let draft = validate(new_client)?.check()?;
+    let created = context
+        .db
+        .write_now(|tx| service::create(tx, &actor, &draft))?;
+    output::show(format, &created)
 }
 
-fn change(desk: &CliContext<'_>, arguments: Mod) -> Result<(), Failure> {
-    let by: Can<needs::ManageClients> = desk.may()?;
-    let now = named(desk, &arguments.client)?;
-    let permissions = edited(
-        &now.permissions,
-        &arguments.permission,
-        &arguments.no_permission,
-    );
-    let is_active = (arguments.active || arguments.no_active).then_some(arguments.active);
-    if arguments.name.is_none()
-        && permissions.is_none()
-        && arguments.rank.is_none()
-        && is_active.is_none()
-    {
-        return Err(Failure::nothing_to_change("rosterd clients mod"));
+fn modify(context: &CliContext<'_>, args: ModifyClientArgs) -> Result<(), CliError> {
+    let actor: Can<needs::ManageClients> = context.authorize()?;
+    let current = find_client(context, &args.client)?;
+    let permissions = edit_list(&current.permissions, &args.permission, &args.no_permission);
+    let is_active = (args.active || args.no_active).then_some(args.active);
+    if args.name.is_none() && permissions.is_none() && args.rank.is_none() && is_active.is_none() {
+        return Err(CliError::nothing_to_change("rosterd clients mod"));
     }
     let patch = ClientPatch {
-        name: arguments.name.map_or(Patch::Keep, Patch::Set),
-        permissions: permissions.map_or(Patch::Keep, Patch::Set),
-        rank: arguments.rank.map_or(Patch::Keep, Patch::Set),
-        is_active: is_active.map_or(Patch::Keep, Patch::Set),
+        name: args.name.map_or(PatchField::Keep, PatchField::Set),
+        permissions: permissions.map_or(PatchField::Keep, PatchField::Set),
+        rank: args.rank.map_or(PatchField::Keep, PatchField::Set),
+        is_active: is_active.map_or(PatchField::Keep, PatchField::Set),
     };
-    let change = validated(patch)?.check()?;
-    let as_read = IfMatch::Versions(vec![now.version()]);
-    let client = desk
+    let change = validate(patch)?.check()?;
+    let if_match = IfMatch::Versions(vec![current.version()]);
+    let client = context
         .db
-        .write_now(|tx| service::change(tx, &by, now.id, &change, &as_read))?;
-    if arguments.form.is_asked() {
-        return output::show(arguments.form, &client);
+        .write_now(|tx| service::update(tx, &actor, current.id, &change, &if_match))?;
+    if args.format.is_set() {
+        return output::show(args.format, &client);
     }
-    tell(&format!("The service client {} is changed.", client.name));
+    print_stderr(&format!("Service client {} updated.", client.name));
     Ok(())
 }
 
-fn rotate(desk: &CliContext<'_>, name: &str, yes: YesFlag, form: FormFlags) -> Result<(), Failure> {
-    let by: Can<needs::ManageClients> = desk.may()?;
-    let client = named(desk, name)?;
+fn rotate_secret(
+    context: &CliContext<'_>,
+    name: &str,
+    yes: YesFlag,
+    format: FormatFlags,
+) -> Result<(), CliError> {
+    let actor: Can<needs::ManageClients> = context.authorize()?;
+    let client = find_client(context, name)?;
     yes.confirm(&format!(
-        "Give {} another secret? What uses the old one stops working.",
+        "Replace the secret of {}? The old secret stops working at once.",
         client.name
     ))?;
-    let made = desk
+    let created = context
         .db
-        .write_now(|tx| service::rotate_secret(tx, &by, client.id, &IfMatch::Absent))?;
-    output::show(form, &made)
+        .write_now(|tx| service::rotate_secret(tx, &actor, client.id, &IfMatch::Absent))?;
+    output::show(format, &created)
 }
 
-fn rm(desk: &CliContext<'_>, name: &str, yes: YesFlag) -> Result<(), Failure> {
-    let by: Can<needs::ManageClients> = desk.may()?;
-    let client = named(desk, name)?;
+fn delete(context: &CliContext<'_>, name: &str, yes: YesFlag) -> Result<(), CliError> {
+    let actor: Can<needs::ManageClients> = context.authorize()?;
+    let client = find_client(context, name)?;
     yes.confirm(&format!("Delete the service client {}?", client.name))?;
-    desk.db
-        .write_now(|tx| service::delete(tx, &by, client.id, &IfMatch::Absent))?;
-    tell(&format!("The service client {} is deleted.", client.name));
+    context
+        .db
+        .write_now(|tx| service::delete(tx, &actor, client.id, &IfMatch::Absent))?;
+    print_stderr(&format!("Service client {} deleted.", client.name));
     Ok(())
 }
 
-impl Row for Client {
+impl TableRow for Client {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("clientId", "CLIENT ID", |client| {
             client.client_id.to_string().as_str().into()
@@ -234,18 +245,18 @@ impl Row for Client {
     ];
 }
 
-impl Row for ClientWithSecret {
+impl TableRow for ClientWithSecret {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::shown("clientId", "CLIENT ID", |made| {
-            made.client.client_id.to_string().as_str().into()
+        Column::shown("clientId", "CLIENT ID", |created| {
+            created.client.client_id.to_string().as_str().into()
         }),
-        Column::shown("clientSecret", "CLIENT SECRET", |made| {
-            (&made.client_secret).into()
+        Column::shown("clientSecret", "CLIENT SECRET", |created| {
+            (&created.client_secret).into()
         }),
-        Column::shown("name", "NAME", |made| (&made.client.name).into()),
-        Column::shown("permissions", "PERMISSIONS", |made| {
-            (&made.client.permissions).into()
+        Column::shown("name", "NAME", |created| (&created.client.name).into()),
+        Column::shown("permissions", "PERMISSIONS", |created| {
+            (&created.client.permissions).into()
         }),
-        Column::shown("rank", "RANK", |made| made.client.rank.into()),
+        Column::shown("rank", "RANK", |created| created.client.rank.into()),
     ];
 }

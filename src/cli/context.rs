@@ -1,93 +1,98 @@
-//! Where a command works: the database of this machine, opened for as long as the command runs, with or without a service
-//! beside it, and the operator as whoever acts.
+//! What a command works with: the settings, the database of this machine, and the operator as the actor.
 
 use std::sync::Arc;
 
-use super::{Failure, tell};
-use crate::access::authentication::{Actor, Can, Need};
-use crate::access::passwords::{Chooser, Password, PasswordHash};
+use super::{CliError, print_stderr};
+use crate::access::actor::Actor;
+use crate::access::authentication::{Can, Need};
+use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
 use crate::accounts::users::{self, UserRow};
 use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::Db;
-use crate::platform::db::cluster::Mode;
+use crate::platform::db::cluster::ClusterMode;
 use crate::platform::error::{AppError, Code};
 use crate::server;
 
-/// An open database and an operator.
+/// An open database and the operator.
 pub struct CliContext<'c> {
     /// The settings.
     pub config: &'c Config,
     /// The database.
     pub db: Db,
-    /// Who acts.
+    /// The actor of everything that the command does.
     pub operator: Arc<Actor>,
-    place: DataSource,
+    data_source: DataSource,
 }
 
-/// Opens a desk, works at it, and closes it however the work ends.
-pub fn at<T>(
+/// Opens the database, runs `command`, and closes the database whether or not the command succeeded. The service does
+/// not have to run; a private cluster is started for as long as the command needs it.
+pub fn with_context<T>(
     config: &Config,
-    work: impl FnOnce(&CliContext<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut desk = CliContext::open(config)?;
-    let done = work(&desk);
-    let closed = desk.place.close();
-    let value = done?;
-    closed?;
+    command: impl FnOnce(&CliContext<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let mut context = CliContext::open(config)?;
+    let result = command(&context);
+    let close_result = context.data_source.close();
+    let value = result?;
+    close_result?;
     Ok(value)
 }
 
 impl<'c> CliContext<'c> {
-    fn open(config: &'c Config) -> Result<Self, Failure> {
-        let place = DataSource::open(config, Mode::Existing, &tell)?;
-        let behind = place.plan()?.pending.len();
-        if behind > 0 {
-            return Err(Failure::Failed(format!(
-                "the schema is {behind} migrations behind: run `rosterd db migrate`"
+    fn open(config: &'c Config) -> Result<Self, CliError> {
+        let data_source = DataSource::open(config, ClusterMode::Existing, &print_stderr)?;
+        let pending = data_source.migration_plan()?.pending.len();
+        if pending > 0 {
+            return Err(CliError::Failed(format!(
+                "the schema is {pending} migrations behind: run `rosterd db migrate`"
             )));
         }
-        let os_user = config.machine.user.clone();
+        let os_user = config.os_env.user.clone();
         Ok(Self {
             config,
-            db: server::database(config, place.url())?,
+            db: server::connect_database(config, data_source.url())?,
             operator: Arc::new(Actor::operator(
                 os_user.unwrap_or_else(|| "unknown".to_owned()),
             )),
-            place,
+            data_source,
         })
     }
 
-    /// The proof that the operator may.
-    pub fn may<N: Need>(&self) -> Result<Can<N>, AppError> {
+    /// Proves that the operator holds the permission `N`.
+    pub fn authorize<N: Need>(&self) -> Result<Can<N>, AppError> {
         Can::prove(Arc::clone(&self.operator))
     }
 
     /// The keys derived from the secret key.
     pub fn vault(&self) -> Result<Vault, AppError> {
-        Vault::new(self.place.secret_key())
+        Vault::new(self.data_source.secret_key())
     }
 
-    /// Accepts and hashes a password.
-    pub fn hash(&self, identity: Chooser, password: Password) -> Result<PasswordHash, Failure> {
+    /// Checks a password against the policy and hashes it.
+    pub fn hash_password(
+        &self,
+        owner: PasswordOwner,
+        password: Password,
+    ) -> Result<PasswordHash, CliError> {
         let vault = Arc::new(self.vault()?);
-        let passwords = server::passwords(self.config, &vault)?;
-        let hash = actix_web::rt::System::new().block_on(passwords.choose(
+        let passwords = server::build_passwords(self.config, &vault)?;
+        let hash = actix_web::rt::System::new().block_on(passwords.validate_and_hash(
             &self.db,
-            identity,
+            owner,
             password,
             "/password",
         ))?;
         Ok(hash)
     }
 
-    /// The account that the operator means: by username, by id, or by address.
-    pub fn account(&self, name: &str) -> Result<UserRow, Failure> {
+    /// Finds an account by username, id or email address.
+    pub fn find_account(&self, name: &str) -> Result<UserRow, CliError> {
         self.db
-            .read_now(|tx| users::service::named(tx, name))
+            .read_now(|tx| users::service::find_by_any_name(tx, name))
             .map_err(|error| match error.code() {
-                Code::NotFound => Failure::Failed(format!("there is no account called {name}")),
+                Code::NotFound => CliError::Failed(format!("there is no user called {name}")),
                 _ => error.into(),
             })
     }

@@ -1,37 +1,37 @@
-//! `rosterd db`: look after the database.
+//! `rosterd db`: database migrations.
 
 use clap::Subcommand;
 
-use super::{print, tell};
+use super::{print_stderr, print_stdout};
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::cluster::Mode;
+use crate::platform::db::cluster::ClusterMode;
 use crate::platform::start_error::StartError;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// Bring the schema up to date.
+pub enum DbCommand {
+    /// Apply the pending migrations, and print their names.
     #[command(after_help = "Example:\n  rosterd db migrate --plan")]
     Migrate {
-        /// Only say what would be done.
+        /// Print the pending migrations without applying them.
         #[arg(long)]
         plan: bool,
     },
 }
 
-pub fn run(config: &Config, command: &Command) -> Result<(), StartError> {
-    let Command::Migrate { plan } = command;
-    let mut place = DataSource::open(config, Mode::Existing, &tell)?;
-    let done = if *plan {
-        place.plan()?.pending
+pub fn run(config: &Config, command: &DbCommand) -> Result<(), StartError> {
+    let DbCommand::Migrate { plan } = command;
+    let mut data_source = DataSource::open(config, ClusterMode::Existing, &print_stderr)?;
+    let names = if *plan {
+        data_source.migration_plan()?.pending
     } else {
-        place.migrate(&tell)?
+        data_source.migrate(&print_stderr)?
     };
-    for name in &done {
-        print(&format!("{name}\n"))?;
+    for name in &names {
+        print_stdout(&format!("{name}\n"))?;
     }
-    if done.is_empty() {
-        tell("The schema is up to date.");
+    if names.is_empty() {
+        print_stderr("The schema is up to date.");
     }
-    place.close()
+    data_source.close()
 }

@@ -1,4 +1,4 @@
-//! `rosterd doctor`: looks for what keeps the service from working well. It changes nothing.
+//! `rosterd doctor`: checks the settings, the database and the keys, and changes nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,15 +8,16 @@ use clap::Args;
 use serde::Serialize;
 use url::{Host, Url};
 
-use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, tell};
-use crate::access::authentication::keys;
+use super::output::{self, Column, FormatFlags, TableRow};
+use super::{CliError, cli_error, print_stderr};
+use crate::access::signing_keys::service as keys;
 use crate::accounts::users;
 use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::cluster::{Mode, OLDEST_MAJOR};
-use crate::platform::db::{Db, ServerInfo, about};
+use crate::platform::db::cluster::{ClusterMode, OLDEST_MAJOR};
+use crate::platform::db::migrate::MigrationPlan;
+use crate::platform::db::{Db, ServerInfo, server_info};
 use crate::server;
 
 #[derive(Args)]
@@ -25,13 +26,13 @@ Examples:
   rosterd doctor
   rosterd doctor --json
 
-The exit status is 1 when something is wrong; a warning is not.")]
-pub struct Arguments {
+The exit status is 1 if a check fails; warnings do not count.")]
+pub struct DoctorArgs {
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Verdict {
@@ -40,7 +41,7 @@ enum Verdict {
     Wrong,
 }
 
-/// What a check found.
+/// One line of the output.
 #[derive(Serialize)]
 struct Finding {
     verdict: Verdict,
@@ -48,94 +49,116 @@ struct Finding {
     detail: String,
 }
 
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut findings = Vec::new();
-    examine(&mut findings);
-    output::list(arguments.form, &findings)?;
+impl Finding {
+    fn new(check: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            check,
+            detail: detail.into(),
+        }
+    }
+}
+
+pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
+    let findings = run_checks();
+    output::list(args.format, &findings)?;
     let is_wrong = |finding: &&Finding| finding.verdict == Verdict::Wrong;
     match findings.iter().filter(is_wrong).count() {
         0 => Ok(()),
-        1 => Err(Failure::Failed("one thing is wrong".to_owned())),
-        count => Err(Failure::Failed(format!("{count} things are wrong"))),
+        1 => Err(CliError::Failed("1 check failed".to_owned())),
+        count => Err(CliError::Failed(format!("{count} checks failed"))),
     }
 }
 
-/// Each check relies on those before it, so the first that can't be passed ends them.
-fn examine(found: &mut Vec<Finding>) {
-    let mut note = |verdict, check, detail: String| {
-        found.push(Finding {
-            verdict,
-            check,
-            detail,
-        });
-    };
+/// Runs the checks in order. A check depends on those before it, so some failures end the run.
+fn run_checks() -> Vec<Finding> {
     let config = match Config::from_env() {
         Ok(config) => config,
-        Err(error) => return note(Verdict::Wrong, "settings", error.to_string()),
+        Err(error) => return vec![Finding::new("settings", Verdict::Wrong, error.to_string())],
     };
+    let mut findings = check_settings(&config);
+    let mut data_source = match DataSource::open(&config, ClusterMode::Existing, &print_stderr) {
+        Ok(data_source) => data_source,
+        Err(error) => {
+            findings.push(Finding::new("database", Verdict::Wrong, error.to_string()));
+            return findings;
+        }
+    };
+    if let Some(path) = data_source.key_file() {
+        let (verdict, detail) = check_secret_file(path, Verdict::Wrong);
+        findings.push(Finding::new("secret file", verdict, detail));
+    }
+    findings.extend(check_database(&config, &data_source));
+    if let Err(error) = data_source.close() {
+        findings.push(Finding::new("database", Verdict::Wrong, error.to_string()));
+    }
+    findings
+}
+
+fn check_settings(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if config.warnings.is_empty() {
-        note(Verdict::Ok, "settings", "all are understood".to_owned());
+        findings.push(Finding::new("settings", Verdict::Ok, "all are valid"));
     }
     for warning in &config.warnings {
-        note(Verdict::Warning, "settings", warning.clone());
+        findings.push(Finding::new("settings", Verdict::Warning, warning.clone()));
     }
-    let (verdict, detail) = public_url(&config.public_url);
-    note(verdict, "public url", detail);
-    for path in &config.machine.secret_files {
-        let (verdict, detail) = secret_file(path, Verdict::Warning);
-        note(verdict, "secret file", detail);
+    let (verdict, detail) = check_public_url(&config.public_url);
+    findings.push(Finding::new("public url", verdict, detail));
+    for path in &config.os_env.secret_files {
+        let (verdict, detail) = check_secret_file(path, Verdict::Warning);
+        findings.push(Finding::new("secret file", verdict, detail));
     }
-    let mut place = match DataSource::open(&config, Mode::Existing, &tell) {
-        Ok(place) => place,
-        Err(error) => return note(Verdict::Wrong, "database", error.to_string()),
-    };
-    if let Some(path) = place.key_file() {
-        let (verdict, detail) = secret_file(path, Verdict::Wrong);
-        note(verdict, "secret file", detail);
-    }
-    for (check, verdict, detail) in in_the_database(&config, &place) {
-        note(verdict, check, detail);
-    }
-    if let Err(error) = place.close() {
-        note(Verdict::Wrong, "database", error.to_string());
-    }
+    findings
 }
 
-type Noted = (&'static str, Verdict, String);
-
-fn in_the_database(config: &Config, place: &DataSource) -> Vec<Noted> {
-    let mut noted = Vec::new();
-    let plan = match place.plan() {
+fn check_database(config: &Config, data_source: &DataSource) -> Vec<Finding> {
+    let plan = match data_source.migration_plan() {
         Ok(plan) => plan,
-        Err(error) => return vec![("database", Verdict::Wrong, error.to_string())],
+        Err(error) => return vec![Finding::new("database", Verdict::Wrong, error.to_string())],
     };
-    let db = match server::database(config, place.url()) {
+    let db = match server::connect_database(config, data_source.url()) {
         Ok(db) => db,
-        Err(error) => return vec![("database", Verdict::Wrong, super::failure::sentence(error))],
+        Err(error) => {
+            let detail = cli_error::describe(error);
+            return vec![Finding::new("database", Verdict::Wrong, detail)];
+        }
     };
-    match db.read_now(about) {
-        Ok(server) => noted.extend([version(&server), clock(server.clock_ahead)]),
-        Err(error) => noted.push(("database", Verdict::Wrong, super::failure::sentence(error))),
-    }
-    match (plan.pending.len(), plan.unknown.len()) {
-        (0, 0) => noted.push(("schema", Verdict::Ok, "up to date".to_owned())),
-        (0, _) => noted.push((
-            "schema",
-            Verdict::Warning,
-            "of a later release of rosterd".to_owned(),
-        )),
-        (count, _) => {
-            let detail = format!("{count} migrations behind: run `rosterd db migrate`");
-            noted.push(("schema", Verdict::Wrong, detail));
-            return noted;
+    let mut findings = Vec::new();
+    match db.read_now(server_info) {
+        Ok(server) => findings.extend([check_version(&server), check_clock(server.clock_offset)]),
+        Err(error) => {
+            let detail = cli_error::describe(error);
+            findings.push(Finding::new("database", Verdict::Wrong, detail));
         }
     }
-    noted.push(signing_keys(&db, place));
-    noted.push(super_admins(&db));
-    noted
+    let schema = check_schema(&plan);
+    let is_behind = schema.verdict == Verdict::Wrong;
+    findings.push(schema);
+    if !is_behind {
+        findings.push(check_signing_keys(&db, data_source));
+        findings.push(check_super_admins(&db));
+    }
+    findings
 }
 
-fn public_url(text: &str) -> (Verdict, String) {
+fn check_schema(plan: &MigrationPlan) -> Finding {
+    match (plan.pending.len(), plan.unknown.len()) {
+        (0, 0) => Finding::new("schema", Verdict::Ok, "up to date"),
+        (0, _) => Finding::new(
+            "schema",
+            Verdict::Warning,
+            "created by a later release of rosterd",
+        ),
+        (pending, _) => Finding::new(
+            "schema",
+            Verdict::Wrong,
+            format!("{pending} migrations behind: run `rosterd db migrate`"),
+        ),
+    }
+}
+
+fn check_public_url(text: &str) -> (Verdict, String) {
     let is_local = |url: &Url| match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -147,87 +170,91 @@ fn public_url(text: &str) -> (Verdict, String) {
         Ok(url) if is_local(&url) => (
             Verdict::Warning,
             format!(
-                "{text} is good on this machine only: set ROSTERD_PUBLIC_URL to what callers see"
+                "{text} is reachable from this machine only: set ROSTERD_PUBLIC_URL to the URL that callers use"
             ),
         ),
         _ => (
             Verdict::Wrong,
-            format!("{text} is not https: passwords and tokens travel in the clear"),
+            format!("{text} is not https: passwords and tokens would be sent unencrypted"),
         ),
     }
 }
 
-fn secret_file(path: &Path, when_open: Verdict) -> (Verdict, String) {
-    const FOR_OTHERS: u32 = 0o077;
-    let shown = path.display();
+fn check_secret_file(path: &Path, if_readable_by_others: Verdict) -> (Verdict, String) {
+    const GROUP_AND_OTHERS: u32 = 0o077;
+    let path_text = path.display();
     match std::fs::metadata(path).map(|file| file.permissions().mode() & 0o777) {
-        Ok(mode) if (mode & FOR_OTHERS) == 0 => (Verdict::Ok, format!("{shown} has mode {mode:o}")),
+        Ok(mode) if (mode & GROUP_AND_OTHERS) == 0 => {
+            (Verdict::Ok, format!("{path_text} has mode {mode:o}"))
+        }
         Ok(mode) => (
-            when_open,
-            format!("{shown} has mode {mode:o}, others can read it: chmod 600 {shown}"),
+            if_readable_by_others,
+            format!(
+                "{path_text} has mode {mode:o}, readable by other users: run chmod 600 {path_text}"
+            ),
         ),
-        Err(error) => (Verdict::Wrong, format!("{shown}: {error}")),
+        Err(error) => (Verdict::Wrong, format!("{path_text}: {error}")),
     }
 }
 
-fn version(server: &ServerInfo) -> Noted {
-    let named = format!("PostgreSQL {}", server.version);
+fn check_version(server: &ServerInfo) -> Finding {
+    let version = format!("PostgreSQL {}", server.version);
     if i64::from(server.major) >= i64::from(OLDEST_MAJOR) {
-        ("database", Verdict::Ok, named)
+        Finding::new("database", Verdict::Ok, version)
     } else {
-        let detail = format!("{named} is too old: {OLDEST_MAJOR} or later is needed");
-        ("database", Verdict::Wrong, detail)
+        let detail = format!("{version} is too old: {OLDEST_MAJOR} or later is required");
+        Finding::new("database", Verdict::Wrong, detail)
     }
 }
 
-/// Tokens are made by one clock and verified by others, with up to 30 seconds of grace.
-fn clock(ahead: TimeDelta) -> Noted {
-    let verdict = match ahead.abs().num_seconds() {
+/// Tokens are issued and verified on different clocks, with a tolerance of 30 seconds.
+fn check_clock(offset: TimeDelta) -> Finding {
+    let verdict = match offset.abs().num_seconds() {
         0 => Verdict::Ok,
         1..10 => Verdict::Warning,
         _ => Verdict::Wrong,
     };
-    let direction = if ahead < TimeDelta::zero() {
+    let direction = if offset < TimeDelta::zero() {
         "behind"
     } else {
         "ahead of"
     };
     let detail = format!(
-        "the database's is {} ms {direction} this machine's",
-        ahead.abs().num_milliseconds()
+        "the database clock is {} ms {direction} this machine",
+        offset.abs().num_milliseconds()
     );
-    ("clock", verdict, detail)
+    Finding::new("clock", verdict, detail)
 }
 
-fn signing_keys(db: &Db, place: &DataSource) -> Noted {
+fn check_signing_keys(db: &Db, data_source: &DataSource) -> Finding {
     const CHECK: &str = "signing keys";
-    let opened = Vault::new(place.secret_key())
+    let count = Vault::new(data_source.secret_key())
         .and_then(|vault| db.read_now(|tx| keys::count_readable(tx, &vault)));
-    match opened {
-        Ok(0) => (
+    match count {
+        Ok(0) => Finding::new(
             CHECK,
             Verdict::Warning,
-            "there is none yet: the first start of the service makes one".to_owned(),
+            "there is none yet: the first start of the service creates one",
         ),
-        Ok(count) => (CHECK, Verdict::Ok, format!("{count} can be decrypted")),
-        Err(error) => (CHECK, Verdict::Wrong, super::failure::sentence(error)),
+        Ok(count) => Finding::new(CHECK, Verdict::Ok, format!("{count} can be decrypted")),
+        Err(error) => Finding::new(CHECK, Verdict::Wrong, cli_error::describe(error)),
     }
 }
 
-fn super_admins(db: &Db) -> Noted {
+fn check_super_admins(db: &Db) -> Finding {
     const CHECK: &str = "super admins";
-    match db.read_now(users::service::lasting_super_admins) {
-        Ok(0) => (
+    match db.read_now(users::service::count_permanent_super_admins) {
+        Ok(0) => Finding::new(
             CHECK,
             Verdict::Wrong,
-            "none can sign in for good: `rosterd users add NAME --superadmin` makes one".to_owned(),
+            "there is no active SuperAdmin without expiry: run `rosterd users add NAME --superadmin`",
         ),
-        Ok(count) => (CHECK, Verdict::Ok, format!("{count} can sign in")),
-        Err(error) => (CHECK, Verdict::Wrong, super::failure::sentence(error)),
+        Ok(count) => Finding::new(CHECK, Verdict::Ok, format!("{count} can sign in")),
+        Err(error) => Finding::new(CHECK, Verdict::Wrong, cli_error::describe(error)),
     }
 }
 
-impl Row for Finding {
+impl TableRow for Finding {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("verdict", "", |finding| match finding.verdict {
             Verdict::Ok => "ok".into(),

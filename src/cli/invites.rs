@@ -1,34 +1,34 @@
-//! `rosterd invites`: who may register, and what they are given.
+//! `rosterd invites`: manages invites.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::context::CliContext;
-use super::output::{self, Column, FormFlags, Row};
+use super::context::{CliContext, with_context};
+use super::output::{self, Column, FormatFlags, TableRow};
 use super::paging::{self, ListFlags};
-use super::{Failure, context, tell, when};
+use super::{CliError, print_stderr, time_argument};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::invites::{Invite, InviteState, InviteWithToken, NewInvite, service};
 use crate::platform::config::Config;
 use crate::platform::error::Code;
-use crate::platform::http::{IfMatch, validated};
+use crate::platform::http::{IfMatch, validate};
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List the invites, the newest first.
+pub enum InvitesCommand {
+    /// List invites, newest first.
     #[command(after_help = "Examples:\n  rosterd invites ls\n  rosterd invites ls -n 10 --csv")]
     Ls {
         #[command(flatten)]
         flags: ListFlags,
     },
-    /// Make an invite, and print its token and link, which are shown once.
-    Add(Add),
-    /// End an invite; accounts that were made with it stay as they are.
+    /// Create an invite and print its token and link, which are shown only once.
+    Add(AddInviteArgs),
+    /// Revoke an invite; users who registered with it are not affected.
     #[command(
         after_help = "Example:\n  rosterd invites revoke 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de"
     )]
     Revoke {
-        /// The invite: its token or its id.
+        /// Token or id.
         token_or_id: String,
     },
 }
@@ -39,11 +39,11 @@ Examples:
   rosterd invites add
   rosterd invites add --expires-at 2027-01-31 --max-use 20
   rosterd invites add --role Admin --email ada@example.org --json")]
-pub struct Add {
-    /// When it ends: a day, a time, or a span such as 30d; 7d without it.
-    #[arg(long, value_name = "TIME", value_parser = when::moment)]
+pub struct AddInviteArgs {
+    /// When the invite expires: a date, a time, or a duration such as 30d [default: 7d].
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_time)]
     expires_at: Option<DateTime<Utc>>,
-    /// For how many accounts it is good.
+    /// How many users can register with the invite.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -51,32 +51,32 @@ pub struct Add {
         allow_negative_numbers = true
     )]
     max_use: i32,
-    /// The role that it gives; User without it.
+    /// The role of the new users [default: User].
     #[arg(long)]
     role: Option<String>,
-    /// A permission that it gives; can be repeated.
+    /// Grant this permission to the new users; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<String>,
-    /// The only address that it is good for.
+    /// Restrict the invite to this email address.
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls { flags } => ls(desk, flags),
-        Command::Add(arguments) => add(desk, arguments),
-        Command::Revoke { token_or_id } => revoke(desk, &token_or_id),
+pub fn run(config: &Config, command: InvitesCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        InvitesCommand::Ls { flags } => ls(context, flags),
+        InvitesCommand::Add(args) => add(context, args),
+        InvitesCommand::Revoke { token_or_id } => revoke(context, &token_or_id),
     })
 }
 
-fn ls(desk: &CliContext<'_>, flags: ListFlags) -> Result<(), Failure> {
-    paging::print(
+fn ls(context: &CliContext<'_>, flags: ListFlags) -> Result<(), CliError> {
+    paging::print_pages(
         flags,
         |after, rows| {
-            let (page, _) = desk
+            let (page, _) = context
                 .db
                 .read_now(|tx| service::list(tx, after, rows, false))?;
             Ok(page)
@@ -86,39 +86,40 @@ fn ls(desk: &CliContext<'_>, flags: ListFlags) -> Result<(), Failure> {
     )
 }
 
-fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
-    let by: Can<needs::ManageInvites> = desk.may()?;
-    let new = NewInvite {
-        expires_at_utc: arguments.expires_at,
-        max_uses: Some(arguments.max_use),
-        role: arguments.role,
-        permissions: arguments.permission,
-        email: arguments.email,
+fn add(context: &CliContext<'_>, args: AddInviteArgs) -> Result<(), CliError> {
+    let actor: Can<needs::ManageInvites> = context.authorize()?;
+    let new_invite = NewInvite {
+        expires_at_utc: args.expires_at,
+        max_uses: Some(args.max_use),
+        role: args.role,
+        permissions: args.permission,
+        email: args.email,
     };
-    let draft = validated(new)?.check()?;
-    let page = &desk.config.invite_page;
-    let fresh = desk
+    let draft = validate(new_invite)?.check()?;
+    let link = &context.config.invite_url;
+    let created = context
         .db
-        .write_now(|tx| service::create(tx, &by, page, &draft))?;
-    output::show(arguments.form, &fresh)
+        .write_now(|tx| service::create(tx, &actor, link, &draft))?;
+    output::show(args.format, &created)
 }
 
-fn revoke(desk: &CliContext<'_>, token_or_id: &str) -> Result<(), Failure> {
-    let by: Can<needs::ManageInvites> = desk.may()?;
-    desk.db
-        .write_now(|tx| service::revoke(tx, &by, token_or_id, &IfMatch::Absent))
+fn revoke(context: &CliContext<'_>, token_or_id: &str) -> Result<(), CliError> {
+    let actor: Can<needs::ManageInvites> = context.authorize()?;
+    context
+        .db
+        .write_now(|tx| service::revoke(tx, &actor, token_or_id, &IfMatch::Absent))
         .map_err(|error| match error.code() {
-            // What was typed may be a token.
-            Code::NotFound => Failure::Failed(
-                "there is no such invite; `rosterd invites ls` shows them".to_owned(),
+            // Does not repeat the argument: it may be a mistyped token.
+            Code::NotFound => CliError::Failed(
+                "there is no such invite; `rosterd invites ls` lists them".to_owned(),
             ),
             _ => error.into(),
         })?;
-    tell("The invite is revoked.");
+    print_stderr("Invite revoked.");
     Ok(())
 }
 
-const fn word(state: InviteState) -> &'static str {
+const fn state_name(state: InviteState) -> &'static str {
     match state {
         InviteState::Open => "open",
         InviteState::Revoked => "revoked",
@@ -127,10 +128,10 @@ const fn word(state: InviteState) -> &'static str {
     }
 }
 
-impl Row for Invite {
+impl TableRow for Invite {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("id", "ID", |invite| invite.id.to_string().as_str().into()),
-        Column::shown("state", "STATE", |invite| word(invite.state).into()),
+        Column::shown("state", "STATE", |invite| state_name(invite.state).into()),
         Column::shown("role", "ROLE", |invite| (&invite.role).into()),
         Column::shown("permissions", "PERMISSIONS", |invite| {
             (&invite.permissions).into()
@@ -139,11 +140,11 @@ impl Row for Invite {
         Column::shown("uses", "USES", |invite| invite.uses.into()),
         Column::shown("maxUses", "OF", |invite| invite.max_uses.into()),
         Column::extra("madeBy", |invite| {
-            let maker = invite.made_by.as_ref();
-            maker
-                .map(|maker| maker.username.clone())
+            let creator = invite.made_by.as_ref();
+            creator
+                .map(|creator| creator.username.clone())
                 .as_ref()
-                .map_or(output::Cell::Nothing, Into::into)
+                .map_or(output::Cell::Empty, Into::into)
         }),
         Column::extra("createdAtUtc", |invite| invite.created_at_utc.into()),
         Column::shown("expiresAtUtc", "EXPIRES", |invite| {
@@ -153,17 +154,17 @@ impl Row for Invite {
     ];
 }
 
-impl Row for InviteWithToken {
+impl TableRow for InviteWithToken {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::shown("token", "TOKEN", |fresh| (&fresh.token).into()),
-        Column::shown("url", "LINK", |fresh| (&fresh.url).into()),
-        Column::shown("id", "ID", |fresh| {
-            fresh.invite.id.to_string().as_str().into()
+        Column::shown("token", "TOKEN", |created| (&created.token).into()),
+        Column::shown("url", "LINK", |created| (&created.url).into()),
+        Column::shown("id", "ID", |created| {
+            created.invite.id.to_string().as_str().into()
         }),
-        Column::shown("role", "ROLE", |fresh| (&fresh.invite.role).into()),
-        Column::shown("maxUses", "USES", |fresh| fresh.invite.max_uses.into()),
-        Column::shown("expiresAtUtc", "EXPIRES", |fresh| {
-            fresh.invite.expires_at_utc.into()
+        Column::shown("role", "ROLE", |created| (&created.invite.role).into()),
+        Column::shown("maxUses", "USES", |created| created.invite.max_uses.into()),
+        Column::shown("expiresAtUtc", "EXPIRES", |created| {
+            created.invite.expires_at_utc.into()
         }),
     ];
 }

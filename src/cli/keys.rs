@@ -1,44 +1,47 @@
-//! `rosterd keys`: the keys that sign access tokens, which verifiers know from the published set.
+//! `rosterd keys`: lists and rotates the keys that sign access tokens.
 
 use clap::Subcommand;
 
-use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, context, tell};
-use crate::access::authentication::keys::{self, KeyState, SigningKey};
+use super::context::with_context;
+use super::output::{self, Column, FormatFlags, TableRow};
+use super::{CliError, print_stderr};
+use crate::access::signing_keys::service::{self, KeyState, SigningKey};
 use crate::platform::config::Config;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List the keys, the last to sign first.
+pub enum KeysCommand {
+    /// List signing keys, newest first.
     #[command(after_help = "Examples:\n  rosterd keys ls\n  rosterd keys ls --json")]
     Ls {
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Make another key. It is published at once and signs a quarter of an hour later, when every verifier knows it; the one
-    /// before is accepted until its last token is dead. Nothing has to be restarted.
+    /// Create a new signing key.
+    ///
+    /// The new key is published at once and signs tokens 15 minutes later, when verifiers have loaded it. The old key is
+    /// accepted until its last token has expired. No restart is needed.
     #[command(after_help = "Example:\n  rosterd keys rotate")]
     Rotate {
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
 }
 
-pub fn run(config: &Config, command: &Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls { form } => output::list(*form, &desk.db.read_now(keys::list)?),
-        Command::Rotate { form } => {
-            let vault = desk.vault()?;
-            let made = desk
+pub fn run(config: &Config, command: &KeysCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        KeysCommand::Ls { format } => output::list(*format, &context.db.read_now(service::list)?),
+        KeysCommand::Rotate { format } => {
+            let vault = context.vault()?;
+            let created = context
                 .db
-                .write_now(|tx| keys::rotate(tx, &desk.operator, &vault))?;
-            if form.is_asked() {
-                return output::show(*form, &made);
+                .write_now(|tx| service::rotate(tx, &context.operator, &vault))?;
+            if format.is_set() {
+                return output::show(*format, &created);
             }
-            tell(&format!(
-                "The key {} is published. It signs from {} on.",
-                made.kid,
-                made.active_at_utc.format("%Y-%m-%d %H:%M:%SZ")
+            print_stderr(&format!(
+                "Key {} published. It signs tokens from {}.",
+                created.kid,
+                created.active_at_utc.format("%Y-%m-%d %H:%M:%SZ")
             ));
             Ok(())
         }
@@ -46,7 +49,7 @@ pub fn run(config: &Config, command: &Command) -> Result<(), Failure> {
 }
 
 impl KeyState {
-    const fn word(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Next => "next",
             Self::Signing => "signing",
@@ -55,10 +58,10 @@ impl KeyState {
     }
 }
 
-impl Row for SigningKey {
+impl TableRow for SigningKey {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("kid", "KEY", |key| (&key.kid).into()),
-        Column::shown("state", "STATE", |key| key.state.word().into()),
+        Column::shown("state", "STATE", |key| key.state.name().into()),
         Column::extra("createdAtUtc", |key| key.created_at_utc.into()),
         Column::shown("activeAtUtc", "SIGNS FROM", |key| key.active_at_utc.into()),
         Column::shown("expiresAtUtc", "ENDS", |key| key.expires_at_utc.into()),

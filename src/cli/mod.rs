@@ -1,28 +1,28 @@
-//! The command line: parse, then the same service function that HTTP calls, then print.
+//! The command line. A command parses its arguments, calls the same service function as the HTTP handler, and prints.
 //!
-//! Exit status: 0 done, 1 failed, 2 wrong usage. Answers go to standard output, everything else to standard error.
+//! Exit status: 0 success, 1 failure, 2 invalid command line. Results go to standard output, messages to standard error.
 
-mod ask;
 mod audit;
 mod auth;
+mod cli_error;
 mod clients;
+mod completions_and_man;
 mod context;
 mod db;
 mod doctor;
-mod failure;
 mod health;
 mod invites;
 mod keys;
 mod output;
-mod pages;
 mod paging;
 mod passwd;
 mod permissions;
-mod progress;
+mod progress_bar;
+mod prompt;
 mod roles;
 mod serve;
+mod time_argument;
 mod users;
-mod when;
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,12 +34,11 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::platform::config::Config;
 use crate::platform::start_error::StartError;
 use crate::server::openapi;
-use failure::Failure;
+use cli_error::CliError;
 
-/// Exit statuses.
-const DONE: i32 = 0;
-const FAILED: i32 = 1;
-const WRONG_USAGE: i32 = 2;
+const EXIT_OK: i32 = 0;
+const EXIT_FAILED: i32 = 1;
+const EXIT_USAGE: i32 = 2;
 
 /// A headless identity service: users, roles, permissions, sessions and tokens over REST/JSON.
 #[derive(Parser)]
@@ -49,7 +48,7 @@ const WRONG_USAGE: i32 = 2;
     propagate_version = true,
     max_term_width = 100
 )]
-struct CommandLine {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -58,133 +57,133 @@ struct CommandLine {
 enum Command {
     /// Run the service.
     #[command(
-        after_help = "Settings are read from the environment and from .env; .env.example lists them.\n\nExample:\n  rosterd serve"
+        after_help = "Settings are read from the environment and from .env; .env.example documents them.\n\nExample:\n  rosterd serve"
     )]
     Serve,
-    /// Look after accounts.
+    /// Manage users.
     #[command(subcommand)]
-    Users(Box<users::Command>),
-    /// Set an account's password; its sessions end.
-    Passwd(Box<passwd::Arguments>),
-    /// Look after roles.
+    Users(Box<users::UsersCommand>),
+    /// Set or remove the password of a user.
+    Passwd(Box<passwd::PasswdArgs>),
+    /// Manage roles.
     #[command(subcommand)]
-    Roles(Box<roles::Command>),
-    /// Look after the catalogue of permissions.
+    Roles(Box<roles::RolesCommand>),
+    /// Manage the permission catalogue.
     #[command(subcommand)]
-    Permissions(permissions::Command),
-    /// See who did what, and who tried to sign in.
+    Permissions(permissions::PermissionsCommand),
+    /// Show and verify the audit log.
     #[command(subcommand)]
-    Audit(Box<audit::Command>),
-    /// Look after invites.
+    Audit(Box<audit::AuditCommand>),
+    /// Manage invites.
     #[command(subcommand)]
-    Invites(Box<invites::Command>),
-    /// Look after sessions and access tokens.
+    Invites(Box<invites::InvitesCommand>),
+    /// Manage sessions and access tokens.
     #[command(subcommand)]
-    Auth(Box<auth::Command>),
-    /// Look after service clients.
+    Auth(Box<auth::AuthCommand>),
+    /// Manage service clients.
     #[command(subcommand)]
-    Clients(Box<clients::Command>),
-    /// Look after the keys that sign access tokens.
+    Clients(Box<clients::ClientsCommand>),
+    /// Manage the keys that sign access tokens.
     #[command(subcommand)]
-    Keys(keys::Command),
-    /// Look for what keeps the service from working well.
-    Doctor(doctor::Arguments),
-    /// Look after the database.
+    Keys(keys::KeysCommand),
+    /// Check the settings, the database and the keys for problems.
+    Doctor(doctor::DoctorArgs),
+    /// Manage the database schema.
     #[command(subcommand)]
-    Db(db::Command),
-    /// Ask a running service whether it lives; for health checks.
+    Db(db::DbCommand),
+    /// Check that the service on this machine responds.
     #[command(after_help = "Example:\n  rosterd health")]
     Health,
-    /// Print the API document (OpenAPI 3.1).
+    /// Print the OpenAPI 3.1 document.
     #[command(after_help = "Example:\n  rosterd openapi > openapi.json")]
     Openapi,
-    /// Print what a shell needs to complete commands.
-    Completions(pages::Completions),
-    /// Write the manual, a page for each command.
-    Man(pages::Man),
+    /// Print a shell completion script.
+    Completions(completions_and_man::CompletionsArgs),
+    /// Write the manual pages, one per command.
+    Man(completions_and_man::ManArgs),
 }
 
-/// Runs the command line of this process, and ends it.
+/// Runs the command line of this process and exits.
 ///
-/// What libraries would do at the end of a process is left out: libpq's TLS library takes itself down there, and crashes
-/// under a thread that is just connecting. Nothing depends on it; what is printed has been flushed.
+/// Exits without running the exit handlers of libraries: libpq's TLS library frees its state in one, and crashes if
+/// another thread is connecting at that moment. No exit handler is needed; the output has been flushed.
 pub fn run() -> ! {
-    leave_no_core();
-    let status = match CommandLine::try_parse() {
-        Ok(line) => carry_out(line.command).map_or_else(Failure::exit, |()| DONE),
-        Err(error) => answer(&error),
+    disable_core_dumps();
+    let status = match Cli::try_parse() {
+        Ok(cli) => run_command(cli.command).map_or_else(CliError::report, |()| EXIT_OK),
+        Err(error) => report_clap_error(&error),
     };
     signal_hook::low_level::exit(status)
 }
 
-/// The memory of this process has passwords and keys in it, and stays out of files when it crashes. Where the limit can't be
-/// set, it was lower already.
-fn leave_no_core() {
-    let nothing = Rlimit {
+/// Keeps the passwords and keys in memory out of core files. An error means that the limit is already lower.
+fn disable_core_dumps() {
+    let zero = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    let _ = setrlimit(Resource::Core, nothing);
+    let _ = setrlimit(Resource::Core, zero);
 }
 
-/// What clap has to say: the help that was asked for, or what is wrong with the command line.
-fn answer(error: &clap::Error) -> i32 {
-    let is_short = !matches!(
+/// Prints the requested help or version, or what is wrong with the command line.
+fn report_clap_error(error: &clap::Error) -> i32 {
+    let is_help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    if is_short {
-        return failure::of_usage(error).exit();
+    if !is_help {
+        return cli_error::from_clap(error).report();
     }
-    // Nobody there to read it is no reason to fail.
+    // A closed pipe is not an error.
     let _ = error.print();
     let _ = std::io::stdout().flush();
     if error.use_stderr() {
-        WRONG_USAGE
+        EXIT_USAGE
     } else {
-        DONE
+        EXIT_OK
     }
 }
 
-fn carry_out(command: Command) -> Result<(), Failure> {
-    let settings = || Config::from_env().map_err(StartError::from);
+fn run_command(command: Command) -> Result<(), CliError> {
+    let config = || Config::from_env().map_err(StartError::from);
     match command {
-        Command::Serve => Ok(serve::run(settings()?)?),
-        Command::Users(command) => users::run(&settings()?, *command),
-        Command::Passwd(arguments) => passwd::run(&settings()?, *arguments),
-        Command::Roles(command) => roles::run(&settings()?, *command),
-        Command::Permissions(command) => permissions::run(&settings()?, command),
-        Command::Audit(command) => audit::run(&settings()?, *command),
-        Command::Invites(command) => invites::run(&settings()?, *command),
-        Command::Auth(command) => auth::run(&settings()?, *command),
-        Command::Clients(command) => clients::run(&settings()?, *command),
-        Command::Keys(command) => keys::run(&settings()?, &command),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Db(command) => Ok(db::run(&settings()?, &command)?),
-        Command::Health => Ok(health::run(&settings()?)?),
-        Command::Openapi => Ok(print(&openapi::text())?),
-        Command::Completions(arguments) => pages::completions(&arguments),
-        Command::Man(arguments) => pages::man(&arguments),
+        Command::Serve => Ok(serve::run(config()?)?),
+        Command::Users(command) => users::run(&config()?, *command),
+        Command::Passwd(args) => passwd::run(&config()?, *args),
+        Command::Roles(command) => roles::run(&config()?, *command),
+        Command::Permissions(command) => permissions::run(&config()?, command),
+        Command::Audit(command) => audit::run(&config()?, *command),
+        Command::Invites(command) => invites::run(&config()?, *command),
+        Command::Auth(command) => auth::run(&config()?, *command),
+        Command::Clients(command) => clients::run(&config()?, *command),
+        Command::Keys(command) => keys::run(&config()?, &command),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Db(command) => Ok(db::run(&config()?, &command)?),
+        Command::Health => Ok(health::run(&config()?)?),
+        Command::Openapi => Ok(print_stdout(&openapi::text())?),
+        Command::Completions(args) => completions_and_man::run_completions(&args),
+        Command::Man(args) => completions_and_man::run_man(&args),
     }
 }
 
-/// Writes an answer to standard output.
-fn print(text: &str) -> Result<(), StartError> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| StartError::Io("the answer can't be written", error))
+/// Writes to standard output and flushes it.
+fn print_stdout(text: &str) -> Result<(), StartError> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| StartError::Io("can't write the output", error))
 }
 
-/// Tells the operator something, on standard error; nobody there is no reason to fail.
-fn tell(line: &str) {
+/// Writes a line to standard error. Ignores errors: a message is not part of the result.
+fn print_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Where this machine itself reaches a service that listens there: one that listens everywhere is asked on loopback.
-fn reachable(addr: SocketAddr) -> SocketAddr {
+/// The address under which this machine reaches a service that listens on `addr`: loopback for `0.0.0.0` and `[::]`.
+fn loopback_if_unspecified(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -193,13 +192,13 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
-/// The list with these added and those taken away, if any were named.
-fn edited(now: &[String], added: &[String], taken: &[String]) -> Option<Vec<String>> {
-    if added.is_empty() && taken.is_empty() {
+/// The list after adding and removing names; `None` when there is nothing to add or remove.
+fn edit_list(current: &[String], added: &[String], removed: &[String]) -> Option<Vec<String>> {
+    if added.is_empty() && removed.is_empty() {
         return None;
     }
-    let kept = now.iter().filter(|name| !taken.contains(name));
-    let new = added.iter().filter(|name| !now.contains(name));
+    let kept = current.iter().filter(|name| !removed.contains(name));
+    let new = added.iter().filter(|name| !current.contains(name));
     Some(kept.chain(new).cloned().collect())
 }
 
@@ -208,25 +207,31 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// Every command that does something, as it is called, with what its help says at the end.
-    fn commands(command: &clap::Command, called: &str, found: &mut Vec<(String, String)>) {
-        let called = format!("{called}{} ", command.get_name());
+    /// Collects every leaf command as (`rosterd users add `, text after its help).
+    fn collect_leaf_commands(
+        command: &clap::Command,
+        prefix: &str,
+        found: &mut Vec<(String, String)>,
+    ) {
+        let invocation = format!("{prefix}{} ", command.get_name());
         if command.has_subcommands() {
-            for below in command.get_subcommands() {
-                commands(below, &called, found);
+            for subcommand in command.get_subcommands() {
+                collect_leaf_commands(subcommand, &invocation, found);
             }
         } else {
             let help = command.get_after_help().map(ToString::to_string);
-            found.push((called, help.unwrap_or_default()));
+            found.push((invocation, help.unwrap_or_default()));
         }
     }
 
-    /// The words of the call of rosterd in a line of shell.
-    fn words(line: &str) -> Vec<String> {
-        let call = line.find("rosterd ").map_or("", |at| line.split_at(at).1);
-        let call = call.split([';', '>']).next().unwrap();
+    /// The words of the rosterd invocation in a line of shell.
+    fn invocation_words(line: &str) -> Vec<String> {
+        let invocation = line
+            .find("rosterd ")
+            .map_or("", |start| line.split_at(start).1);
+        let invocation = invocation.split([';', '>']).next().unwrap();
         let mut words = Vec::new();
-        for (index, part) in call.split('\'').enumerate() {
+        for (index, part) in invocation.split('\'').enumerate() {
             if index % 2 == 1 {
                 words.push(part.to_owned());
             } else {
@@ -237,26 +242,29 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_commands_is_sound() {
-        CommandLine::command().debug_assert();
+    fn clap_definitions_are_consistent() {
+        Cli::command().debug_assert();
     }
 
     #[test]
-    fn every_command_has_examples_of_its_own_and_they_are_understood() {
-        let mut found = Vec::new();
-        commands(&CommandLine::command(), "", &mut found);
-        assert!(found.len() > 25, "{}", found.len());
-        for (called, help) in found {
+    fn every_command_has_examples_that_parse() {
+        let mut commands = Vec::new();
+        collect_leaf_commands(&Cli::command(), "", &mut commands);
+        assert!(commands.len() > 25, "{}", commands.len());
+        for (invocation, help) in commands {
             let examples: Vec<&str> = help
                 .lines()
                 .filter(|line| line.starts_with("  ") && line.contains("rosterd "))
                 .collect();
-            assert!(!examples.is_empty(), "{called}has no example");
+            assert!(!examples.is_empty(), "{invocation}has no example");
             for example in examples {
-                let words = words(example);
-                let shown = format!("{} ", words.join(" "));
-                assert!(shown.starts_with(&called), "{example} below {called}");
-                if let Err(error) = CommandLine::try_parse_from(&words) {
+                let words = invocation_words(example);
+                let typed = format!("{} ", words.join(" "));
+                assert!(
+                    typed.starts_with(&invocation),
+                    "{example} in the help of {invocation}"
+                );
+                if let Err(error) = Cli::try_parse_from(&words) {
                     panic!("{example}\n{error}");
                 }
             }
@@ -264,12 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_edited_by_what_is_added_and_taken() {
+    fn names_are_added_to_and_removed_from_a_list() {
         let list = |text: &str| -> Vec<String> {
             text.split_whitespace().map(ToOwned::to_owned).collect()
         };
-        let now = list("a b");
-        assert_eq!(edited(&now, &[], &[]), None);
-        assert_eq!(edited(&now, &list("c a"), &list("b x")), Some(list("a c")));
+        let current = list("a b");
+        assert_eq!(edit_list(&current, &[], &[]), None);
+        assert_eq!(
+            edit_list(&current, &list("c a"), &list("b x")),
+            Some(list("a c"))
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! `rosterd passwd`: set an account's password from the machine, so that a lost one is no dead end.
+//! `rosterd passwd`: sets or removes a password from the machine, for example when the last administrator lost it.
 
 use clap::Args;
 
-use super::ask::{PasswordFlags, YesFlag};
-use super::{Failure, context, print, tell};
-use crate::access::passwords::Chooser;
-use crate::accounts::users;
+use super::context::with_context;
+use super::prompt::{PasswordFlags, YesFlag};
+use super::{CliError, print_stderr, print_stdout};
+use crate::access::passwords::PasswordOwner;
+use crate::accounts::credentials;
 use crate::platform::config::Config;
 use crate::platform::http::IfMatch;
 
@@ -16,45 +17,46 @@ Examples:
   pass show ada | rosterd passwd ada --password-stdin
   rosterd passwd ada --generate-password
   rosterd passwd ada --rm")]
-pub struct Arguments {
-    /// The account: username, id or email address.
+pub struct PasswdArgs {
+    /// The user: username, id or email address.
     name: String,
     #[command(flatten)]
     password: PasswordFlags,
-    /// Remove the password: the account can't sign in with one until it gets another.
+    /// Remove the password; the user can't sign in with a password until a new one is set.
     #[arg(long, conflicts_with = "password-source")]
     rm: bool,
     #[command(flatten)]
     yes: YesFlag,
 }
 
-pub fn run(config: &Config, arguments: Arguments) -> Result<(), Failure> {
-    context::at(config, |desk| {
-        let account = desk.account(&arguments.name)?;
-        let by = desk.may()?;
-        if arguments.rm {
-            let question = format!("Remove the password of {}?", account.username);
-            arguments.yes.confirm(&question)?;
-            desk.db.write_now(|tx| {
-                users::service::remove_password(tx, &by, account.id, &IfMatch::Absent)
+pub fn run(config: &Config, args: PasswdArgs) -> Result<(), CliError> {
+    with_context(config, |context| {
+        let user = context.find_account(&args.name)?;
+        let actor = context.authorize()?;
+        if args.rm {
+            let question = format!("Remove the password of {}?", user.username);
+            args.yes.confirm(&question)?;
+            context.db.write_now(|tx| {
+                credentials::service::remove_password(tx, &actor, user.id, &IfMatch::Absent)
             })?;
-            tell(&format!(
-                "The password of {} is removed; its sessions have ended.",
-                account.username
+            print_stderr(&format!(
+                "Password of {} removed; all sessions were ended.",
+                user.username
             ));
             return Ok(());
         }
-        let chosen = arguments.password.given_or_typed()?;
-        let hash = desk.hash(Chooser::Account(account.id), chosen.password)?;
-        desk.db.write_now(|tx| {
-            users::service::reset_password(tx, &by, account.id, &hash, &IfMatch::Absent)
+        let input = args.password.read_or_prompt()?;
+        let hash =
+            context.hash_password(PasswordOwner::ExistingAccount(user.id), input.password)?;
+        context.db.write_now(|tx| {
+            credentials::service::reset_password(tx, &actor, user.id, &hash, &IfMatch::Absent)
         })?;
-        tell(&format!(
-            "The password of {} is set; its sessions have ended.",
-            account.username
+        print_stderr(&format!(
+            "Password of {} set; all sessions were ended.",
+            user.username
         ));
-        if let Some(text) = chosen.made_up {
-            print(&format!("{text}\n"))?;
+        if let Some(password) = input.generated {
+            print_stdout(&format!("{password}\n"))?;
         }
         Ok(())
     })

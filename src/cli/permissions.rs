@@ -1,83 +1,89 @@
-//! `rosterd permissions`: the catalogue that roles and accounts draw from.
+//! `rosterd permissions`: manages the permission catalogue.
 
 use clap::Subcommand;
 
-use super::ask::YesFlag;
-use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, context, tell};
+use super::context::with_context;
+use super::output::{self, Column, FormatFlags, TableRow};
+use super::prompt::YesFlag;
+use super::{CliError, print_stderr};
 use crate::access::authentication::{Can, needs};
-use crate::accounts::roles::service::{self, NewPermission, Permission};
+use crate::accounts::roles::{NewPermission, Permission, service};
 use crate::platform::config::Config;
 use crate::platform::error::Code;
-use crate::platform::http::validated;
+use crate::platform::http::validate;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List the catalogue, by name.
+pub enum PermissionsCommand {
+    /// List all permissions by name.
     #[command(after_help = "Examples:\n  rosterd permissions ls\n  rosterd permissions ls --csv")]
     Ls {
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Register a permission of an app.
+    /// Register a permission of an application.
     #[command(
-        after_help = "Example:\n  rosterd permissions add assets.read --description 'See the assets'"
+        after_help = "Example:\n  rosterd permissions add assets.read --description 'Read assets'"
     )]
     Add {
-        /// Of the form resource.action.
+        /// The name, in the form resource.action.
         name: String,
-        /// What it permits.
+        /// What the permission allows.
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Take a permission out of the catalogue; one that accounts or roles have stays.
+    /// Remove a permission from the catalogue; refused while a user or a role has it.
     #[command(after_help = "Example:\n  rosterd permissions rm assets.read")]
     Rm {
-        /// The permission.
+        /// The name of the permission.
         name: String,
         #[command(flatten)]
         yes: YesFlag,
     },
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| {
-        let by: Can<needs::ManageRoles> = desk.may()?;
+pub fn run(config: &Config, command: PermissionsCommand) -> Result<(), CliError> {
+    with_context(config, |context| {
+        let actor: Can<needs::ManageRoles> = context.authorize()?;
         match command {
-            Command::Ls { form } => output::list(form, &desk.db.read_now(service::catalogue)?),
-            Command::Add {
+            PermissionsCommand::Ls { format } => {
+                output::list(format, &context.db.read_now(service::list_permissions)?)
+            }
+            PermissionsCommand::Add {
                 name,
                 description,
-                form,
+                format,
             } => {
-                let new = validated(NewPermission { name, description })?;
-                let made = desk.db.write_now(|tx| service::register(tx, &by, &new))?;
-                if form.is_asked() {
-                    return output::show(form, &made);
+                let new_permission = validate(NewPermission { name, description })?;
+                let created = context
+                    .db
+                    .write_now(|tx| service::register_permission(tx, &actor, &new_permission))?;
+                if format.is_set() {
+                    return output::show(format, &created);
                 }
-                tell(&format!("The permission {} is registered.", made.name));
+                print_stderr(&format!("Permission {} registered.", created.name));
                 Ok(())
             }
-            Command::Rm { name, yes } => {
-                yes.confirm(&format!("Take {name} out of the catalogue?"))?;
-                desk.db
-                    .write_now(|tx| service::unregister(tx, &by, &name))
+            PermissionsCommand::Rm { name, yes } => {
+                yes.confirm(&format!("Remove {name} from the catalogue?"))?;
+                context
+                    .db
+                    .write_now(|tx| service::unregister_permission(tx, &actor, &name))
                     .map_err(|error| match error.code() {
                         Code::NotFound => {
-                            Failure::Failed(format!("there is no permission called {name}"))
+                            CliError::Failed(format!("there is no permission called {name}"))
                         }
                         _ => error.into(),
                     })?;
-                tell(&format!("The permission {name} is removed."));
+                print_stderr(&format!("Permission {name} removed."));
                 Ok(())
             }
         }
     })
 }
 
-impl Row for Permission {
+impl TableRow for Permission {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("name", "NAME", |permission| (&permission.name).into()),
         Column::shown("description", "DESCRIPTION", |permission| {

@@ -1,60 +1,60 @@
-//! `rosterd roles`: what roles there are, and making, changing and deleting one's own.
+//! `rosterd roles`: manages roles.
 
 use clap::{Args, Subcommand};
 
-use super::ask::YesFlag;
-use super::context::CliContext;
-use super::output::{self, Column, FormFlags, Row};
-use super::{Failure, context, edited, tell};
+use super::context::{CliContext, with_context};
+use super::output::{self, Column, FormatFlags, TableRow};
+use super::prompt::YesFlag;
+use super::{CliError, edit_list, print_stderr};
 use crate::access::authentication::{Can, needs};
-use crate::accounts::roles::Role;
-use crate::accounts::roles::service::{self, NewRole, RolePatch};
+use crate::accounts::role_changes;
+use crate::accounts::roles::{NewRole, Role, RolePatch, service};
 use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{IfMatch, Patch, Versioned, validated};
+use crate::platform::http::{IfMatch, PatchField, Versioned, validate};
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List the roles, the highest rank first.
+pub enum RolesCommand {
+    /// List roles, highest rank first.
     #[command(after_help = "Examples:\n  rosterd roles ls\n  rosterd roles ls --json")]
     Ls {
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Show a role.
+    /// Show one role.
     #[command(after_help = "Example:\n  rosterd roles show Admin")]
     Show {
-        /// The role.
+        /// The name of the role.
         name: String,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Make a role.
-    Add(Add),
-    /// Change a role; whoever has it feels it at the next request.
-    Mod(Mod),
+    /// Create a role.
+    Add(AddRoleArgs),
+    /// Update a role; the change applies to its users from their next request.
+    Mod(ModifyRoleArgs),
     /// Delete a role.
-    Rm(Rm),
+    Rm(DeleteRoleArgs),
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  rosterd roles add Editor --rank 20 --permission users.read --description 'Keeps the texts'")]
-pub struct Add {
-    /// 2 to 50 letters, digits, - or _, a letter first.
+  rosterd roles add Editor --rank 20 --permission users.read --description 'Edits the texts'")]
+pub struct AddRoleArgs {
+    /// The name: 2 to 50 letters, digits, - or _, starting with a letter.
     name: String,
-    /// From 0 to 999: whoever manages an account must rank strictly above it.
+    /// The rank, 0 to 999: users can only manage users of a lower rank.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     rank: i32,
-    /// What it gives; can be repeated.
+    /// Include this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<String>,
-    /// What it is for.
+    /// A description for administrators.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
 #[derive(Args)]
@@ -64,33 +64,33 @@ Examples:
   rosterd roles mod Editor --rank 30 --no-description
   rosterd roles mod Editor --name Writer --move-to Writer")]
 #[group(id = "change", multiple = true)]
-pub struct Mod {
-    /// The role.
+pub struct ModifyRoleArgs {
+    /// The name of the role.
     #[arg(value_name = "NAME")]
     role: String,
-    /// Call it this.
+    /// Change the name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where accounts go that have the role when it gets another name: that name, or another role.
+    /// The role for users of the renamed role: the new name or another role.
     #[arg(long, value_name = "ROLE", requires = "name")]
     move_to: Option<String>,
-    /// Give it this rank, from 0 to 999.
+    /// Change the rank, 0 to 999.
     #[arg(long, allow_negative_numbers = true)]
     rank: Option<i32>,
-    /// Let it give this too; can be repeated.
+    /// Add this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<String>,
-    /// Let it not give this any more; can be repeated.
+    /// Remove this permission; can be repeated.
     #[arg(long, value_name = "PERMISSION")]
     no_permission: Vec<String>,
-    /// What it is for.
+    /// A description for administrators.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// Clear the description.
     #[arg(long, conflicts_with = "description")]
     no_description: bool,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
 #[derive(Args)]
@@ -98,115 +98,119 @@ pub struct Mod {
 Examples:
   rosterd roles rm Editor
   rosterd roles rm Editor --move-to User --yes")]
-pub struct Rm {
-    /// The role.
+pub struct DeleteRoleArgs {
+    /// The name of the role.
     name: String,
-    /// Where accounts go that have it.
+    /// The role for users of the deleted role.
     #[arg(long, value_name = "ROLE")]
     move_to: Option<String>,
     #[command(flatten)]
     yes: YesFlag,
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls { form } => output::list(form, &desk.db.read_now(service::list)?),
-        Command::Show { name, form } => output::show(form, &role(desk, &name)?),
-        Command::Add(arguments) => add(desk, arguments),
-        Command::Mod(arguments) => change(desk, arguments),
-        Command::Rm(arguments) => rm(desk, &arguments),
+pub fn run(config: &Config, command: RolesCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        RolesCommand::Ls { format } => output::list(format, &context.db.read_now(service::list)?),
+        RolesCommand::Show { name, format } => output::show(format, &find_role(context, &name)?),
+        RolesCommand::Add(args) => add(context, args),
+        RolesCommand::Mod(args) => modify(context, args),
+        RolesCommand::Rm(args) => delete(context, &args),
     })
 }
 
-fn role(desk: &CliContext<'_>, name: &str) -> Result<Role, Failure> {
-    desk.db
+fn find_role(context: &CliContext<'_>, name: &str) -> Result<Role, CliError> {
+    context
+        .db
         .read_now(|tx| service::show(tx, name))
-        .map_err(|error| unknown(error, name))
+        .map_err(|error| name_not_found(error, name))
 }
 
-fn unknown(error: AppError, name: &str) -> Failure {
+fn name_not_found(error: AppError, name: &str) -> CliError {
     match error.code() {
-        Code::NotFound => Failure::Failed(format!(
-            "there is no role called {name}; `rosterd roles ls` shows the roles"
+        Code::NotFound => CliError::Failed(format!(
+            "there is no role called {name}; `rosterd roles ls` lists the roles"
         )),
         _ => error.into(),
     }
 }
 
-fn add(desk: &CliContext<'_>, arguments: Add) -> Result<(), Failure> {
-    let by: Can<needs::ManageRoles> = desk.may()?;
-    let new = NewRole {
-        name: arguments.name,
-        rank: arguments.rank,
-        permissions: arguments.permission,
-        description: arguments.description,
+fn add(context: &CliContext<'_>, args: AddRoleArgs) -> Result<(), CliError> {
+    let actor: Can<needs::ManageRoles> = context.authorize()?;
+    let new_role = NewRole {
+        name: args.name,
+        rank: args.rank,
+        permissions: args.permission,
+        description: args.description,
     };
-    let draft = validated(new)?.check()?;
-    let role = desk.db.write_now(|tx| service::create(tx, &by, &draft))?;
-    report(arguments.form, &role, "made")
+    let draft = validate(new_role)?.check()?;
+    let role = context
+        .db
+        .write_now(|tx| service::create(tx, &actor, &draft))?;
+    report(args.format, &role, "created")
 }
 
-fn change(desk: &CliContext<'_>, arguments: Mod) -> Result<(), Failure> {
-    let by: Can<needs::ManageRoles> = desk.may()?;
-    let now = role(desk, &arguments.role)?;
-    let given = |text: Option<String>| text.map_or(Patch::Keep, Patch::Set);
-    let permissions = edited(
-        &now.permissions,
-        &arguments.permission,
-        &arguments.no_permission,
-    );
+fn modify(context: &CliContext<'_>, args: ModifyRoleArgs) -> Result<(), CliError> {
+    let actor: Can<needs::ManageRoles> = context.authorize()?;
+    let current = find_role(context, &args.role)?;
+    let set_if_given = |text: Option<String>| text.map_or(PatchField::Keep, PatchField::Set);
+    let permissions = edit_list(&current.permissions, &args.permission, &args.no_permission);
     let patch = RolePatch {
-        name: given(arguments.name),
-        rank: arguments.rank.map_or(Patch::Keep, Patch::Set),
-        permissions: permissions.map_or(Patch::Keep, Patch::Set),
-        description: if arguments.no_description {
-            Patch::Clear
+        name: set_if_given(args.name),
+        rank: args.rank.map_or(PatchField::Keep, PatchField::Set),
+        permissions: permissions.map_or(PatchField::Keep, PatchField::Set),
+        description: if args.no_description {
+            PatchField::Clear
         } else {
-            given(arguments.description)
+            set_if_given(args.description)
         },
     };
-    let is_nothing = patch.name.is_keep()
+    let is_empty = patch.name.is_keep()
         && patch.rank.is_keep()
         && patch.permissions.is_keep()
         && patch.description.is_keep();
-    if is_nothing {
-        return Err(Failure::nothing_to_change("rosterd roles mod"));
+    if is_empty {
+        return Err(CliError::nothing_to_change("rosterd roles mod"));
     }
-    let change = validated(patch)?.check()?;
-    let as_read = IfMatch::Versions(vec![now.version()]);
-    let move_to = arguments.move_to.as_deref();
-    let role = desk
+    let change = validate(patch)?.check()?;
+    let if_match = IfMatch::Versions(vec![current.version()]);
+    let move_to = args.move_to.as_deref();
+    let role = context
         .db
-        .write_now(|tx| service::change(tx, &by, &now.name, &change, move_to, &as_read))
-        .map_err(|error| unknown(error, &now.name))?;
-    report(arguments.form, &role, "changed")
+        .write_now(|tx| {
+            role_changes::service::update(tx, &actor, &current.name, &change, move_to, &if_match)
+        })
+        .map_err(|error| name_not_found(error, &current.name))?;
+    report(args.format, &role, "updated")
 }
 
-fn rm(desk: &CliContext<'_>, arguments: &Rm) -> Result<(), Failure> {
-    let by: Can<needs::ManageRoles> = desk.may()?;
-    let name = &arguments.name;
-    role(desk, name)?;
-    arguments.yes.confirm(&format!("Delete the role {name}?"))?;
-    let move_to = arguments.move_to.as_deref();
-    desk.db
-        .write_now(|tx| service::delete(tx, &by, name, move_to, &IfMatch::Absent))
+fn delete(context: &CliContext<'_>, args: &DeleteRoleArgs) -> Result<(), CliError> {
+    let actor: Can<needs::ManageRoles> = context.authorize()?;
+    let name = &args.name;
+    find_role(context, name)?;
+    args.yes.confirm(&format!("Delete the role {name}?"))?;
+    let move_to = args.move_to.as_deref();
+    context
+        .db
+        .write_now(|tx| role_changes::service::delete(tx, &actor, name, move_to, &IfMatch::Absent))
         .map_err(|error| match error.code() {
-            Code::RoleInUse => Failure::from(error).and_do("say with --move-to where they go"),
-            _ => unknown(error, name),
+            Code::RoleInUse => {
+                CliError::from(error).with_advice("use --move-to to give its users another role")
+            }
+            _ => name_not_found(error, name),
         })?;
-    tell(&format!("The role {name} is deleted."));
+    print_stderr(&format!("Role {name} deleted."));
     Ok(())
 }
 
-fn report(form: FormFlags, role: &Role, done: &str) -> Result<(), Failure> {
-    if form.is_asked() {
-        return output::show(form, role);
+fn report(format: FormatFlags, role: &Role, verb: &str) -> Result<(), CliError> {
+    if format.is_set() {
+        return output::show(format, role);
     }
-    tell(&format!("The role {} is {done}.", role.name));
+    print_stderr(&format!("Role {} {verb}.", role.name));
     Ok(())
 }
 
-impl Row for Role {
+impl TableRow for Role {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("name", "NAME", |role| (&role.name).into()),
         Column::shown("rank", "RANK", |role| role.rank.into()),

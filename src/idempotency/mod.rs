@@ -1,7 +1,7 @@
-//! Answers kept for 24 hours, so that a creating request that is sent again (same `Idempotency-Key`, same caller, same
-//! body) gets the first answer and makes nothing twice.
+//! Idempotent POST requests: the response is stored for 24 hours. A repeated request (same `Idempotency-Key`, caller and
+//! body) gets the stored response and creates nothing.
 
 pub mod service;
 mod store;
 
-pub use service::{Ask, once};
+pub use service::{IdempotentRequest, run_once};

@@ -1,114 +1,121 @@
-//! Answering a repeated request as the first time.
+//! Runs a request once, and replays its response when it is repeated.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::store::{self, KeptRow};
+use super::store::{self, StoredReplyRow};
 use crate::access::authentication::{Can, Need};
-use crate::platform::crypto::{self, Purpose, Vault};
+use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
-use crate::platform::http::{Kept, Reply};
+use crate::platform::http::{Reply, StoredReply};
 
-/// How long answers are kept.
-pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+/// How long responses are stored.
+pub const RETENTION: TimeDelta = TimeDelta::hours(24);
 
-/// A request that may be a repetition.
-pub struct Ask {
-    /// The operation's id in the OpenAPI document.
+/// What identifies a repeated request, together with the caller.
+pub struct IdempotentRequest {
+    /// The operationId in the OpenAPI document.
     pub operation: &'static str,
-    /// The caller's key, if one was sent.
+    /// The `Idempotency-Key` header, if it was sent.
     pub key: Option<String>,
-    /// The keyed hash of the body.
-    pub body: [u8; 32],
+    /// A keyed hash of the body.
+    pub body_mac: [u8; 32],
 }
 
-impl Ask {
-    /// A request for this operation with this body.
+impl IdempotentRequest {
+    /// A request to this operation with this body.
     #[must_use]
     pub fn new(vault: &Vault, operation: &'static str, key: Option<String>, body: &[u8]) -> Self {
         Self {
             operation,
             key,
-            body: vault.mac(Purpose::RequestBody, body),
+            body_mac: vault.mac(KeyPurpose::IdempotencyRequest, body),
         }
     }
 }
 
-/// Runs `make`, which answers and names what it made, unless the same request was answered before: then that answer is
-/// given again. While the first is still at work, the second waits. The caller is authorized anew either way.
+/// Runs `handle`, which returns the response and the id of the created resource, and stores the response. If the same request
+/// was answered before, returns the stored response instead. A concurrent repetition waits for the first request. In both
+/// cases the permission of the caller is checked again.
 ///
 /// # Errors
-/// Those of `make`, whose answer is then not kept; [`Code::IdempotencyKeyReused`]; 401 or 403 for a caller who has lost
-/// the permission.
-pub fn once<N: Need>(
+/// Those of `handle`, whose response is then not stored; [`Code::IdempotencyKeyReused`] if the body differs; 401 or 403 if
+/// the caller has lost the permission.
+pub fn run_once<N: Need>(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    by: &Can<N>,
-    ask: &Ask,
-    make: impl FnOnce(&mut Tx<'_>) -> TxResult<(Reply, Option<Uuid>)>,
+    caller: &Can<N>,
+    request: &IdempotentRequest,
+    handle: impl FnOnce(&mut Tx<'_>) -> TxResult<(Reply, Option<Uuid>)>,
 ) -> TxResult<Reply> {
-    let Some(key) = &ask.key else {
-        return make(tx).map(|(reply, _)| reply);
+    let Some(key) = &request.key else {
+        return handle(tx).map(|(reply, _)| reply);
     };
-    by.renew(tx)?;
-    let place = KeptRow {
-        caller: by.key(),
-        route: ask.operation.to_owned(),
+    caller.current_authority(tx)?;
+    let key_row = StoredReplyRow {
+        caller: caller.key(),
+        route: request.operation.to_owned(),
         key: key.clone(),
-        request_mac: ask.body.to_vec(),
+        request_mac: request.body_mac.to_vec(),
         sealed_reply: None,
         made: None,
         created_at: tx.now,
     };
-    store::expire(tx.conn, &place, tx.now - KEPT_FOR)?;
-    if store::claim(tx.conn, &place)? == 0 {
-        return Ok(replay(tx, vault, &place)?);
+    store::delete_if_expired(tx.conn, &key_row, tx.now - RETENTION)?;
+    if store::insert_if_absent(tx.conn, &key_row)? == 0 {
+        return Ok(replay(tx, vault, &key_row)?);
     }
-    match make(tx) {
-        Ok((reply, of)) => {
-            let kept = reply.into_kept();
-            let plain = serde_json::to_vec(&kept).map_err(AppError::internal)?;
-            let sealed = vault.seal(Purpose::KeptReply, context(&place).as_bytes(), &plain)?;
-            store::fill(tx.conn, &place, &sealed, of)?;
-            Ok(Reply::first(kept))
+    match handle(tx) {
+        Ok((reply, resource_id)) => {
+            let stored = reply.into_stored();
+            let plaintext = serde_json::to_vec(&stored).map_err(AppError::internal)?;
+            let context = encryption_context(&key_row);
+            let sealed = vault.seal(
+                KeyPurpose::IdempotencyResponse,
+                context.as_bytes(),
+                &plaintext,
+            )?;
+            store::set_reply(tx.conn, &key_row, &sealed, resource_id)?;
+            Ok(Reply::from_stored(stored))
         }
-        Err(TxAbort::Commit(refusal)) => {
-            store::release(tx.conn, &place)?;
-            Err(TxAbort::Commit(refusal))
+        Err(TxAbort::Commit(error)) => {
+            store::delete(tx.conn, &key_row)?;
+            Err(TxAbort::Commit(error))
         }
-        Err(undone) => Err(undone),
+        Err(abort) => Err(abort),
     }
 }
 
-/// Forgets the answers that are older than a retry may be.
+/// Deletes responses that are older than [`RETENTION`] and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now - KEPT_FOR)?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_created_before(tx.conn, tx.now - RETENTION)?)
 }
 
-/// Forgets the answer to the request that made this: it may hold a copy.
+/// Deletes the stored response of the request that created a resource, because it may contain the resource's data.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_of(tx: &mut Tx<'_>, made: Uuid) -> Result<usize, AppError> {
-    Ok(store::forget_of(tx.conn, made)?)
+/// Database errors.
+pub fn delete_reply_for(tx: &mut Tx<'_>, resource_id: Uuid) -> Result<usize, AppError> {
+    Ok(store::delete_reply_for(tx.conn, resource_id)?)
 }
 
-fn replay(tx: &mut Tx<'_>, vault: &Vault, place: &KeptRow) -> Result<Reply, AppError> {
-    let row = store::find(tx.conn, place)?.ok_or(Code::Overloaded)?;
-    if !crypto::same(&row.request_mac, &place.request_mac) {
+fn replay(tx: &mut Tx<'_>, vault: &Vault, key_row: &StoredReplyRow) -> Result<Reply, AppError> {
+    let row = store::find(tx.conn, key_row)?.ok_or(Code::Overloaded)?;
+    if !crypto::constant_time_eq(&row.request_mac, &key_row.request_mac) {
         return Err(Code::IdempotencyKeyReused.into());
     }
     let sealed = row.sealed_reply.ok_or(Code::Overloaded)?;
-    let plain = vault.open(Purpose::KeptReply, context(place).as_bytes(), &sealed)?;
-    let kept: Kept = serde_json::from_slice(&plain).map_err(AppError::internal)?;
-    Ok(Reply::replay(kept))
+    let context = encryption_context(key_row);
+    let plaintext = vault.open(KeyPurpose::IdempotencyResponse, context.as_bytes(), &sealed)?;
+    let stored: StoredReply = serde_json::from_slice(&plaintext).map_err(AppError::internal)?;
+    Ok(Reply::replayed(stored))
 }
 
-/// What a kept answer is bound to, so that none can be moved to another place.
-fn context(place: &KeptRow) -> String {
-    format!("{}\n{}\n{}", place.caller, place.route, place.key)
+/// The associated data of the encryption: binds a stored response to its caller, operation and key.
+fn encryption_context(key_row: &StoredReplyRow) -> String {
+    format!("{}\n{}\n{}", key_row.caller, key_row.route, key_row.key)
 }

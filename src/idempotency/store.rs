@@ -1,4 +1,4 @@
-//! Queries on kept replies.
+//! Queries on stored responses.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -9,7 +9,7 @@ use crate::schema::kept_replies;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = kept_replies)]
-pub struct KeptRow {
+pub struct StoredReplyRow {
     pub caller: String,
     pub route: String,
     pub key: String,
@@ -19,29 +19,32 @@ pub struct KeptRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// Takes the place; 0 when it is taken. Waits for whoever is taking it at the same time.
-pub fn claim(conn: &mut PgConnection, place: &KeptRow) -> QueryResult<usize> {
+/// Inserts a row without a response. Returns 0 if the key is in use. Waits for a concurrent insert of the same key.
+pub fn insert_if_absent(conn: &mut PgConnection, key_row: &StoredReplyRow) -> QueryResult<usize> {
     diesel::insert_into(kept_replies::table)
-        .values(place)
+        .values(key_row)
         .on_conflict_do_nothing()
         .execute(conn)
 }
 
-pub fn find(conn: &mut PgConnection, place: &KeptRow) -> QueryResult<Option<KeptRow>> {
+pub fn find(
+    conn: &mut PgConnection,
+    key_row: &StoredReplyRow,
+) -> QueryResult<Option<StoredReplyRow>> {
     kept_replies::table
-        .find((&place.caller, &place.route, &place.key))
-        .select(KeptRow::as_select())
+        .find((&key_row.caller, &key_row.route, &key_row.key))
+        .select(StoredReplyRow::as_select())
         .first(conn)
         .optional()
 }
 
-pub fn fill(
+pub fn set_reply(
     conn: &mut PgConnection,
-    place: &KeptRow,
+    key_row: &StoredReplyRow,
     sealed: &[u8],
     made: Option<Uuid>,
 ) -> QueryResult<usize> {
-    diesel::update(kept_replies::table.find((&place.caller, &place.route, &place.key)))
+    diesel::update(kept_replies::table.find((&key_row.caller, &key_row.route, &key_row.key)))
         .set((
             kept_replies::sealed_reply.eq(sealed),
             kept_replies::made.eq(made),
@@ -49,29 +52,31 @@ pub fn fill(
         .execute(conn)
 }
 
-pub fn release(conn: &mut PgConnection, place: &KeptRow) -> QueryResult<usize> {
-    diesel::delete(kept_replies::table.find((&place.caller, &place.route, &place.key)))
+pub fn delete(conn: &mut PgConnection, key_row: &StoredReplyRow) -> QueryResult<usize> {
+    diesel::delete(kept_replies::table.find((&key_row.caller, &key_row.route, &key_row.key)))
         .execute(conn)
 }
 
-/// Frees this place when what it holds is older than `before`.
-pub fn expire(
+/// Deletes the row of this key if it was created before `before`.
+pub fn delete_if_expired(
     conn: &mut PgConnection,
-    place: &KeptRow,
+    key_row: &StoredReplyRow,
     before: DateTime<Utc>,
 ) -> QueryResult<usize> {
     diesel::delete(
         kept_replies::table
-            .find((&place.caller, &place.route, &place.key))
+            .find((&key_row.caller, &key_row.route, &key_row.key))
             .filter(kept_replies::created_at.lt(before)),
     )
     .execute(conn)
 }
 
-pub fn forget_before(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+/// Deletes the rows that were created before `before`.
+pub fn delete_created_before(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(kept_replies::table.filter(kept_replies::created_at.lt(before))).execute(conn)
 }
 
-pub fn forget_of(conn: &mut PgConnection, made: Uuid) -> QueryResult<usize> {
+/// Deletes the response of the request that created this resource.
+pub fn delete_reply_for(conn: &mut PgConnection, made: Uuid) -> QueryResult<usize> {
     diesel::delete(kept_replies::table.filter(kept_replies::made.eq(made))).execute(conn)
 }

@@ -1,10 +1,10 @@
-//! Mail: letters are written into an outbox in the transaction that they tell of, and sent after it by a thread of their own.
+//! Email: messages are written to an outbox in the caller's transaction and sent after the commit by a worker thread.
 //!
-//! What is to be told waits encrypted, and without the link: that is made when the letter is sent, so that no token is
-//! ever stored, and asking for a reset is the same work whether anybody has the address or not. A letter is sent at
-//! least once; what can't be sent is tried again with growing waits and given up at last. Without a mail server nothing
-//! is written.
+//! A message is stored encrypted and without its link. The link is created when the message is sent: no token is stored in
+//! the outbox, and a request for a password reset does the same work whether or not the address exists. Delivery is at
+//! least once; failed messages are retried with growing delays and dropped at last. Without a mail server nothing is stored.
 
+mod content;
 mod outbox;
 mod policy;
 pub mod service;
@@ -13,6 +13,7 @@ mod store;
 mod templates;
 mod worker;
 
+pub use content::{MailContent, MailContentSource, MailLink};
 pub use outbox::OutboxMessage;
 pub use service::Mail;
-pub use worker::start;
+pub use worker::start_worker;

@@ -1,18 +1,18 @@
-//! How often and how long a letter is tried. No database, no clock.
+//! How often and how long sending a message is retried. No database, no clock.
 
 use chrono::TimeDelta;
 
-/// How long one attempt may take at most; after that another replica may try. Longer than the patience of all the steps
-/// of one attempt together.
+/// How long a message is reserved for one attempt. Longer than all SMTP timeouts of one attempt together; after that,
+/// another replica may retry.
 pub const LEASE: TimeDelta = TimeDelta::minutes(5);
 
-/// After that a letter says nothing that its reader still waits for.
-pub const STALE: TimeDelta = TimeDelta::hours(24);
+/// Messages older than this are dropped.
+pub const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// How long to wait after this many attempts that failed; `None`: it is given up.
+/// The delay after this many failed attempts; `None` if the message is to be dropped.
 #[must_use]
-pub fn wait_after(attempts: i32) -> Option<TimeDelta> {
-    const WAITS: [TimeDelta; 7] = [
+pub fn retry_delay(attempts: i32) -> Option<TimeDelta> {
+    const DELAYS: [TimeDelta; 7] = [
         TimeDelta::seconds(15),
         TimeDelta::minutes(1),
         TimeDelta::minutes(4),
@@ -22,7 +22,7 @@ pub fn wait_after(attempts: i32) -> Option<TimeDelta> {
         TimeDelta::hours(6),
     ];
     let failed = usize::try_from(attempts).ok()?;
-    WAITS.get(failed.checked_sub(1)?).copied()
+    DELAYS.get(failed.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]
@@ -30,10 +30,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_waits_grow_and_end_before_the_letter_is_stale() {
-        let waits: Vec<TimeDelta> = (1..).map_while(wait_after).collect();
-        assert_eq!(waits.len(), 7);
-        assert!(waits.is_sorted() && waits.iter().sum::<TimeDelta>() < STALE);
-        assert_eq!(wait_after(0), None);
+    fn retry_delays_grow_and_end_before_the_message_is_dropped() {
+        let delays: Vec<TimeDelta> = (1..).map_while(retry_delay).collect();
+        assert_eq!(delays.len(), 7);
+        assert!(delays.is_sorted() && delays.iter().sum::<TimeDelta>() < MAX_AGE);
+        assert_eq!(retry_delay(0), None);
     }
 }

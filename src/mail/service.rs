@@ -1,43 +1,49 @@
-//! Posting letters, and sending those that are due.
+//! Queues messages in the outbox, and sends those that are due.
 
 use std::sync::{Arc, Once};
 
-use super::outbox::{OutboxMessage, Pages};
-use super::policy::{self, LEASE, STALE};
-use super::smtp::{Failure, Parcel, Smtp};
-use super::store::{self, MailRow};
-use super::templates::Letters;
+use super::content::MailContentSource;
+use super::outbox::OutboxMessage;
+use super::policy::{self, LEASE, MAX_AGE};
+use super::smtp::{RenderedMail, SendError, Smtp};
+use super::store::{self, OutboxRow};
+use super::templates::Templates;
 use crate::platform::config::{Config, ConfigError};
-use crate::platform::crypto::{Purpose, Vault};
+use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::db::{Db, Tx};
 use crate::platform::error::{AppError, TxResult};
 use crate::platform::ids::MailId;
 use crate::platform::start_error::StartError;
 
-/// What posting and sending need besides the database.
+/// The outbox and the mail server connection.
 pub struct Mail {
     vault: Arc<Vault>,
     smtp: Option<Smtp>,
-    letters: Letters,
-    pages: Pages,
-    said_that_there_is_none: Once,
+    templates: Templates,
+    content_source: Box<dyn MailContentSource>,
+    disabled_warning: Once,
 }
 
-/// A letter that this process alone may send for a while.
-struct Job {
+/// A message that is reserved for one attempt by this process.
+struct ClaimedMail {
     id: MailId,
-    /// This attempt included.
+    /// The number of attempts, including this one.
     attempts: i32,
-    parcel: Option<Parcel>,
+    /// `None` if there is nothing to send; the message is then already deleted.
+    mail: Option<RenderedMail>,
 }
 
 impl Mail {
-    /// Mail as the settings want it.
+    /// Reads the mail settings and loads the templates. `content_source` resolves the messages when they are sent.
     ///
     /// # Errors
-    /// A setting that is wrong.
-    pub fn new(config: &Config, vault: Arc<Vault>) -> Result<Self, StartError> {
-        let smtp = match config.mail_server.as_ref().zip(config.mail_from.clone()) {
+    /// Invalid mail settings or templates.
+    pub fn new(
+        config: &Config,
+        vault: Arc<Vault>,
+        content_source: Box<dyn MailContentSource>,
+    ) -> Result<Self, StartError> {
+        let smtp = match config.smtp_server.as_ref().zip(config.mail_from.clone()) {
             None => None,
             Some((server, from)) => Some(
                 Smtp::new(server, from)
@@ -47,41 +53,38 @@ impl Mail {
         Ok(Self {
             vault,
             smtp,
-            letters: Letters::load(config.mail_templates.as_deref())?,
-            pages: Pages {
-                reset: config.reset_page.clone(),
-                confirm: config.confirm_page.clone(),
-            },
-            said_that_there_is_none: Once::new(),
+            templates: Templates::load(config.mail_templates.as_deref())?,
+            content_source,
+            disabled_warning: Once::new(),
         })
     }
 
-    /// Whether there is a mail server.
+    /// Whether a mail server is configured.
     #[must_use]
-    pub const fn is_on(&self) -> bool {
+    pub const fn is_enabled(&self) -> bool {
         self.smtp.is_some()
     }
 
-    /// Writes an errand into the outbox; it is run after the transaction. Without a mail server it is dropped, and the log
-    /// says so once.
+    /// Queues a message, which is sent after the commit. Without a mail server the message is dropped; the first time, a
+    /// warning is logged.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn post(&self, tx: &mut Tx<'_>, errand: &OutboxMessage) -> Result<(), AppError> {
-        if !self.is_on() {
-            self.said_that_there_is_none.call_once(|| {
-                tracing::warn!("no mail is sent: ROSTERD_SMTP_URL is not set");
+    /// Database errors.
+    pub fn enqueue(&self, tx: &mut Tx<'_>, message: &OutboxMessage) -> Result<(), AppError> {
+        if !self.is_enabled() {
+            self.disabled_warning.call_once(|| {
+                tracing::warn!("mail is disabled: ROSTERD_SMTP_URL is not set");
             });
             return Ok(());
         }
         let id = MailId::new(tx.now);
-        let plain = serde_json::to_vec(errand).map_err(AppError::internal)?;
-        let row = MailRow {
+        let plaintext = serde_json::to_vec(message).map_err(AppError::internal)?;
+        let row = OutboxRow {
             id,
-            user_id: errand.user(),
+            user_id: message.user_id(),
             sealed: self
                 .vault
-                .seal(Purpose::OutgoingMail, id.0.as_bytes(), &plain)?,
+                .seal(KeyPurpose::OutgoingMail, id.0.as_bytes(), &plaintext)?,
             attempts: 0,
             due_at: tx.now,
             created_at: tx.now,
@@ -90,102 +93,101 @@ impl Mail {
         Ok(())
     }
 
-    /// Sends the letter that has been due for longest; whether there was one.
+    /// Sends the message that has been due for longest. Returns whether there was one.
     ///
     /// # Errors
-    /// When the database fails. What the mail server says is no error: it decides when the letter is tried again.
+    /// Database errors. SMTP errors are logged, and decide whether the message is retried.
     pub fn send_next(&self, db: &Db) -> Result<bool, AppError> {
         let Some(smtp) = &self.smtp else {
             return Ok(false);
         };
-        let Some(job) = db.write_now(|tx| self.take(tx))? else {
+        let Some(claimed) = db.write_now(|tx| self.claim_next(tx))? else {
             return Ok(false);
         };
-        if let Some(parcel) = job.parcel {
-            let sent = smtp.send(parcel);
-            db.write_now(|tx| Ok(settle(tx, job.id, job.attempts, &sent)?))?;
+        if let Some(mail) = claimed.mail {
+            let result = smtp.send(mail);
+            db.write_now(|tx| Ok(finish(tx, claimed.id, claimed.attempts, &result)?))?;
         }
         Ok(true)
     }
 
-    /// Takes the next letter and writes it down; what is of no use any more goes.
-    fn take(&self, tx: &mut Tx<'_>) -> TxResult<Option<Job>> {
-        let Some(row) = store::take(tx.conn, tx.now)? else {
+    /// Claims and renders the next message. Deletes it if it is too old or has nothing to send.
+    fn claim_next(&self, tx: &mut Tx<'_>) -> TxResult<Option<ClaimedMail>> {
+        let Some(row) = store::lock_next_due(tx.conn, tx.now)? else {
             return Ok(None);
         };
         let (id, attempts) = (row.id, row.attempts + 1);
-        let parcel = if row.created_at + STALE > tx.now {
-            self.write(tx, &row)?
+        let mail = if row.created_at + MAX_AGE > tx.now {
+            self.render(tx, &row)?
         } else {
             None
         };
-        if parcel.is_some() {
-            store::postpone(tx.conn, id, attempts, tx.now + LEASE)?;
+        if mail.is_some() {
+            store::reschedule(tx.conn, id, attempts, tx.now + LEASE)?;
         } else {
-            store::remove(tx.conn, id)?;
+            store::delete(tx.conn, id)?;
         }
-        Ok(Some(Job {
-            id,
-            attempts,
-            parcel,
-        }))
+        Ok(Some(ClaimedMail { id, attempts, mail }))
     }
 
-    fn write(&self, tx: &mut Tx<'_>, row: &MailRow) -> Result<Option<Parcel>, AppError> {
-        let opened = self
-            .vault
-            .open(Purpose::OutgoingMail, row.id.0.as_bytes(), &row.sealed);
-        let errand = opened.and_then(|plain| {
-            serde_json::from_slice::<OutboxMessage>(&plain).map_err(AppError::internal)
-        });
-        let errand = match errand {
-            Ok(errand) => errand,
+    fn render(&self, tx: &mut Tx<'_>, row: &OutboxRow) -> Result<Option<RenderedMail>, AppError> {
+        let message = match self.decrypt(row) {
+            Ok(message) => message,
             Err(error) => {
-                tracing::error!(mail = %row.id, ?error, "a letter can't be read and is dropped");
+                tracing::error!(mail = %row.id, ?error, "can't decrypt a queued message; dropping it");
                 return Ok(None);
             }
         };
-        let draft = errand.draft(tx, &self.pages)?;
-        Ok(draft.map(|draft| {
-            let (subject, text) = self.letters.write(draft.letter, &draft.words);
-            Parcel {
+        let template = message.template();
+        let content = self.content_source.content(tx, message)?;
+        Ok(content.map(|content| {
+            let (subject, text) = self.templates.render(template, &content);
+            RenderedMail {
                 id: row.id,
-                to: draft.to,
+                to: content.to,
                 subject,
                 text,
             }
         }))
     }
+
+    fn decrypt(&self, row: &OutboxRow) -> Result<OutboxMessage, AppError> {
+        let plaintext =
+            self.vault
+                .open(KeyPurpose::OutgoingMail, row.id.0.as_bytes(), &row.sealed)?;
+        serde_json::from_slice(&plaintext).map_err(AppError::internal)
+    }
 }
 
-/// Forgets the letters that say nothing any more.
+/// Deletes messages that are too old to send and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now - STALE)?)
+/// Database errors.
+pub fn delete_stale(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_created_before(tx.conn, tx.now - MAX_AGE)?)
 }
 
-fn settle(
+/// Reschedules the message after a temporary failure, and otherwise deletes it.
+fn finish(
     tx: &mut Tx<'_>,
     id: MailId,
     attempts: i32,
-    sent: &Result<(), Failure>,
+    result: &Result<(), SendError>,
 ) -> Result<(), AppError> {
-    let wait = match sent {
-        Err(Failure::ForNow(why)) => {
-            tracing::warn!(mail = %id, attempts, why, "a letter could not be sent");
-            policy::wait_after(attempts)
+    let delay = match result {
+        Err(SendError::Temporary(error)) => {
+            tracing::warn!(mail = %id, attempts, error, "can't send a message");
+            policy::retry_delay(attempts)
         }
-        Err(Failure::ForGood(why)) => {
-            tracing::warn!(mail = %id, attempts, why, "a letter was refused");
+        Err(SendError::Permanent(error)) => {
+            tracing::warn!(mail = %id, attempts, error, "the mail server refused a message");
             None
         }
         Ok(()) => None,
     };
-    match wait {
-        Some(wait) => store::postpone(tx.conn, id, attempts, tx.now + wait)?,
-        None => store::remove(tx.conn, id)?,
+    match delay {
+        Some(delay) => store::reschedule(tx.conn, id, attempts, tx.now + delay)?,
+        None => store::delete(tx.conn, id)?,
     };
     Ok(())
 }

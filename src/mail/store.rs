@@ -1,4 +1,4 @@
-//! Queries on letters that are to be sent.
+//! Queries on the outbox.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -9,7 +9,7 @@ use crate::schema::outgoing_mail;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = outgoing_mail)]
-pub struct MailRow {
+pub struct OutboxRow {
     pub id: MailId,
     pub user_id: Option<UserId>,
     pub sealed: Vec<u8>,
@@ -18,26 +18,29 @@ pub struct MailRow {
     pub created_at: DateTime<Utc>,
 }
 
-pub fn insert(conn: &mut PgConnection, row: &MailRow) -> QueryResult<usize> {
+pub fn insert(conn: &mut PgConnection, row: &OutboxRow) -> QueryResult<usize> {
     diesel::insert_into(outgoing_mail::table)
         .values(row)
         .execute(conn)
 }
 
-/// Takes the letter that has been due for longest and that nobody else is taking; the row as it was.
-pub fn take(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<Option<MailRow>> {
+/// Locks the message that has been due for longest, skipping messages that are locked by other transactions.
+pub fn lock_next_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<OutboxRow>> {
     outgoing_mail::table
         .filter(outgoing_mail::due_at.le(now))
         .order(outgoing_mail::due_at)
-        .select(MailRow::as_select())
+        .select(OutboxRow::as_select())
         .for_update()
         .skip_locked()
         .first(conn)
         .optional()
 }
 
-/// Notes how often it was tried, and when it may be tried again.
-pub fn postpone(
+/// Sets the number of attempts and the time of the next attempt.
+pub fn reschedule(
     conn: &mut PgConnection,
     id: MailId,
     attempts: i32,
@@ -51,11 +54,11 @@ pub fn postpone(
         .execute(conn)
 }
 
-pub fn remove(conn: &mut PgConnection, id: MailId) -> QueryResult<usize> {
+pub fn delete(conn: &mut PgConnection, id: MailId) -> QueryResult<usize> {
     diesel::delete(outgoing_mail::table.find(id)).execute(conn)
 }
 
-/// Removes the letters that were written before `limit`.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+/// Deletes messages that were created before `limit`.
+pub fn delete_created_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(outgoing_mail::table.filter(outgoing_mail::created_at.lt(limit))).execute(conn)
 }

@@ -1,28 +1,27 @@
-//! What letters say: plain texts that are compiled in and that files of the operator's can replace. A text begins with
-//! `Subject: …` and an empty line; `{username}`, `{url}` and `{expires}` are filled in below. Nothing that a person has
-//! chosen but a username ever gets into a letter, so that nobody can make the service write for them.
+//! The texts of messages. Plain text templates are compiled in; files in the operator's folder replace them. A template
+//! starts with a `Subject: …` line and an empty line, and may contain `{username}`, `{url}` and `{expires}`. The username is
+//! the only text chosen by a user that appears in a message, so that the service can't be used to send other people's text.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
-
+use super::content::MailContent;
 use crate::platform::config::ConfigError;
 
-/// The kinds of letter.
+/// The kinds of message, one template each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Letter {
-    /// A link to set a password.
+pub enum TemplateKind {
+    /// A link to set a new password.
     PasswordReset,
-    /// A link to confirm an address.
+    /// A link to confirm an email address.
     EmailConfirmation,
-    /// Word to the address that an account has left.
+    /// A notice to the previous address after a change.
     EmailChanged,
-    /// Word to the owner of an address that somebody wanted to register with.
+    /// A notice to the owner of an address that was used in a registration.
     AddressTaken,
 }
 
-impl Letter {
+impl TemplateKind {
     const ALL: [Self; 4] = [
         Self::PasswordReset,
         Self::EmailConfirmation,
@@ -30,8 +29,8 @@ impl Letter {
         Self::AddressTaken,
     ];
 
-    /// The file that replaces its text.
-    const fn file(self) -> &'static str {
+    /// The name of the file that replaces the built-in template.
+    const fn file_name(self) -> &'static str {
         match self {
             Self::PasswordReset => "password-reset.txt",
             Self::EmailConfirmation => "email-confirmation.txt",
@@ -57,99 +56,93 @@ impl Letter {
     }
 }
 
-/// What is filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// Of the account that the letter is about.
-    pub username: String,
-    /// The link, and when it ends.
-    pub link: Option<(String, DateTime<Utc>)>,
-}
-
-/// The texts in use.
-pub struct Letters {
+/// The templates in use.
+pub struct Templates {
     password_reset: Template,
     email_confirmation: Template,
     email_changed: Template,
     address_taken: Template,
 }
 
-impl Letters {
-    /// The texts in `folder`, and the built-in ones for those that it has not.
+impl Templates {
+    /// Loads the templates from `folder`. A missing file leaves the built-in template in use.
     ///
     /// # Errors
-    /// A file that can't be read, has an unknown name, or is no text for its letter.
+    /// A file that can't be read, has an unknown name, or is not a valid template.
     pub fn load(folder: Option<&Path>) -> Result<Self, ConfigError> {
-        let load = |letter| load(folder, letter);
+        let load = |kind| load(folder, kind);
         let load_all = || {
-            folder.map_or(Ok(()), refuse_unknown)?;
+            folder.map_or(Ok(()), reject_unknown_files)?;
             Ok(Self {
-                password_reset: load(Letter::PasswordReset)?,
-                email_confirmation: load(Letter::EmailConfirmation)?,
-                email_changed: load(Letter::EmailChanged)?,
-                address_taken: load(Letter::AddressTaken)?,
+                password_reset: load(TemplateKind::PasswordReset)?,
+                email_confirmation: load(TemplateKind::EmailConfirmation)?,
+                email_changed: load(TemplateKind::EmailChanged)?,
+                address_taken: load(TemplateKind::AddressTaken)?,
             })
         };
-        load_all().map_err(|why: String| ConfigError::new("ROSTERD_MAIL_TEMPLATES", why))
+        load_all().map_err(|error: String| ConfigError::new("ROSTERD_MAIL_TEMPLATES", error))
     }
 
-    /// The subject and the text of a letter.
+    /// The subject and the text of a message.
     #[must_use]
-    pub fn write(&self, letter: Letter, words: &Words) -> (String, String) {
-        let template = match letter {
-            Letter::PasswordReset => &self.password_reset,
-            Letter::EmailConfirmation => &self.email_confirmation,
-            Letter::EmailChanged => &self.email_changed,
-            Letter::AddressTaken => &self.address_taken,
+    pub fn render(&self, kind: TemplateKind, content: &MailContent) -> (String, String) {
+        let template = match kind {
+            TemplateKind::PasswordReset => &self.password_reset,
+            TemplateKind::EmailConfirmation => &self.email_confirmation,
+            TemplateKind::EmailChanged => &self.email_changed,
+            TemplateKind::AddressTaken => &self.address_taken,
         };
-        (template.subject.clone(), template.fill(words))
+        (template.subject.clone(), template.render(content))
     }
 }
 
-fn load(folder: Option<&Path>, letter: Letter) -> Result<Template, String> {
-    let text = match folder.map(|folder| std::fs::read_to_string(folder.join(letter.file()))) {
-        None => Ok(letter.built_in().to_owned()),
-        Some(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(letter.built_in().to_owned()),
+fn load(folder: Option<&Path>, kind: TemplateKind) -> Result<Template, String> {
+    let text = match folder.map(|folder| std::fs::read_to_string(folder.join(kind.file_name()))) {
+        None => Ok(kind.built_in().to_owned()),
+        Some(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(kind.built_in().to_owned()),
         Some(Err(error)) => Err(format!("can't be read: {}", error.kind())),
         Some(Ok(text)) => Ok(text),
     };
-    text.and_then(|text| Template::parse(letter, &text).map_err(|bad| bad.to_string()))
-        .map_err(|why| format!("{}: {why}", letter.file()))
+    text.and_then(|text| Template::parse(kind, &text).map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", kind.file_name()))
 }
 
-/// A misspelt name would silently leave the built-in text in use.
-fn refuse_unknown(folder: &Path) -> Result<(), String> {
+/// Rejects unknown file names. A misspelled name would otherwise leave the built-in template in use without notice.
+fn reject_unknown_files(folder: &Path) -> Result<(), String> {
     let unreadable = |error: io::Error| format!("the folder can't be read: {}", error.kind());
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let name = name.to_string_lossy();
-        let is_known = Letter::ALL.iter().any(|letter| letter.file() == name);
+        let is_known = TemplateKind::ALL
+            .iter()
+            .any(|kind| kind.file_name() == name);
         if name.ends_with(".txt") && !is_known {
-            return Err(format!("{name} is the name of no letter"));
+            let known = TemplateKind::ALL.map(TemplateKind::file_name).join(", ");
+            return Err(format!("unknown file {name}; expected one of: {known}"));
         }
     }
     Ok(())
 }
 
-/// Why a text is none for its letter.
+/// Why a text is not a valid template.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum BadTemplate {
-    #[error("expected `Subject: …` in the first line and an empty line after it")]
+enum TemplateError {
+    #[error("must start with a `Subject: …` line and an empty line")]
     NoSubject,
-    #[error("{{{0}}} is not filled in here")]
-    UnknownWord(String),
-    #[error("expected {{url}}: without it the letter is of no use")]
+    #[error("unknown placeholder {{{0}}}")]
+    UnknownPlaceholder(String),
+    #[error("must contain {{url}}, the link of the message")]
     NoUrl,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Template {
     subject: String,
-    pieces: Vec<Piece>,
+    parts: Vec<TemplatePart>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Piece {
+enum TemplatePart {
     Text(String),
     Username,
     Url,
@@ -157,127 +150,134 @@ enum Piece {
 }
 
 impl Template {
-    fn parse(letter: Letter, text: &str) -> Result<Self, BadTemplate> {
+    fn parse(kind: TemplateKind, text: &str) -> Result<Self, TemplateError> {
         let text = text.replace("\r\n", "\n");
         let (subject, body) = text
             .strip_prefix("Subject: ")
             .and_then(|rest| rest.split_once("\n\n"))
-            .filter(|(subject, _)| is_one_line(subject))
-            .ok_or(BadTemplate::NoSubject)?;
-        let pieces = pieces(letter, body)?;
-        if letter.has_link() && !pieces.contains(&Piece::Url) {
-            return Err(BadTemplate::NoUrl);
+            .filter(|(subject, _)| is_single_line(subject))
+            .ok_or(TemplateError::NoSubject)?;
+        let parts = parse_parts(kind, body)?;
+        if kind.has_link() && !parts.contains(&TemplatePart::Url) {
+            return Err(TemplateError::NoUrl);
         }
         Ok(Self {
             subject: subject.trim().to_owned(),
-            pieces,
+            parts,
         })
     }
 
-    fn fill(&self, words: &Words) -> String {
-        let (url, expires) = words
-            .link
-            .as_ref()
-            .map_or(("", String::new()), |(url, at)| {
-                (url, at.format("%Y-%m-%d %H:%M UTC").to_string())
-            });
-        self.pieces
+    fn render(&self, content: &MailContent) -> String {
+        let (url, expires) = match &content.link {
+            Some(link) => {
+                let expires = link.expires_at.format("%Y-%m-%d %H:%M UTC").to_string();
+                (link.url.as_str(), expires)
+            }
+            None => ("", String::new()),
+        };
+        self.parts
             .iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => text.as_str(),
-                Piece::Username => &words.username,
-                Piece::Url => url,
-                Piece::Expires => &expires,
+            .map(|part| match part {
+                TemplatePart::Text(text) => text.as_str(),
+                TemplatePart::Username => &content.username,
+                TemplatePart::Url => url,
+                TemplatePart::Expires => &expires,
             })
             .collect()
     }
 }
 
-fn is_one_line(subject: &str) -> bool {
+fn is_single_line(subject: &str) -> bool {
     !subject.trim().is_empty() && !subject.contains(char::is_control)
 }
 
-/// Cuts a text at its words. Braces that do not enclose a word of letters stand for themselves.
-fn pieces(letter: Letter, text: &str) -> Result<Vec<Piece>, BadTemplate> {
-    let mut pieces = Vec::new();
+/// Splits a text at its placeholders. Braces around anything but ASCII letters are plain text.
+fn parse_parts(kind: TemplateKind, text: &str) -> Result<Vec<TemplatePart>, TemplateError> {
+    let mut parts = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         plain.push_str(before);
-        match word(after) {
+        match split_placeholder(after) {
             None => {
                 plain.push('{');
                 rest = after;
             }
-            Some((word, after)) => {
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                pieces.push(match word {
-                    "username" => Piece::Username,
-                    "url" if letter.has_link() => Piece::Url,
-                    "expires" if letter.has_link() => Piece::Expires,
-                    other => return Err(BadTemplate::UnknownWord(other.to_owned())),
+            Some((name, after)) => {
+                parts.push(TemplatePart::Text(std::mem::take(&mut plain)));
+                parts.push(match name {
+                    "username" => TemplatePart::Username,
+                    "url" if kind.has_link() => TemplatePart::Url,
+                    "expires" if kind.has_link() => TemplatePart::Expires,
+                    other => return Err(TemplateError::UnknownPlaceholder(other.to_owned())),
                 });
                 rest = after;
             }
         }
     }
     plain.push_str(rest);
-    pieces.push(Piece::Text(plain));
-    Ok(pieces)
+    parts.push(TemplatePart::Text(plain));
+    Ok(parts)
 }
 
-/// The word that `text` begins with and a brace ends, and what comes after.
-fn word(text: &str) -> Option<(&str, &str)> {
-    let (word, after) = text.split_once('}')?;
-    let is_word = !word.is_empty() && word.bytes().all(|letter| letter.is_ascii_alphabetic());
-    is_word.then_some((word, after))
+/// The name of the placeholder whose opening brace precedes `text`, and the text after its closing brace.
+fn split_placeholder(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.split_once('}')?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_name.then_some((name, after))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::content::MailLink;
+    use chrono::DateTime;
 
-    fn words() -> Words {
-        Words {
+    fn content() -> MailContent {
+        MailContent {
+            to: "ada@example.org".to_owned(),
             username: "ada".to_owned(),
-            link: Some(("https://a/#t".to_owned(), DateTime::UNIX_EPOCH)),
+            link: Some(MailLink {
+                url: "https://a/#t".to_owned(),
+                expires_at: DateTime::UNIX_EPOCH,
+            }),
         }
     }
 
     #[test]
-    fn every_built_in_text_is_one() {
-        let letters = Letters::load(None).ok().unwrap();
-        for letter in Letter::ALL {
-            let (subject, text) = letters.write(letter, &words());
+    fn built_in_templates_are_valid() {
+        let templates = Templates::load(None).ok().unwrap();
+        for kind in TemplateKind::ALL {
+            let (subject, text) = templates.render(kind, &content());
             assert!(
                 !subject.is_empty() && text.contains("account ada"),
                 "{text}"
             );
-            assert_eq!(text.contains("https://a/#t\n"), letter.has_link());
-            assert_eq!(text.contains("1970-01-01 00:00 UTC"), letter.has_link());
+            assert_eq!(text.contains("https://a/#t\n"), kind.has_link());
+            assert_eq!(text.contains("1970-01-01 00:00 UTC"), kind.has_link());
             assert!(!text.contains('{') && text.is_ascii());
             assert!(text.lines().all(|line| line.len() < 120));
         }
     }
 
     #[test]
-    fn words_are_filled_in_once_and_other_braces_stay() {
+    fn placeholders_are_replaced_once_and_other_braces_are_kept() {
         let text = "Subject: Hi \r\n\r\n{username}{url} {} {a b} { {{username}} {url";
-        let template = Template::parse(Letter::PasswordReset, text).unwrap();
-        let words = Words {
+        let template = Template::parse(TemplateKind::PasswordReset, text).unwrap();
+        let content = MailContent {
             username: "{url}".to_owned(),
-            ..words()
+            ..content()
         };
         assert_eq!(template.subject, "Hi");
         assert_eq!(
-            template.fill(&words),
+            template.render(&content),
             "{url}https://a/#t {} {a b} { {{url}} {url"
         );
     }
 
     #[test]
-    fn a_text_that_is_none_for_its_letter_is_refused() {
-        let bad = |letter, text| Template::parse(letter, text).unwrap_err();
+    fn invalid_templates_are_rejected() {
+        let error = |kind, text| Template::parse(kind, text).unwrap_err();
         for text in [
             "",
             "{url}",
@@ -286,22 +286,22 @@ mod tests {
             "Subject: a\rb\n\n{url}",
         ] {
             assert_eq!(
-                bad(Letter::PasswordReset, text),
-                BadTemplate::NoSubject,
+                error(TemplateKind::PasswordReset, text),
+                TemplateError::NoSubject,
                 "{text}"
             );
         }
         assert_eq!(
-            bad(Letter::PasswordReset, "Subject: a\n\nb"),
-            BadTemplate::NoUrl
+            error(TemplateKind::PasswordReset, "Subject: a\n\nb"),
+            TemplateError::NoUrl
         );
-        let unknown = |word: &str| BadTemplate::UnknownWord(word.to_owned());
+        let unknown = |name: &str| TemplateError::UnknownPlaceholder(name.to_owned());
         assert_eq!(
-            bad(Letter::PasswordReset, "Subject: a\n\n{url}{link}"),
+            error(TemplateKind::PasswordReset, "Subject: a\n\n{url}{link}"),
             unknown("link")
         );
         assert_eq!(
-            bad(Letter::EmailChanged, "Subject: a\n\n{url}"),
+            error(TemplateKind::EmailChanged, "Subject: a\n\n{url}"),
             unknown("url")
         );
     }

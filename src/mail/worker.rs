@@ -1,4 +1,4 @@
-//! The thread that sends letters. Each replica has one; they never send the same letter at the same time.
+//! The thread that sends queued messages. Each replica runs one; row locks keep them from sending the same message.
 
 use std::io;
 use std::sync::Weak;
@@ -8,34 +8,34 @@ use std::time::Duration;
 use super::Mail;
 use crate::platform::db::Db;
 
-/// How often it looks whether something is due.
-const EVERY: Duration = Duration::from_millis(500);
+/// The interval between polls of an empty outbox.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long it waits when the database can't be asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The delay after a database error.
+const ERROR_DELAY: Duration = Duration::from_secs(5);
 
-/// Starts the thread; it ends when `mail` is gone. Without a mail server there is none.
+/// Starts the thread, which ends when `mail` is dropped. Does nothing if no mail server is configured.
 ///
 /// # Errors
 /// When the thread can't be started.
-pub fn start(db: Db, mail: Weak<Mail>) -> io::Result<()> {
-    if !mail.upgrade().is_some_and(|mail| mail.is_on()) {
+pub fn start_worker(db: Db, mail: Weak<Mail>) -> io::Result<()> {
+    if !mail.upgrade().is_some_and(|mail| mail.is_enabled()) {
         return Ok(());
     }
     thread::Builder::new()
-        .name("courier".to_owned())
+        .name("mail-worker".to_owned())
         .spawn(move || {
             while let Some(mail) = mail.upgrade() {
-                let pause = match mail.send_next(&db) {
+                let delay = match mail.send_next(&db) {
                     Ok(true) => Duration::ZERO,
-                    Ok(false) => EVERY,
+                    Ok(false) => POLL_INTERVAL,
                     Err(error) => {
-                        tracing::warn!(?error, "mail has to wait");
-                        PATIENCE
+                        tracing::warn!(?error, "can't read the mail outbox; retrying");
+                        ERROR_DELAY
                     }
                 };
                 drop(mail);
-                thread::sleep(pause);
+                thread::sleep(delay);
             }
         })
         .map(drop)

@@ -1,4 +1,5 @@
-//! Where the service's data is: the database that `DATABASE_URL` names, or the private cluster, each with its secret key.
+//! The database that stores the service's data, with its secret key: either the one that `DATABASE_URL` names, or the
+//! private cluster.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -9,13 +10,17 @@ use zeroize::Zeroizing;
 
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto;
-use crate::platform::db::cluster::{Cluster, Mode, Options, default_data_dir, is_root};
-use crate::platform::db::migrate::{self, Plan};
+use crate::platform::db::cluster::{
+    Cluster, ClusterMode, ClusterOptions, default_data_dir, is_root,
+};
+use crate::platform::db::migrate::{self, MigrationPlan};
+use crate::platform::db::open_unpooled_connection;
 use crate::platform::error::{AppError, Code};
 use crate::platform::start_error::StartError;
 
-/// A database that can be connected to, and what its secrets are encrypted under.
+/// A database and the key that its secrets are encrypted under.
 pub struct DataSource {
+    /// The private cluster, if that is the database.
     cluster: Option<Cluster>,
     url: Zeroizing<String>,
     secret_key: Zeroizing<[u8; 32]>,
@@ -23,49 +28,57 @@ pub struct DataSource {
 }
 
 impl DataSource {
-    /// Opens it; the private cluster is started if it does not run.
+    /// Opens the data source. Starts the private cluster if it does not run.
     ///
     /// # Errors
-    /// A setting that is wrong or missing, or a cluster that can't be started.
-    pub fn open(config: &Config, mode: Mode, progress: &dyn Fn(&str)) -> Result<Self, StartError> {
+    /// A setting is wrong or missing, or the cluster cannot be started.
+    pub fn open(
+        config: &Config,
+        mode: ClusterMode,
+        progress: &dyn Fn(&str),
+    ) -> Result<Self, StartError> {
         match &config.database_url {
             Some(url) => Ok(Self {
                 cluster: None,
                 url: Zeroizing::new(url.expose().to_owned()),
                 secret_key: Zeroizing::new(
-                    *config.secret_key.as_ref().ok_or_else(no_key)?.expose(),
+                    *config
+                        .secret_key
+                        .as_ref()
+                        .ok_or_else(missing_secret_key)?
+                        .expose(),
                 ),
                 key_file: None,
             }),
-            None => Self::open_private(config, mode, progress),
+            None => Self::open_private_cluster(config, mode, progress),
         }
     }
 
-    fn open_private(
+    fn open_private_cluster(
         config: &Config,
-        mode: Mode,
+        mode: ClusterMode,
         progress: &dyn Fn(&str),
     ) -> Result<Self, StartError> {
-        let machine = &config.machine;
+        let os_env = &config.os_env;
         let data_dir = config
             .data_dir
             .clone()
             .or_else(|| {
                 default_data_dir(
                     is_root(),
-                    machine.data_home.as_deref(),
-                    machine.home.as_deref(),
+                    os_env.xdg_data_home.as_deref(),
+                    os_env.home.as_deref(),
                 )
             })
             .ok_or_else(|| {
-                ConfigError::new("ROSTERD_DATA_DIR", "is needed where HOME is not set")
+                ConfigError::new("ROSTERD_DATA_DIR", "is required if HOME is not set")
             })?;
-        let options = Options::new(&data_dir, &machine.search_path, mode);
+        let options = ClusterOptions::new(&data_dir, &os_env.search_path, mode);
         let cluster = Cluster::open(&options, progress)?;
         let path = data_dir.join("secret-key");
         let (secret_key, key_file) = match &config.secret_key {
             Some(key) => (Zeroizing::new(*key.expose()), None),
-            None => (kept_key(&path)?, Some(path)),
+            None => (load_or_create_key(&path)?, Some(path)),
         };
         Ok(Self {
             url: Zeroizing::new(cluster.url()),
@@ -75,40 +88,44 @@ impl DataSource {
         })
     }
 
-    /// How libpq reaches it.
+    /// The libpq URL of the database.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What the secrets in it are encrypted under.
+    /// The key that the database's secrets are encrypted under.
     #[must_use]
     pub fn secret_key(&self) -> &[u8; 32] {
         &self.secret_key
     }
 
-    /// The file in which we keep that, if we do.
+    /// The file that contains the secret key, if rosterd created it.
     #[must_use]
     pub fn key_file(&self) -> Option<&Path> {
         self.key_file.as_deref()
     }
 
-    /// Whether it is our own cluster.
+    /// Whether the database is the private cluster.
     #[must_use]
     pub const fn is_private(&self) -> bool {
         self.cluster.is_some()
     }
 
-    /// Brings the schema up to date or, where that is switched off, asks that it is.
+    /// Applies the pending migrations or, if `ROSTERD_MIGRATE` is off, checks that there are none.
     ///
     /// # Errors
-    /// A migration that fails; a schema that is behind while `ROSTERD_MIGRATE` is off.
-    pub fn fit(&self, config: &Config, progress: &dyn Fn(&str)) -> Result<(), StartError> {
-        let plan = self.plan()?;
+    /// Database errors. A configuration error if migrations are pending while `ROSTERD_MIGRATE` is off.
+    pub fn prepare_schema(
+        &self,
+        config: &Config,
+        progress: &dyn Fn(&str),
+    ) -> Result<(), StartError> {
+        let plan = self.migration_plan()?;
         if !plan.unknown.is_empty() {
             tracing::warn!(
-                unknown = plan.unknown.len(),
-                "the database schema is of a later release of rosterd"
+                unknown_migrations = plan.unknown.len(),
+                "the database schema belongs to a later release of rosterd"
             );
         }
         if config.migrate {
@@ -118,44 +135,45 @@ impl DataSource {
         if plan.pending.is_empty() {
             return Ok(());
         }
-        let wrong = format!(
+        let problem = format!(
             "is off and the schema is {} migrations behind: run `rosterd db migrate`",
             plan.pending.len()
         );
-        Err(ConfigError::new("ROSTERD_MIGRATE", wrong).into())
+        Err(ConfigError::new("ROSTERD_MIGRATE", problem).into())
     }
 
-    /// Where the schema stands.
+    /// Compares the schema with the migrations of this program.
     ///
     /// # Errors
-    /// When the database can't be asked.
-    pub fn plan(&self) -> Result<Plan, StartError> {
-        let plan = migrate::open(&self.url).and_then(|mut conn| migrate::plan(&mut conn));
-        plan.map_err(|error| self.told(error))
+    /// Database errors.
+    pub fn migration_plan(&self) -> Result<MigrationPlan, StartError> {
+        open_unpooled_connection(&self.url)
+            .and_then(|mut conn| migrate::plan(&mut conn))
+            .map_err(|error| self.start_error(error))
     }
 
-    /// Brings the schema up to date; the names of the steps that were missing.
+    /// Applies the pending migrations and returns their names.
     ///
     /// # Errors
-    /// When a migration fails.
+    /// Database errors.
     pub fn migrate(&self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StartError> {
-        migrate::run(&self.url, progress).map_err(|error| self.told(error))
+        migrate::run(&self.url, progress).map_err(|error| self.start_error(error))
     }
 
-    /// A database that can't be had is the business of whoever wrote `DATABASE_URL`.
-    fn told(&self, error: AppError) -> StartError {
-        match error.detail_text() {
-            Some(why) if error.code() == Code::DatabaseUnavailable && !self.is_private() => {
-                ConfigError::new("DATABASE_URL", why.to_owned()).into()
+    /// Reports an unavailable database as an error of `DATABASE_URL`, unless it is the private cluster.
+    fn start_error(&self, error: AppError) -> StartError {
+        match error.detail() {
+            Some(detail) if error.code() == Code::DatabaseUnavailable && !self.is_private() => {
+                ConfigError::new("DATABASE_URL", detail.to_owned()).into()
             }
             _ => error.into(),
         }
     }
 
-    /// Leaves it; the private cluster is stopped unless somebody else uses it.
+    /// Closes the data source. Stops the private cluster unless another process uses it.
     ///
     /// # Errors
-    /// When it can't be stopped.
+    /// The cluster cannot be stopped.
     pub fn close(&mut self) -> Result<(), StartError> {
         match &mut self.cluster {
             Some(cluster) => Ok(cluster.stop()?),
@@ -164,33 +182,39 @@ impl DataSource {
     }
 }
 
-fn no_key() -> ConfigError {
-    ConfigError::new("ROSTERD_SECRET_KEY", "is needed with DATABASE_URL")
+fn missing_secret_key() -> ConfigError {
+    ConfigError::new("ROSTERD_SECRET_KEY", "is required with DATABASE_URL")
 }
 
-/// The key in this file, which is made when it is not there: of all who make it at once one wins, and nobody ever sees
-/// half a key.
-fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
-    let failed = |error| StartError::Io("the secret key of the private cluster", error);
+/// Reads the key from the file, and creates the file with a random key if it is missing. If several processes create it
+/// at the same time, all use the key of the first one. The file never exists with an incomplete key.
+fn load_or_create_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
     if let Some(key) = read_key(path)? {
         return Ok(key);
     }
-    let fresh = Zeroizing::new(crypto::random::<32>()?);
-    let draft = path.with_extension(std::process::id().to_string());
-    let kept = write_key(&draft, &fresh).and_then(|()| fs::hard_link(&draft, path));
-    let removed = fs::remove_file(&draft);
-    match kept {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
-        _ => removed.map_err(failed)?,
+    let new_key = Zeroizing::new(crypto::random_bytes::<32>()?);
+    let temporary_path = path.with_extension(std::process::id().to_string());
+    let linked =
+        write_key(&temporary_path, &new_key).and_then(|()| fs::hard_link(&temporary_path, path));
+    let removed = fs::remove_file(&temporary_path);
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(key_file_error(error));
+        }
+        _ => removed.map_err(key_file_error)?,
     }
-    read_key(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))
+    read_key(path)?.ok_or_else(|| key_file_error(ErrorKind::NotFound.into()))
 }
 
-/// In a file of mode 600 that is not there yet.
+/// Writes the key to a new file of mode 600.
 fn write_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {
     let text = Zeroizing::new(hex::encode(key));
-    let mut new = OpenOptions::new();
-    let mut file = new.write(true).create_new(true).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -199,12 +223,7 @@ fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(StartError::Io(
-                "the secret key of the private cluster",
-                error,
-            ));
-        }
+        Err(error) => return Err(key_file_error(error)),
     };
     let mut key = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
@@ -212,4 +231,8 @@ fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
         StartError::Other(format!("{path} is not a key of 64 hexadecimal digits"))
     })?;
     Ok(Some(key))
+}
+
+fn key_file_error(error: io::Error) -> StartError {
+    StartError::Io("cannot access the secret key of the private cluster", error)
 }

@@ -1,4 +1,4 @@
-//! The identifiers of things, each a type of its own so that none is taken for another.
+//! Identifiers of resources. Each resource has its own type, so that ids of different resources can't be mixed up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,25 +13,26 @@ use diesel::{deserialize, serialize};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
+/// Defines id types. `as` sets the schema name in the OpenAPI document where it differs.
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $(as $schema_name:ident)?;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, AsExpression, FromSqlRow, utoipa::ToSchema)]
         #[diesel(sql_type = SqlUuid)]
         #[serde(transparent)]
-        #[schema(value_type = Uuid)]
+        #[schema($(as = $schema_name,)? value_type = Uuid)]
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one (UUID version 7): sorts by the time it was made.
+            /// Creates a UUID version 7, which sorts by its creation time.
             #[must_use]
             pub fn new(now: DateTime<Utc>) -> Self {
                 let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
                 Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
             }
 
-            /// Reads one from an address. What is no UUID becomes the nil UUID, which nothing ever has:
-            /// such an address is simply not found.
+            /// Parses a path segment. An invalid UUID becomes the nil UUID, which no resource has, so the request is
+            /// answered with 404.
             #[must_use]
             pub fn from_path(text: &str) -> Self {
                 text.parse().unwrap_or(Self(Uuid::nil()))
@@ -41,7 +42,7 @@ macro_rules! ids {
         impl FromStr for $name {
             type Err = uuid::Error;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                // Only the hyphenated form: braces, `urn:uuid:` and the like are other names for the same thing.
+                // Only the hyphenated form is accepted; forms with braces or `urn:uuid:` would be aliases of the same id.
                 if text.len() == 36 { text.parse().map(Self) } else { Uuid::parse_str("-").map(Self) }
             }
         }
@@ -69,18 +70,18 @@ macro_rules! ids {
 ids! {
     /// An account.
     UserId;
-    /// A signed-in session; the `sid` of its access tokens.
+    /// A session; the `sid` claim of its access tokens.
     SessionId;
     /// A personal access token.
-    TokenId;
+    PersonalTokenId as PersonalTokenId;
     /// A service client.
     ClientId;
-    /// What a service client was given with one access token; that token's `sid`.
-    GrantId;
-    /// A letter that is to be sent.
+    /// The grant of one access token to a service client; the `sid` claim of that token.
+    ClientGrantId;
+    /// An outgoing mail.
     MailId;
     /// An invite.
     InviteId;
-    /// A line of the audit log.
-    EventId;
+    /// An entry of the audit log.
+    AuditEventId as AuditEventId;
 }

@@ -1,13 +1,13 @@
-//! Building blocks that know nothing of accounts: HTTP, the database, configuration, cryptography, logs and metrics.
+//! Technical building blocks without knowledge of the domain: HTTP, database, configuration, cryptography, logs, metrics.
 
 pub mod config;
 pub mod crypto;
 pub mod data_source;
 pub mod db;
-pub mod display_name;
 pub mod error;
 pub mod http;
 pub mod ids;
 pub mod metrics;
+pub mod resource_name;
 pub mod start_error;
 pub mod telemetry;

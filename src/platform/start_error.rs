@@ -1,35 +1,35 @@
-//! Why the service does not start, in one line.
+//! The error that stops the start of the service or a command. Its message is one line.
 
 use std::error::Error;
 
 use crate::platform::config::ConfigError;
 use crate::platform::error::{AppError, Code};
 
-/// Why the service does not start, in one line.
+/// Why the service or a command cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting.
+    /// A wrong or missing setting.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The database, or something in it.
-    #[error("{}", in_one_line(.0))]
+    /// A database error.
+    #[error("{}", operator_message(.0))]
     App(#[from] AppError),
-    /// The machine.
+    /// An I/O error, with the failed operation.
     #[error("{0}: {1}")]
     Io(&'static str, std::io::Error),
-    /// The private cluster.
+    /// An error of the private cluster.
     #[error("{0}")]
     Cluster(#[from] crate::platform::db::cluster::ClusterError),
-    /// Anything else that is told in one line.
+    /// Any other error, as a message of one line.
     #[error("{0}")]
     Other(String),
 }
 
-/// For the operator, who may see the cause of what callers are told nothing of; libpq's messages have several lines.
-fn in_one_line(error: &AppError) -> String {
-    let told = match (error.code(), error.source()) {
+/// The message for the operator, including the internal cause. Joins the lines of libpq's messages.
+fn operator_message(error: &AppError) -> String {
+    let message = match (error.code(), error.source()) {
         (Code::Internal, Some(cause)) => cause.to_string(),
         _ => format!("{error:?}"),
     };
-    told.split_whitespace().collect::<Vec<_>>().join(" ")
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }

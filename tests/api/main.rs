@@ -1,14 +1,17 @@
-//! The tests of the whole service: real PostgreSQL, real sockets, and for the command line the real binary.
+//! Integration tests of the service and the `rosterd` binary, with a real PostgreSQL server and real sockets.
 #![cfg(test)]
 
 mod attacks;
 mod audit;
 mod auth;
 mod cli;
+mod clients;
 mod conventions;
 mod guides;
 mod invariants;
+mod invites;
 mod mail;
+mod oauth;
 mod process;
 mod roles;
 mod support;

@@ -1,4 +1,5 @@
-// Verifies access tokens as an app in JavaScript does: one from each line of the input, with the keys of the first argument.
+// Verifies access tokens with jose, one per line of standard input. The first argument is the URL of the JWKS.
+// Prints `good` and the subject, or `bad` and the error code.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -7,7 +8,7 @@ import { pathToFileURL } from "node:url";
 const require = createRequire(`${process.cwd()}/`);
 const { createRemoteJWKSet, jwtVerify } = await import(pathToFileURL(require.resolve("jose")));
 
-// Without the pause that it makes by default before it asks for an unknown key.
+// By default jose waits before it fetches the keys again for an unknown key id.
 const keys = createRemoteJWKSet(new URL(process.argv[2]), { cooldownDuration: 0 });
 const rules = { issuer: "https://id.example.org", audience: "rosterd", typ: "at+jwt", algorithms: ["ES256"] };
 for await (const token of createInterface({ input: process.stdin })) {

@@ -1,10 +1,13 @@
-"""Verifies access tokens as an app in Python does: one from each line of the input, with the keys of argv[1]."""
+"""Verifies access tokens with PyJWT, one per line of standard input. The first argument is the URL of the JWKS.
+
+Prints `good` and the subject, or `bad` and the error.
+"""
 
 import sys
 
 import jwt
 
-# Without the pause that it makes by default before it asks for an unknown key.
+# By default PyJWT waits before it fetches the keys again for an unknown key id.
 keys = jwt.PyJWKClient(sys.argv[1], cooldown_duration=0)
 for token in map(str.strip, sys.stdin):
     try:

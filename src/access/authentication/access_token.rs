@@ -1,5 +1,5 @@
-//! Access tokens: JWTs of the profile RFC 9068, signed with ES256. No other algorithm and no other header is accepted,
-//! whatever a token says of itself (RFC 8725). Whether the session behind a token still lives is not decided here.
+//! Issuing and verifying access tokens: JWTs by RFC 9068, signed with ES256. No other algorithm and no other header members
+//! are accepted (RFC 8725). Whether the session of a token has ended is checked in `resolve`.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,56 +12,56 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::cache::Credential;
-use super::keys::KeySet;
-use super::principal::Principal;
+use super::credential::Credential;
+use super::key_set::KeySet;
+use crate::access::actor::Principal;
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::error::{AppError, Code};
-use crate::platform::ids::{ClientId, GrantId, SessionId, UserId};
+use crate::platform::ids::{ClientId, ClientGrantId, SessionId, UserId};
 
-/// The client that people sign in through: a public one, without a secret (RFC 6749, section 2.1).
-pub const FIRST_PARTY: &str = "rosterd";
+/// The `client_id` of tokens for people who signed in: a public client without a secret (RFC 6749, section 2.1).
+pub const FIRST_PARTY_CLIENT_ID: &str = "rosterd";
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Claims {
+pub struct AccessTokenClaims {
     /// The issuer: `ROSTERD_PUBLIC_URL`.
     pub iss: String,
-    /// Whom it acts for.
+    /// The account or service client.
     pub sub: Principal,
     /// The audience: `ROSTERD_AUDIENCE`.
     pub aud: String,
-    /// Seconds since 1970: when it ends.
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
-    /// Seconds since 1970: when it was made.
+    /// When it was issued, in seconds since 1970.
     pub iat: i64,
-    /// The token's own id.
+    /// The id of the token.
     pub jti: Uuid,
-    /// Through which client: [`FIRST_PARTY`] for those who sign in, itself for a service client.
+    /// The client: [`FIRST_PARTY_CLIENT_ID`] for people, its own id for a service client.
     pub client_id: String,
-    /// The session, or what the service client was given with this token: when it ends, so does the token.
+    /// The session, or the grant of the service client. The token ends with it.
     pub sid: Uuid,
-    /// The account's role when the token was made.
+    /// The account's role when the token was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// A service client's `permissions` once more, as RFC 9068, section 2.2.3, writes them.
+    /// The `permissions` of a service client in the form of RFC 9068, section 2.2.3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// What was permitted when the token was made.
+    /// The permissions when the token was issued.
     pub permissions: Vec<String>,
 }
 
-impl Claims {
-    /// What is to be looked up, to know whether the token still counts.
+impl AccessTokenClaims {
+    /// The credential that decides whether the token is still valid.
     const fn credential(&self) -> Credential {
         match self.sub {
             Principal::User(_) => Credential::Session(SessionId(self.sid)),
-            Principal::Client(_) => Credential::Client(GrantId(self.sid)),
+            Principal::Client(_) => Credential::Client(ClientGrantId(self.sid)),
         }
     }
 
-    /// Whether it has what tokens of its kind have.
-    const fn is_whole(&self) -> bool {
+    /// Whether the claims that depend on the kind of subject are present.
+    const fn is_complete(&self) -> bool {
         match self.sub {
             Principal::User(_) => self.role.is_some(),
             Principal::Client(_) => self.scope.is_some(),
@@ -69,76 +69,76 @@ impl Claims {
     }
 }
 
-/// What the token says that a forced change of password needs.
+/// The claims of the token that permits a required password change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct ChangeClaims {
+struct PasswordChangeClaims {
     iss: String,
     sub: UserId,
     aud: String,
     exp: i64,
     iat: i64,
     jti: Uuid,
-    /// The password that was right; when it has been changed, the token is spent.
+    /// The version of the password that was verified. The token is invalid after the password has been changed.
     password_version: i64,
 }
 
-/// What a bearer token says of itself, once it is known to be ours.
+/// A bearer token whose signature, or form, is valid.
 #[derive(Clone, Copy, Debug)]
-pub struct Presented {
-    /// What is to be looked up.
+pub struct VerifiedBearer {
+    /// The credential to look up.
     pub credential: Credential,
-    /// Whose it says it is, if it does.
+    /// The id in the `sub` claim; `None` for personal access tokens.
     subject: Option<Uuid>,
 }
 
-impl Presented {
-    /// Whether it may be this party's: no access token stands for another account than the one it names.
+impl VerifiedBearer {
+    /// Whether the token may belong to this principal: the `sub` claim must match.
     #[must_use]
-    pub fn is_of(&self, party: Uuid) -> bool {
-        self.subject.is_none_or(|subject| subject == party)
+    pub fn may_belong_to(&self, principal: Uuid) -> bool {
+        self.subject.is_none_or(|subject| subject == principal)
     }
 }
 
-/// The two kinds of token, told apart by the header's `typ`, so that none passes for the other.
+/// The kinds of token. The `typ` header distinguishes them, so that one kind is not accepted as the other.
 #[derive(Clone, Copy)]
-enum Kind {
+enum TokenType {
     Access,
-    Change,
+    PasswordChange,
 }
 
-impl Kind {
+impl TokenType {
     const fn typ(self) -> &'static str {
         match self {
             Self::Access => "at+jwt",
-            Self::Change => "change+jwt",
+            Self::PasswordChange => "change+jwt",
         }
     }
 }
 
-/// The only header members that a token of ours has.
+/// The header members of our tokens. Others are rejected.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OwnHeader {
+struct TokenHeader {
     typ: String,
     alg: String,
     kid: String,
 }
 
-/// Makes and reads tokens.
-pub struct Issuer {
+/// Issues and verifies tokens.
+pub struct TokenIssuer {
     name: String,
     audience: String,
     lifetime: TimeDelta,
     keys: RwLock<Arc<KeySet>>,
-    /// What the access tokens say that were verified under these keys, by digest, and when they end.
-    verified: Cache<[u8; 32], (Presented, i64)>,
+    /// Access tokens that were verified with these keys, by digest, and when they expire.
+    verified: Cache<[u8; 32], (VerifiedBearer, i64)>,
 }
 
-impl Issuer {
-    /// How far clocks may differ, in seconds.
+impl TokenIssuer {
+    /// The accepted clock difference, in seconds.
     const LEEWAY: i64 = 30;
 
-    /// An issuer called `name`, for `audience`, whose access tokens live for `lifetime`.
+    /// An issuer with this `iss` and `aud`, whose access tokens are valid for `lifetime`.
     #[must_use]
     pub fn new(name: String, audience: String, lifetime: TimeDelta, keys: KeySet) -> Self {
         Self {
@@ -150,73 +150,72 @@ impl Issuer {
         }
     }
 
-    /// The public keys at this moment as a JWK set.
+    /// The current public keys as a JWK set.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
         self.keys().jwks(now())
     }
 
-    /// The keys in use.
+    /// The current keys.
     fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts other keys to use.
+    /// Replaces the keys.
     pub fn set_keys(&self, keys: KeySet) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         self.verified.clear();
     }
 
-    /// Makes an access token and says when it ends: after its lifetime, and never after its session.
+    /// Issues an access token and returns when it expires: after its lifetime, but not after its session.
     ///
     /// # Errors
     /// When signing fails.
     pub fn access_token(
         &self,
-        account: UserId,
+        user: UserId,
         session: SessionId,
         role: String,
         permissions: Vec<String>,
         now: DateTime<Utc>,
         session_end: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), AppError> {
-        let end = self.end(now).min(session_end.trunc_subsecs(0));
-        let claims = Claims {
-            client_id: FIRST_PARTY.to_owned(),
+        let end = self.expiry(now).min(session_end.trunc_subsecs(0));
+        let claims = AccessTokenClaims {
+            client_id: FIRST_PARTY_CLIENT_ID.to_owned(),
             role: Some(role),
-            ..self.claims(Principal::User(account), session.0, permissions, now, end)
+            ..self.claims(Principal::User(user), session.0, permissions, now, end)
         };
-        Ok((self.sign(Kind::Access, &claims)?, end))
+        Ok((self.sign(TokenType::Access, &claims)?, end))
     }
 
-    /// Makes an access token of a service client; it ends when [`Issuer::end`] says.
+    /// Issues an access token for a service client. It expires at [`TokenIssuer::expiry`].
     ///
     /// # Errors
     /// When signing fails.
     pub fn client_token(
         &self,
         client: ClientId,
-        grant: GrantId,
+        grant: ClientGrantId,
         permissions: Vec<String>,
         now: DateTime<Utc>,
     ) -> Result<String, AppError> {
         let sub = Principal::Client(client);
-        let claims = Claims {
+        let claims = AccessTokenClaims {
             client_id: client.to_string(),
             scope: Some(permissions.join(" ")),
-            ..self.claims(sub, grant.0, permissions, now, self.end(now))
+            ..self.claims(sub, grant.0, permissions, now, self.expiry(now))
         };
-        self.sign(Kind::Access, &claims)
+        self.sign(TokenType::Access, &claims)
     }
 
-    /// When an access token ends that is made `now`. The claim has whole seconds; nobody is told of a fraction for which the
-    /// token is already dead.
+    /// When an access token issued `now` expires. The `exp` claim has whole seconds, so the fraction is cut off.
     #[must_use]
-    pub fn end(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn expiry(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         (now + self.lifetime).trunc_subsecs(0)
     }
 
-    /// What every access token says.
+    /// The claims that all access tokens have.
     fn claims(
         &self,
         sub: Principal,
@@ -224,8 +223,8 @@ impl Issuer {
         permissions: Vec<String>,
         now: DateTime<Utc>,
         end: DateTime<Utc>,
-    ) -> Claims {
-        Claims {
+    ) -> AccessTokenClaims {
+        AccessTokenClaims {
             iss: self.name.clone(),
             sub,
             aud: self.audience.clone(),
@@ -240,79 +239,79 @@ impl Issuer {
         }
     }
 
-    /// The issuer's name: `ROSTERD_PUBLIC_URL`.
+    /// The `iss` claim: `ROSTERD_PUBLIC_URL`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// For whom access tokens are: `ROSTERD_AUDIENCE`.
+    /// The `aud` claim: `ROSTERD_AUDIENCE`.
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
-    /// What a bearer token of ours is. An access token that was verified before is not verified again.
+    /// Verifies a bearer token. The signature of an access token is verified once and then cached.
     ///
     /// # Errors
-    /// [`Code::AuthTokenInvalid`] for a token that is not ours, or has ended.
-    pub fn present(&self, token: &str) -> Result<Presented, AppError> {
-        if TokenKind::PersonalToken.is_on(token) {
-            return Ok(Presented {
+    /// [`Code::AuthTokenInvalid`] when the token is invalid or has expired.
+    pub fn verify_bearer(&self, token: &str) -> Result<VerifiedBearer, AppError> {
+        if TokenKind::PersonalToken.matches(token) {
+            return Ok(VerifiedBearer {
                 credential: Credential::Token(crypto::digest(token)),
                 subject: None,
             });
         }
         let digest = crypto::digest(token);
-        if let Some((presented, end)) = self.verified.get(&digest) {
+        if let Some((verified, end)) = self.verified.get(&digest) {
             return if now() < end {
-                Ok(presented)
+                Ok(verified)
             } else {
                 Err(Code::AuthTokenInvalid.into())
             };
         }
-        let generation = self.keys();
+        let keys = self.keys();
         let claims = self.verify(token)?;
-        let presented = Presented {
+        let verified = VerifiedBearer {
             credential: claims.credential(),
             subject: Some(claims.sub.id()),
         };
-        self.verified.insert(digest, (presented, claims.exp));
-        if !Arc::ptr_eq(&generation, &self.keys()) {
+        self.verified.insert(digest, (verified, claims.exp));
+        if !Arc::ptr_eq(&keys, &self.keys()) {
             self.verified.remove(&digest);
         }
-        Ok(presented)
+        Ok(verified)
     }
 
-    /// The claims of an access token of ours that has not ended.
+    /// The claims of a valid access token.
     ///
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for anything else.
-    pub fn verify(&self, token: &str) -> Result<Claims, AppError> {
-        let claims: Claims = self.read(Kind::Access, &self.audience, token)?;
-        self.was_made_by_now(claims.iat)?;
-        if claims.is_whole() {
+    pub fn verify(&self, token: &str) -> Result<AccessTokenClaims, AppError> {
+        let claims: AccessTokenClaims = self.verify_claims(TokenType::Access, &self.audience, token)?;
+        self.check_issued_at(claims.iat)?;
+        if claims.is_complete() {
             Ok(claims)
         } else {
             Err(Code::AuthTokenInvalid.into())
         }
     }
 
-    /// Makes the token that is good only for changing the password, for ten minutes.
+    /// Issues a token that permits only changing the password, for ten minutes.
     ///
     /// # Errors
     /// When signing fails.
-    pub fn change_token(
+    pub fn password_change_token(
         &self,
-        account: UserId,
+        user: UserId,
         password_version: i64,
         now: DateTime<Utc>,
     ) -> Result<String, AppError> {
         self.sign(
-            Kind::Change,
-            &ChangeClaims {
+            TokenType::PasswordChange,
+            &PasswordChangeClaims {
                 iss: self.name.clone(),
-                sub: account,
+                sub: user,
                 aud: self.name.clone(),
                 exp: (now + TimeDelta::minutes(10)).timestamp(),
                 iat: now.timestamp(),
@@ -322,58 +321,58 @@ impl Issuer {
         )
     }
 
-    /// The account, and the version of its password, for which a change token was made.
+    /// The account and password version of a valid password change token.
     ///
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for anything else.
-    pub fn verify_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
-        let claims: ChangeClaims = self.read(Kind::Change, &self.name, token)?;
-        self.was_made_by_now(claims.iat)?;
+    pub fn verify_password_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
+        let claims: PasswordChangeClaims = self.verify_claims(TokenType::PasswordChange, &self.name, token)?;
+        self.check_issued_at(claims.iat)?;
         Ok((claims.sub, claims.password_version))
     }
 
-    fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<String, AppError> {
+    fn sign(&self, kind: TokenType, claims: &impl Serialize) -> Result<String, AppError> {
         let keys = self.keys();
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(kind.typ().to_owned());
-        let (id, key) = keys.signing(now())?;
+        let (id, key) = keys.signing_key(now())?;
         header.kid = Some(id.to_owned());
         jsonwebtoken::encode(&header, claims, key).map_err(AppError::internal)
     }
 
-    fn read<C: DeserializeOwned + Clone>(
+    fn verify_claims<C: DeserializeOwned + Clone>(
         &self,
-        kind: Kind,
+        kind: TokenType,
         audience: &str,
         token: &str,
     ) -> Result<C, AppError> {
-        let bad = || AppError::new(Code::AuthTokenInvalid);
-        let header = own_header(token).ok_or_else(bad)?;
-        // RFC 7515, section 4.1.9: the prefix `application/` may be there or not.
+        let invalid = || AppError::new(Code::AuthTokenInvalid);
+        let header = parse_header(token).ok_or_else(invalid)?;
+        // RFC 7515, section 4.1.9: the prefix `application/` is optional.
         let typ = header
             .typ
             .strip_prefix("application/")
             .unwrap_or(&header.typ);
         if typ != kind.typ() || header.alg != "ES256" {
-            return Err(bad());
+            return Err(invalid());
         }
         let keys = self.keys();
-        let key = keys.verifying(&header.kid, now()).ok_or_else(bad)?;
-        let mut rules = Validation::new(Algorithm::ES256);
-        rules.leeway = 0;
-        // In the second of its end a token is over (RFC 7519, section 4.1.4).
-        rules.reject_tokens_expiring_in_less_than = 1;
-        rules.validate_nbf = true;
-        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        rules.set_issuer(&[&self.name]);
-        rules.set_audience(&[audience]);
-        jsonwebtoken::decode::<C>(token, key, &rules)
+        let key = keys.verifying_key(&header.kid, now()).ok_or_else(invalid)?;
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.leeway = 0;
+        // A token is expired in the second of `exp` (RFC 7519, section 4.1.4).
+        validation.reject_tokens_expiring_in_less_than = 1;
+        validation.validate_nbf = true;
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[&self.name]);
+        validation.set_audience(&[audience]);
+        jsonwebtoken::decode::<C>(token, key, &validation)
             .map(|data| data.claims)
-            .map_err(|_| bad())
+            .map_err(|_| invalid())
     }
 
-    #[expect(clippy::unused_self, reason = "a rule of the issuer's tokens")]
-    fn was_made_by_now(&self, iat: i64) -> Result<(), AppError> {
+    #[expect(clippy::unused_self, reason = "a check on the issuer's tokens")]
+    fn check_issued_at(&self, iat: i64) -> Result<(), AppError> {
         if (0..=now() + Self::LEEWAY).contains(&iat) {
             Ok(())
         } else {
@@ -387,7 +386,7 @@ fn now() -> i64 {
     i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap_or(i64::MAX)
 }
 
-fn own_header(token: &str) -> Option<OwnHeader> {
+fn parse_header(token: &str) -> Option<TokenHeader> {
     let bytes = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
     serde_json::from_slice(&bytes).ok()
 }

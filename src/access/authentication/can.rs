@@ -1,5 +1,5 @@
-//! Proofs that a caller may. A handler's first parameter is one, and so is a service function's: a handler that forgets
-//! or weakens the check does not compile. Nothing is awaited here, so 401 and 403 come before the body is read.
+//! Proofs that a caller has a permission. A handler takes one as its first parameter and passes it to the service function,
+//! so a handler that omits the check does not compile. Extracting a proof does not await anything, so 401 and 403 are answered before the body is read.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -9,22 +9,22 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::middleware::AuthenticationOutcome;
+use super::outcome::AuthenticationOutcome;
 use super::resolve;
-use super::{Actor, Authority, Identity};
+use crate::access::actor::{Actor, Authority, Identity};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::{SessionId, UserId};
 
-/// A permission that an operation needs.
+/// A permission that an operation requires.
 pub trait Need: 'static {
-    /// Its name in the catalogue.
+    /// The name in the catalogue.
     const PERMISSION: &'static str;
 }
 
-/// The permissions of which an operation needs one; which one, its body says.
+/// Permissions of which an operation requires one, depending on its body.
 pub trait NeedAny: 'static {
-    /// Their names in the catalogue.
+    /// The names in the catalogue.
     const PERMISSIONS: &'static [&'static str];
 }
 
@@ -64,11 +64,11 @@ pub mod needs {
         ReadAudit = "audit.read";
     }
 
-    /// What the acts on many accounts need.
+    /// The permissions for bulk operations on accounts.
     #[derive(Debug)]
-    pub struct ActOnMany;
+    pub struct BulkUsers;
 
-    impl NeedAny for ActOnMany {
+    impl NeedAny for BulkUsers {
         const PERMISSIONS: &'static [&'static str] = &[
             UpdateUsers::PERMISSION,
             DisableUsers::PERMISSION,
@@ -78,14 +78,14 @@ pub mod needs {
     }
 }
 
-/// Proof that the actor held `N` when the request arrived.
+/// Proof that the caller held the permission `N` when the request arrived.
 pub struct Can<N: Need> {
     actor: Arc<Actor>,
     need: PhantomData<N>,
 }
 
 impl<N: Need> Can<N> {
-    /// For an actor that holds it; the machine's own always do.
+    /// The proof for an actor that holds the permission. The operator and the system always do.
     ///
     /// # Errors
     /// [`Code::PermissionRequired`].
@@ -97,17 +97,17 @@ impl<N: Need> Can<N> {
             })
         } else {
             Err(AppError::new(Code::PermissionRequired)
-                .detail(format!("This needs the permission {}.", N::PERMISSION)))
+                .with_detail(format!("This needs the permission {}.", N::PERMISSION)))
         }
     }
 
-    /// What the actor's authority is *now*, in this transaction. Acts decide by this, after taking their lock, so that
-    /// whoever lost the right while the request waited does not use it any more.
+    /// The caller's authority *now*, in this transaction. Operations read it after taking their lock, so that a permission
+    /// that was revoked while the request waited is not used.
     ///
     /// # Errors
-    /// [`Code::AuthTokenInvalid`] when the account or session has ended meanwhile, [`Code::PermissionRequired`] when the
-    /// permission is gone.
-    pub fn renew(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
+    /// [`Code::AuthTokenInvalid`] when the account or session has ended; [`Code::PermissionRequired`] when the permission was
+    /// revoked.
+    pub fn current_authority(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
         let authority = resolve::current_authority(tx, &self.actor)?;
         if authority.permissions.has(N::PERMISSION) {
             Ok(authority)
@@ -116,7 +116,7 @@ impl<N: Need> Can<N> {
         }
     }
 
-    /// The actor, to be shared.
+    /// The actor.
     #[must_use]
     pub fn actor(&self) -> Arc<Actor> {
         Arc::clone(&self.actor)
@@ -148,15 +148,15 @@ impl<N: Need> FromRequest for Can<N> {
     }
 }
 
-/// Proof that the actor held one of several permissions when the request arrived. Which of them the act needs is asked
-/// with [`Can::prove`] once the body is read.
+/// Proof that the caller held one of several permissions when the request arrived. The one that the operation requires is
+/// checked with [`Can::prove`] after the body is read.
 pub struct CanAny<N: NeedAny> {
     actor: Arc<Actor>,
     needs: PhantomData<N>,
 }
 
 impl<N: NeedAny> CanAny<N> {
-    /// The actor, to be shared.
+    /// The actor.
     #[must_use]
     pub fn actor(&self) -> Arc<Actor> {
         Arc::clone(&self.actor)
@@ -182,13 +182,13 @@ impl<N: NeedAny> FromRequest for CanAny<N> {
             } else {
                 let names = N::PERMISSIONS.join(", ");
                 Err(AppError::new(Code::PermissionRequired)
-                    .detail(format!("This needs one of the permissions {names}.")))
+                    .with_detail(format!("This needs one of the permissions {names}.")))
             }
         }))
     }
 }
 
-/// Proof that a person has signed in: for what everybody may do with their own account.
+/// Proof that the caller has a session. For operations on the own account, which need no permission.
 #[derive(Clone)]
 pub struct SignedIn {
     actor: Arc<Actor>,
@@ -199,11 +199,11 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// [`Can::renew`] for one's own account.
+    /// As [`Can::current_authority`].
     ///
     /// # Errors
-    /// [`Code::AuthTokenInvalid`] when the account or session has ended meanwhile.
-    pub fn renew(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
+    /// [`Code::AuthTokenInvalid`] when the account or session has ended.
+    pub fn current_authority(&self, tx: &mut Tx<'_>) -> Result<Authority, AppError> {
         resolve::current_authority(tx, &self.actor)
     }
 }
@@ -227,7 +227,7 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// Proof that somebody known is calling, a person or a program: for what is about the caller alone.
+/// Proof that the caller is authenticated: a person, a token or a service client. For operations about the caller only.
 #[derive(Clone)]
 pub struct AuthenticatedCaller(Arc<Actor>);
 

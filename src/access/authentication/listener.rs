@@ -1,76 +1,76 @@
-//! The thread that hears what changed, from whatever process changed it, and makes [`AuthCache`] forget it.
+//! The thread that receives invalidations from other processes and applies them to [`AuthCache`].
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use super::AuthCache;
-use crate::platform::db::{Invalidation, Notifications};
+use crate::platform::db::{Invalidation, NotificationListener};
 use crate::platform::error::AppError;
 
-/// How often the listener asks for news. News is late by at most this, and memory's lease allows for a few misses.
-const EVERY: Duration = Duration::from_millis(15);
+/// How often the listener polls. The lease is long enough for a few late polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(15);
 
-/// How long to wait before connecting again.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long to wait before reconnecting.
+const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 
-/// Listens on a connection of its own until `memory` is gone; `on_keys` is told when the signing keys changed, and after
-/// each gap in the news, `on_answer` whenever the database has answered, which it does all the time.
+/// Starts the thread. It has its own connection and ends when the cache is dropped. `reload_keys` is called when the signing
+/// keys have changed and after each reconnection, `on_response` whenever the database has answered.
 ///
 /// # Errors
-/// When the thread can't be started.
+/// When the thread cannot be started.
 pub fn listen(
     url: String,
-    memory: Weak<AuthCache>,
-    on_keys: impl Fn() + Send + 'static,
-    on_answer: impl Fn() + Send + 'static,
+    cache: Weak<AuthCache>,
+    reload_keys: impl Fn() + Send + 'static,
+    on_response: impl Fn() + Send + 'static,
 ) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("listener".to_owned())
         .stack_size(256 * 1024)
         .spawn(move || {
-            while memory.strong_count() > 0 {
-                if let Err(error) = hear(&url, &memory, &on_keys, &on_answer) {
+            while cache.strong_count() > 0 {
+                if let Err(error) = poll_until_error(&url, &cache, &reload_keys, &on_response) {
                     tracing::debug!(
                         ?error,
-                        "no news from the database; answers come from the database itself"
+                        "the listener lost its connection; requests read the database until it reconnects"
                     );
                 }
-                if let Some(memory) = memory.upgrade() {
-                    memory.drop_lease();
+                if let Some(cache) = cache.upgrade() {
+                    cache.drop_lease();
                 }
-                std::thread::sleep(PATIENCE);
+                std::thread::sleep(RECONNECT_DELAY);
             }
         })?;
     Ok(())
 }
 
-fn hear(
+fn poll_until_error(
     url: &str,
-    memory: &Weak<AuthCache>,
-    on_keys: &impl Fn(),
-    on_answer: &impl Fn(),
+    cache: &Weak<AuthCache>,
+    reload_keys: &impl Fn(),
+    on_response: &impl Fn(),
 ) -> Result<(), AppError> {
-    let mut news = Notifications::open(url)?;
-    on_answer();
-    if let Some(memory) = memory.upgrade() {
-        memory.drop_lease();
+    let mut listener = NotificationListener::open(url)?;
+    on_response();
+    if let Some(cache) = cache.upgrade() {
+        cache.drop_lease();
     }
-    on_keys();
+    reload_keys();
     loop {
-        let asked = Instant::now();
-        let heard = news.ask()?;
-        on_answer();
-        let Some(memory) = memory.upgrade() else {
+        let polled_at = Instant::now();
+        let invalidations = listener.poll()?;
+        on_response();
+        let Some(cache) = cache.upgrade() else {
             return Ok(());
         };
-        for touched in heard {
-            match touched {
-                Invalidation::Keys => on_keys(),
-                touched => memory.invalidate(touched),
+        for invalidation in invalidations {
+            match invalidation {
+                Invalidation::SigningKeys => reload_keys(),
+                other => cache.invalidate(other),
             }
         }
-        memory.renew_lease(asked);
-        drop(memory);
-        std::thread::sleep(EVERY);
+        cache.renew_lease(polled_at);
+        drop(cache);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

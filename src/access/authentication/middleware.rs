@@ -1,5 +1,5 @@
-//! The middleware that finds out who is calling, before any handler runs. It refuses nobody: whether a caller is needed is
-//! said by the handler's first parameter.
+//! The middleware that authenticates requests. It rejects none: handlers state by their first parameter whether they need
+//! a caller.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,44 +12,37 @@ use actix_web::middleware::Next;
 use actix_web::rt;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 
-use super::cache::{Credential, ResolvedCaller};
-use super::{Actor, Origin, resolve};
-use crate::access::rate_limit::device;
-use crate::access::sessions;
+use super::outcome::AuthenticationOutcome;
+use super::{Credential, ResolvedCaller, resolve};
+use crate::access::actor::{Identity, Origin};
+use crate::access::rate_limit::device_token;
+use crate::access::{clients, sessions, tokens};
 use crate::app_state::State;
-use crate::platform::db::process_clock;
+use crate::platform::db::{Tx, system_now};
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::RequestContext;
 
-/// Who is calling, when the request says so.
-pub enum AuthenticationOutcome {
-    /// Somebody whose token is good.
-    Authenticated(Arc<Actor>),
-    /// Somebody whose token is not; the reason for those who need a caller.
-    Rejected(Code),
-}
-
-/// Looks at `Authorization: Bearer …` (RFC 6750, section 2.1; no other transport is read).
+/// Authenticates the bearer token of the `Authorization` header (RFC 6750, section 2.1; other transports are not supported).
 ///
 /// # Errors
-/// When the database can't be asked; a bad token is no error here.
-pub async fn identify<B: MessageBody>(
+/// When the database cannot be read. An invalid token is not an error here.
+pub async fn authenticate<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     if request.headers().contains_key(AUTHORIZATION) {
-        let caller = match bearer(request.headers()) {
-            Some(token) => find(&request, token).await?,
+        let outcome = match bearer_token(request.headers()) {
+            Some(token) => authenticate_token(&request, token).await?,
             None => AuthenticationOutcome::Rejected(Code::AuthTokenInvalid),
         };
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(outcome);
     }
     next.call(request).await
 }
 
-/// The token of the one `Authorization` header, if it is of the Bearer scheme and of a token's size.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    const LONGEST: usize = 16 * 1024;
+/// The token of the `Authorization` header, if there is exactly one with the Bearer scheme and a plausible length.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    const MAX_LENGTH: usize = 16 * 1024;
     let mut values = headers.get_all(AUTHORIZATION);
     let (value, None) = (values.next()?, values.next()) else {
         return None;
@@ -57,32 +50,32 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = std::str::from_utf8(value.as_bytes())
         .ok()?
         .split_once(' ')?;
-    // Counted to the end, which the machine does many bytes at a time; a search that may stop early it does not.
-    let strange = token.bytes().filter(|b| !b.is_ascii_graphic()).count();
-    let is_token = !token.is_empty() && token.len() <= LONGEST && strange == 0;
+    // Counting all bytes is vectorized by the compiler; a search that can stop early is not.
+    let invalid = token.bytes().filter(|b| !b.is_ascii_graphic()).count();
+    let is_token = !token.is_empty() && token.len() <= MAX_LENGTH && invalid == 0;
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
 }
 
-/// The bearer token of the request as it was sent, for the few who read tokens of another kind.
-pub struct Bearer(pub Option<String>);
+/// The bearer token as it was sent, for handlers that accept another kind of token.
+pub struct BearerToken(pub Option<String>);
 
-impl FromRequest for Bearer {
+impl FromRequest for BearerToken {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(bearer(request.headers()).map(str::to_owned))))
+        ready(Ok(Self(bearer_token(request.headers()).map(str::to_owned))))
     }
 }
 
 impl Origin {
-    /// Where this request comes from.
+    /// The origin of this request.
     #[must_use]
     pub fn of(request: &HttpRequest) -> Self {
-        let context = RequestContext::of(request);
+        let context = RequestContext::for_request(request);
         let device_of = request.app_data::<State>().and_then(|app| {
             let token = sessions::device_token(request.headers())?;
-            device::account_of(&app.vault, &token, process_clock())
+            device_token::verify(&app.vault, &token, system_now())
         });
         Self {
             device_of,
@@ -102,11 +95,11 @@ impl FromRequest for Origin {
     }
 }
 
-async fn find(request: &ServiceRequest, token: &str) -> Result<AuthenticationOutcome, AppError> {
+async fn authenticate_token(request: &ServiceRequest, token: &str) -> Result<AuthenticationOutcome, AppError> {
     let Some(app) = request.app_data::<State>() else {
-        return Err(AppError::internal("the application's state is not mounted"));
+        return Err(AppError::internal("the application state is missing"));
     };
-    match look_up(app, token).await {
+    match resolve_token(app, token).await {
         Ok(caller) => {
             let actor = caller.actor(Origin::of(request.request()));
             Ok(AuthenticationOutcome::Authenticated(Arc::new(actor)))
@@ -118,26 +111,26 @@ async fn find(request: &ServiceRequest, token: &str) -> Result<AuthenticationOut
     }
 }
 
-/// What a bearer token stands for at this moment.
+/// The caller of a bearer token.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when it is none of ours, or has ended; the database's failures.
-pub async fn look_up(app: &State, token: &str) -> Result<Arc<ResolvedCaller>, AppError> {
-    let presented = app.issuer.present(token)?;
-    let caller = resolve_cached(app, presented.credential).await?;
-    if presented.is_of(caller.principal) {
+/// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; database errors.
+pub async fn resolve_token(app: &State, token: &str) -> Result<Arc<ResolvedCaller>, AppError> {
+    let verified = app.issuer.verify_bearer(token)?;
+    let caller = resolve_cached(app, verified.credential).await?;
+    if verified.may_belong_to(caller.principal) {
         Ok(caller)
     } else {
         Err(Code::AuthTokenInvalid.into())
     }
 }
 
-/// What the credential stands for: from memory where that is certain, else from the database.
+/// The caller of a credential: from the cache if it has a lease, else from the database.
 async fn resolve_cached(
     app: &State,
     credential: Credential,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
-    let now = process_clock();
+    let now = system_now();
     let caller = if let Some(caller) = app.auth_cache.get(&credential, now) {
         caller
     } else {
@@ -150,16 +143,26 @@ async fn resolve_cached(
         app.auth_cache.insert(fill, credential, &caller);
         caller
     };
-    if caller.is_due(now) {
+    if caller.must_record_use(now) {
         let (db, identity) = (app.db.clone(), caller.identity.clone());
         rt::spawn(async move {
-            let noted = db
-                .write(move |tx| Ok(resolve::record_use(tx, &identity)?))
+            let recorded = db
+                .write(move |tx| Ok(record_use(tx, &identity)?))
                 .await;
-            if let Err(error) = noted {
-                tracing::debug!(?error, "the use of a session could not be noted");
+            if let Err(error) = recorded {
+                tracing::debug!(?error, "could not record the use of a credential");
             }
         });
     }
     Ok(caller)
+}
+
+/// Sets the time at which the credential was last used.
+fn record_use(tx: &mut Tx<'_>, identity: &Identity) -> Result<(), AppError> {
+    match identity {
+        Identity::User { session, .. } => sessions::service::record_use(tx, *session),
+        Identity::Token { id, .. } => tokens::service::record_use(tx, *id),
+        Identity::Client { id, .. } => clients::service::record_use(tx, *id),
+        Identity::Operator { .. } | Identity::System | Identity::Anonymous => Ok(()),
+    }
 }

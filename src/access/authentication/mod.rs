@@ -1,22 +1,21 @@
-//! Who is calling, and what they may: actors, the proof [`Can`] of a permission, access tokens and the keys that sign them.
+//! Authentication of requests: access tokens, the cache of resolved callers, and the proof [`Can`] of a permission.
 //!
-//! A handler says what it needs by its first parameter; `identify` finds out who is calling before the handler runs.
-//! Signing in is the business of `sessions`.
+//! `middleware` finds out who is calling before the handler runs. A handler states what it needs by its first parameter.
 
 mod access_token;
-mod actor;
-pub mod cache;
+mod cache;
 mod can;
-pub mod keys;
+mod credential;
+mod key_set;
 mod listener;
 pub mod middleware;
-mod principal;
+mod outcome;
+mod read_model;
 pub mod resolve;
-mod store;
 
-pub use access_token::{Claims, FIRST_PARTY, Issuer};
-pub use actor::{Actor, Authority, Identity, Origin};
-pub use cache::{AuthCache, Credential};
+pub use access_token::{AccessTokenClaims, FIRST_PARTY_CLIENT_ID, TokenIssuer};
+pub use cache::AuthCache;
 pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, needs};
+pub use credential::{Credential, ResolvedCaller};
+pub use key_set::{KeySet, TokenKey};
 pub use listener::listen;
-pub use principal::Principal;

@@ -1,19 +1,21 @@
-//! Finding out what a credential stands for, and on what authority an actor acts now.
+//! Resolving a credential to its caller, and reading the current authority of an actor, from the database.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::cache::{Credential, ResolvedCaller};
-use super::store::{self, AccountRow, ClientRow, GrantRow, RoleRow, SessionRow, TokenRow};
-use super::{Actor, Authority, Identity};
-use crate::accounts::roles::PermissionSet;
+use super::credential::{Credential, ResolvedCaller};
+use super::read_model::{
+    self, AccountRow, ClientCredentialRow, ClientGrantRow, RoleAuthorityRow, SessionCredentialRow,
+    TokenCredentialRow,
+};
+use crate::access::actor::{AccountStatus, Actor, Authority, Identity, PermissionSet};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
-use crate::platform::ids::{GrantId, SessionId};
+use crate::platform::ids::{ClientGrantId, SessionId};
 
-/// What a credential stands for, as the database has it now.
+/// The caller of this credential.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the credential or its account has ended, whatever the reason.
+/// [`Code::AuthTokenInvalid`] when the credential or its account has ended, for whatever reason.
 pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCaller, AppError> {
     match credential {
         Credential::Session(session) => resolve_session(tx, *session),
@@ -23,7 +25,7 @@ pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCalle
 }
 
 fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, AppError> {
-    let (session, account, role) = live_session(tx, id)?;
+    let (session, account, role) = valid_session(tx, id)?;
     let identity = Identity::User {
         id: account.id,
         session: id,
@@ -31,7 +33,7 @@ fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, App
     Ok(ResolvedCaller::new(
         identity,
         &account.username,
-        authority(&account, &role),
+        account_authority(&account, &role),
         account.id.0,
         earlier(account.expires_at, Some(session.expires_at)),
         Some(TimeDelta::seconds(session.idle_seconds)),
@@ -40,8 +42,8 @@ fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, App
 }
 
 fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppError> {
-    let row = store::token_by_digest(tx.conn, digest)?;
-    let (token, account, role) = live_token(row, tx.now)?;
+    let found = read_model::find_token_by_digest(tx.conn, digest)?;
+    let (token, account, role) = check_token(found, tx.now)?;
     let identity = Identity::Token {
         id: token.id,
         owner: account.id,
@@ -49,7 +51,7 @@ fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppEr
     Ok(ResolvedCaller::new(
         identity,
         &account.username,
-        narrowed(&account, &role, &token),
+        token_authority(&account, &role, &token),
         account.id.0,
         earlier(account.expires_at, token.expires_at),
         None,
@@ -57,8 +59,8 @@ fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppEr
     ))
 }
 
-fn resolve_client_grant(tx: &mut Tx<'_>, id: GrantId) -> Result<ResolvedCaller, AppError> {
-    let (grant, client) = live_grant(tx, id)?;
+fn resolve_client_grant(tx: &mut Tx<'_>, id: ClientGrantId) -> Result<ResolvedCaller, AppError> {
+    let (grant, client) = valid_client_grant(tx, id)?;
     let identity = Identity::Client {
         id: client.id,
         grant: grant.id,
@@ -74,37 +76,23 @@ fn resolve_client_grant(tx: &mut Tx<'_>, id: GrantId) -> Result<ResolvedCaller, 
     ))
 }
 
-/// Notes that a credential is in use.
+/// The actor's authority in this transaction.
 ///
 /// # Errors
-/// When the database fails.
-pub fn record_use(tx: &mut Tx<'_>, identity: &Identity) -> Result<(), AppError> {
-    match identity {
-        Identity::User { session, .. } => store::touch_session(tx.conn, *session, tx.now)?,
-        Identity::Token { id, .. } => store::touch_token(tx.conn, *id, tx.now)?,
-        Identity::Client { id, .. } => store::touch_client(tx.conn, *id, tx.now)?,
-        _ => 0,
-    };
-    Ok(())
-}
-
-/// The actor's authority as it is in this transaction.
-///
-/// # Errors
-/// [`Code::AuthTokenInvalid`] when the session or token, or its account, has ended.
+/// [`Code::AuthTokenInvalid`] when the session, token, grant or account has ended.
 pub fn current_authority(tx: &mut Tx<'_>, actor: &Actor) -> Result<Authority, AppError> {
     match &actor.identity {
         Identity::User { session, .. } => {
-            let (_, account, role) = live_session(tx, *session)?;
-            Ok(authority(&account, &role))
+            let (_, account, role) = valid_session(tx, *session)?;
+            Ok(account_authority(&account, &role))
         }
         Identity::Token { id, .. } => {
-            let row = store::token(tx.conn, *id)?;
-            let (token, account, role) = live_token(row, tx.now)?;
-            Ok(narrowed(&account, &role, &token))
+            let found = read_model::find_token(tx.conn, *id)?;
+            let (token, account, role) = check_token(found, tx.now)?;
+            Ok(token_authority(&account, &role, &token))
         }
         Identity::Client { grant, .. } => {
-            let (grant, client) = live_grant(tx, *grant)?;
+            let (grant, client) = valid_client_grant(tx, *grant)?;
             Ok(client_authority(&client, &grant))
         }
         Identity::Operator { .. } | Identity::System | Identity::Anonymous => {
@@ -113,13 +101,13 @@ pub fn current_authority(tx: &mut Tx<'_>, actor: &Actor) -> Result<Authority, Ap
     }
 }
 
-fn live_session(
+fn valid_session(
     tx: &mut Tx<'_>,
     id: SessionId,
-) -> Result<(SessionRow, AccountRow, RoleRow), AppError> {
-    store::session(tx.conn, id)?
+) -> Result<(SessionCredentialRow, AccountRow, RoleAuthorityRow), AppError> {
+    read_model::find_session(tx.conn, id)?
         .filter(|(session, account, _)| {
-            is_alive(account, tx.now)
+            status(account).is_usable(tx.now)
                 && session.ended_at.is_none()
                 && session.expires_at > tx.now
                 && session.last_seen_at + TimeDelta::seconds(session.idle_seconds) > tx.now
@@ -127,54 +115,68 @@ fn live_session(
         .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
-fn live_token(
-    row: Option<(TokenRow, AccountRow, RoleRow)>,
+fn check_token(
+    found: Option<(TokenCredentialRow, AccountRow, RoleAuthorityRow)>,
     now: DateTime<Utc>,
-) -> Result<(TokenRow, AccountRow, RoleRow), AppError> {
-    row.filter(|(token, account, _)| {
-        is_alive(account, now) && token.expires_at.is_none_or(|end| end > now)
-    })
-    .ok_or_else(|| Code::AuthTokenInvalid.into())
+) -> Result<(TokenCredentialRow, AccountRow, RoleAuthorityRow), AppError> {
+    found
+        .filter(|(token, account, _)| {
+            status(account).is_usable(now) && token.expires_at.is_none_or(|end| end > now)
+        })
+        .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
-fn live_grant(tx: &mut Tx<'_>, id: GrantId) -> Result<(GrantRow, ClientRow), AppError> {
-    store::grant(tx.conn, id)?
+fn valid_client_grant(
+    tx: &mut Tx<'_>,
+    id: ClientGrantId,
+) -> Result<(ClientGrantRow, ClientCredentialRow), AppError> {
+    read_model::find_client_grant(tx.conn, id)?
         .filter(|(grant, client)| client.is_active && grant.expires_at > tx.now)
         .ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
-fn is_alive(account: &AccountRow, now: DateTime<Utc>) -> bool {
-    account.is_active
-        && account.deleted_at.is_none()
-        && account.expires_at.is_none_or(|end| end > now)
+const fn status(account: &AccountRow) -> AccountStatus {
+    AccountStatus {
+        is_active: account.is_active,
+        deleted_at: account.deleted_at,
+        expires_at: account.expires_at,
+    }
 }
 
 fn earlier(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     one.into_iter().chain(other).min()
 }
 
-fn authority(account: &AccountRow, role: &RoleRow) -> Authority {
+fn account_authority(account: &AccountRow, role: &RoleAuthorityRow) -> Authority {
     Authority {
-        permissions: PermissionSet::of(&role.name, &role.permissions, &account.permissions),
+        permissions: PermissionSet::of_role_and_grants(
+            &role.name,
+            &role.permissions,
+            &account.permissions,
+        ),
         role: role.name.clone(),
         rank: role.rank,
     }
 }
 
-/// The account's, with no more than the token's own list of what it holds.
-fn narrowed(account: &AccountRow, role: &RoleRow, token: &TokenRow) -> Authority {
-    let full = authority(account, role);
+/// The authority of the account with only those permissions that the token lists.
+fn token_authority(
+    account: &AccountRow,
+    role: &RoleAuthorityRow,
+    token: &TokenCredentialRow,
+) -> Authority {
+    let full = account_authority(account, role);
     Authority {
         permissions: full.permissions.intersect(&token.permissions),
         ..full
     }
 }
 
-/// The client's, with no more than was given. It has no role, so it is nobody's like and no `SuperAdmin`.
-fn client_authority(client: &ClientRow, grant: &GrantRow) -> Authority {
+/// The authority of the client with only those permissions that were granted. It has no role, so it is never a `SuperAdmin`.
+fn client_authority(client: &ClientCredentialRow, grant: &ClientGrantRow) -> Authority {
     Authority {
         role: String::new(),
         rank: client.rank,
-        permissions: PermissionSet::of("", &client.permissions, &[]).intersect(&grant.permissions),
+        permissions: PermissionSet::only(&client.permissions).intersect(&grant.permissions),
     }
 }

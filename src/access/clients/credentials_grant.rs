@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::store::{self, ClientRow, GrantRow};
-use crate::access::authentication::{Actor, Identity, Issuer, Origin};
+use crate::access::authentication::TokenIssuer;
+use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::rate_limit;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
-use crate::platform::ids::{ClientId, GrantId};
+use crate::platform::ids::{ClientId, ClientGrantId};
 
 /// What the audit log calls getting an access token.
 const GRANT: &str = "client.grant";
@@ -26,7 +27,7 @@ pub struct AuthenticatedClient {
 }
 
 /// An access token that was just made.
-pub struct Granted {
+pub struct IssuedClientToken {
     /// The token.
     pub access_token: String,
     /// When it ends.
@@ -39,11 +40,11 @@ pub struct Granted {
 ///
 /// # Errors
 /// [`Code::AuthInvalidCredentials`], the same for a client that there is not, a wrong secret and one that is switched off;
-/// [`turn_away`] is then what answers.
-pub fn recognize(tx: &mut Tx<'_>, id: &str, secret: &str) -> Result<AuthenticatedClient, AppError> {
+/// [`deny_authentication`] is then what answers.
+pub fn authenticate(tx: &mut Tx<'_>, id: &str, secret: &str) -> Result<AuthenticatedClient, AppError> {
     let row = store::find(tx.conn, ClientId::from_path(id))?;
     let digest = crypto::digest(secret);
-    row.filter(|row| row.is_active && crypto::same(&row.digest, &digest))
+    row.filter(|row| row.is_active && crypto::constant_time_eq(&row.digest, &digest))
         .map(|row| AuthenticatedClient {
             id: row.id,
             permissions: row.permissions,
@@ -56,13 +57,13 @@ pub fn recognize(tx: &mut Tx<'_>, id: &str, secret: &str) -> Result<Authenticate
 ///
 /// # Errors
 /// Always: [`Code::AuthInvalidCredentials`], [`Code::RateLimited`] when that happens too often.
-pub fn turn_away<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxResult<T> {
+pub fn deny_authentication<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxResult<T> {
     let known = store::find(tx.conn, ClientId::from_path(id))?;
-    let subject = known.map_or(Subject::Nothing, |row| Subject::Client(row.id));
+    let subject = known.map_or(Subject::None, |row| Subject::Client(row.id));
     let by = Actor::anonymous(origin.clone());
     let act = AuditEntry::new(GRANT, subject);
     let why = Code::AuthInvalidCredentials;
-    Err(rate_limit::service::turn_away(tx, &by, act, why))
+    Err(rate_limit::service::deny_client_authentication(tx, &by, act, why))
 }
 
 /// Gives a client an access token for `wanted`, or for all that it may. There is no refresh token with it: the secret gets
@@ -73,24 +74,24 @@ pub fn turn_away<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxResult<T> {
 /// [`Code::AuthInvalidCredentials`] when it has ended, or has another secret meanwhile.
 pub fn grant(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
+    issuer: &TokenIssuer,
     client: &AuthenticatedClient,
     wanted: Option<&[String]>,
     origin: &Origin,
-) -> TxResult<Granted> {
-    let row = store::rely_on(tx.conn, client.id)?
+) -> TxResult<IssuedClientToken> {
+    let row = store::find_for_share(tx.conn, client.id)?
         .filter(|row| row.is_active && row.digest == client.digest)
         .ok_or(Code::AuthInvalidCredentials)?;
-    let id = GrantId::new(tx.now);
+    let id = ClientGrantId::new(tx.now);
     let by = actor(&row, id, origin);
     let act = AuditEntry::new(GRANT, Subject::Client(row.id));
     let lacking = |name: &&String| !row.permissions.contains(name);
     if wanted.is_some_and(|wanted| wanted.iter().any(|name| lacking(&name))) {
-        return Err(audit::refuse(tx, &by, act, Code::PermissionNotHeld));
+        return Err(audit::deny(tx, &by, act, Code::PermissionNotHeld));
     }
     let is_wanted = |name: &&String| wanted.is_none_or(|wanted| wanted.contains(name));
     let permissions: Vec<String> = row.permissions.iter().filter(is_wanted).cloned().collect();
-    let expires_at = issuer.end(tx.now);
+    let expires_at = issuer.expiry(tx.now);
     let grant = GrantRow {
         id,
         client_id: row.id,
@@ -100,8 +101,8 @@ pub fn grant(
     };
     store::insert_grant(tx.conn, &grant)?;
     let told = json!({"sid": id, "permissions": permissions});
-    audit::record(tx, &by, act.changing(Value::Null, told))?;
-    Ok(Granted {
+    audit::record(tx, &by, act.with_change(Value::Null, told))?;
+    Ok(IssuedClientToken {
         access_token: issuer.client_token(row.id, id, permissions.clone(), tx.now)?,
         expires_at,
         permissions,
@@ -112,10 +113,10 @@ pub fn grant(
 ///
 /// # Errors
 /// When the database fails.
-pub fn give_back(
+pub fn revoke_grant(
     tx: &mut Tx<'_>,
     client: ClientId,
-    grant: GrantId,
+    grant: ClientGrantId,
     origin: &Origin,
 ) -> TxResult<()> {
     tx.invalidate(Invalidation::Principal(client.0));
@@ -124,7 +125,7 @@ pub fn give_back(
         let by = actor(&row, grant, origin);
         let ended = json!({"sid": grant});
         let act = AuditEntry::new("client.giveBack", Subject::Client(client));
-        audit::record(tx, &by, act.changing(ended, Value::Null))?;
+        audit::record(tx, &by, act.with_change(ended, Value::Null))?;
     }
     Ok(())
 }
@@ -146,7 +147,7 @@ pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::forget_grants_before(tx.conn, tx.now)?)
 }
 
-fn actor(row: &ClientRow, grant: GrantId, origin: &Origin) -> Actor {
+fn actor(row: &ClientRow, grant: ClientGrantId, origin: &Origin) -> Actor {
     Actor {
         identity: Identity::Client { id: row.id, grant },
         username: Some(row.name.as_str().into()),

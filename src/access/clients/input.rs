@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 use validator::Validate;
 
 use super::policy::HIGHEST_RANK;
-use super::store::{Changes, ClientRow};
-use crate::platform::display_name::Label;
-use crate::platform::error::{AppError, Faults};
-use crate::platform::http::Patch;
+use super::store::{ClientChangeset, ClientRow};
+use crate::platform::resource_name::ResourceName;
+use crate::platform::error::{AppError, FieldErrors};
+use crate::platform::http::PatchField;
 
 /// A client to make.
 #[derive(Debug, Default, Deserialize, ToSchema, Validate)]
@@ -27,8 +27,8 @@ pub struct NewClient {
 }
 
 /// A client to make, checked.
-pub struct Draft {
-    pub name: Label,
+pub struct ClientDraft {
+    pub name: ResourceName,
     pub permissions: Vec<String>,
     pub rank: i32,
 }
@@ -38,16 +38,16 @@ impl NewClient {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Draft, AppError> {
-        let mut faults = Faults::default();
-        let name = faults.take("/name", Label::parse(&self.name));
-        let rank = faults.take("/rank", rank(self.rank.unwrap_or_default()));
-        let draft = name.zip(rank).map(|(name, rank)| Draft {
+    pub fn check(self) -> Result<ClientDraft, AppError> {
+        let mut faults = FieldErrors::default();
+        let name = faults.check("/name", ResourceName::parse(&self.name));
+        let rank = faults.check("/rank", rank(self.rank.unwrap_or_default()));
+        let draft = name.zip(rank).map(|(name, rank)| ClientDraft {
             name,
             rank,
             permissions: self.permissions,
         });
-        faults.finish(draft)
+        faults.into_result(draft)
     }
 }
 
@@ -58,55 +58,55 @@ impl NewClient {
 pub struct ClientPatch {
     /// Another name.
     #[schema(value_type = String)]
-    pub name: Patch<String>,
+    pub name: PatchField<String>,
     /// All that it may from then on; what is added must be held by the caller.
     #[schema(value_type = Option<Vec<String>>)]
-    pub permissions: Patch<Vec<String>>,
+    pub permissions: PatchField<Vec<String>>,
     /// Another rank, below the caller's own.
     #[schema(value_type = i32, minimum = 0, maximum = 999)]
-    pub rank: Patch<i32>,
+    pub rank: PatchField<i32>,
     /// Whether it can act. Switched off, its access tokens are dead, and stay so when it is switched on again.
     #[schema(value_type = bool)]
-    pub is_active: Patch<bool>,
+    pub is_active: PatchField<bool>,
 }
 
 /// A change of a client, checked.
-pub struct Change(Changes);
+pub struct ClientChange(ClientChangeset);
 
 impl ClientPatch {
     /// Checks everything but what only the database knows.
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Change, AppError> {
-        let mut faults = Faults::default();
-        let name = |text: String| Label::parse(&text).map(|name| name.as_str().to_owned());
-        let set = Changes {
-            name: self.name.required(&mut faults, "/name", name),
+    pub fn check(self) -> Result<ClientChange, AppError> {
+        let mut faults = FieldErrors::default();
+        let name = |text: String| ResourceName::parse(&text).map(|name| name.as_str().to_owned());
+        let set = ClientChangeset {
+            name: self.name.parse_required(&mut faults, "/name", name),
             permissions: match self.permissions {
-                Patch::Keep => None,
-                Patch::Clear => Some(Vec::new()),
-                Patch::Set(names) => Some(names),
+                PatchField::Keep => None,
+                PatchField::Clear => Some(Vec::new()),
+                PatchField::Set(names) => Some(names),
             },
-            rank: self.rank.required(&mut faults, "/rank", rank),
+            rank: self.rank.parse_required(&mut faults, "/rank", rank),
             is_active: self
                 .is_active
-                .required(&mut faults, "/isActive", Ok::<_, Wrong>),
+                .parse_required(&mut faults, "/isActive", Ok::<_, Wrong>),
         };
-        faults.finish(Some(Change(set)))
+        faults.into_result(Some(ClientChange(set)))
     }
 }
 
-impl Change {
+impl ClientChange {
     /// The permissions that it is to have, if they are to change.
     pub fn permissions(&self) -> Option<&[String]> {
         self.0.permissions.as_deref()
     }
 
     /// What it changes about this client, which is to have `permissions`; what it would leave as it is, is left out.
-    pub fn of(&self, row: &ClientRow, permissions: Option<Vec<String>>) -> Changes {
+    pub fn changeset_for(&self, row: &ClientRow, permissions: Option<Vec<String>>) -> ClientChangeset {
         let set = self.0.clone();
-        Changes {
+        ClientChangeset {
             name: set.name.filter(|name| *name != row.name),
             permissions: permissions.filter(|names| *names != row.permissions),
             rank: set.rank.filter(|rank| *rank != row.rank),

@@ -1,29 +1,31 @@
-//! Who may make and manage which service client. No database, no clock.
+//! Rules for creating and managing service clients. Pure decisions: no database, no clock.
 //!
-//! As with accounts: whoever manages a client ranks strictly above it, before and after, or it is of rank 0; nobody gives
-//! it what they do not hold; and what hands it over takes all that it holds.
+//! As for accounts, the caller must rank above the client before and after the change, and can only grant permissions it
+//! holds ([`management`]). To rotate the secret, the caller needs every permission of the client.
 
-use crate::access::authentication::{Actor, Authority, Identity};
-use crate::accounts::roles::{NotHeld, SUPER_ADMIN_RANK};
+use crate::access::actor::management::{self, ManagementDenied, RankRule, Requirements};
+use crate::access::actor::{
+    Actor, Authority, Identity, PermissionSet, PermissionsNotHeld, SUPER_ADMIN_RANK,
+};
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::ClientId;
 
-/// No client ranks with a `SuperAdmin`.
+/// The highest rank of a client: below `SuperAdmin`.
 pub const HIGHEST_RANK: i32 = SUPER_ADMIN_RANK - 1;
 
-/// Whoever wants to do something, with the authority of this moment.
+/// The caller with its current authority.
 #[derive(Clone, Debug)]
-pub struct Manager {
-    /// The client, if it is one.
+pub struct ClientManager {
+    /// The caller's client id, if it is a service client.
     pub client: Option<ClientId>,
-    /// On what authority.
+    /// Its current authority.
     pub authority: Authority,
 }
 
-impl Manager {
-    /// This actor, on this authority.
-    pub fn new(by: &Actor, authority: Authority) -> Self {
-        let client = match by.identity {
+impl ClientManager {
+    /// The actor with this authority.
+    pub fn new(actor: &Actor, authority: Authority) -> Self {
+        let client = match actor.identity {
             Identity::Client { id, .. } => Some(id),
             _ => None,
         };
@@ -31,90 +33,108 @@ impl Manager {
     }
 }
 
-/// The client that it is done to, as it is before.
+/// The client to act on, as it is before the action.
 #[derive(Clone, Debug)]
-pub struct Target<'a> {
+pub struct ManagedClient {
     /// The client.
     pub id: ClientId,
     /// Its rank.
     pub rank: i32,
-    /// What it may.
-    pub permissions: &'a [String],
+    /// Its permissions.
+    pub permissions: PermissionSet,
 }
 
-/// One thing done to a client.
+/// An action on a client.
 #[derive(Clone, Debug)]
-pub enum Deed {
-    /// Rename it, take permissions from it, switch it off or on, delete it.
+pub enum ClientAction {
+    /// Rename it, remove permissions, enable, disable or delete it.
     Manage,
-    /// Give it another rank.
+    /// Change its rank.
     SetRank(i32),
-    /// Give it these permissions that it had not.
+    /// Add these permissions.
     Grant(Vec<String>),
-    /// Give it another secret, which its maker then has.
+    /// Rotate its secret, which the caller then knows.
     TakeOver,
 }
 
-/// Why not.
+/// Why an action on a client is forbidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// A client's managing itself.
-    Itself,
-    /// The caller stands not far enough above the client: in rank or, for what hands it over, in permissions.
+pub enum ClientActionDenied {
+    /// A client cannot manage itself.
+    OwnClient,
+    /// The caller's rank is too low or, to rotate the secret, it lacks some of the client's permissions.
     Rank,
-    /// The caller does not hold these.
-    NotHeld(NotHeld),
+    /// The caller cannot grant permissions that it does not hold.
+    NotHeld(PermissionsNotHeld),
 }
 
-/// Whether somebody of this authority may make a client of this rank with these permissions.
+/// Checks whether the caller may create a client of this rank with these permissions.
 ///
 /// # Errors
-/// The first reason why not.
-pub fn may_make(by: &Authority, rank: i32, permissions: &[String]) -> Result<(), Denied> {
-    if !by.ranks_above(rank) {
-        return Err(Denied::Rank);
-    }
-    Ok(by.permissions.require(permissions)?)
+/// The first rule that is violated.
+pub fn check_creation(
+    caller: &Authority,
+    rank: i32,
+    permissions: &[String],
+) -> Result<(), ClientActionDenied> {
+    let requirements = Requirements {
+        rule: RankRule::BelowOrZero,
+        ranks: vec![rank],
+        takes_over: None,
+        grants: vec![PermissionSet::only(permissions)],
+    };
+    Ok(management::check(caller, &requirements)?)
 }
 
-/// Whether `by` may do all these `deeds` to `target`.
+/// Checks whether `manager` may perform all `actions` on `target`.
 ///
 /// # Errors
-/// The first reason why not.
-pub fn may(by: &Manager, target: &Target<'_>, deeds: &[Deed]) -> Result<(), Denied> {
-    if by.client == Some(target.id) {
-        return Err(Denied::Itself);
+/// The first rule that is violated.
+pub fn check_actions(
+    manager: &ClientManager,
+    target: &ManagedClient,
+    actions: &[ClientAction],
+) -> Result<(), ClientActionDenied> {
+    if manager.client == Some(target.id) {
+        return Err(ClientActionDenied::OwnClient);
     }
-    let authority = &by.authority;
-    let ranks_after = deeds.iter().all(|deed| match deed {
-        Deed::SetRank(rank) => authority.ranks_above(*rank),
-        _ => true,
-    });
-    let hands_over = deeds.iter().any(|deed| matches!(deed, Deed::TakeOver));
-    let covers = authority.permissions.missing(target.permissions).is_empty();
-    if !authority.ranks_above(target.rank) || !ranks_after || (hands_over && !covers) {
-        return Err(Denied::Rank);
+    let mut ranks = vec![target.rank];
+    let mut grants = Vec::new();
+    let mut takes_over = None;
+    for action in actions {
+        match action {
+            ClientAction::SetRank(rank) => ranks.push(*rank),
+            ClientAction::Grant(added) => grants.push(PermissionSet::only(added)),
+            ClientAction::TakeOver => takes_over = Some(&target.permissions),
+            ClientAction::Manage => {}
+        }
     }
-    deeds.iter().try_for_each(|deed| match deed {
-        Deed::Grant(added) => Ok(authority.permissions.require(added)?),
-        _ => Ok(()),
-    })
+    let requirements = Requirements {
+        rule: RankRule::BelowOrZero,
+        ranks,
+        takes_over,
+        grants,
+    };
+    Ok(management::check(&manager.authority, &requirements)?)
 }
 
-impl From<NotHeld> for Denied {
-    fn from(lacking: NotHeld) -> Self {
-        Self::NotHeld(lacking)
-    }
-}
-
-impl From<Denied> for AppError {
-    fn from(denied: Denied) -> Self {
+impl From<ManagementDenied> for ClientActionDenied {
+    fn from(denied: ManagementDenied) -> Self {
         match denied {
-            Denied::Itself => {
-                Self::new(Code::ClientManageForbidden).detail("No client manages itself.")
+            ManagementDenied::Rank => Self::Rank,
+            ManagementDenied::NotHeld(permissions) => Self::NotHeld(permissions),
+        }
+    }
+}
+
+impl From<ClientActionDenied> for AppError {
+    fn from(denied: ClientActionDenied) -> Self {
+        match denied {
+            ClientActionDenied::OwnClient => {
+                Self::new(Code::ClientManageForbidden).with_detail("A client cannot manage itself.")
             }
-            Denied::Rank => Code::ClientManageForbidden.into(),
-            Denied::NotHeld(lacking) => lacking.into(),
+            ClientActionDenied::Rank => Code::ClientManageForbidden.into(),
+            ClientActionDenied::NotHeld(permissions) => permissions.into(),
         }
     }
 }
@@ -122,7 +142,7 @@ impl From<Denied> for AppError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::roles::{PermissionSet, SUPER_ADMIN};
+    use crate::access::actor::{PermissionSet, SUPER_ADMIN};
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -131,74 +151,74 @@ mod tests {
         Authority {
             role: "Lead".to_owned(),
             rank,
-            permissions: PermissionSet::of("Lead", &permissions, &[]),
+            permissions: PermissionSet::only(&permissions),
         }
     }
 
-    fn person(authority: Authority) -> Manager {
-        Manager {
+    fn person(authority: Authority) -> ClientManager {
+        ClientManager {
             client: None,
             authority,
         }
     }
 
-    fn target(rank: i32, permissions: &[String]) -> Target<'_> {
-        Target {
+    fn target(rank: i32, permissions: &[String]) -> ManagedClient {
+        ManagedClient {
             id: ClientId::new(DateTime::UNIX_EPOCH),
             rank,
-            permissions,
+            permissions: PermissionSet::only(permissions),
         }
     }
 
     #[test]
-    fn no_client_does_anything_to_itself() {
+    fn a_client_cannot_manage_itself() {
         let target = target(0, &[]);
-        let itself = Manager {
+        let client = ClientManager {
             client: Some(target.id),
             authority: authority(500, &["clients.manage"]),
         };
-        for deed in [
-            Deed::Manage,
-            Deed::SetRank(0),
-            Deed::Grant(Vec::new()),
-            Deed::TakeOver,
+        for action in [
+            ClientAction::Manage,
+            ClientAction::SetRank(0),
+            ClientAction::Grant(Vec::new()),
+            ClientAction::TakeOver,
         ] {
-            assert_eq!(may(&itself, &target, &[deed]), Err(Denied::Itself));
+            assert_eq!(check_actions(&client, &target, &[action]), Err(ClientActionDenied::OwnClient));
         }
     }
 
     #[test]
-    fn another_secret_is_given_by_those_only_who_hold_what_the_client_holds() {
+    fn rotating_a_secret_needs_all_permissions_of_the_client() {
         let permissions = ["a.b".to_owned()];
         let target = target(0, &permissions);
-        let lacking = person(authority(500, &["clients.manage"]));
-        assert_eq!(may(&lacking, &target, &[Deed::Manage]), Ok(()));
-        assert_eq!(may(&lacking, &target, &[Deed::TakeOver]), Err(Denied::Rank));
-        let holding = person(authority(500, &["a.b"]));
-        assert_eq!(may(&holding, &target, &[Deed::TakeOver]), Ok(()));
+        let without = person(authority(500, &["clients.manage"]));
+        assert_eq!(check_actions(&without, &target, &[ClientAction::Manage]), Ok(()));
+        assert_eq!(check_actions(&without, &target, &[ClientAction::TakeOver]), Err(ClientActionDenied::Rank));
+        let with = person(authority(500, &["a.b"]));
+        assert_eq!(check_actions(&with, &target, &[ClientAction::TakeOver]), Ok(()));
     }
 
     proptest! {
         #[test]
-        fn nobody_makes_or_touches_what_does_not_stand_below_them(mine in 0..=999, theirs in 0..=999, then in 0..=999) {
-            let lead = person(authority(mine, &[]));
-            let above = |rank| rank == 0 || rank < mine;
-            prop_assert_eq!(may_make(&lead.authority, theirs, &[]).is_ok(), above(theirs));
-            for deed in [Deed::Manage, Deed::TakeOver] {
-                prop_assert_eq!(may(&lead, &target(theirs, &[]), &[deed]).is_ok(), above(theirs));
+        fn callers_only_manage_clients_below_their_rank(own in 0..=999, target_rank in 0..=999, new_rank in 0..=999) {
+            let lead = person(authority(own, &[]));
+            let above = |rank| rank == 0 || rank < own;
+            prop_assert_eq!(check_creation(&lead.authority, target_rank, &[]).is_ok(), above(target_rank));
+            for action in [ClientAction::Manage, ClientAction::TakeOver] {
+                prop_assert_eq!(check_actions(&lead, &target(target_rank, &[]), &[action]).is_ok(), above(target_rank));
             }
-            let moved = may(&lead, &target(theirs, &[]), &[Deed::SetRank(then)]);
-            prop_assert_eq!(moved.is_ok(), above(theirs) && above(then));
+            let changed = check_actions(&lead, &target(target_rank, &[]), &[ClientAction::SetRank(new_rank)]);
+            prop_assert_eq!(changed.is_ok(), above(target_rank) && above(new_rank));
         }
 
         #[test]
-        fn no_client_is_given_what_its_giver_does_not_hold(mine in prop::collection::btree_set("[a-c]\\.[a-c]", 0..5), given in prop::collection::vec("[a-c]\\.[a-c]", 0..5)) {
-            let lead = person(Authority { role: "Lead".to_owned(), rank: 50, permissions: PermissionSet::Only(mine.clone()) });
-            let all_held = given.iter().all(|name| mine.contains(name));
-            prop_assert_eq!(may_make(&lead.authority, 0, &given).is_ok(), all_held);
-            prop_assert_eq!(may(&lead, &target(0, &[]), &[Deed::Grant(given.clone())]).is_ok(), all_held);
-            let chief = Authority { role: SUPER_ADMIN.to_owned(), rank: 1000, permissions: PermissionSet::All };
-            prop_assert!(may_make(&chief, HIGHEST_RANK, &given).is_ok());
+        fn a_client_only_gets_permissions_its_creator_holds(own in prop::collection::btree_set("[a-c]\\.[a-c]", 0..5), given in prop::collection::vec("[a-c]\\.[a-c]", 0..5)) {
+            let lead = person(Authority { role: "Lead".to_owned(), rank: 50, permissions: PermissionSet::Only(own.clone()) });
+            let all_held = given.iter().all(|name| own.contains(name));
+            prop_assert_eq!(check_creation(&lead.authority, 0, &given).is_ok(), all_held);
+            prop_assert_eq!(check_actions(&lead, &target(0, &[]), &[ClientAction::Grant(given.clone())]).is_ok(), all_held);
+            let super_admin = Authority { role: SUPER_ADMIN.to_owned(), rank: 1000, permissions: PermissionSet::All };
+            prop_assert!(check_creation(&super_admin, HIGHEST_RANK, &given).is_ok());
         }
     }
 }

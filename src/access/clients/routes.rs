@@ -8,10 +8,10 @@ use super::model::{Client, ClientWithSecret};
 use super::service::{self, ClientPatch, NewClient};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
-use crate::idempotency::{self, Ask};
+use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IdempotencyKey, IfMatch, Json, Limit, Noted, Page, Params, Query, Reply,
+    Data, FromQuery, IdempotencyKey, IfMatch, Json, PageLimit, InvalidQuery, Page, QueryParams, Query, Reply,
 };
 use crate::platform::ids::ClientId;
 
@@ -32,7 +32,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 struct ListRequest {
     /// How many on a page.
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    limit: Limit,
+    limit: PageLimit,
     /// `page.next` of the page before.
     cursor: Option<String>,
     /// Whether `page.total` is wanted.
@@ -41,9 +41,9 @@ struct ListRequest {
 }
 
 impl FromQuery for ListRequest {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
-            limit: Limit::take(params),
+            limit: PageLimit::take(params),
             cursor: params.take("cursor"),
             count: params.take("count").unwrap_or_default(),
         })
@@ -74,10 +74,10 @@ async fn list_clients(
         .transpose()?;
     let (clients, total) = app
         .db
-        .read(move |tx| service::list(tx, after, limit.rows(), count))
+        .read(move |tx| service::list(tx, after, limit.query_limit(), count))
         .await?;
     let cursor = |last: &Client| app.cursors.encode(CONTEXT, &last.id);
-    Reply::page(&Page::of(clients, limit, cursor)?.counted(total))
+    Reply::page(&Page::from_rows(clients, limit, cursor)?.with_total(total))
 }
 
 /// Make a service client.
@@ -95,12 +95,12 @@ async fn create_client(
     key: IdempotencyKey,
     body: Json<NewClient>,
 ) -> Result<Reply, AppError> {
-    let ask = Ask::new(&app.vault, "createClient", key.0, &body.raw);
+    let ask = IdempotentRequest::new(&app.vault, "createClient", key.0, &body.raw);
     let draft = body.into_inner().check()?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::once(tx, &vault, &by, &ask, |tx| {
+            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
                 let made = service::create(tx, &by, &draft)?;
                 let id = made.client.id;
                 let reply = Reply::created(format!("/api/v1/clients/{id}"), &made)?;
@@ -148,7 +148,7 @@ async fn update_client(
     let change = body.into_inner().check()?;
     let client = app
         .db
-        .write(move |tx| service::change(tx, &by, id, &change, &expected))
+        .write(move |tx| service::update(tx, &by, id, &change, &expected))
         .await?;
     Reply::resource(&client)
 }

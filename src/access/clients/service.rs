@@ -1,14 +1,15 @@
-//! Making, showing, changing and ending service clients.
+//! Creating, showing, changing and deleting service clients.
 
 use serde_json::{Map, Value, json};
 
-use super::input::{Change, Draft};
+use super::input::{ClientChange, ClientDraft};
 use super::model::{Client, ClientWithSecret};
-use super::policy::{self, Deed, Manager, Target};
-use super::store::{self, Changes, ClientRow};
-use crate::access::authentication::{Authority, Can, needs};
+use super::policy::{self, ClientAction, ClientManager, ManagedClient};
+use super::store::{self, ClientChangeset, ClientRow};
+use crate::access::authentication::{Can, needs};
+use crate::access::actor::{Authority, PermissionSet};
 use crate::accounts::roles;
-use crate::audit::{self, AuditEntry, Subject};
+use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::idempotency;
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
@@ -17,33 +18,33 @@ use crate::platform::http::IfMatch;
 use crate::platform::ids::ClientId;
 
 pub use super::credentials_grant::{
-    AuthenticatedClient, Granted, end_all_grants, forget_old, give_back, grant, recognize,
-    turn_away,
+    AuthenticatedClient, IssuedClientToken, end_all_grants, forget_old, revoke_grant, grant, authenticate,
+    deny_authentication,
 };
 pub use super::input::{ClientPatch, NewClient};
 
-/// Makes a client. Its secret is answered here and nowhere else.
+/// Creates a client. Its secret is returned here only.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; the refusals of the rules; [`Code::ClientNameConflict`].
+/// [`Code::PermissionUnknown`]; 403 by the rules; [`Code::ClientNameConflict`].
 pub fn create(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
-    draft: &Draft,
+    caller: &Can<needs::ManageClients>,
+    draft: &ClientDraft,
 ) -> TxResult<ClientWithSecret> {
-    const ACT: &str = "client.create";
-    advisory_lock::rely(tx.conn, advisory_lock::Invariant::Authority)?;
-    let authority = by.renew(tx)?;
-    let permissions = roles::service::grantable(tx, &draft.permissions)?;
-    if let Err(denied) = policy::may_make(&authority, draft.rank, &permissions) {
-        return Err(audit::refuse(
+    const ACTION: &str = "client.create";
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    let authority = caller.current_authority(tx)?;
+    let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;
+    if let Err(denied) = policy::check_creation(&authority, draft.rank, &permissions) {
+        return Err(audit::deny(
             tx,
-            by,
-            AuditEntry::new(ACT, Subject::Nothing),
+            caller,
+            AuditEntry::new(ACTION, Subject::None),
             denied,
         ));
     }
-    let secret = TokenKind::ClientSecret.make()?;
+    let secret = TokenKind::ClientSecret.generate()?;
     let row = ClientRow {
         id: ClientId::new(tx.now),
         name: draft.name.as_str().to_owned(),
@@ -57,32 +58,32 @@ pub fn create(
         secret_made_at: tx.now,
         last_used_at: None,
     };
-    unless_taken(store::insert(tx.conn, &row))?;
-    let act =
-        AuditEntry::new(ACT, Subject::Client(row.id)).changing(Value::Null, whole(&row).into());
-    audit::record(tx, by, act)?;
+    map_name_conflict(store::insert(tx.conn, &row))?;
+    let entry =
+        AuditEntry::new(ACTION, Subject::Client(row.id)).with_change(Value::Null, fields(&row).into());
+    audit::record(tx, caller, entry)?;
     Ok(ClientWithSecret {
         client_secret: secret,
         client: row.into(),
     })
 }
 
-/// The newest clients below `after`, and how many there are in all if that is asked.
+/// At most `limit` clients after `after`, the newest first, and their total number if `count` is set.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn list(
     tx: &mut Tx<'_>,
     after: Option<ClientId>,
-    rows: i64,
+    limit: i64,
     count: bool,
 ) -> Result<(Vec<Client>, Option<i64>), AppError> {
     let total = count.then(|| store::count(tx.conn)).transpose()?;
-    let clients = store::list(tx.conn, after, rows)?;
+    let clients = store::list(tx.conn, after, limit)?;
     Ok((clients.into_iter().map(Client::from).collect(), total))
 }
 
-/// A client.
+/// The client with this id.
 ///
 /// # Errors
 /// [`Code::NotFound`].
@@ -91,11 +92,11 @@ pub fn show(tx: &mut Tx<'_>, id: ClientId) -> Result<Client, AppError> {
     Ok(row.into())
 }
 
-/// The client of this id or name.
+/// The client with this id or name.
 ///
 /// # Errors
 /// [`Code::NotFound`].
-pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppError> {
+pub fn find_by_id_or_name(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppError> {
     let found = match name.parse() {
         Ok(id) => store::find(tx.conn, id)?,
         Err(_) => store::by_name(tx.conn, name.trim())?,
@@ -103,158 +104,157 @@ pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppError> {
     Ok(found.ok_or(Code::NotFound)?.into())
 }
 
-/// Changes a client; one that is switched off loses its access tokens for good.
+/// Changes a client. Disabling it ends its access tokens permanently.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; [`Code::NotFound`]; the refusals of the rules; [`Code::PreconditionFailed`];
+/// [`Code::PermissionUnknown`]; [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`];
 /// [`Code::ClientNameConflict`].
-pub fn change(
+pub fn update(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
+    caller: &Can<needs::ManageClients>,
     id: ClientId,
-    change: &Change,
-    expected: &IfMatch,
+    change: &ClientChange,
+    if_match: &IfMatch,
 ) -> TxResult<Client> {
-    let authority = current_authority(tx, by)?;
+    let authority = current_authority(tx, caller)?;
     let permissions = change
         .permissions()
-        .map(|wanted| roles::service::grantable(tx, wanted))
+        .map(|wanted| roles::service::resolve_permissions(tx, wanted))
         .transpose()?;
-    let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let changes = change.of(&row, permissions);
-    permit(
+    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let changes = change.changeset_for(&row, permissions);
+    authorize(
         tx,
-        by,
+        caller,
         authority,
         &row,
         "client.update",
-        &deeds_of(&row, &changes),
+        &actions_of(&row, &changes),
     )?;
-    expected.check(row.version)?;
-    if changes != Changes::default() {
+    if_match.check(row.version)?;
+    if changes != ClientChangeset::default() {
         tx.invalidate(Invalidation::Principal(id.0));
-        unless_taken(store::update(tx.conn, id, tx.now, &changes))?;
+        map_name_conflict(store::update(tx.conn, id, tx.now, &changes))?;
         if changes.is_active == Some(false) {
             store::remove_grants(tx.conn, id)?;
         }
     }
     let after = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
-    audit::record(tx, by, story("client.update", &row, &after))?;
+    audit::record(tx, caller, update_entry("client.update", &row, &after))?;
     Ok(after.into())
 }
 
-/// Gives a client another secret. The old one, and the access tokens that were had with it, are dead at once.
+/// Replaces the secret of a client. The old secret and the access tokens issued with it end at once.
 ///
 /// # Errors
-/// [`Code::NotFound`]; the refusals of the rules; [`Code::PreconditionFailed`].
+/// [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`].
 pub fn rotate_secret(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
+    caller: &Can<needs::ManageClients>,
     id: ClientId,
-    expected: &IfMatch,
+    if_match: &IfMatch,
 ) -> TxResult<ClientWithSecret> {
-    const ACT: &str = "client.rotateSecret";
-    let authority = current_authority(tx, by)?;
-    let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
-    permit(tx, by, authority, &row, ACT, &[Deed::TakeOver])?;
-    expected.check(row.version)?;
-    let secret = TokenKind::ClientSecret.make()?;
+    const ACTION: &str = "client.rotateSecret";
+    let authority = current_authority(tx, caller)?;
+    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    authorize(tx, caller, authority, &row, ACTION, &[ClientAction::TakeOver])?;
+    if_match.check(row.version)?;
+    let secret = TokenKind::ClientSecret.generate()?;
     tx.invalidate(Invalidation::Principal(id.0));
     store::set_secret(tx.conn, id, tx.now, &crypto::digest(&secret))?;
     store::remove_grants(tx.conn, id)?;
-    idempotency::service::forget_of(tx, id.0)?;
-    audit::record(tx, by, AuditEntry::new(ACT, Subject::Client(id)))?;
+    idempotency::service::delete_reply_for(tx, id.0)?;
+    audit::record(tx, caller, AuditEntry::new(ACTION, Subject::Client(id)))?;
     Ok(ClientWithSecret {
         client_secret: secret,
         client: show(tx, id)?,
     })
 }
 
-/// Deletes a client with all that it has.
+/// Deletes a client and its access tokens.
 ///
 /// # Errors
-/// [`Code::NotFound`]; the refusals of the rules; [`Code::PreconditionFailed`].
+/// [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`].
 pub fn delete(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
+    caller: &Can<needs::ManageClients>,
     id: ClientId,
-    expected: &IfMatch,
+    if_match: &IfMatch,
 ) -> TxResult<()> {
-    const ACT: &str = "client.delete";
-    let authority = current_authority(tx, by)?;
-    let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
-    permit(tx, by, authority, &row, ACT, &[Deed::Manage])?;
-    expected.check(row.version)?;
+    const ACTION: &str = "client.delete";
+    let authority = current_authority(tx, caller)?;
+    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    authorize(tx, caller, authority, &row, ACTION, &[ClientAction::Manage])?;
+    if_match.check(row.version)?;
     tx.invalidate(Invalidation::Principal(id.0));
     store::remove(tx.conn, id)?;
-    idempotency::service::forget_of(tx, id.0)?;
-    let act = AuditEntry::new(ACT, Subject::Client(id)).changing(whole(&row).into(), Value::Null);
-    audit::record(tx, by, act)?;
+    idempotency::service::delete_reply_for(tx, id.0)?;
+    let entry = AuditEntry::new(ACTION, Subject::Client(id)).with_change(fields(&row).into(), Value::Null);
+    audit::record(tx, caller, entry)?;
     Ok(())
 }
 
-/// How many clients have this permission.
+/// Sets the time at which the client was last used.
 ///
 /// # Errors
-/// When the database fails.
-pub fn count_of_permission(tx: &mut Tx<'_>, name: &str) -> Result<i64, AppError> {
-    Ok(store::count_of_permission(tx.conn, name)?)
+/// Database errors.
+pub fn record_use(tx: &mut Tx<'_>, id: ClientId) -> Result<(), AppError> {
+    store::set_last_used(tx.conn, id, tx.now)?;
+    Ok(())
 }
 
-/// Takes the lock for a change of what clients may, then reads the caller's authority.
+/// Takes the exclusive lock, then reads the caller's current authority.
 fn current_authority(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
+    caller: &Can<needs::ManageClients>,
 ) -> Result<Authority, AppError> {
-    advisory_lock::change(tx.conn, advisory_lock::Invariant::Authority)?;
-    by.renew(tx)
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    caller.current_authority(tx)
 }
 
-fn permit(
+fn authorize(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageClients>,
+    caller: &Can<needs::ManageClients>,
     authority: Authority,
     row: &ClientRow,
-    act: &'static str,
-    deeds: &[Deed],
+    action_name: &'static str,
+    actions: &[ClientAction],
 ) -> TxResult<()> {
-    let target = Target {
+    let target = ManagedClient {
         id: row.id,
         rank: row.rank,
-        permissions: &row.permissions,
+        permissions: PermissionSet::only(&row.permissions),
     };
-    policy::may(&Manager::new(by, authority), &target, deeds).map_err(|denied| {
-        audit::refuse(
+    let manager = ClientManager::new(caller, authority);
+    policy::check_actions(&manager, &target, actions).map_err(|denied| {
+        audit::deny(
             tx,
-            by,
-            AuditEntry::new(act, Subject::Client(row.id)),
+            caller,
+            AuditEntry::new(action_name, Subject::Client(row.id)),
             denied,
         )
     })
 }
 
-fn deeds_of(row: &ClientRow, changes: &Changes) -> Vec<Deed> {
-    let mut deeds = vec![Deed::Manage];
-    deeds.extend(changes.rank.map(Deed::SetRank));
+fn actions_of(row: &ClientRow, changes: &ClientChangeset) -> Vec<ClientAction> {
+    let mut actions = vec![ClientAction::Manage];
+    actions.extend(changes.rank.map(ClientAction::SetRank));
     if let Some(permissions) = &changes.permissions {
         let is_new = |name: &&String| !row.permissions.contains(name);
-        deeds.push(Deed::Grant(
+        actions.push(ClientAction::Grant(
             permissions.iter().filter(is_new).cloned().collect(),
         ));
     }
-    deeds
+    actions
 }
 
-/// What differs between the two.
-fn story(act: &'static str, before: &ClientRow, after: &ClientRow) -> AuditEntry {
-    let (mut old, mut new) = (whole(before), whole(after));
-    old.retain(|name, value| new.get(name) != Some(value));
-    new.retain(|name, _| old.contains_key(name));
-    AuditEntry::new(act, Subject::Client(before.id)).changing(old.into(), new.into())
+fn update_entry(action_name: &'static str, before: &ClientRow, after: &ClientRow) -> AuditEntry {
+    AuditEntry::new(action_name, Subject::Client(before.id))
+        .with_diff(FieldDiff::between(fields(before), fields(after)))
 }
 
-/// All that a caller chose about a client.
-fn whole(row: &ClientRow) -> Map<String, Value> {
+/// The fields that a caller can set, for the audit log.
+fn fields(row: &ClientRow) -> Map<String, Value> {
     let members = [
         ("name", json!(row.name)),
         ("permissions", json!(row.permissions)),
@@ -267,6 +267,6 @@ fn whole(row: &ClientRow) -> Map<String, Value> {
         .collect()
 }
 
-fn unless_taken(done: impl OnConstraint<usize>) -> Result<usize, AppError> {
-    done.on_constraint("service_clients_name_key", Code::ClientNameConflict)
+fn map_name_conflict(result: impl OnConstraint<usize>) -> Result<usize, AppError> {
+    result.on_constraint("service_clients_name_key", Code::ClientNameConflict)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::platform::ids::{ClientId, GrantId};
+use crate::platform::ids::{ClientId, ClientGrantId};
 use crate::schema::{client_grants, service_clients};
 
 /// A client as it is stored.
@@ -27,7 +27,7 @@ pub struct ClientRow {
 /// What is to be written about a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = service_clients)]
-pub struct Changes {
+pub struct ClientChangeset {
     pub name: Option<String>,
     pub permissions: Option<Vec<String>>,
     pub rank: Option<i32>,
@@ -38,7 +38,7 @@ pub struct Changes {
 #[derive(Insertable)]
 #[diesel(table_name = client_grants)]
 pub struct GrantRow {
-    pub id: GrantId,
+    pub id: ClientGrantId,
     pub client_id: ClientId,
     pub permissions: Vec<String>,
     pub created_at: DateTime<Utc>,
@@ -69,7 +69,7 @@ pub fn by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<Client
 }
 
 /// Reads a client and holds it until the transaction ends.
-pub fn hold(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+pub fn find_for_update(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table
         .find(id)
         .select(ClientRow::as_select())
@@ -79,7 +79,7 @@ pub fn hold(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientR
 }
 
 /// Reads a client and keeps it from being changed until the transaction ends, together with others who do so.
-pub fn rely_on(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
+pub fn find_for_share(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table
         .find(id)
         .select(ClientRow::as_select())
@@ -114,7 +114,7 @@ pub fn update(
     conn: &mut PgConnection,
     id: ClientId,
     at: DateTime<Utc>,
-    changes: &Changes,
+    changes: &ClientChangeset,
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
@@ -146,14 +146,6 @@ pub fn remove(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
     diesel::delete(service_clients::table.find(id)).execute(conn)
 }
 
-/// How many clients have this permission.
-pub fn count_of_permission(conn: &mut PgConnection, name: &str) -> QueryResult<i64> {
-    service_clients::table
-        .filter(service_clients::permissions.contains(vec![name.to_owned()]))
-        .count()
-        .get_result(conn)
-}
-
 pub fn remove_grants(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
     diesel::delete(client_grants::table.filter(client_grants::client_id.eq(client))).execute(conn)
 }
@@ -164,7 +156,7 @@ pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usiz
         .execute(conn)
 }
 
-pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: GrantId) -> QueryResult<usize> {
+pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: ClientGrantId) -> QueryResult<usize> {
     diesel::delete(
         client_grants::table
             .find(id)
@@ -186,4 +178,22 @@ pub fn remove_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
 diesel::define_sql_function! {
     /// Lower case, as the index on names has it.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+/// Sets the time of the last use, if it is later than the stored one.
+pub fn set_last_used(
+    conn: &mut PgConnection,
+    id: ClientId,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let is_earlier = service_clients::last_used_at
+        .is_null()
+        .or(service_clients::last_used_at.lt(now));
+    diesel::update(
+        service_clients::table
+            .filter(service_clients::id.eq(id))
+            .filter(is_earlier),
+    )
+    .set(service_clients::last_used_at.eq(now))
+    .execute(conn)
 }

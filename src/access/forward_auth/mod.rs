@@ -1,4 +1,4 @@
-//! Forward authentication: a proxy in front of an app asks for every request who is calling and whether they may.
+//! Forward authentication: a reverse proxy asks for each request who the caller is and whether access is allowed.
 
 mod routes;
 

@@ -1,125 +1,134 @@
-//! How a client says who it is: with `Authorization: Basic` or in the form (RFC 6749, section 2.3.1), in one way only.
-//! Whether the secret is right is not decided here.
+//! The client credentials of a request: `Authorization: Basic` or form parameters, but not both (RFC 6749, section 2.3.1).
+//! This file does not verify the secret.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::form::take;
-use super::refusal::{ErrorCode, Refusal};
-use crate::access::authentication::FIRST_PARTY;
-use crate::platform::http::{Params, percent};
+use super::error::{OAuthError, OAuthErrorCode};
+use super::form::take_optional;
+use crate::access::authentication::FIRST_PARTY_CLIENT_ID;
+use crate::platform::http::{QueryParams, percent};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What the form says of the client.
-pub struct Said {
+/// The client parameters of the form.
+pub struct FormCredentials {
     client_id: Option<String>,
     client_secret: Option<String>,
 }
 
-impl Said {
-    /// Takes it from the form.
-    pub fn take(params: &mut Params<'_>) -> Self {
+impl FormCredentials {
+    /// Takes the client parameters from the form.
+    pub fn take(params: &mut QueryParams<'_>) -> Self {
         Self {
-            client_id: take(params, "client_id"),
-            client_secret: take(params, "client_secret"),
+            client_id: take_optional(params, "client_id"),
+            client_secret: take_optional(params, "client_secret"),
         }
     }
 }
 
-/// Who says that it calls.
-pub enum Credentials {
-    /// A client with this secret.
+/// The client that the request claims to come from.
+pub enum ClientCredentials {
+    /// A service client.
     Secret {
         /// `client_id`
         id: String,
         /// `client_secret`
         secret: String,
     },
-    /// The public client that people sign in through.
+    /// The public client for user sign-in, which has no secret.
     FirstParty,
 }
 
-impl Credentials {
-    /// What the headers and the form say together.
+impl ClientCredentials {
+    /// Reads the credentials from the headers and the form.
     ///
     /// # Errors
-    /// `invalid_request` for more ways than one, `invalid_client` for none or one that can't be read.
-    pub fn of(headers: &HeaderMap, said: Said) -> Result<Self, Refusal> {
-        let mut lines = headers.get_all(AUTHORIZATION);
+    /// `invalid_request` if the request uses more than one method, `invalid_client` if it has no valid credentials.
+    pub fn from_request(headers: &HeaderMap, form: FormCredentials) -> Result<Self, OAuthError> {
+        let mut authorization = headers.get_all(AUTHORIZATION);
         match (
-            lines.next(),
-            lines.next(),
-            said.client_id,
-            said.client_secret,
+            authorization.next(),
+            authorization.next(),
+            form.client_id,
+            form.client_secret,
         ) {
-            (Some(_), Some(_), ..) | (Some(_), None, _, Some(_)) => Err(twice()),
-            (Some(line), None, named, None) => {
-                let basic = line.to_str().ok().and_then(basic);
-                let (id, secret) = basic.ok_or_else(unauthenticated)?;
-                if named.is_some_and(|named| named != id) {
-                    return Err(twice());
+            (Some(_), Some(_), ..) | (Some(_), None, _, Some(_)) => Err(multiple_methods()),
+            (Some(header), None, form_id, None) => {
+                let basic = header.to_str().ok().and_then(parse_basic);
+                let (id, secret) = basic.ok_or_else(missing_credentials)?;
+                if form_id.is_some_and(|form_id| form_id != id) {
+                    return Err(multiple_methods());
                 }
                 Ok(Self::Secret { id, secret })
             }
             (None, _, Some(id), Some(secret)) => Ok(Self::Secret { id, secret }),
-            (None, _, Some(id), None) if id == FIRST_PARTY => Ok(Self::FirstParty),
-            (None, ..) => Err(unauthenticated()),
+            (None, _, Some(id), None) if id == FIRST_PARTY_CLIENT_ID => Ok(Self::FirstParty),
+            (None, ..) => Err(missing_credentials()),
         }
     }
 }
 
-/// The id and the secret in a header of the Basic scheme, each of them encoded as in a form before both were joined.
-fn basic(line: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = line.split_once(' ')?;
+/// Parses the id and the secret of a Basic header. Each is form-encoded before both are joined (RFC 6749, section 2.3.1).
+fn parse_basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let joined = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = joined.split_once(':')?;
-    Some((decoded(id)?, decoded(secret)?))
+    let credentials = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = credentials.split_once(':')?;
+    Some((form_decode(id)?, form_decode(secret)?))
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn form_decode(text: &str) -> Option<String> {
     percent::decode(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }
 
-fn twice() -> Refusal {
-    let detail = "say who you are in one way: Authorization: Basic, or client_id and client_secret";
-    Refusal::new(ErrorCode::InvalidRequest, detail)
+fn multiple_methods() -> OAuthError {
+    let detail =
+        "authenticate with one method only: Authorization: Basic, or client_id and client_secret";
+    OAuthError::new(OAuthErrorCode::InvalidRequest, detail)
 }
 
-fn unauthenticated() -> Refusal {
-    let detail = "Authorization: Basic, or client_id and client_secret, are needed";
-    Refusal::new(ErrorCode::InvalidClient, detail)
+fn missing_credentials() -> OAuthError {
+    let detail =
+        "client authentication is required: Authorization: Basic, or client_id and client_secret";
+    OAuthError::new(OAuthErrorCode::InvalidClient, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn line(joined: &str) -> String {
-        format!("Basic {}", BASE64.encode(joined))
+    fn basic_header(credentials: &str) -> String {
+        format!("Basic {}", BASE64.encode(credentials))
     }
 
     #[test]
-    fn id_and_secret_are_read_as_a_form_would_write_them() {
-        let read = |joined: &str| basic(&line(joined));
+    fn basic_credentials_are_form_decoded() {
+        let parse = |credentials: &str| parse_basic(&basic_header(credentials));
         let pair = |id: &str, secret: &str| Some((id.to_owned(), secret.to_owned()));
-        assert_eq!(read("a:b"), pair("a", "b"));
-        assert_eq!(read("a%3Ab:c+d:e"), pair("a:b", "c d:e"));
-        assert_eq!(read("a:"), pair("a", ""));
-        assert_eq!(read("a"), None);
-        assert_eq!(read("a:%zz"), None);
-        let unpadded = line("ab:c").trim_end_matches('=').to_owned();
-        assert_eq!(basic(&unpadded), pair("ab", "c"));
-        for wrong in ["Basic", "Bearer YTpi", "Basic *", "Basic", "", "Basic /w=="] {
-            assert_eq!(basic(wrong), None, "{wrong}");
+        assert_eq!(parse("a:b"), pair("a", "b"));
+        assert_eq!(parse("a%3Ab:c+d:e"), pair("a:b", "c d:e"));
+        assert_eq!(parse("a:"), pair("a", ""));
+        assert_eq!(parse("a"), None);
+        assert_eq!(parse("a:%zz"), None);
+        let unpadded = basic_header("ab:c").trim_end_matches('=').to_owned();
+        assert_eq!(parse_basic(&unpadded), pair("ab", "c"));
+        for invalid in [
+            "Basic",
+            "Bearer YTpi",
+            "Basic *",
+            "Basic ",
+            "",
+            "Basic /w==",
+        ] {
+            assert_eq!(parse_basic(invalid), None, "{invalid}");
         }
     }
 }

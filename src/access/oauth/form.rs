@@ -1,5 +1,5 @@
-//! Reading the form of a request (RFC 6749, appendix B): in the body only, nothing twice, what is empty counts as absent,
-//! what is unknown is ignored (section 3.2).
+//! Parses the form body of a request (RFC 6749, section 3.2 and appendix B): parameters only in the body, each at most once,
+//! empty parameters count as absent, unknown parameters are ignored.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{FromQuery, Params, body, query};
+use crate::platform::http::{FromQuery, QueryParams, body, query};
 
-const FORM: &[&str] = &["application/x-www-form-urlencoded"];
+const FORM_MEDIA_TYPES: &[&str] = &["application/x-www-form-urlencoded"];
 
-/// The form that was sent.
+/// A parsed form body.
 pub struct Form<T>(pub T);
 
 impl<T: FromQuery + 'static> FromRequest for Form<T> {
@@ -21,27 +21,27 @@ impl<T: FromQuery + 'static> FromRequest for Form<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
-        let is_readable = body::is_sent_as(headers, FORM);
+        let is_form = body::has_media_type(headers, FORM_MEDIA_TYPES);
         let has_query = !request.query_string().is_empty();
-        let declared = body::declared_length(headers);
+        let content_length = body::content_length(headers);
         let payload = payload.take();
         Box::pin(async move {
-            if !is_readable {
-                let detail = "send application/x-www-form-urlencoded, without Content-Encoding";
-                return Err(AppError::new(Code::UnsupportedMediaType).detail(detail));
+            if !is_form {
+                let detail = "send application/x-www-form-urlencoded without Content-Encoding";
+                return Err(AppError::new(Code::UnsupportedMediaType).with_detail(detail));
             }
             if has_query {
-                let detail = "parameters are sent in the body and not in the address";
-                return Err(AppError::new(Code::RequestInvalid).detail(detail));
+                let detail = "send the parameters in the body, not in the URL";
+                return Err(AppError::new(Code::RequestInvalid).with_detail(detail));
             }
-            let raw = body::read(declared, payload).await?;
+            let raw = body::read(content_length, payload).await?;
             let text = std::str::from_utf8(&raw).map_err(|_| Code::RequestInvalid)?;
-            query::parse(text).map(Self)
+            query::parse_query(text).map(Self)
         })
     }
 }
 
-/// A parameter that counts as absent when it is empty (RFC 6749, section 3.2).
-pub fn take(params: &mut Params<'_>, name: &str) -> Option<String> {
+/// Takes an optional parameter. An empty value counts as absent (RFC 6749, section 3.2).
+pub fn take_optional(params: &mut QueryParams<'_>, name: &str) -> Option<String> {
     params.take(name).filter(|text: &String| !text.is_empty())
 }

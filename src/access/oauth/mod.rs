@@ -1,28 +1,28 @@
-//! OAuth 2.0 for programs: tokens for service clients and, in OAuth's words, the refreshing of sessions; asking about
-//! tokens and revoking them; and what the service says of itself. RFC 6749, 6750, 7009, 7662, 8414, 9068.
+//! OAuth 2.0: tokens for service clients, refresh of sessions, token introspection and revocation, and the authorization
+//! server metadata. RFC 6749, 6750, 7009, 7662, 8414, 9068.
 //!
-//! There is no authorization endpoint: people sign in at `/auth/login`. There is no RS256: RFC 9068 wants it supported, and
-//! PKCS #1 v1.5 signatures are not to be used in new systems (OWASP ASVS 5.0, appendix C); tokens are signed with ES256.
+//! There is no authorization endpoint: users sign in at `/auth/login`. RFC 9068 requires support for RS256, but PKCS #1 v1.5
+//! signatures must not be used in new systems (OWASP ASVS 5.0, appendix C), so tokens are signed with ES256.
 //!
-//! # Who may see and end what
+//! # Introspection and revocation
 //!
-//! Every service client may ask about the access tokens and personal access tokens that it is shown: they are meant for the
-//! apps behind. A refresh token is not, and an app that took one for an access token would let in whoever stole it: it is
-//! answered as not active, but to a client that holds `sessions.read` and says `token_type_hint=refresh_token`.
+//! Every service client may introspect access tokens and personal access tokens, because they are meant for the apps behind
+//! this service. A refresh token is not: an app that accepted one as an access token would let in whoever stole it.
+//! Introspection reports it as inactive, except to a client that holds `sessions.read` and sends
+//! `token_type_hint=refresh_token`.
 //!
-//! A service client ends its own access tokens and no others. Whoever holds a token of a session ends that session, by
-//! saying `client_id=rosterd`, the public client that people sign in through. Personal access tokens have an endpoint of
-//! their own.
+//! A service client may revoke only its own access tokens. With `client_id=rosterd`, the public client for user sign-in,
+//! the holder of a session's token ends that session. Personal access tokens have their own endpoint.
 
 mod credentials;
-mod exchange;
+mod endpoints;
+mod error;
 mod form;
 mod model;
 mod policy;
-mod refusal;
+mod response;
 mod routes;
 pub mod service;
-mod wire;
 
-pub use refusal::OAuthError;
+pub use error::OAuthErrorBody;
 pub use routes::routes;

@@ -1,173 +1,179 @@
-//! What the OAuth endpoints are asked and answer, in the words of their standards.
+//! The requests and responses of the OAuth endpoints, with the parameter names of the standards.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::credentials::Said;
-use super::form::take;
-use crate::platform::http::{FromQuery, Noted, Params};
+use super::credentials::FormCredentials;
+use super::form::take_optional;
+use crate::platform::http::{FromQuery, InvalidQuery, QueryParams};
 
-/// A request for a token, as the API document shows it.
+/// A token request.
 #[derive(ToSchema)]
 #[schema(as = OAuthTokenRequest)]
-#[expect(dead_code, reason = "only described; the form is read by name")]
-pub struct TokenForm {
+#[expect(
+    dead_code,
+    reason = "only for the OpenAPI document; the form is parsed by parameter name"
+)]
+pub struct TokenRequestForm {
     /// `client_credentials` or `refresh_token`.
     #[schema(example = "client_credentials")]
     grant_type: String,
-    /// Permissions, separated by spaces; without it all that the client may.
+    /// The requested permissions, separated by spaces. If absent, all permissions of the client.
     #[schema(nullable = false, example = "users.read")]
     scope: Option<String>,
-    /// For `refresh_token`.
+    /// Required for `refresh_token`.
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// The client, unless `Authorization: Basic` says it; `rosterd` to refresh a session.
+    /// The client id, unless it is sent with `Authorization: Basic`. Use `rosterd` to refresh a session.
     #[schema(nullable = false)]
     client_id: Option<String>,
-    /// The client's secret, unless `Authorization: Basic` says it.
+    /// The client secret, unless it is sent with `Authorization: Basic`.
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
-/// A question about a token, or its revocation, as the API document shows it.
+/// An introspection or revocation request.
 #[derive(ToSchema)]
 #[schema(as = OAuthTokenQuestion)]
-#[expect(dead_code, reason = "only described; the form is read by name")]
-pub struct TokenInHandForm {
+#[expect(
+    dead_code,
+    reason = "only for the OpenAPI document; the form is parsed by parameter name"
+)]
+pub struct PresentedTokenForm {
     /// The token.
     token: String,
     /// `access_token` or `refresh_token`.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
-    /// The client, unless `Authorization: Basic` says it.
+    /// The client id, unless it is sent with `Authorization: Basic`.
     #[schema(nullable = false)]
     client_id: Option<String>,
-    /// The client's secret, unless `Authorization: Basic` says it.
+    /// The client secret, unless it is sent with `Authorization: Basic`.
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
-/// A request for a token.
+/// A parsed token request.
 pub struct TokenRequest {
     pub grant_type: String,
     pub scope: Option<String>,
     pub refresh_token: Option<String>,
-    pub client: Said,
+    pub client: FormCredentials,
 }
 
 impl FromQuery for TokenRequest {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         let request = Self {
-            grant_type: params.need("grant_type")?,
-            scope: take(params, "scope"),
-            refresh_token: take(params, "refresh_token"),
-            client: Said::take(params),
+            grant_type: params.take_required("grant_type")?,
+            scope: take_optional(params, "scope"),
+            refresh_token: take_optional(params, "refresh_token"),
+            client: FormCredentials::take(params),
         };
-        params.ignore_others();
+        params.ignore_unknown();
         Ok(request)
     }
 }
 
-/// A token that somebody holds and asks about, or gives up.
-pub struct TokenInHand {
+/// A parsed introspection or revocation request.
+pub struct PresentedToken {
     pub token: String,
-    pub hint: Option<String>,
-    pub client: Said,
+    pub token_type_hint: Option<String>,
+    pub client: FormCredentials,
 }
 
-impl FromQuery for TokenInHand {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+impl FromQuery for PresentedToken {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         let request = Self {
-            token: params.need("token")?,
-            hint: take(params, "token_type_hint"),
-            client: Said::take(params),
+            token: params.take_required("token")?,
+            token_type_hint: take_optional(params, "token_type_hint"),
+            client: FormCredentials::take(params),
         };
-        params.ignore_others();
+        params.ignore_unknown();
         Ok(request)
     }
 }
 
-/// Tokens (RFC 6749, section 5.1).
+/// The issued tokens (RFC 6749, section 5.1).
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthTokens)]
-pub struct TokenAnswer {
-    /// A JWT (RFC 9068) for `Authorization: Bearer`.
+pub struct TokenResponse {
+    /// The access token, a JWT (RFC 9068), to send as `Authorization: Bearer`.
     pub access_token: String,
     /// `Bearer`.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
-    /// Seconds.
+    /// The lifetime of the access token in seconds.
     #[schema(example = 900)]
     pub expires_in: i64,
-    /// The next refresh token, when a session was refreshed.
+    /// The new refresh token. Only present when a session was refreshed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub refresh_token: Option<String>,
-    /// The permissions that the token gives, separated by spaces.
+    /// The permissions of the access token, separated by spaces.
     #[schema(example = "users.read")]
     pub scope: String,
 }
 
-/// What is known of a token (RFC 7662, section 2.2). Of one that is not active, nothing else is said.
+/// The state of a token (RFC 7662, section 2.2). All other members are absent if the token is not active.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = OAuthIntrospection)]
-pub struct Introspection {
-    /// Whether it is good at this moment.
+pub struct IntrospectionResponse {
+    /// Whether the token is valid now.
     pub active: bool,
-    /// What it gives at this moment, permissions separated by spaces.
+    /// The current permissions of the token, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub scope: Option<String>,
-    /// Through which client it was had: `rosterd` for those who sign in.
+    /// The client that the token was issued to: `rosterd` for user sign-ins.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub client_id: Option<String>,
-    /// The account's username.
+    /// The username of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub username: Option<String>,
-    /// The account's role.
+    /// The role of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub role: Option<String>,
-    /// `Bearer`; `refresh_token` for one.
+    /// `Bearer`, or `refresh_token` for a refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub token_type: Option<&'static str>,
-    /// Seconds since 1970: when it ends.
+    /// The expiry time in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub exp: Option<i64>,
-    /// Seconds since 1970: when it was made.
+    /// The time of issue in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub iat: Option<i64>,
-    /// Whom it acts for: an account's id, or `client:` and a client's.
+    /// The subject: the id of an account, or `client:` followed by the id of a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sub: Option<String>,
-    /// For whom it is.
+    /// The audience.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub aud: Option<String>,
-    /// Who made it.
+    /// The issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub iss: Option<String>,
-    /// Its id.
+    /// The token id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub jti: Option<String>,
-    /// The session.
+    /// The session id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sid: Option<String>,
 }
 
-/// What the service says of itself (RFC 8414, section 2).
+/// The authorization server metadata (RFC 8414, section 2).
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthMetadata)]
-pub struct Metadata {
+pub struct AuthorizationServerMetadata {
     /// `ROSTERD_PUBLIC_URL`.
     issuer: String,
     token_endpoint: String,
@@ -175,7 +181,7 @@ pub struct Metadata {
     introspection_endpoint: String,
     revocation_endpoint: String,
     service_documentation: String,
-    /// None: there is no authorization endpoint.
+    /// Empty, because there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
@@ -183,20 +189,20 @@ pub struct Metadata {
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
 }
 
-impl Metadata {
-    /// That of the service at this address, which has no slash at its end.
-    pub fn of(issuer: &str) -> Self {
+impl AuthorizationServerMetadata {
+    /// The metadata for this issuer URL, which must not end with a slash.
+    pub fn new(issuer: &str) -> Self {
         const BASIC: &str = "client_secret_basic";
         const POST: &str = "client_secret_post";
         const NONE: &str = "none";
-        let at = |path: &str| format!("{issuer}{path}");
+        let url = |path: &str| format!("{issuer}{path}");
         Self {
             issuer: issuer.to_owned(),
-            token_endpoint: at("/api/v1/oauth/token"),
-            jwks_uri: at("/.well-known/jwks.json"),
-            introspection_endpoint: at("/api/v1/oauth/introspect"),
-            revocation_endpoint: at("/api/v1/oauth/revoke"),
-            service_documentation: at("/docs/"),
+            token_endpoint: url("/api/v1/oauth/token"),
+            jwks_uri: url("/.well-known/jwks.json"),
+            introspection_endpoint: url("/api/v1/oauth/introspect"),
+            revocation_endpoint: url("/api/v1/oauth/revoke"),
+            service_documentation: url("/docs/"),
             response_types_supported: [],
             grant_types_supported: ["client_credentials", "refresh_token"],
             token_endpoint_auth_methods_supported: [BASIC, POST, NONE],

@@ -1,39 +1,45 @@
-//! Which token whom may revoke. No database, no clock.
+//! Which client may revoke which token.
 
-use crate::platform::ids::{ClientId, GrantId, SessionId};
+use crate::platform::ids::{ClientGrantId, ClientId, SessionId};
 
-/// What somebody holds.
+/// What a presented token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InHand {
-    /// No token of ours, or one that has ended.
-    Nothing,
-    /// A personal access token, whether there is such a one or not.
+pub enum IdentifiedToken {
+    /// The token is unknown, invalid or has expired.
+    Unknown,
+    /// The token has the form of a personal access token; it may not exist.
     PersonalToken,
-    /// A token of this session.
+    /// An access token or refresh token of this session.
     Session(SessionId),
     /// An access token of this client.
-    Grant(ClientId, GrantId),
+    ClientGrant(ClientId, ClientGrantId),
 }
 
-/// Why a token is not revoked.
+/// Why a token may not be revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// It was issued to another client (RFC 7009, section 2.1).
-    Foreign,
-    /// Tokens of its kind are not revoked here (RFC 7009, section 2.2.1).
-    Unsupported,
+pub enum RevocationDenied {
+    /// The token was issued to another client (RFC 7009, section 2.1).
+    IssuedToAnotherClient,
+    /// Tokens of this type cannot be revoked here (RFC 7009, section 2.2.1).
+    UnsupportedTokenType,
 }
 
-/// Whether a service client, or else whoever signs in, may revoke this.
+/// Checks whether a service client, or the first-party client (`None`), may revoke the token.
 ///
 /// # Errors
-/// [`Denied`].
-pub fn may_revoke(client: Option<ClientId>, token: InHand) -> Result<(), Denied> {
+/// [`RevocationDenied`].
+pub fn check_may_revoke(
+    client: Option<ClientId>,
+    token: IdentifiedToken,
+) -> Result<(), RevocationDenied> {
+    use IdentifiedToken::{ClientGrant, PersonalToken, Session, Unknown};
     match (client, token) {
-        (_, InHand::Nothing) | (None, InHand::Session(_)) => Ok(()),
-        (Some(client), InHand::Grant(owner, _)) if client == owner => Ok(()),
-        (_, InHand::PersonalToken) => Err(Denied::Unsupported),
-        (Some(_), InHand::Session(_)) | (_, InHand::Grant(..)) => Err(Denied::Foreign),
+        (_, Unknown) | (None, Session(_)) => Ok(()),
+        (Some(client), ClientGrant(owner, _)) if client == owner => Ok(()),
+        (_, PersonalToken) => Err(RevocationDenied::UnsupportedTokenType),
+        (Some(_), Session(_)) | (_, ClientGrant(..)) => {
+            Err(RevocationDenied::IssuedToAnotherClient)
+        }
     }
 }
 
@@ -42,21 +48,23 @@ mod tests {
     use super::*;
     use chrono::DateTime;
 
+    // SECURITY: O09
     #[test]
-    fn o09_everybody_revokes_their_own_and_nobody_elses() {
+    fn clients_may_revoke_only_their_own_tokens() {
         let now = DateTime::UNIX_EPOCH;
-        let (one, other) = (ClientId::new(now), ClientId::new(now));
-        let session = InHand::Session(SessionId::new(now));
-        let grant = InHand::Grant(one, GrantId::new(now));
-        assert_eq!(may_revoke(Some(one), grant), Ok(()));
-        assert_eq!(may_revoke(Some(other), grant), Err(Denied::Foreign));
-        assert_eq!(may_revoke(None, grant), Err(Denied::Foreign));
-        assert_eq!(may_revoke(None, session), Ok(()));
-        assert_eq!(may_revoke(Some(one), session), Err(Denied::Foreign));
-        for caller in [None, Some(one)] {
-            assert_eq!(may_revoke(caller, InHand::Nothing), Ok(()));
-            let personal = may_revoke(caller, InHand::PersonalToken);
-            assert_eq!(personal, Err(Denied::Unsupported));
+        let (owner, other) = (ClientId::new(now), ClientId::new(now));
+        let session = IdentifiedToken::Session(SessionId::new(now));
+        let grant = IdentifiedToken::ClientGrant(owner, ClientGrantId::new(now));
+        let another_client = Err(RevocationDenied::IssuedToAnotherClient);
+        assert_eq!(check_may_revoke(Some(owner), grant), Ok(()));
+        assert_eq!(check_may_revoke(Some(other), grant), another_client);
+        assert_eq!(check_may_revoke(None, grant), another_client);
+        assert_eq!(check_may_revoke(None, session), Ok(()));
+        assert_eq!(check_may_revoke(Some(owner), session), another_client);
+        for client in [None, Some(owner)] {
+            assert_eq!(check_may_revoke(client, IdentifiedToken::Unknown), Ok(()));
+            let personal_token = check_may_revoke(client, IdentifiedToken::PersonalToken);
+            assert_eq!(personal_token, Err(RevocationDenied::UnsupportedTokenType));
         }
     }
 }

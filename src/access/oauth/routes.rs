@@ -1,20 +1,21 @@
-//! OAuth's endpoints over HTTP. They answer, and refuse, in the forms of their own standards.
+//! The OAuth HTTP endpoints. Responses and errors have the form of the OAuth standards.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::exchange;
+use super::endpoints;
 use super::form::Form;
 use super::model::{
-    Introspection, Metadata, TokenAnswer, TokenForm, TokenInHand, TokenInHandForm, TokenRequest,
+    AuthorizationServerMetadata, IntrospectionResponse, PresentedToken, PresentedTokenForm,
+    TokenRequest, TokenRequestForm, TokenResponse,
 };
-use super::wire::answered;
+use super::response::to_response;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::RequestContext;
 
-/// Mounts and documents them.
+/// Registers the routes and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(issue_token)
@@ -25,12 +26,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Get a token.
 ///
-/// `client_credentials`: a service client's access token, for all that it may or for the permissions in `scope`. There is
-/// no refresh token with it. `refresh_token`: what `/auth/refresh` does, with `client_id=rosterd` and no secret.
+/// `client_credentials` issues an access token to a service client, for all its permissions or for those in `scope`, without
+/// a refresh token. `refresh_token` refreshes a session like `/auth/refresh`; send `client_id=rosterd` and no secret.
 #[utoipa::path(
     operation_id = "issueToken", tag = "oauth", security(("client" = []), ()),
-    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Tokens (RFC 6749, section 5.1).", body = TokenAnswer))
+    request_body(content = TokenRequestForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "Tokens (RFC 6749, section 5.1).", body = TokenResponse))
 )]
 #[post("/api/v1/oauth/token")]
 async fn issue_token(
@@ -38,59 +39,59 @@ async fn issue_token(
     request: HttpRequest,
     form: Result<Form<TokenRequest>, AppError>,
 ) -> HttpResponse {
-    let answer = exchange::issue(&app, &request, form).await;
-    answered(&request, answer)
+    let result = endpoints::issue_token(&app, &request, form).await;
+    to_response(&request, result)
 }
 
-/// Ask about a token.
+/// Introspect a token.
 ///
-/// For service clients: whether an access token or a personal access token is good at this moment, and for what. Any other
-/// token, and one that is not good any more, is not active. A refresh token is told of only to a client that holds
-/// `sessions.read` and says `token_type_hint=refresh_token`: it is nothing for an app to accept.
+/// For service clients: whether an access token or personal access token is valid now, and its permissions. All other tokens
+/// and expired tokens are inactive. A refresh token is active only for a client that holds `sessions.read` and sends
+/// `token_type_hint=refresh_token`, because apps must not accept refresh tokens.
 #[utoipa::path(
     operation_id = "introspectToken", tag = "oauth", security(("client" = []), ()),
-    request_body(content = TokenInHandForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "What is known of it (RFC 7662, section 2.2).", body = Introspection))
+    request_body(content = PresentedTokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The state of the token (RFC 7662, section 2.2).", body = IntrospectionResponse))
 )]
 #[post("/api/v1/oauth/introspect")]
 async fn introspect_token(
     app: State,
     request: HttpRequest,
-    form: Result<Form<TokenInHand>, AppError>,
+    form: Result<Form<PresentedToken>, AppError>,
 ) -> HttpResponse {
-    let answer = exchange::examine(&app, &request, form).await;
-    answered(&request, answer)
+    let result = endpoints::introspect_token(&app, &request, form).await;
+    to_response(&request, result)
 }
 
 /// Revoke a token.
 ///
-/// A service client revokes its own access tokens. Whoever holds an access token or refresh token of a session ends that
-/// session with `client_id=rosterd`. A token that is none, or none any more, is answered the same.
+/// A service client can revoke its own access tokens. With `client_id=rosterd`, the holder of an access token or refresh token
+/// of a session ends that session. The response is also 200 for an invalid or expired token.
 #[utoipa::path(
     operation_id = "revokeToken", tag = "oauth", security(("client" = []), ()),
-    request_body(content = TokenInHandForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "It is good for nothing any more (RFC 7009, section 2.2)."))
+    request_body(content = PresentedTokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token is revoked or was not valid (RFC 7009, section 2.2)."))
 )]
 #[post("/api/v1/oauth/revoke")]
 async fn revoke_token(
     app: State,
     request: HttpRequest,
-    form: Result<Form<TokenInHand>, AppError>,
+    form: Result<Form<PresentedToken>, AppError>,
 ) -> HttpResponse {
-    match exchange::revoke(&app, &request, form).await {
+    match endpoints::revoke_token(&app, &request, form).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(refusal) => refusal.answer(&RequestContext::of(&request)),
+        Err(error) => error.into_response(&RequestContext::for_request(&request)),
     }
 }
 
-/// Show what the service offers to OAuth clients (RFC 8414).
+/// Show the authorization server metadata (RFC 8414).
 #[utoipa::path(
     operation_id = "getOAuthMetadata", tag = "oauth", security(()),
-    responses((status = 200, description = "The metadata; cacheable for five minutes.", body = Metadata))
+    responses((status = 200, description = "The metadata. It can be cached for five minutes.", body = AuthorizationServerMetadata))
 )]
 #[get("/.well-known/oauth-authorization-server")]
 async fn get_metadata(app: State) -> HttpResponse {
-    let metadata = std::future::ready(Metadata::of(app.issuer.name())).await;
+    let metadata = std::future::ready(AuthorizationServerMetadata::new(app.issuer.name())).await;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .json(metadata)

@@ -1,185 +1,192 @@
-//! Getting, examining and revoking tokens in OAuth's way. What a token is worth is decided where its kind is at home.
+//! Issues, introspects and revokes tokens for OAuth clients, with the services of clients and sessions.
 
-use super::model::{Introspection, TokenAnswer};
-use super::policy::{self, Denied, InHand};
-use crate::access::authentication::cache::ResolvedCaller;
-use crate::access::authentication::{Claims, FIRST_PARTY, Identity, Issuer, Origin, Principal};
+use super::model::{IntrospectionResponse, TokenResponse};
+use super::policy::{self, IdentifiedToken, RevocationDenied};
+use crate::access::actor::{Identity, Origin, Principal};
+use crate::access::authentication::{
+    AccessTokenClaims, FIRST_PARTY_CLIENT_ID, ResolvedCaller, TokenIssuer,
+};
 use crate::access::clients::service::{self as clients, AuthenticatedClient};
 use crate::access::sessions::service::{self as sessions, TokenContext};
 use crate::accounts::roles;
 use crate::platform::crypto::TokenKind;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
-use crate::platform::ids::{GrantId, SessionId};
+use crate::platform::ids::{ClientGrantId, SessionId};
 
-/// Who is calling.
+/// The client that sent the request.
 #[derive(Clone)]
-pub enum Caller {
-    /// A service client that has shown its secret.
-    Client(AuthenticatedClient),
-    /// Whoever says that it is the client that people sign in through, which has no secret.
+pub enum OAuthClient {
+    /// A service client, authenticated by its secret.
+    ServiceClient(AuthenticatedClient),
+    /// The public client for user sign-in, which has no secret.
     FirstParty,
 }
 
-/// The permissions in a scope, each once.
-fn names(scope: &str) -> Vec<String> {
-    let mut names: Vec<String> = scope.split_whitespace().map(str::to_owned).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// The permissions of a scope, sorted, without duplicates.
+fn parse_scope(scope: &str) -> Vec<String> {
+    let mut permissions: Vec<String> = scope.split_whitespace().map(str::to_owned).collect();
+    permissions.sort_unstable();
+    permissions.dedup();
+    permissions
 }
 
-/// A client's token for itself (RFC 6749, section 4.4).
+/// Issues an access token to a service client (RFC 6749, section 4.4).
 ///
 /// # Errors
-/// [`Code::PermissionNotHeld`] for a scope that it does not hold; those of [`clients::grant`].
-pub fn client_credentials(
+/// [`Code::PermissionNotHeld`] if the scope contains a permission that the client does not hold. Errors of [`clients::grant`].
+pub fn issue_client_token(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
+    issuer: &TokenIssuer,
     client: &AuthenticatedClient,
     scope: Option<&str>,
     origin: &Origin,
-) -> TxResult<TokenAnswer> {
-    let wanted = scope.map(names);
-    let granted = clients::grant(tx, issuer, client, wanted.as_deref(), origin)?;
-    Ok(TokenAnswer {
-        access_token: granted.access_token,
+) -> TxResult<TokenResponse> {
+    let permissions = scope.map(parse_scope);
+    let issued = clients::grant(tx, issuer, client, permissions.as_deref(), origin)?;
+    Ok(TokenResponse {
+        access_token: issued.access_token,
         token_type: "Bearer",
-        expires_in: (granted.expires_at - tx.now).num_seconds(),
+        expires_in: (issued.expires_at - tx.now).num_seconds(),
         refresh_token: None,
-        scope: granted.permissions.join(" "),
+        scope: issued.permissions.join(" "),
     })
 }
 
-/// A session's next tokens (RFC 6749, section 6): what `/auth/refresh` does.
+/// Issues the next tokens of a session, like `/auth/refresh` (RFC 6749, section 6).
 ///
 /// # Errors
-/// Those of [`sessions::refresh`]; [`Code::PermissionNotHeld`] for a scope other than all that the account holds, which is
-/// what a session's tokens give.
-pub fn refresh(
+/// Errors of [`sessions::refresh`]. [`Code::PermissionNotHeld`] if a scope is given that is not exactly the permissions of the
+/// account, because session tokens cannot be narrowed.
+pub fn refresh_session(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
-    presented: &str,
+    refresh_token: &str,
     scope: Option<&str>,
     origin: &Origin,
-) -> TxResult<TokenAnswer> {
-    let tokens = sessions::refresh(tx, token_context, presented, None, origin)?;
-    let permissions = tokens.user.effective_permissions;
-    // The catalogue's order is the database's.
-    if scope.is_some_and(|scope| names(scope) != names(&permissions.join(" "))) {
-        let detail = "the tokens of a session give all that its account holds: leave the scope out";
-        let why = AppError::new(Code::PermissionNotHeld).detail(detail);
-        return Err(TxAbort::RollBack(why));
+) -> TxResult<TokenResponse> {
+    let tokens = sessions::refresh(tx, token_context, refresh_token, None, origin)?;
+    let granted_scope = tokens.user.effective_permissions.join(" ");
+    // The permissions have the database's sort order, so they are sorted again before the comparison.
+    if scope.is_some_and(|scope| parse_scope(scope) != parse_scope(&granted_scope)) {
+        let detail = "session tokens always have all permissions of the account: omit the scope";
+        let error = AppError::new(Code::PermissionNotHeld).with_detail(detail);
+        return Err(TxAbort::RollBack(error));
     }
-    Ok(TokenAnswer {
+    Ok(TokenResponse {
         access_token: tokens.access_token,
         token_type: tokens.token_type,
         expires_in: (tokens.access_token_expires_at_utc - tx.now).num_seconds(),
         refresh_token: tokens.refresh_token,
-        scope: permissions.join(" "),
+        scope: granted_scope,
     })
 }
 
-/// What a client is told of an access token that stands for these facts; `claims` are those of a JWT.
+/// Describes an access token or personal access token of `caller`. `claims` are those of a JWT.
 ///
 /// # Errors
-/// When the database fails.
-pub fn describe(
+/// Database errors.
+pub fn introspect_access_token(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
-    facts: &ResolvedCaller,
-    claims: Option<&Claims>,
-) -> Result<Introspection, AppError> {
-    let permissions = roles::service::list_held(tx, &facts.authority.permissions)?;
-    let is_account = !matches!(facts.identity, Identity::Client { .. });
-    let token = match facts.identity {
+    issuer: &TokenIssuer,
+    caller: &ResolvedCaller,
+    claims: Option<&AccessTokenClaims>,
+) -> Result<IntrospectionResponse, AppError> {
+    let permissions = roles::service::permission_names(tx, &caller.authority.permissions)?;
+    let is_account = !matches!(caller.identity, Identity::Client { .. });
+    let token_id = match caller.identity {
         Identity::Token { id, .. } => Some(id.to_string()),
         _ => claims.map(|claims| claims.jti.to_string()),
     };
-    let end = facts.ends_at.map(|end| end.timestamp());
-    Ok(Introspection {
+    let client_id = claims.map_or(FIRST_PARTY_CLIENT_ID, |claims| &claims.client_id);
+    let expires_at = caller.expires_at.map(|expires_at| expires_at.timestamp());
+    Ok(IntrospectionResponse {
         active: true,
         scope: Some(permissions.join(" ")),
-        client_id: Some(
-            claims
-                .map_or(FIRST_PARTY, |claims| &claims.client_id)
-                .to_owned(),
-        ),
-        username: is_account.then(|| facts.username.to_string()),
-        role: is_account.then(|| facts.authority.role.clone()),
+        client_id: Some(client_id.to_owned()),
+        username: is_account.then(|| caller.username.to_string()),
+        role: is_account.then(|| caller.authority.role.clone()),
         token_type: Some("Bearer"),
-        exp: claims.map(|claims| claims.exp).or(end),
+        exp: claims.map(|claims| claims.exp).or(expires_at),
         iat: claims.map(|claims| claims.iat),
-        sub: Principal::of(&facts.identity).map(|sub| sub.to_string()),
+        sub: Principal::of(&caller.identity).map(|sub| sub.to_string()),
         aud: Some(issuer.audience().to_owned()),
         iss: Some(issuer.name().to_owned()),
-        jti: token,
+        jti: token_id,
         sid: claims.map(|claims| claims.sid.to_string()),
     })
 }
 
-/// What a client is told of a refresh token.
+/// Describes a refresh token.
 ///
 /// # Errors
-/// When the database fails.
-pub fn describe_refresh_token(
+/// Database errors.
+pub fn introspect_refresh_token(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
-    presented: &str,
-) -> Result<Introspection, AppError> {
-    let Some(permissions) = sessions::examine(tx, presented)? else {
-        return Ok(Introspection::default());
+    issuer: &TokenIssuer,
+    refresh_token: &str,
+) -> Result<IntrospectionResponse, AppError> {
+    let Some(token) = sessions::examine(tx, refresh_token)? else {
+        return Ok(IntrospectionResponse::default());
     };
-    Ok(Introspection {
+    Ok(IntrospectionResponse {
         active: true,
-        client_id: Some(FIRST_PARTY.to_owned()),
+        client_id: Some(FIRST_PARTY_CLIENT_ID.to_owned()),
         token_type: Some("refresh_token"),
-        exp: Some(permissions.expires_at.timestamp()),
-        sub: Some(Principal::User(permissions.user).to_string()),
+        exp: Some(token.expires_at.timestamp()),
+        sub: Some(Principal::User(token.user).to_string()),
         iss: Some(issuer.name().to_owned()),
-        sid: Some(permissions.session.to_string()),
-        ..Introspection::default()
+        sid: Some(token.session.to_string()),
+        ..IntrospectionResponse::default()
     })
 }
 
-/// Ends what the token stands for, as far as the caller may; a token that is none, or none any more, is as good as revoked
+/// Revokes a token: ends its session or client grant. Does nothing for a token that is invalid or has expired
 /// (RFC 7009, section 2.2).
 ///
 /// # Errors
-/// When the database fails; a token that the caller may not revoke is told beside that.
-pub fn revoke(
+/// Database errors. The inner error means that the client may not revoke the token.
+pub fn revoke_token(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
-    caller: &Caller,
+    issuer: &TokenIssuer,
+    client: &OAuthClient,
     token: &str,
     origin: &Origin,
-) -> TxResult<Result<(), Denied>> {
-    let in_hand = what_is(tx, issuer, token)?;
-    let client = match caller {
-        Caller::Client(client) => Some(client.id),
-        Caller::FirstParty => None,
+) -> TxResult<Result<(), RevocationDenied>> {
+    let token = identify_token(tx, issuer, token)?;
+    let client_id = match client {
+        OAuthClient::ServiceClient(client) => Some(client.id),
+        OAuthClient::FirstParty => None,
     };
-    if let Err(denied) = policy::may_revoke(client, in_hand) {
+    if let Err(denied) = policy::check_may_revoke(client_id, token) {
         return Ok(Err(denied));
     }
-    match in_hand {
-        InHand::Session(session) => sessions::give_up(tx, session, origin)?,
-        InHand::Grant(client, grant) => clients::give_back(tx, client, grant, origin)?,
-        InHand::Nothing | InHand::PersonalToken => {}
+    match token {
+        IdentifiedToken::Session(session) => sessions::give_up(tx, session, origin)?,
+        IdentifiedToken::ClientGrant(client, grant) => {
+            clients::revoke_grant(tx, client, grant, origin)?;
+        }
+        IdentifiedToken::Unknown | IdentifiedToken::PersonalToken => {}
     }
     Ok(Ok(()))
 }
 
-fn what_is(tx: &mut Tx<'_>, issuer: &Issuer, token: &str) -> Result<InHand, AppError> {
-    if TokenKind::PersonalToken.is_on(token) {
-        return Ok(InHand::PersonalToken);
+fn identify_token(
+    tx: &mut Tx<'_>,
+    issuer: &TokenIssuer,
+    token: &str,
+) -> Result<IdentifiedToken, AppError> {
+    if TokenKind::PersonalToken.matches(token) {
+        return Ok(IdentifiedToken::PersonalToken);
     }
     if let Ok(claims) = issuer.verify(token) {
         return Ok(match claims.sub {
-            Principal::User(_) => InHand::Session(SessionId(claims.sid)),
-            Principal::Client(client) => InHand::Grant(client, GrantId(claims.sid)),
+            Principal::User(_) => IdentifiedToken::Session(SessionId(claims.sid)),
+            Principal::Client(client) => {
+                IdentifiedToken::ClientGrant(client, ClientGrantId(claims.sid))
+            }
         });
     }
     let session = sessions::session_of(tx, token)?;
-    Ok(session.map_or(InHand::Nothing, InHand::Session))
+    Ok(session.map_or(IdentifiedToken::Unknown, IdentifiedToken::Session))
 }

@@ -1,10 +1,10 @@
-//! Hashing and verifying with Argon2id on a few threads of its own, so that a hash never holds a
-//! request's worker or a database connection. Work that would wait too long is refused at once.
+//! Hashes and verifies passwords with Argon2id on dedicated threads, so that a hash never blocks a request worker or
+//! holds a database connection. Work that would wait too long is rejected at once.
 
-mod arena;
-mod params;
-mod phc;
-mod pool;
+mod hash_params;
+mod memory;
+mod password_hash;
+mod thread_pool;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -12,28 +12,28 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::arena::{Arena, HashFailed};
-use self::phc::Reference;
-use self::pool::{Pending, Pool};
-use super::secret::Password;
+use self::memory::{HashError, HashMemory};
+use self::password_hash::ParsedHash;
+use self::thread_pool::{HashThreadPool, PendingResult};
+use super::password::Password;
 
-pub use self::params::{HashParams, InvalidHashParams};
-pub use self::phc::{PasswordHash, UnsupportedHash};
-pub use self::pool::{HasherStats, Overloaded};
+pub use self::hash_params::{HashParams, InvalidHashParams};
+pub use self::password_hash::{PasswordHash, UnsupportedHash};
+pub use self::thread_pool::{HasherOverloaded, HasherStats};
 
-/// How a [`Hasher`] works.
+/// The configuration of a [`Hasher`].
 #[derive(Clone, Copy, Debug)]
 pub struct HasherOptions {
-    /// What a new hash costs.
+    /// The cost of new hashes.
     pub params: HashParams,
-    /// Threads; each keeps `params.memory_kib()` of memory for as long as it lives.
+    /// The number of threads. Each keeps `params.memory_kib()` of memory while it runs.
     pub threads: NonZeroUsize,
-    /// Work whose turn would come later than this is refused (`ROSTERD_HASH_QUEUE_MS`).
+    /// Work that would wait longer than this is rejected (`ROSTERD_HASH_QUEUE_MS`).
     pub max_wait: Duration,
 }
 
 impl Default for HasherOptions {
-    /// The default cost, one thread per core, one second.
+    /// The default cost, one thread per core, and one second.
     fn default() -> Self {
         Self {
             params: HashParams::default(),
@@ -43,121 +43,124 @@ impl Default for HasherOptions {
     }
 }
 
-/// Whether a password was the right one.
+/// The result of verifying a password against a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Wrong, or there was nothing it could be right for.
-    Wrong,
-    /// Right.
-    Right {
-        /// The hash was not made as new ones are now: hash the password again and store that.
-        rehash: bool,
+pub enum VerifyOutcome {
+    /// The password does not match, or there is no usable hash.
+    Mismatch,
+    /// The password matches.
+    Match {
+        /// Whether the hash has outdated parameters and the password should be hashed again.
+        needs_rehash: bool,
     },
 }
 
-/// A handle to the hashing threads; clones share them, and they end when the last one is dropped.
+/// A handle to the hashing threads. Clones share the threads, which end when the last handle is dropped.
 #[derive(Clone)]
 pub struct Hasher {
-    pool: Arc<Pool>,
-    standard: Arc<Standard>,
+    pool: Arc<HashThreadPool>,
+    reference: Arc<HashReference>,
 }
 
-/// What every thread needs to know.
-struct Standard {
+/// The parameters of new hashes, and the hash that stands in for a missing one.
+struct HashReference {
     params: HashParams,
-    /// Verified against when there is no hash, so that an unknown name costs what a known one does.
-    dummy: Reference,
+    /// Verified when there is no stored hash, so that an unknown account takes as long as an existing one.
+    dummy_hash: ParsedHash,
 }
 
 impl Hasher {
-    /// Allocates the memory, hashes once to learn how long that takes, and starts the threads.
+    /// Allocates the memory, measures the time of one hash, and starts the threads.
     ///
     /// # Errors
-    /// When the machine has not the memory or the threads.
+    /// If memory or threads are not available.
     pub fn start(options: HasherOptions) -> io::Result<Self> {
-        let arena = || Arena::new(options.params.memory_blocks());
-        let mut arenas: Vec<Arena> = (0..options.threads.get())
-            .map(|_| arena())
+        let allocate = || HashMemory::new(options.params.memory_blocks());
+        let mut memories: Vec<HashMemory> = (0..options.threads.get())
+            .map(|_| allocate())
             .collect::<Result<_, _>>()?;
-        let began = Instant::now();
-        let dummy = match arenas.first_mut() {
-            Some(arena) => Reference::make(arena, options.params, b"")?,
-            None => Reference::make(&mut arena()?, options.params, b"")?,
+        let started_at = Instant::now();
+        let dummy_hash = match memories.first_mut() {
+            Some(memory) => ParsedHash::compute(memory, options.params, b"")?,
+            None => ParsedHash::compute(&mut allocate()?, options.params, b"")?,
         };
-        let pool = Pool::start(arenas, options.max_wait, began.elapsed())?;
+        let pool = HashThreadPool::start(memories, options.max_wait, started_at.elapsed())?;
         Ok(Self {
             pool: Arc::new(pool),
-            standard: Arc::new(Standard {
+            reference: Arc::new(HashReference {
                 params: options.params,
-                dummy,
+                dummy_hash,
             }),
         })
     }
 
-    /// Hashes a password with a fresh salt. Whether it may be chosen is [`Policy`](super::Policy)'s to
-    /// say, beforehand: one that is too long would be hashed and could never be right.
+    /// Hashes a password with a new random salt. Check the password with [`PasswordPolicy`](super::PasswordPolicy) first:
+    /// a password that is too long would be hashed but never match.
     ///
     /// # Errors
-    /// [`Overloaded`] when its turn would come too late, or when the hash broke off.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Overloaded> {
-        self.queue_hash(password)?.answer().await
+    /// [`HasherOverloaded`] if the wait would be too long or the hash failed.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherOverloaded> {
+        self.queue_hash(password)?.wait().await
     }
 
-    /// Verifies a password against a stored hash, or against nothing: an unknown name, an account
-    /// without a password. Both take the same time, and the latter is always [`Verdict::Wrong`].
+    /// Verifies a password against a stored hash, or against a dummy hash for an unknown account or one without a password.
+    /// Both take the same time. The dummy hash always gives [`VerifyOutcome::Mismatch`].
     ///
-    /// A stored hash is verified at its own cost. One that is corrupt or of a kind not known here is
-    /// logged as a warning, costs as much as any and is always [`Verdict::Wrong`].
+    /// A stored hash is verified with its own parameters. A hash that is corrupt or unsupported is logged as a warning,
+    /// takes as long as any other and gives [`VerifyOutcome::Mismatch`].
     ///
     /// # Errors
-    /// [`Overloaded`] when its turn would come too late, or when the hash broke off.
+    /// [`HasherOverloaded`] if the wait would be too long or the hash failed.
     pub async fn verify(
         &self,
         password: Password,
         stored: Option<PasswordHash>,
-    ) -> Result<Verdict, Overloaded> {
-        self.queue_verify(password, stored)?.answer().await
+    ) -> Result<VerifyOutcome, HasherOverloaded> {
+        self.queue_verify(password, stored)?.wait().await
     }
 
-    /// Whether work that came now would be taken; for whoever has something to do before it, and in vain if not.
+    /// Checks whether new work would be accepted now. Callers use it to avoid database queries before work that would be
+    /// rejected.
     ///
     /// # Errors
-    /// [`Overloaded`] when its turn would come too late.
-    pub fn check_load(&self) -> Result<(), Overloaded> {
-        self.pool.check_load()
+    /// [`HasherOverloaded`] if the wait would be too long.
+    pub fn check_capacity(&self) -> Result<(), HasherOverloaded> {
+        self.pool.check_capacity()
     }
 
-    /// [`Self::hash`] for callers without a runtime. Panics when called from within an async task.
+    /// [`Self::hash`] for callers without an async runtime. Panics inside an async task.
     ///
     /// # Errors
-    /// As [`Self::hash`].
-    pub fn hash_now(&self, password: Password) -> Result<PasswordHash, Overloaded> {
-        self.queue_hash(password)?.answer_now()
+    /// See [`Self::hash`].
+    pub fn hash_blocking(&self, password: Password) -> Result<PasswordHash, HasherOverloaded> {
+        self.queue_hash(password)?.wait_blocking()
     }
 
-    /// [`Self::verify`] for callers without a runtime. Panics when called from within an async task.
+    /// [`Self::verify`] for callers without an async runtime. Panics inside an async task.
     ///
     /// # Errors
-    /// As [`Self::verify`].
-    pub fn verify_now(
+    /// See [`Self::verify`].
+    pub fn verify_blocking(
         &self,
         password: Password,
         stored: Option<PasswordHash>,
-    ) -> Result<Verdict, Overloaded> {
-        self.queue_verify(password, stored)?.answer_now()
+    ) -> Result<VerifyOutcome, HasherOverloaded> {
+        self.queue_verify(password, stored)?.wait_blocking()
     }
 
-    /// What the threads have done and have before them, for metrics.
+    /// Counters for metrics.
     #[must_use]
     pub fn stats(&self) -> HasherStats {
         self.pool.stats()
     }
 
-    fn queue_hash(&self, password: Password) -> Result<Pending<PasswordHash>, Overloaded> {
-        let standard = Arc::clone(&self.standard);
-        self.pool.submit(move |arena| {
-            Reference::make(arena, standard.params, password.as_str().as_bytes())
-                .and_then(|reference| reference.to_hash())
+    fn queue_hash(
+        &self,
+        password: Password,
+    ) -> Result<PendingResult<PasswordHash>, HasherOverloaded> {
+        let params = self.reference.params;
+        self.pool.submit(move |memory| {
+            ParsedHash::compute(memory, params, password.as_str().as_bytes())?.to_password_hash()
         })
     }
 
@@ -165,39 +168,39 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<PasswordHash>,
-    ) -> Result<Pending<Verdict>, Overloaded> {
-        let standard = Arc::clone(&self.standard);
+    ) -> Result<PendingResult<VerifyOutcome>, HasherOverloaded> {
+        let reference = Arc::clone(&self.reference);
         self.pool
-            .submit(move |arena| standard.verify(arena, &password, stored.as_ref()))
+            .submit(move |memory| reference.verify(memory, &password, stored.as_ref()))
     }
 }
 
-impl Standard {
+impl HashReference {
     fn verify(
         &self,
-        arena: &mut Arena,
+        memory: &mut HashMemory,
         password: &Password,
         stored: Option<&PasswordHash>,
-    ) -> Result<Verdict, HashFailed> {
-        let stored = stored.and_then(readable);
-        let reference = stored.as_ref().unwrap_or(&self.dummy);
-        // No stored hash is of such a password, and hashing megabytes would cost more than any wrong one.
-        let too_long = password.is_too_long();
-        let text = if too_long { "" } else { password.as_str() };
-        let same = reference.matches(arena, text.as_bytes())?;
-        if same && !too_long && stored.is_some() {
-            Ok(Verdict::Right {
-                rehash: !reference.is_made_with(self.params),
+    ) -> Result<VerifyOutcome, HashError> {
+        let stored = stored.and_then(parse_or_warn);
+        let hash = stored.as_ref().unwrap_or(&self.dummy_hash);
+        // A password that is too long has no stored hash. Hashing megabytes of it would take longer than a wrong password.
+        let is_too_long = password.is_too_long();
+        let text = if is_too_long { "" } else { password.as_str() };
+        let is_match = hash.matches(memory, text.as_bytes())?;
+        if is_match && !is_too_long && stored.is_some() {
+            Ok(VerifyOutcome::Match {
+                needs_rehash: !hash.has_params(self.params),
             })
         } else {
-            Ok(Verdict::Wrong)
+            Ok(VerifyOutcome::Mismatch)
         }
     }
 }
 
-/// The parts of a stored hash; none when it cannot be verified, which somebody has to look into.
-fn readable(stored: &PasswordHash) -> Option<Reference> {
-    Reference::parse(stored)
+/// Parses a stored hash. If that fails, logs a warning for the operator and returns `None`.
+fn parse_or_warn(stored: &PasswordHash) -> Option<ParsedHash> {
+    ParsedHash::parse(stored)
         .inspect_err(|reason| tracing::warn!(%reason, "a stored password hash cannot be verified"))
         .ok()
 }

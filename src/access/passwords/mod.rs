@@ -1,21 +1,20 @@
-//! Passwords: what a person may choose, and how it is hashed and verified.
+//! Passwords: the policy for new passwords, and hashing and verification with Argon2id.
 //!
-//! [`Password`] is a secret as typed, [`Policy`] says why one is refused, [`Hasher`] turns it into a
-//! [`PasswordHash`] on threads of its own, and refuses work that would wait too long. Nothing here
-//! knows of HTTP, and nothing here prints, logs or serialises a password.
+//! [`Password`] holds a password as typed, [`PasswordPolicy`] decides whether it may be set, and [`Hasher`] turns it into a
+//! [`PasswordHash`] on dedicated threads. This module has no database access and never prints, logs or serializes a password.
 
-mod common;
-mod context;
+mod common_passwords;
 mod hasher;
+mod name_matching;
+mod owner;
+mod password;
+mod patterns;
 mod policy;
-mod secret;
-pub mod service;
-mod shapes;
 
 pub use hasher::{
-    HashParams, Hasher, HasherOptions, HasherStats, InvalidHashParams, Overloaded, PasswordHash,
-    UnsupportedHash, Verdict,
+    HashParams, Hasher, HasherOptions, HasherOverloaded, HasherStats, InvalidHashParams,
+    PasswordHash, UnsupportedHash, VerifyOutcome,
 };
-pub use policy::{Context, InvalidPolicy, Policy, Weakness};
-pub use secret::Password;
-pub use service::{Chooser, Claimant, Passwords, Proof};
+pub use owner::PasswordOwner;
+pub use password::Password;
+pub use policy::{InvalidPasswordPolicy, PasswordContext, PasswordPolicy, PasswordWeakness};

@@ -1,19 +1,21 @@
-//! How often a password may be guessed. An attempt takes its place before the password is looked at, in PostgreSQL, so
-//! that replicas share one budget and a burst can't exceed it; a success gives the place back and forgets the failures.
+//! Rate limits for password guessing. An attempt reserves a slot in PostgreSQL before the password is verified, so that
+//! all replicas share one budget and parallel requests cannot exceed it. A success releases the slot and resets the failures.
 //!
-//! Two budgets hold. That of the **account** has ten failures; then each further attempt waits, from 30 s doubling to an
-//! hour, and after a hundred the password is good for nothing until it is set anew (NIST SP 800-63B-4, section 3.2.2).
-//! Seventy of these are for strangers, twenty for whoever comes with a session of the account or from where it signed in
-//! lately, and ten in a row for browsers on which it did: strangers can't lock the owner out. That of the **source**, an address or an IPv6 network of 64 bits, is
-//! wide enough for an office behind one address. A name that no account has is treated as if one had it.
+//! There are two budgets:
 //!
-//! Whether a password is right is not decided here, and no throttled attempt gets as far as that.
+//! * **Account:** ten failures are free. After that each further attempt must wait, from 30 s, doubling up to one hour.
+//!   After 100 failures the password is blocked until it is changed (NIST SP 800-63B-4, section 3.2.2). Of these, 70 are for
+//!   unknown callers, 20 for callers with a session of the account or from a source where it recently signed in, and 10
+//!   for devices on which it recently signed in. So an attacker cannot lock the owner out.
+//! * **Source:** an IPv4 address or an IPv6 /64 network. Its budget is large enough for an office behind one address.
+//!
+//! A username that does not exist is limited like one that does. This module does not verify passwords.
 
-mod admission;
-pub mod device;
+mod admission_queue;
+pub mod device_token;
 mod policy;
 pub mod service;
 mod store;
 
-pub use admission::AdmissionQueue;
-pub use service::{Attempt, Begun, RateLimitSlot, Target};
+pub use admission_queue::AdmissionQueue;
+pub use service::{LoginTarget, PasswordAttempt, RateLimitSlot, SlotDecision};

@@ -1,4 +1,4 @@
-//! The budgets, and what a count means. No database, no clock.
+//! The rate limits and the pure functions that apply them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,107 +7,115 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::platform::error::ExceededLimit;
 
-/// Failures of one account that cost no waiting; also how many attempts may be under way at once.
-pub const FREE: i32 = 10;
-/// The wait after the tenth failure, which doubles with each further one.
+/// Failures of one account that cause no wait. Also the maximum number of attempts in progress at the same time.
+pub const FREE_FAILURES: i32 = 10;
+/// The wait after the tenth failure. It doubles with each further failure.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
-const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
+const MAX_WAIT: TimeDelta = TimeDelta::hours(1);
 
-/// Failures of one source in a window, attempts under way included.
+/// Failures of one source per window, including attempts in progress.
 pub const SOURCE_QUOTA: i32 = 300;
-/// How long a source's failures count.
+/// The length of a source's window.
 pub const SOURCE_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
-/// An attempt under way for longer than this was cut off; it counts as failed.
-pub const CUT_OFF: TimeDelta = TimeDelta::seconds(60);
-/// How often the audit log is told that attempts are being turned away.
-pub const TELL_EVERY: TimeDelta = TimeDelta::seconds(60);
-/// For how long an account's owner is known where it signed in.
-pub const KNOWN_FOR: TimeDelta = TimeDelta::days(30);
+/// An attempt that is in progress for longer was interrupted. It counts as a failure.
+pub const ATTEMPT_TIMEOUT: TimeDelta = TimeDelta::seconds(60);
+/// Refused attempts are recorded in the audit log at most once per interval.
+pub const AUDIT_INTERVAL: TimeDelta = TimeDelta::seconds(60);
+/// How long after a sign-in a source or a device is recognized.
+pub const RECOGNITION_PERIOD: TimeDelta = TimeDelta::days(30);
 
-/// Why somebody may be the owner. Each has failures of its own.
+/// How likely the caller is the account's owner. Each level has its own failure counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// For no reason.
-    Stranger,
-    /// They have a session of the account, or come from where it signed in lately.
+pub enum CallerTrust {
+    /// Nothing is known about the caller.
+    Unknown,
+    /// The caller has a session of the account, or uses a source from which it recently signed in.
     Known,
-    /// The account signed in lately on the same device. When its failures are used up it counts for nothing.
-    Device,
+    /// The caller uses a device on which the account recently signed in. Ignored once its failures are used up.
+    KnownDevice,
 }
 
-/// The failures after which a password is good for nothing: together no more than a hundred.
+/// The failures after which the password is blocked. The sum over all levels is 100.
 #[must_use]
-const fn limit(trust: Trust) -> i32 {
+const fn max_failures(trust: CallerTrust) -> i32 {
     match trust {
-        Trust::Stranger => 70,
-        Trust::Known => 20,
-        Trust::Device => 10,
+        CallerTrust::Unknown => 70,
+        CallerTrust::Known => 20,
+        CallerTrust::KnownDevice => 10,
     }
 }
 
-/// How many attempts may be under way at once after so many failures: no more than may fail without waiting.
+/// The maximum number of attempts in progress after this many failures: as many as may still fail without a wait.
 #[must_use]
-pub const fn room(failures: i32) -> i32 {
-    if failures < FREE { FREE - failures } else { 1 }
+pub const fn max_in_progress(failures: i32) -> i32 {
+    if failures < FREE_FAILURES {
+        FREE_FAILURES - failures
+    } else {
+        1
+    }
 }
 
-/// Until when there is no further attempt after so many failures, the last of them `now`.
+/// The time until which attempts are refused, when the last of `failures` happened at `now`.
 #[must_use]
-pub fn blocked_until(failures: i32, trust: Trust, now: DateTime<Utc>) -> DateTime<Utc> {
-    if failures >= limit(trust) {
-        return never();
+pub fn blocked_until(failures: i32, trust: CallerTrust, now: DateTime<Utc>) -> DateTime<Utc> {
+    if failures >= max_failures(trust) {
+        return blocked_forever();
     }
-    let Ok(doublings) = u32::try_from(failures - FREE) else {
+    let Ok(doublings) = u32::try_from(failures - FREE_FAILURES) else {
         return DateTime::UNIX_EPOCH;
     };
     let wait = 2_i32
         .checked_pow(doublings)
-        .and_then(|times| FIRST_WAIT.checked_mul(times))
-        .map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
+        .and_then(|factor| FIRST_WAIT.checked_mul(factor))
+        .map_or(MAX_WAIT, |wait| wait.min(MAX_WAIT));
     now + wait
 }
 
-/// The end of a block that has none but a new password: the year 9999.
-fn never() -> DateTime<Utc> {
+/// The end of a block that only a password change lifts: the year 9999.
+fn blocked_forever() -> DateTime<Utc> {
     DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// What is told of a blocked account: one attempt after the wait. A block without an end is told as the longest wait.
+/// The limit that a blocked account reports, and the time to wait. A permanent block reports the maximum wait.
 #[must_use]
-pub fn account_spent(
+pub fn account_limit_exceeded(
     blocked_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> (ExceededLimit, Duration) {
-    let wait = whole(blocked_until - now).min(whole(LONGEST_WAIT));
-    let spent = ExceededLimit {
+    let wait = whole_seconds(blocked_until - now).min(whole_seconds(MAX_WAIT));
+    let limit = ExceededLimit {
         policy: "account",
         quota: 1,
         window: wait,
     };
-    (spent, wait)
+    (limit, wait)
 }
 
-/// What is told of a source whose window ends then.
+/// The limit that a blocked source reports, and the time to wait until its window ends.
 #[must_use]
-pub fn source_spent(ends_at: DateTime<Utc>, now: DateTime<Utc>) -> (ExceededLimit, Duration) {
-    let spent = ExceededLimit {
+pub fn source_limit_exceeded(
+    window_end: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> (ExceededLimit, Duration) {
+    let limit = ExceededLimit {
         policy: "source",
         quota: SOURCE_QUOTA.unsigned_abs(),
-        window: whole(SOURCE_WINDOW),
+        window: whole_seconds(SOURCE_WINDOW),
     };
-    (spent, whole(ends_at - now))
+    (limit, whole_seconds(window_end - now))
 }
 
-/// In whole seconds, rounded up, at least one.
-fn whole(span: TimeDelta) -> Duration {
+/// Rounds up to whole seconds, at least one.
+fn whole_seconds(span: TimeDelta) -> Duration {
     let seconds = (span + TimeDelta::milliseconds(999)).num_seconds();
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default().max(1))
 }
 
-/// The source that an address belongs to: itself or, as a household has a whole network of these, its IPv6 network.
+/// The source of an address: an IPv4 address itself, or the /64 network of an IPv6 address, because one subscriber
+/// usually has a whole /64.
 #[must_use]
-pub fn source_of(address: IpAddr) -> String {
+pub fn source_key(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -121,44 +129,48 @@ pub fn source_of(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn wait(failures: i32, trust: Trust) -> i64 {
+    fn wait_secs(failures: i32, trust: CallerTrust) -> i64 {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         (blocked_until(failures, trust, now) - now).num_seconds()
     }
 
     #[test]
-    fn the_wait_begins_at_the_tenth_failure_and_doubles_to_an_hour() {
-        assert!(wait(9, Trust::Stranger) < 0);
+    fn wait_starts_at_the_tenth_failure_and_doubles_up_to_one_hour() {
+        assert!(wait_secs(9, CallerTrust::Unknown) < 0);
         let waits: Vec<i64> = (10..19)
-            .map(|failures| wait(failures, Trust::Stranger))
+            .map(|failures| wait_secs(failures, CallerTrust::Unknown))
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        assert_eq!(wait(69, Trust::Stranger), 3600);
+        assert_eq!(wait_secs(69, CallerTrust::Unknown), 3600);
     }
 
     #[test]
-    fn a_hundred_failures_in_all_end_a_password() {
-        let century = 100 * 365 * 86_400;
-        let all = [Trust::Stranger, Trust::Known, Trust::Device];
-        for trust in all {
-            assert!(wait(limit(trust), trust) > century);
-            assert!(wait(limit(trust) - 1, trust) < century);
+    fn password_is_blocked_permanently_after_a_hundred_failures_in_total() {
+        let century_secs = 100 * 365 * 86_400;
+        let levels = [
+            CallerTrust::Unknown,
+            CallerTrust::Known,
+            CallerTrust::KnownDevice,
+        ];
+        for trust in levels {
+            assert!(wait_secs(max_failures(trust), trust) > century_secs);
+            assert!(wait_secs(max_failures(trust) - 1, trust) < century_secs);
         }
-        assert_eq!(all.map(limit).iter().sum::<i32>(), 100);
+        assert_eq!(levels.map(max_failures).iter().sum::<i32>(), 100);
         let now = DateTime::UNIX_EPOCH;
-        let (_, told) = account_spent(blocked_until(70, Trust::Stranger, now), now);
-        assert_eq!(told, Duration::from_secs(3600));
+        let (_, wait) = account_limit_exceeded(blocked_until(70, CallerTrust::Unknown, now), now);
+        assert_eq!(wait, Duration::from_secs(3600));
     }
 
     #[test]
-    fn no_more_are_under_way_than_may_fail() {
-        let rooms: Vec<i32> = [0, 1, 9, 10, 50].into_iter().map(room).collect();
-        assert_eq!(rooms, [10, 9, 1, 1, 1]);
+    fn attempts_in_progress_never_exceed_the_remaining_free_failures() {
+        let maxima: Vec<i32> = [0, 1, 9, 10, 50].into_iter().map(max_in_progress).collect();
+        assert_eq!(maxima, [10, 9, 1, 1, 1]);
     }
 
     #[test]
-    fn a_source_is_an_address_or_a_network_of_64_bits() {
-        let source = |text: &str| source_of(text.parse().unwrap());
+    fn source_is_an_ipv4_address_or_an_ipv6_network_of_64_bits() {
+        let source = |text: &str| source_key(text.parse().unwrap());
         assert_eq!(source("203.0.113.7"), "203.0.113.7");
         assert_eq!(source("::ffff:203.0.113.7"), "203.0.113.7");
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");

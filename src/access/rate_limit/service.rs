@@ -1,32 +1,37 @@
-//! Taking a place for an attempt, and saying what came of it. `Passwords::prove` is the one caller of most of this.
+//! Reserves a rate-limit slot for a password attempt and records its outcome. Called by `PasswordService::check_password`.
+
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::policy::{self, Trust};
-use super::store::{self, Done, Limits, Line, TallyRow};
-use crate::access::authentication::Actor;
-use crate::audit::{self, AuditEntry, Reason, Subject};
-use crate::platform::crypto::{self, Purpose, Vault};
+use super::policy::{self, CallerTrust};
+use super::store::{
+    self, CounterKey, ExpiryCutoffs, FailureCounterRow, SlotLimits, SuccessfulAttempt,
+};
+use crate::access::actor::Actor;
+use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
+use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::UserId;
 
-/// Whose password is tried.
+/// The owner of the password that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// An account's.
+pub enum LoginTarget {
+    /// An account.
     Account(UserId),
-    /// That of a name which no account has, by what stands for it.
-    Nobody(Uuid),
+    /// A username or email address that no account has, as a keyed hash.
+    UnknownUsername(Uuid),
 }
 
-impl Target {
-    /// What stands for a name that no account has: a keyed hash in the form of a UUID (version 8). The name may be a
-    /// password typed into the wrong field, so it is kept nowhere.
+impl LoginTarget {
+    /// The target for a name that no account has. The name is stored only as a keyed hash in the form of a UUID
+    /// (version 8), because users sometimes type their password into the username field.
     #[must_use]
-    pub fn nobody(vault: &Vault, name: &str) -> Self {
-        Self::Nobody(uuid_of(vault.mac(Purpose::LoginName, name.as_bytes())))
+    pub fn unknown_username(vault: &Vault, name: &str) -> Self {
+        let hash = vault.mac(KeyPurpose::UnknownUsername, name.as_bytes());
+        Self::UnknownUsername(uuid_from_hash(hash))
     }
 
     /// The account, if there is one.
@@ -34,286 +39,304 @@ impl Target {
     pub const fn account(self) -> Option<UserId> {
         match self {
             Self::Account(id) => Some(id),
-            Self::Nobody(_) => None,
+            Self::UnknownUsername(_) => None,
         }
     }
 
-    /// What the audit log calls it.
+    /// The subject of audit entries about this target.
     #[must_use]
     pub const fn subject(self) -> Subject {
         match self {
             Self::Account(id) => Subject::User(id),
-            Self::Nobody(id) => Subject::Name(id),
+            Self::UnknownUsername(id) => Subject::UnknownUsername(id),
         }
     }
 
     const fn id(self) -> Uuid {
         match self {
-            Self::Account(UserId(id)) | Self::Nobody(id) => id,
+            Self::Account(UserId(id)) | Self::UnknownUsername(id) => id,
         }
     }
 }
 
-/// Somebody who is about to try a password.
+/// An attempt to use a password.
 #[derive(Clone)]
-pub struct Attempt {
-    /// Who tries, and from where.
-    pub by: Actor,
-    /// What the password is to be good for, as the audit log calls it.
-    pub act: &'static str,
-    /// Whose password.
-    pub target: Target,
+pub struct PasswordAttempt {
+    /// The caller and where the request came from.
+    pub actor: Actor,
+    /// The audit action that the password is needed for.
+    pub action: &'static str,
+    /// The owner of the password.
+    pub target: LoginTarget,
 }
 
-/// What an attempt came to.
-pub enum Begun {
-    /// It may go on.
-    RateLimitSlot(RateLimitSlot),
-    /// It may not, now; in which tally it asked for a place.
-    Refused(Trust),
+/// Whether an attempt may proceed now.
+pub enum SlotDecision {
+    /// The attempt may proceed.
+    Granted(RateLimitSlot),
+    /// The attempt may not proceed. [`check_limits`] finds out why.
+    Denied(CallerTrust),
 }
 
-/// An attempt that is under way. One whose outcome is never told counts as failed.
+/// The slot of an attempt in progress. If no outcome is recorded, the attempt counts as a failure.
 #[derive(Clone)]
 pub struct RateLimitSlot {
     target: Uuid,
-    trust: Trust,
-    begun: DateTime<Utc>,
+    trust: CallerTrust,
+    started_at: DateTime<Utc>,
     source: String,
 }
 
-impl Attempt {
+impl PasswordAttempt {
     fn source(&self) -> String {
-        self.by.origin.ip.map(policy::source_of).unwrap_or_default()
+        source_or_empty(self.actor.origin.ip)
     }
 
-    /// Whether the account's own session asks.
-    fn is_own(&self) -> bool {
-        self.by.session_id().is_some() && self.by.user_id() == self.target.account()
+    /// Whether the caller has a session of the account.
+    fn has_own_session(&self) -> bool {
+        self.actor.session_id().is_some() && self.actor.user_id() == self.target.account()
     }
 
-    /// Whether it comes from a device on which the account signed in lately.
+    /// Whether the account recently signed in on the caller's device.
     fn is_from_own_device(&self) -> bool {
-        self.by.origin.device_of.is_some() && self.by.origin.device_of == self.target.account()
+        let device_of = self.actor.origin.device_of;
+        device_of.is_some() && device_of == self.target.account()
     }
 
-    fn refuse(&self, tx: &mut Tx<'_>, tell: bool, why: AppError) -> TxAbort {
-        if tell {
-            let act = AuditEntry::new(self.act, self.target.subject()).because(Reason::RateLimited);
-            audit::refuse(tx, &self.by, act, why)
+    fn deny(&self, tx: &mut Tx<'_>, is_audited: bool, error: AppError) -> TxAbort {
+        if is_audited {
+            let entry = AuditEntry::new(self.action, self.target.subject())
+                .with_reason(SignInFailureReason::RateLimited);
+            audit::deny(tx, &self.actor, entry, error)
         } else {
-            TxAbort::Commit(why)
+            TxAbort::Commit(error)
         }
     }
 }
 
-/// Asks for a place.
+impl RateLimitSlot {
+    /// Whether the attempt was charged to its source: always, except for known devices.
+    fn is_charged(&self) -> bool {
+        self.trust != CallerTrust::KnownDevice
+    }
+
+    fn counter(&self) -> CounterKey {
+        counter_key(self.target, self.trust)
+    }
+}
+
+/// Requests a slot for an attempt.
 ///
 /// # Errors
-/// When the database fails.
-pub fn begin(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Begun, AppError> {
+/// Database errors.
+pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDecision, AppError> {
     let source = attempt.source();
-    let limits = Limits {
-        room: policy::room(0),
-        known_for: policy::KNOWN_FOR,
-        quota: policy::SOURCE_QUOTA,
-        window: policy::SOURCE_WINDOW,
+    let limits = SlotLimits {
+        max_in_progress: policy::max_in_progress(0),
+        recognition_period: policy::RECOGNITION_PERIOD,
+        source_quota: policy::SOURCE_QUOTA,
+        source_window: policy::SOURCE_WINDOW,
     };
     let target = attempt.target.id();
-    let device = attempt
+    let devices = attempt
         .is_from_own_device()
-        .then(|| tally_of_devices(target));
-    let row = store::begin(tx.conn, target, attempt.is_own(), device, &source, &limits)?;
+        .then(|| device_counter_id(target));
+    let is_known = attempt.has_own_session();
+    let row = store::request_slot(tx.conn, target, is_known, devices, &source, &limits)?;
     let trust = match (row.is_device, row.is_known) {
-        (true, _) => Trust::Device,
-        (false, true) => Trust::Known,
-        (false, false) => Trust::Stranger,
+        (true, _) => CallerTrust::KnownDevice,
+        (false, true) => CallerTrust::Known,
+        (false, false) => CallerTrust::Unknown,
     };
-    let Some(begun) = row.begun else {
-        return Ok(Begun::Refused(trust));
+    let Some(started_at) = row.started_at else {
+        return Ok(SlotDecision::Denied(trust));
     };
-    let place = RateLimitSlot {
+    let slot = RateLimitSlot {
         target,
         trust,
-        begun,
+        started_at,
         source,
     };
-    if row.is_charged {
-        return Ok(Begun::RateLimitSlot(place));
+    if row.is_source_allowed {
+        return Ok(SlotDecision::Granted(slot));
     }
-    leave(tx, &place)?;
-    Ok(Begun::Refused(trust))
+    store::release_slot(tx.conn, slot.counter(), slot.started_at)?;
+    Ok(SlotDecision::Denied(trust))
 }
 
-/// Looks into why there was no place. All well means that others are under way: ask again soon.
+/// Finds out why an attempt was denied. `Ok` means that other attempts hold all slots, so the caller may retry soon.
 ///
 /// # Errors
-/// [`Code::RateLimited`]; of a stream of these the audit log is told once a minute.
-pub fn explain(tx: &mut Tx<'_>, attempt: &Attempt, trust: Trust) -> TxResult<()> {
-    let line = line(attempt.target.id(), trust);
-    if let Some(mut tally) = store::hold(tx.conn, line)? {
-        count_cut_off(&mut tally, trust, tx.now);
-        let is_blocked = tally.blocked_until > tx.now;
-        let tell = is_blocked && is_due(tally.told_at, tx.now);
-        if tell {
-            tally.told_at = Some(tx.now);
+/// [`Code::RateLimited`], recorded in the audit log at most once per minute. Database errors.
+pub fn check_limits(
+    tx: &mut Tx<'_>,
+    attempt: &PasswordAttempt,
+    trust: CallerTrust,
+) -> TxResult<()> {
+    let key = counter_key(attempt.target.id(), trust);
+    if let Some(mut counter) = store::lock_counter(tx.conn, key)? {
+        count_interrupted_attempts(&mut counter, trust, tx.now);
+        let is_blocked = counter.blocked_until > tx.now;
+        let is_audited = is_blocked && is_audit_due(counter.audited_at, tx.now);
+        if is_audited {
+            counter.audited_at = Some(tx.now);
         }
-        store::update(tx.conn, line, &tally)?;
+        store::update_counter(tx.conn, key, &counter)?;
         if is_blocked {
-            let (spent, wait) = policy::account_spent(tally.blocked_until, tx.now);
-            return Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)));
+            let (limit, wait) = policy::account_limit_exceeded(counter.blocked_until, tx.now);
+            return Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)));
         }
     }
-    if trust == Trust::Device {
-        // It has no part in what its address has used up.
+    if trust == CallerTrust::KnownDevice {
+        // Attempts from known devices are not charged to their source.
         return Ok(());
     }
     let source = attempt.source();
-    match store::hold_source(tx.conn, &source)? {
-        Some(row) if row.used >= policy::SOURCE_QUOTA && row.ends_at > tx.now => {
-            let tell = is_due(row.told_at, tx.now);
-            if tell {
-                store::told_of_source(tx.conn, &source, tx.now)?;
+    match store::lock_source(tx.conn, &source)? {
+        Some(row) if row.used >= policy::SOURCE_QUOTA && row.window_end > tx.now => {
+            let is_audited = is_audit_due(row.audited_at, tx.now);
+            if is_audited {
+                store::set_source_audited(tx.conn, &source, tx.now)?;
             }
-            let (spent, wait) = policy::source_spent(row.ends_at, tx.now);
-            Err(attempt.refuse(tx, tell, AppError::rate_limited(spent, wait)))
+            let (limit, wait) = policy::source_limit_exceeded(row.window_end, tx.now);
+            Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)))
         }
         _ => Ok(()),
     }
 }
 
-/// Turns away a program that could not prove who it is, and says how: as `why`, or that it shall slow down. Secrets of
-/// programs can't be guessed, so what counts is the source alone, on a budget of its own: a program that is set up wrongly
-/// keeps nobody beside it from signing in. Being right is never throttled.
-pub fn turn_away(tx: &mut Tx<'_>, by: &Actor, act: AuditEntry, why: Code) -> TxAbort {
-    let address = by.origin.ip.map(policy::source_of).unwrap_or_default();
-    let source = format!("program {address}");
-    let charged = store::charge_source(tx.conn, &source, tx.now, tx.now + policy::SOURCE_WINDOW);
-    match charged {
-        Ok(row) if row.used <= policy::SOURCE_QUOTA => audit::refuse(tx, by, act, why),
-        Ok(row) => {
-            let (spent, wait) = policy::source_spent(row.ends_at, tx.now);
-            let why = AppError::rate_limited(spent, wait);
-            if !is_due(row.told_at, tx.now) {
-                return TxAbort::Commit(why);
-            }
-            match store::told_of_source(tx.conn, &source, tx.now) {
-                Ok(_) => audit::refuse(tx, by, act, why),
-                Err(error) => error.into(),
-            }
-        }
+/// The error for a client that failed to authenticate: `code`, or [`Code::RateLimited`] when its source fails too often.
+///
+/// Client secrets cannot be guessed, so only the source is limited, and by a separate budget: a misconfigured client must
+/// not prevent people behind the same address from signing in. Correct credentials are never limited.
+pub fn deny_client_authentication(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    entry: AuditEntry,
+    code: Code,
+) -> TxAbort {
+    let source = format!("program {}", source_or_empty(actor.origin.ip));
+    let window_end = tx.now + policy::SOURCE_WINDOW;
+    let row = match store::charge_source(tx.conn, &source, tx.now, window_end) {
+        Ok(row) => row,
+        Err(error) => return error.into(),
+    };
+    if row.used <= policy::SOURCE_QUOTA {
+        return audit::deny(tx, actor, entry, code);
+    }
+    let (limit, wait) = policy::source_limit_exceeded(row.window_end, tx.now);
+    let error = AppError::rate_limited(limit, wait);
+    if !is_audit_due(row.audited_at, tx.now) {
+        return TxAbort::Commit(error);
+    }
+    match store::set_source_audited(tx.conn, &source, tx.now) {
+        Ok(_) => audit::deny(tx, actor, entry, error),
         Err(error) => error.into(),
     }
 }
 
-/// The password was right: the account's failures are forgotten, and its owner is known where this came from.
+/// Records a correct password: resets the account's failures and remembers the source as known.
 ///
 /// # Errors
-/// When the database fails.
-pub fn succeed(tx: &mut Tx<'_>, place: &RateLimitSlot) -> Result<(), AppError> {
-    let done = Done {
-        target: place.target,
-        devices: tally_of_devices(place.target),
-        line: line(place.target, place.trust),
-        begun: place.begun,
-        source: &place.source,
-        is_charged: place.trust != Trust::Device,
+/// Database errors.
+pub fn record_success(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppError> {
+    let attempt = SuccessfulAttempt {
+        target: slot.target,
+        devices: device_counter_id(slot.target),
+        counter: slot.counter(),
+        started_at: slot.started_at,
+        source: &slot.source,
+        is_charged: slot.is_charged(),
     };
-    store::succeed(tx.conn, &done, policy::room(0))?;
+    store::record_success(tx.conn, &attempt, policy::max_in_progress(0))?;
     Ok(())
 }
 
-/// The password was wrong.
+/// Records a wrong password.
 ///
 /// # Errors
-/// When the database fails.
-pub fn fail(tx: &mut Tx<'_>, place: &RateLimitSlot) -> Result<(), AppError> {
-    let line = line(place.target, place.trust);
-    let Some(mut tally) = store::hold(tx.conn, line)? else {
-        // The password was set anew meanwhile: this was a failure with the old one.
+/// Database errors.
+pub fn record_failure(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppError> {
+    let Some(mut counter) = store::lock_counter(tx.conn, slot.counter())? else {
+        // The password was changed during the attempt, which deleted the counter. The failure concerns the old password.
         return Ok(());
     };
-    tally.begun.retain(|begun| *begun != place.begun);
-    count_failures(&mut tally, 1, place.trust, tx.now);
-    tally.touched_at = tx.now;
-    store::update(tx.conn, line, &tally)?;
+    counter
+        .in_progress
+        .retain(|started_at| *started_at != slot.started_at);
+    add_failures(&mut counter, 1, slot.trust, tx.now);
+    counter.updated_at = tx.now;
+    store::update_counter(tx.conn, slot.counter(), &counter)?;
     Ok(())
 }
 
-/// The password was not looked at.
+/// Releases the slot of an attempt whose password was not verified, and refunds the source.
 ///
 /// # Errors
-/// When the database fails.
-pub fn give_back(tx: &mut Tx<'_>, place: &RateLimitSlot) -> Result<(), AppError> {
-    leave(tx, place)?;
-    if place.trust != Trust::Device {
-        store::refund(tx.conn, &place.source, tx.now)?;
+/// Database errors.
+pub fn release_slot(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppError> {
+    store::release_slot(tx.conn, slot.counter(), slot.started_at)?;
+    if slot.is_charged() {
+        store::refund_source(tx.conn, &slot.source, tx.now)?;
     }
     Ok(())
 }
 
-/// Forgets an account's failures: its password is another one now.
+/// Deletes the failure counters of an account whose password has changed.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_failures(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
-    store::forget_tallies(tx.conn, &[account.0, tally_of_devices(account.0)])?;
+/// Database errors.
+pub fn reset_failures(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
+    store::delete_counters(tx.conn, &[account.0, device_counter_id(account.0)])?;
     Ok(())
 }
 
-/// Forgets everything about an account: it is gone.
+/// Deletes the failure counters and known sources of an account that is purged.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
-    store::forget_places(tx.conn, account.0)?;
-    forget_failures(tx, account)
+/// Database errors.
+pub fn delete_account_records(tx: &mut Tx<'_>, account: UserId) -> Result<(), AppError> {
+    store::delete_known_sources(tx.conn, account.0)?;
+    reset_failures(tx, account)
 }
 
-/// Forgets what no decision needs any more. The failures of an account stay until it succeeds; those at a name that no
-/// account has go when nobody has tried it for thirty days.
+/// Deletes rows that no longer affect any decision. Failures of an account are kept until a sign-in succeeds; those of an
+/// unknown username are deleted 30 days after the last attempt.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    let since = |span: TimeDelta| tx.now - span;
-    let (idle, unknown) = (since(TimeDelta::days(1)), since(TimeDelta::days(30)));
-    let places = since(policy::KNOWN_FOR);
-    Ok(store::forget_before(
-        tx.conn, idle, unknown, places, tx.now,
-    )?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let cutoffs = ExpiryCutoffs {
+        idle_counters: tx.now - TimeDelta::days(1),
+        unknown_username_counters: tx.now - TimeDelta::days(30),
+        known_sources: tx.now - policy::RECOGNITION_PERIOD,
+        source_windows: tx.now,
+    };
+    Ok(store::delete_expired(tx.conn, &cutoffs)?)
 }
 
-fn leave(tx: &mut Tx<'_>, place: &RateLimitSlot) -> Result<(), AppError> {
-    store::leave(tx.conn, line(place.target, place.trust), place.begun)?;
-    Ok(())
+/// The source of an address. All requests without an address share the empty source.
+fn source_or_empty(address: Option<IpAddr>) -> String {
+    address.map(policy::source_key).unwrap_or_default()
 }
 
-/// Where the failures of somebody are counted.
-fn line(target: Uuid, trust: Trust) -> Line {
-    match trust {
-        Trust::Stranger => Line {
-            target,
-            is_known: false,
-        },
-        Trust::Known => Line {
-            target,
-            is_known: true,
-        },
-        Trust::Device => Line {
-            target: tally_of_devices(target),
-            is_known: true,
-        },
-    }
+/// The counter for failures of this target at this trust level.
+fn counter_key(target: Uuid, trust: CallerTrust) -> CounterKey {
+    let (target, is_known) = match trust {
+        CallerTrust::Unknown => (target, false),
+        CallerTrust::Known => (target, true),
+        CallerTrust::KnownDevice => (device_counter_id(target), true),
+    };
+    CounterKey { target, is_known }
 }
 
-/// What the devices of an account are counted under.
-fn tally_of_devices(account: Uuid) -> Uuid {
-    uuid_of(crypto::digest(&format!("devices of {account}")))
+/// The counter target of an account's known devices.
+fn device_counter_id(account: Uuid) -> Uuid {
+    uuid_from_hash(crypto::digest(&format!("devices of {account}")))
 }
 
 /// The first half of a hash in the form of a UUID (version 8).
-fn uuid_of(hash: [u8; 32]) -> Uuid {
+fn uuid_from_hash(hash: [u8; 32]) -> Uuid {
     let mut bytes = [0; 16];
     for (byte, from) in bytes.iter_mut().zip(hash) {
         *byte = from;
@@ -321,26 +344,34 @@ fn uuid_of(hash: [u8; 32]) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-fn count_cut_off(tally: &mut TallyRow, trust: Trust, now: DateTime<Utc>) {
-    let before = tally.begun.len();
-    tally.begun.retain(|begun| *begun > now - policy::CUT_OFF);
-    let cut_off = before - tally.begun.len();
-    if cut_off > 0 {
-        count_failures(
-            tally,
-            i32::try_from(cut_off).unwrap_or(i32::MAX),
-            trust,
-            now,
-        );
+/// Counts attempts that exceeded the timeout as failures.
+fn count_interrupted_attempts(
+    counter: &mut FailureCounterRow,
+    trust: CallerTrust,
+    now: DateTime<Utc>,
+) {
+    let before = counter.in_progress.len();
+    counter
+        .in_progress
+        .retain(|started_at| *started_at > now - policy::ATTEMPT_TIMEOUT);
+    let interrupted = before - counter.in_progress.len();
+    if interrupted > 0 {
+        let failures = i32::try_from(interrupted).unwrap_or(i32::MAX);
+        add_failures(counter, failures, trust, now);
     }
 }
 
-fn count_failures(tally: &mut TallyRow, more: i32, trust: Trust, now: DateTime<Utc>) {
-    tally.failures = tally.failures.saturating_add(more);
-    tally.room = policy::room(tally.failures);
-    tally.blocked_until = policy::blocked_until(tally.failures, trust, now);
+fn add_failures(
+    counter: &mut FailureCounterRow,
+    added: i32,
+    trust: CallerTrust,
+    now: DateTime<Utc>,
+) {
+    counter.failures = counter.failures.saturating_add(added);
+    counter.max_in_progress = policy::max_in_progress(counter.failures);
+    counter.blocked_until = policy::blocked_until(counter.failures, trust, now);
 }
 
-fn is_due(told_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    told_at.is_none_or(|told| now - told >= policy::TELL_EVERY)
+fn is_audit_due(audited_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    audited_at.is_none_or(|audited_at| now - audited_at >= policy::AUDIT_INTERVAL)
 }

@@ -1,9 +1,9 @@
-//! The feed of what ended or changed before its access tokens did, for apps that verify tokens by themselves: with it they
-//! refuse what this service refuses, without asking it about each token.
+//! The revocation feed: what was revoked or changed while access tokens for it may still be valid. Apps that verify access
+//! tokens offline follow the feed, so that they reject what this service rejects without a request per token.
 //!
-//! Triggers write the feed. It is read in the order of transactions and only as far as no earlier one is still under way,
-//! so whoever goes on from where they were misses nothing that commits late. What is older than any access token is
-//! forgotten.
+//! Database triggers write the feed. It is read in transaction order, and only up to the oldest transaction still in
+//! progress, so a reader that continues from its last position does not miss entries that commit late. Entries older than
+//! the lifetime of an access token are deleted.
 
 mod model;
 mod routes;

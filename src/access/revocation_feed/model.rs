@@ -1,4 +1,4 @@
-//! A line of the feed as callers see it.
+//! An entry of the revocation feed as JSON.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,23 +7,23 @@ use uuid::Uuid;
 
 use super::store::RevocationRow;
 
-/// Access tokens that are good no more: those that have the claim named here with this value and an `iat` below `notBefore`.
-/// One of `sid`, `sub` and `role` is not `null`.
+/// Revoked access tokens: those whose claim `sid`, `sub` or `role` has the value given here and whose `iat` is less than
+/// `notBefore`. Exactly one of `sid`, `sub` and `role` is not `null`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Revocation {
-    /// The session, or what a service client was given, has ended.
+    /// The session or client grant that has ended.
     pub sid: Option<Uuid>,
-    /// What this account or service client may has changed.
+    /// The account or service client whose permissions or status changed.
     #[schema(example = "client:0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de")]
     pub sub: Option<String>,
-    /// What this role gives has changed.
+    /// The role whose permissions changed.
     #[schema(example = "Admin")]
     pub role: Option<String>,
-    /// When that was.
+    /// The time of the revocation.
     pub revoked_at_utc: DateTime<Utc>,
-    /// The first whole second after that, since 1970. A token that was made within the same second before it counts as old:
-    /// refresh it once more.
+    /// The first whole second after the revocation, in seconds since 1970. A token issued within the same second as the
+    /// revocation is treated as revoked: refresh it again.
     pub not_before: i64,
 }
 

@@ -1,4 +1,4 @@
-//! The feed of revocations over HTTP.
+//! The HTTP endpoint of the revocation feed.
 
 use actix_web::get;
 use utoipa::IntoParams;
@@ -9,62 +9,65 @@ use super::service;
 use crate::access::authentication::AuthenticatedCaller;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{FromQuery, Limit, Noted, Page, PageInfo, Params, Query, Reply};
+use crate::platform::http::{
+    FromQuery, InvalidQuery, Page, PageInfo, PageLimit, Query, QueryParams, Reply,
+};
 
-/// Mounts and documents it.
+/// Identifies the cursors of this list.
+const CURSOR_CONTEXT: &str = "revocations";
+
+/// Registers the routes and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_revocations);
 }
 
-/// Where to go on.
+/// The position in the feed.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-struct FeedRequest {
-    /// `page.next` of the answer before; without it the feed begins with all that an access token can still be about.
+struct FeedQuery {
+    /// `page.next` of the previous response. If absent, the feed starts with the oldest entry.
     after: Option<String>,
-    /// How many at once.
+    /// The maximum number of entries.
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    limit: Limit,
+    limit: PageLimit,
 }
 
-impl FromQuery for FeedRequest {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+impl FromQuery for FeedQuery {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             after: params.take("after"),
-            limit: Limit::take(params),
+            limit: PageLimit::take(params),
         })
     }
 }
 
-/// Read which access tokens are good no more.
+/// List revoked access tokens.
 ///
-/// For every caller whose token is good, a service client above all: an app that verifies access tokens by itself and knows
-/// this feed refuses what the service refuses. Refuse a token that has the `sid`, `sub` or `role` of a line and an `iat`
-/// below its `notBefore`. Ask again every few seconds with `page.next`, which is never `null`; fewer lines than `limit` means
-/// that there are no more now. None is skipped: a line appears when every transaction that began before its own has ended. Each is
-/// kept for longer than an access token lives.
+/// For every authenticated caller, in particular service clients that verify access tokens offline. Reject a token that has
+/// the `sid`, `sub` or `role` of an entry and an `iat` less than its `notBefore`. Poll every few seconds with `page.next`,
+/// which is never `null`. Fewer entries than `limit` means that there are no more at present. No entry is skipped: an entry
+/// appears once all transactions that started before its own have ended. Entries are kept for longer than the lifetime of an
+/// access token.
 #[utoipa::path(
-    operation_id = "listRevocations", tag = "auth", params(FeedRequest),
-    responses((status = 200, description = "What comes next.", body = Page<Revocation>))
+    operation_id = "listRevocations", tag = "auth", params(FeedQuery),
+    responses((status = 200, description = "The entries after the position.", body = Page<Revocation>))
 )]
 #[get("/api/v1/auth/revocations")]
 async fn list_revocations(
-    _by: AuthenticatedCaller,
+    _caller: AuthenticatedCaller,
     app: State,
-    query: Query<FeedRequest>,
+    query: Query<FeedQuery>,
 ) -> Result<Reply, AppError> {
-    const CONTEXT: &str = "revocations";
-    let FeedRequest { after, limit } = query.into_inner();
-    let position = after
-        .map(|cursor| app.cursors.decode_at("?after", CONTEXT, &cursor))
-        .transpose()?
-        .unwrap_or_default();
-    let (data, next) = app
+    let FeedQuery { after, limit } = query.into_inner();
+    let decode = |cursor: String| app.cursors.decode_at("?after", CURSOR_CONTEXT, &cursor);
+    let position = after.map(decode).transpose()?.unwrap_or_default();
+    let read = app
         .db
-        .read(move |tx| service::after(tx, position, limit.get()))
-        .await?;
+        .read(move |tx| service::list_after(tx, position, limit.get()));
+    let (data, next_position) = read.await?;
+    let next = Some(app.cursors.encode(CURSOR_CONTEXT, &next_position)?);
     let page = PageInfo {
-        next: Some(app.cursors.encode(CONTEXT, &next)?),
+        next,
         limit,
         total: None,
     };

@@ -1,4 +1,4 @@
-//! Reading the feed of revocations.
+//! Reads and cleans up the revocation feed.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,46 +8,47 @@ use super::store;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
-/// How long the feed goes back: more than any access token lives.
-const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
+/// How long entries are kept: longer than the lifetime of an access token.
+const RETENTION: TimeDelta = TimeDelta::hours(1);
 
-/// Where somebody is in the feed; the default is its beginning.
+/// The position of an entry in the feed. The default is before the first entry.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Position {
-    /// The transaction.
+pub struct FeedPosition {
+    /// The transaction id.
     pub xid: i64,
-    /// Which of its lines.
+    /// The id of the entry within the transaction.
     pub id: i64,
 }
 
-/// What comes after this position, at most `limit` lines, and where to go on. A position of another time, from before the
-/// database was restored, is where nobody can be: then it begins anew.
+/// At most `limit` entries after this position, and the position of the last one.
+///
+/// A position ahead of all transactions is from before a restore of the database. Then the feed starts from the beginning.
 ///
 /// # Errors
-/// When the database fails.
-pub fn after(
+/// Database errors.
+pub fn list_after(
     tx: &mut Tx<'_>,
-    position: Position,
+    position: FeedPosition,
     limit: u16,
-) -> Result<(Vec<Revocation>, Position), AppError> {
-    let is_of_another_time = position.xid >= store::horizon(tx.conn)?;
-    let from = if is_of_another_time {
-        Position::default()
+) -> Result<(Vec<Revocation>, FeedPosition), AppError> {
+    let is_before_restore = position.xid >= store::next_transaction_id(tx.conn)?;
+    let start = if is_before_restore {
+        FeedPosition::default()
     } else {
         position
     };
-    let rows = store::after(tx.conn, from, i64::from(limit))?;
-    let next = rows.last().map_or(from, |row| Position {
+    let rows = store::list_after(tx.conn, start, i64::from(limit))?;
+    let next = rows.last().map_or(start, |row| FeedPosition {
         xid: row.xid,
         id: row.id,
     });
     Ok((rows.into_iter().map(Revocation::from).collect(), next))
 }
 
-/// Forgets what no access token can be about any more.
+/// Deletes entries that are older than any valid access token.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now - KEPT_FOR)?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_before(tx.conn, tx.now - RETENTION)?)
 }

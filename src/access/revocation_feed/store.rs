@@ -1,4 +1,4 @@
-//! Queries on the feed of revocations.
+//! Queries on the revocation feed.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use uuid::Uuid;
 
-use super::service::Position;
+use super::service::FeedPosition;
 use crate::schema::revocations;
 
 #[derive(Queryable, Selectable)]
@@ -21,36 +21,36 @@ pub struct RevocationRow {
     pub role: Option<String>,
 }
 
-/// At most `rows` after this position, of transactions before which none is still under way.
-pub fn after(
+/// At most `limit` rows after this position. Excludes rows of transactions that started after the oldest transaction still
+/// in progress, because an earlier row may still be committed.
+pub fn list_after(
     conn: &mut PgConnection,
-    Position { xid, id }: Position,
-    rows: i64,
+    FeedPosition { xid, id }: FeedPosition,
+    limit: i64,
 ) -> QueryResult<Vec<RevocationRow>> {
-    let is_later = sql::<Bool>("(xid, id) > (")
+    let is_after_position = sql::<Bool>("(xid, id) > (")
         .bind::<BigInt, _>(xid)
         .sql(", ")
         .bind::<BigInt, _>(id)
         .sql(")");
-    let is_settled = sql::<Bool>("xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
+    let is_final = sql::<Bool>("xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
     revocations::table
-        .filter(is_later)
-        .filter(is_settled)
+        .filter(is_after_position)
+        .filter(is_final)
         .order((revocations::xid, revocations::id))
-        .limit(rows)
+        .limit(limit)
         .select(RevocationRow::as_select())
         .load(conn)
 }
 
-/// The first transaction that has not begun yet.
-pub fn horizon(conn: &mut PgConnection) -> QueryResult<i64> {
+/// The id of the next transaction that will start.
+pub fn next_transaction_id(conn: &mut PgConnection) -> QueryResult<i64> {
     diesel::select(sql::<BigInt>(
         "pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
     ))
     .get_result(conn)
 }
 
-/// Removes what was told before `limit`.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(revocations::table.filter(revocations::at.lt(limit))).execute(conn)
+pub fn delete_before(conn: &mut PgConnection, cutoff: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(revocations::table.filter(revocations::at.lt(cutoff))).execute(conn)
 }

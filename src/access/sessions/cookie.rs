@@ -75,7 +75,7 @@ impl FromRequest for RefreshCookie {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let origins = request
             .app_data::<State>()
-            .map(|app| app.origins.as_slice())
+            .map(|app| app.cookie_origins.as_slice())
             .unwrap_or_default();
         ready(Ok(Self {
             token: cookie(request.headers(), REFRESH),

@@ -9,7 +9,6 @@ mod model;
 pub mod others;
 mod own;
 mod policy;
-mod revoke_all;
 mod routes;
 pub mod service;
 mod store;

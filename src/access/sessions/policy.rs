@@ -64,9 +64,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// Whether it is not the sessions alone that end, but the account.
+    /// Whether the account itself can no longer be used, not only its sessions.
     #[must_use]
-    pub const fn is_of_the_account(self) -> bool {
+    pub const fn ends_account(self) -> bool {
         matches!(
             self,
             Self::AccountDisabled | Self::AccountExpired | Self::AccountDeleted

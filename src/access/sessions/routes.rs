@@ -9,9 +9,11 @@ use validator::Validate;
 use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
 use super::{others, own, service};
-use crate::access::authentication::{Actor, AuthenticatedCaller, Origin, SignedIn};
-use crate::access::passwords::{Claimant, Password};
-use crate::access::rate_limit::device;
+use crate::access::authentication::{AuthenticatedCaller, SignedIn};
+use crate::access::actor::{Actor, Origin};
+use crate::access::password_check::LoginIdentifier;
+use crate::access::passwords::Password;
+use crate::access::rate_limit::device_token;
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
@@ -74,10 +76,10 @@ async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, 
         transport,
     } = body.into_inner();
     let by = Actor::anonymous(origin.clone());
-    let identity = Claimant::Name(username);
+    let identity = LoginIdentifier::UsernameOrEmail(username);
     let proof = app
         .passwords
-        .prove(&app.db, &by, service::SIGN_IN, identity, password)
+        .check_password(&app.db, &by, service::SIGN_IN, identity, password)
         .await?;
     let token_context = app.token_context.clone();
     let tokens = app
@@ -115,7 +117,7 @@ async fn refresh(
         Some(token) => (token, Transport::Body),
         None => match cookie.token()? {
             Some(token) => (token, Transport::Cookie),
-            None => return Err(AppError::fault("/refreshToken", "required", "is required")),
+            None => return Err(AppError::invalid_field("/refreshToken", "required", "is required")),
         },
     };
     let token_context = app.token_context.clone();
@@ -133,10 +135,10 @@ fn answer(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<Re
             let now = tokens.session.last_seen_at_utc;
             let lasts = tokens.refresh_token_expires_at_utc - now;
             let kept = tokens.refresh_token.take().unwrap_or_default();
-            let known_by = device::token(&app.vault, tokens.user.id, now);
+            let known_by = device_token::issue(&app.vault, tokens.user.id, now);
             Ok(Reply::ok(&tokens)?
                 .with_cookie(cookie::keep(&kept, lasts))
-                .with_cookie(cookie::keep_device(&known_by, device::lasts())))
+                .with_cookie(cookie::keep_device(&known_by, device_token::lifetime())))
         }
     }
 }

@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use super::model::{Session, Tokens};
 use super::policy::{self, EndReason, Filter, Presented, SessionLimits};
 use super::store::{self, SessionRow};
-use crate::access::authentication::{Actor, Identity, Issuer, Origin, SignedIn};
-use crate::access::passwords::Proof;
+use crate::access::authentication::{TokenIssuer, SignedIn};
+use crate::access::actor::{Actor, Identity, Origin};
+use crate::access::password_check::PasswordCheckResult;
 use crate::accounts::users;
-use crate::audit::{self, AuditEntry, Reason, Subject};
-use crate::platform::crypto::{self, Purpose, Vault};
+use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
+use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
-pub use super::revoke_all::{Ended, end_everything};
 pub use super::token_introspection::{GoodRefreshToken, examine, give_up, session_of};
 
 /// What signing in and refreshing need besides the database.
 pub struct TokenContext {
     /// Makes the access tokens.
-    pub issuer: std::sync::Arc<Issuer>,
+    pub issuer: std::sync::Arc<TokenIssuer>,
     /// Derives each refresh token's successor.
     pub vault: std::sync::Arc<Vault>,
     /// How long sessions last.
@@ -38,31 +38,31 @@ pub const SIGN_IN: &str = "session.create";
 pub fn sign_in(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
-    proof: &Proof,
+    proof: &PasswordCheckResult,
     remember_me: bool,
     origin: &Origin,
 ) -> TxResult<Tokens> {
     let caller = Actor::anonymous(origin.clone());
-    let act = |reason| AuditEntry::new(SIGN_IN, proof.target.subject()).because(reason);
+    let act = |reason| AuditEntry::new(SIGN_IN, proof.target.subject()).with_reason(reason);
     // Of a wrong password the database hears the same whether there is an account or not.
     let row = match proof.target.account() {
-        Some(id) if proof.is_right => users::service::hold(tx, id)?,
+        Some(id) if proof.is_correct => users::service::find_for_update(tx, id)?,
         _ => None,
     };
     let row = row
         .filter(|row| row.deleted_at.is_none() && row.password_version == proof.password_version);
     let Some(row) = row else {
         let why = Code::AuthInvalidCredentials;
-        return Err(audit::refuse(tx, &caller, act(proof.why_wrong), why));
+        return Err(audit::deny(tx, &caller, act(proof.failure_reason), why));
     };
     let is_over = row.expires_at.is_some_and(|end| end <= tx.now);
     if !row.is_active || is_over {
         let reason = if is_over {
-            Reason::AccountExpired
+            SignInFailureReason::AccountExpired
         } else {
-            Reason::AccountDisabled
+            SignInFailureReason::AccountDisabled
         };
-        return Err(audit::refuse(
+        return Err(audit::deny(
             tx,
             &caller,
             act(reason),
@@ -72,16 +72,16 @@ pub fn sign_in(
     if row.must_change_password {
         let token = token_context
             .issuer
-            .change_token(row.id, row.password_version, tx.now)?;
-        let why = AppError::new(Code::AuthPasswordChangeRequired).extend("changeToken", token);
-        let act = act(Reason::PasswordChangeRequired);
-        return Err(audit::refuse(tx, &caller, act, why));
+            .password_change_token(row.id, row.password_version, tx.now)?;
+        let why = AppError::new(Code::AuthPasswordChangeRequired).with_extension("changeToken", token);
+        let act = act(SignInFailureReason::PasswordChangeRequired);
+        return Err(audit::deny(tx, &caller, act, why));
     }
-    users::service::signed_in(tx, row.id, proof.renewed.as_ref(), row.password_version)?;
+    users::service::record_sign_in(tx, row.id, proof.upgraded_hash.as_ref(), row.password_version)?;
     let room = i64::from(token_context.limits.most) - 1;
     store::end_oldest(tx.conn, row.id, room, EndReason::TooMany.as_str(), tx.now)?;
     let session = new_session(tx, &token_context.limits, row.id, remember_me, origin);
-    let refresh_token = format!("rst_rt_{}", crypto::bearer_secret()?);
+    let refresh_token = format!("rst_rt_{}", crypto::generate_bearer_secret()?);
     store::insert(tx.conn, &session)?;
     store::insert_refresh_token(tx.conn, &crypto::digest(&refresh_token), session.id, 0)?;
     let user = users::service::show(tx, row.id)?;
@@ -93,7 +93,7 @@ pub fn sign_in(
         username: Some(row.username.into()),
         ..caller
     };
-    let act = AuditEntry::new(SIGN_IN, Subject::User(row.id)).changing(
+    let act = AuditEntry::new(SIGN_IN, Subject::User(row.id)).with_change(
         Value::Null,
         json!({"sessionId": session.id, "rememberMe": remember_me, "expiresAtUtc": session.expires_at}),
     );
@@ -117,7 +117,7 @@ pub fn refresh(
     const ACT: &str = "session.refresh";
     let (id, generation) = store::refresh_token(tx.conn, &crypto::digest(presented))?
         .ok_or(Code::AuthRefreshTokenInvalid)?;
-    let mut session = store::hold(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
+    let mut session = store::find_for_update(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
     if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
         return Err(Code::AuthRefreshTokenInvalid.into());
     }
@@ -159,7 +159,7 @@ pub fn refresh(
         Presented::JustReplaced => {}
         Presented::Reused => {
             end(tx, session.user_id, id, EndReason::RefreshTokenReused)?;
-            return Err(audit::refuse(
+            return Err(audit::deny(
                 tx,
                 &actor,
                 AuditEntry::new(ACT, Subject::Session(id, session.user_id)),
@@ -213,7 +213,24 @@ pub fn end_all(
     Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
 }
 
-/// How many live sessions an account has.
+/// Ends every session of all accounts and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn end_every(tx: &mut Tx<'_>, reason: EndReason) -> Result<usize, AppError> {
+    Ok(store::end_every(tx.conn, reason.as_str(), tx.now)?)
+}
+
+/// Sets the time at which the session was last used.
+///
+/// # Errors
+/// Database errors.
+pub fn record_use(tx: &mut Tx<'_>, id: SessionId) -> Result<(), AppError> {
+    store::set_last_seen(tx.conn, id, tx.now)?;
+    Ok(())
+}
+
+/// The number of active sessions of an account.
 ///
 /// # Errors
 /// When the database fails.
@@ -263,8 +280,8 @@ fn new_session(
 
 /// The successor is derived, so that it can be answered again without being stored.
 fn successor_of(vault: &Vault, presented: &str) -> String {
-    let secret = vault.mac(Purpose::RefreshSuccessor, presented.as_bytes());
-    format!("rst_rt_{}", crypto::base64url(&secret))
+    let secret = vault.mac(KeyPurpose::RefreshSuccessor, presented.as_bytes());
+    format!("rst_rt_{}", crypto::encode_base64url(&secret))
 }
 
 fn tokens(

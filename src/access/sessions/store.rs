@@ -35,7 +35,7 @@ pub fn insert(conn: &mut PgConnection, row: &SessionRow) -> QueryResult<usize> {
 }
 
 /// Reads a session and holds it until the transaction ends.
-pub fn hold(conn: &mut PgConnection, id: SessionId) -> QueryResult<Option<SessionRow>> {
+pub fn find_for_update(conn: &mut PgConnection, id: SessionId) -> QueryResult<Option<SessionRow>> {
     sessions::table
         .find(id)
         .select(SessionRow::as_select())
@@ -246,4 +246,19 @@ fn matching<'a>(filter: &Filter, owners: Option<&'a Owners>, now: DateTime<Utc>)
 /// Removes the sessions that reached their absolute limit before `limit`, with their refresh tokens.
 pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::expires_at.lt(limit))).execute(conn)
+}
+
+/// Sets the time of the last use, if it is later than the stored one.
+pub fn set_last_seen(
+    conn: &mut PgConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(
+        sessions::table
+            .find(id)
+            .filter(sessions::last_seen_at.lt(now)),
+    )
+    .set(sessions::last_seen_at.eq(now))
+    .execute(conn)
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::policy::{self, EndReason, Presented};
 use super::service::end;
 use super::store;
-use crate::access::authentication::{Actor, Identity, Origin};
+use crate::access::actor::{Actor, Identity, Origin};
 use crate::accounts::users;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
@@ -58,7 +58,7 @@ pub fn session_of(tx: &mut Tx<'_>, presented: &str) -> Result<Option<SessionId>,
 /// # Errors
 /// When the database fails.
 pub fn give_up(tx: &mut Tx<'_>, id: SessionId, origin: &Origin) -> TxResult<()> {
-    let Some(session) = store::hold(tx.conn, id)?.filter(|session| session.ended_at.is_none())
+    let Some(session) = store::find_for_update(tx.conn, id)?.filter(|session| session.ended_at.is_none())
     else {
         return Ok(());
     };

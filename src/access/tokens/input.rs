@@ -5,8 +5,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use crate::platform::display_name::Label;
-use crate::platform::error::{AppError, Faults};
+use crate::platform::resource_name::ResourceName;
+use crate::platform::error::{AppError, FieldErrors};
 
 /// A token to make.
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
@@ -24,8 +24,8 @@ pub struct NewToken {
 
 /// A token to make, checked.
 #[derive(Clone)]
-pub struct Draft {
-    pub name: Label,
+pub struct TokenDraft {
+    pub name: ResourceName,
     pub permissions: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -35,10 +35,10 @@ impl NewToken {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Draft, AppError> {
-        let mut faults = Faults::default();
-        let name = faults.take("/name", Label::parse(&self.name));
-        faults.finish(name.map(|name| Draft {
+    pub fn check(self) -> Result<TokenDraft, AppError> {
+        let mut faults = FieldErrors::default();
+        let name = faults.check("/name", ResourceName::parse(&self.name));
+        faults.into_result(name.map(|name| TokenDraft {
             name,
             permissions: self.permissions,
             expires_at: self.expires_at_utc,

@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 
 use super::store::TokenRow;
 use crate::platform::http::Versioned;
-use crate::platform::ids::{TokenId, UserId};
+use crate::platform::ids::{PersonalTokenId, UserId};
 
 /// A token, without what would let one use it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonalToken {
     /// Its id, which is no secret.
-    pub id: TokenId,
+    pub id: PersonalTokenId,
     /// The account that it acts for.
     pub user_id: UserId,
     /// What it is for.
@@ -34,7 +34,7 @@ pub struct PersonalToken {
 #[serde(rename_all = "camelCase")]
 pub struct TokenWithSecret {
     /// Its id, which is no secret.
-    pub id: TokenId,
+    pub id: PersonalTokenId,
     /// For `Authorization: Bearer`.
     #[schema(example = "rst_pat_6f1VqGkY0uXbJ3mN8wQ2sT5zR7cL9dH4eA1iO6pBvCxWyE3kTn")]
     pub token: String,

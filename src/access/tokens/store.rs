@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::platform::ids::{TokenId, UserId};
+use crate::platform::ids::{PersonalTokenId, UserId};
 use crate::schema::{personal_tokens, users};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_tokens)]
 pub struct TokenRow {
-    pub id: TokenId,
+    pub id: PersonalTokenId,
     pub user_id: UserId,
     pub name: String,
     pub digest: Vec<u8>,
@@ -27,7 +27,7 @@ pub fn insert(conn: &mut PgConnection, row: &TokenRow) -> QueryResult<usize> {
 }
 
 /// An account's token.
-pub fn find(conn: &mut PgConnection, owner: UserId, id: TokenId) -> QueryResult<Option<TokenRow>> {
+pub fn find(conn: &mut PgConnection, owner: UserId, id: PersonalTokenId) -> QueryResult<Option<TokenRow>> {
     personal_tokens::table
         .find(id)
         .filter(personal_tokens::user_id.eq(owner))
@@ -59,7 +59,7 @@ pub fn count(conn: &mut PgConnection, owner: UserId, now: DateTime<Utc>) -> Quer
 }
 
 /// Removes a token; what it was.
-pub fn remove(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<TokenRow>> {
+pub fn remove(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<TokenRow>> {
     diesel::delete(personal_tokens::table.find(id))
         .returning(TokenRow::as_returning())
         .get_result(conn)
@@ -67,7 +67,7 @@ pub fn remove(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<TokenR
 }
 
 /// Removes every token of an account; which those were.
-pub fn remove_all(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<TokenId>> {
+pub fn remove_all(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<PersonalTokenId>> {
     diesel::delete(personal_tokens::table.filter(personal_tokens::user_id.eq(owner)))
         .returning(personal_tokens::id)
         .get_results(conn)
@@ -78,7 +78,7 @@ pub fn remove_expired(
     conn: &mut PgConnection,
     owner: UserId,
     now: DateTime<Utc>,
-) -> QueryResult<Vec<TokenId>> {
+) -> QueryResult<Vec<PersonalTokenId>> {
     diesel::delete(
         personal_tokens::table
             .filter(personal_tokens::user_id.eq(owner))
@@ -95,7 +95,7 @@ pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResu
 }
 
 /// Whose token it is.
-pub fn owner(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<UserId>> {
+pub fn owner(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<UserId>> {
     personal_tokens::table
         .find(id)
         .select(personal_tokens::user_id)
@@ -107,7 +107,7 @@ pub fn owner(conn: &mut PgConnection, id: TokenId) -> QueryResult<Option<UserId>
 pub fn page(
     conn: &mut PgConnection,
     roles: Option<&[String]>,
-    after: Option<TokenId>,
+    after: Option<PersonalTokenId>,
     rows: i64,
 ) -> QueryResult<Vec<TokenRow>> {
     let mut query = personal_tokens::table
@@ -128,8 +128,26 @@ pub fn page(
 }
 
 /// Removes every token; which those were.
-pub fn remove_every(conn: &mut PgConnection) -> QueryResult<Vec<TokenId>> {
+pub fn remove_every(conn: &mut PgConnection) -> QueryResult<Vec<PersonalTokenId>> {
     diesel::delete(personal_tokens::table)
         .returning(personal_tokens::id)
         .get_results(conn)
+}
+
+/// Sets the time of the last use, if it is later than the stored one.
+pub fn set_last_used(
+    conn: &mut PgConnection,
+    id: PersonalTokenId,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let is_earlier = personal_tokens::last_used_at
+        .is_null()
+        .or(personal_tokens::last_used_at.lt(now));
+    diesel::update(
+        personal_tokens::table
+            .filter(personal_tokens::id.eq(id))
+            .filter(is_earlier),
+    )
+    .set(personal_tokens::last_used_at.eq(now))
+    .execute(conn)
 }

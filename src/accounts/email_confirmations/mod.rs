@@ -1,7 +1,7 @@
-//! Confirming an email address: whoever brings the token that was mailed there has shown that its mail reaches them.
+//! Confirmation of email addresses: presenting the token that was sent to an address proves access to its mailbox.
 //!
-//! A token has 256 bits, is stored only as its digest, is good once and for one address: when the account has another by
-//! then, it is good for nothing. Sign-in and reset by email need a confirmed address.
+//! A token has 256 bits, is stored as a digest, and is valid once, for one account and one address. Sign-in and password
+//! reset by email require a confirmed address.
 
 mod routes;
 pub mod service;

@@ -1,4 +1,4 @@
-//! Confirming an email address over HTTP. GET and HEAD confirm nothing, so a scanner that follows a link does no harm.
+//! Endpoints for confirming an email address. GET and HEAD confirm nothing, so that link scanners do not use up a token.
 
 use actix_web::post;
 use serde::Deserialize;
@@ -7,61 +7,63 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::service;
-use crate::access::authentication::{Actor, Origin, SignedIn};
+use crate::access::actor::{Actor, Origin};
+use crate::access::authentication::SignedIn;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{Json, Reply};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(request_email_confirmation)
         .service(confirm_email);
 }
 
-/// Have a link mailed that confirms one's own email address.
+/// Send a confirmation link to the caller's email address.
 ///
-/// Nothing is sent when the account has no address, or a confirmed one, or when no mail server is configured.
+/// Nothing is sent if the account has no address, if the address is already confirmed, or if no mail server is configured.
 #[utoipa::path(
     operation_id = "requestEmailConfirmation", tag = "auth",
-    responses((status = 202, description = "Mail is on its way, if there is anything to confirm."))
+    responses((status = 202, description = "A message is sent if there is an address to confirm."))
 )]
 #[post("/api/v1/auth/request-email-confirmation")]
-async fn request_email_confirmation(by: SignedIn, app: State) -> Result<Reply, AppError> {
+async fn request_email_confirmation(caller: SignedIn, app: State) -> Result<Reply, AppError> {
     let mail = app.mail.clone();
     app.db
-        .write(move |tx| service::request(tx, &mail, &by))
+        .write(move |tx| service::request(tx, &mail, &caller))
         .await?;
     Ok(Reply::accepted())
 }
 
-/// What a confirmation link carries.
+/// The token of a confirmation link.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = EmailConfirmation)]
 #[serde(deny_unknown_fields)]
-struct EmailConfirmation {
-    /// From a link that was mailed.
+struct ConfirmEmailRequest {
+    /// The token from the link.
     #[schema(example = "rst_cfm_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E")]
     token: String,
 }
 
-/// Confirm an email address with the token that was mailed to it.
+/// Confirm an email address with the token that was sent to it.
 ///
-/// Good once, for a day, and for the address that it was mailed to. Any token that is not good is 400
-/// `confirmation_token_invalid`.
+/// The token is valid once, for one day, and only for the address that it was sent to. Every invalid token is answered
+/// with 400 `confirmation_token_invalid`.
 #[utoipa::path(
-    operation_id = "confirmEmail", tag = "auth", request_body = EmailConfirmation, security(()),
-    responses((status = 204, description = "Confirmed."))
+    operation_id = "confirmEmail", tag = "auth", request_body = ConfirmEmailRequest, security(()),
+    responses((status = 204, description = "The address is confirmed."))
 )]
 #[post("/api/v1/auth/confirm-email")]
 async fn confirm_email(
     app: State,
     origin: Origin,
-    body: Json<EmailConfirmation>,
+    body: Json<ConfirmEmailRequest>,
 ) -> Result<Reply, AppError> {
     let token = body.into_inner().token;
-    let by = Actor::anonymous(origin);
+    let actor = Actor::anonymous(origin);
     app.db
-        .write(move |tx| service::confirm(tx, &by, &token))
+        .write(move |tx| service::confirm(tx, &actor, &token))
         .await?;
     Ok(Reply::no_content())
 }

@@ -1,112 +1,115 @@
-//! Asking for a confirmation, making its link, and confirming.
+//! Requesting a confirmation, creating its link, and confirming an address.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::store::{self, ConfirmationRow};
-use crate::access::authentication::{Actor, SignedIn};
-use crate::accounts::users::{self, UserRow};
+use super::store::{self, EmailConfirmationRow};
+use crate::access::actor::Actor;
+use crate::access::authentication::SignedIn;
+use crate::accounts::users::{self, UserChangeset, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::mail::{Mail, OutboxMessage};
-use crate::platform::config::TokenPage;
+use crate::mail::{Mail, MailLink, OutboxMessage};
+use crate::platform::config::LinkTemplate;
 use crate::platform::crypto;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::UserId;
 
-/// How long a link is good.
+/// How long a link is valid.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
-/// A link that was just made.
-pub struct ConfirmationLink {
-    /// Where it leads, with the token in it.
-    pub url: String,
-    /// When it ends.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// Has a link mailed to the caller's address, if it has one that is not confirmed.
+/// Sends a link to the caller's address, if it is not confirmed yet.
 ///
 /// # Errors
-/// 401 when the session has ended meanwhile.
-pub fn request(tx: &mut Tx<'_>, mail: &Mail, by: &SignedIn) -> TxResult<()> {
-    by.renew(tx)?;
-    let row = users::service::find(tx, by.id)?.ok_or(Code::AuthTokenInvalid)?;
-    if let Some(email) = row.email.filter(|_| !row.email_confirmed) {
-        mail.post(tx, &OutboxMessage::EmailConfirmation { user: by.id, email })?;
+/// 401 if the session has ended. Database errors.
+pub fn request(tx: &mut Tx<'_>, mail: &Mail, caller: &SignedIn) -> TxResult<()> {
+    caller.current_authority(tx)?;
+    let user = users::service::find(tx, caller.id)?.ok_or(Code::AuthTokenInvalid)?;
+    if let Some(email) = user.email.filter(|_| !user.email_confirmed) {
+        let message = OutboxMessage::EmailConfirmation {
+            user: caller.id,
+            email,
+        };
+        mail.enqueue(tx, &message)?;
     }
-    let act = AuditEntry::new("user.emailConfirmation.request", Subject::User(by.id));
-    audit::record(tx, by, act)?;
+    let entry = AuditEntry::new("user.emailConfirmation.request", Subject::User(caller.id));
+    audit::record(tx, caller, entry)?;
     Ok(())
 }
 
-/// Makes the link that confirms this address of this account; the one that there was ends. `None`: the account is not
-/// active, or the address is not its own any more, or is confirmed.
+/// Creates the link that confirms this address of an account, and replaces its previous link. `None` if the account can't
+/// be used, no longer has the address, or has confirmed it.
 ///
 /// # Errors
-/// When the database fails.
-pub fn make(
+/// Database errors.
+pub fn create(
     tx: &mut Tx<'_>,
-    page: &TokenPage,
-    user: UserId,
+    confirm_url: &LinkTemplate,
+    user_id: UserId,
     email: &str,
-) -> Result<Option<(UserRow, ConfirmationLink)>, AppError> {
-    let owner = users::service::hold(tx, user)?;
-    let Some(row) = owner.filter(|row| waits_for(row, email, tx.now)) else {
+) -> Result<Option<(UserRow, MailLink)>, AppError> {
+    let user = users::service::find_for_update(tx, user_id)?;
+    let Some(user) = user.filter(|user| can_confirm(user, email, tx.now)) else {
         return Ok(None);
     };
-    let token = format!("rst_cfm_{}", crypto::bearer_secret()?);
-    let confirmation = ConfirmationRow {
-        user_id: user,
+    let token = format!("rst_cfm_{}", crypto::generate_bearer_secret()?);
+    let confirmation = EmailConfirmationRow {
+        user_id,
         digest: crypto::digest(&token).to_vec(),
         email: email.to_owned(),
         created_at: tx.now,
         expires_at: tx.now + LIFETIME,
     };
-    store::put(tx.conn, &confirmation)?;
-    let link = ConfirmationLink {
-        url: page.url(&token),
+    store::upsert(tx.conn, &confirmation)?;
+    let link = MailLink {
+        url: confirm_url.url(&token),
         expires_at: confirmation.expires_at,
     };
-    Ok(Some((row, link)))
+    Ok(Some((user, link)))
 }
 
-/// Confirms the address that a token was mailed to. The token is used up.
+/// Confirms the address that a token was sent to, and deletes the token.
 ///
 /// # Errors
-/// [`Code::ConfirmationTokenInvalid`], the same for a token that is wrong, used, replaced or expired, for an address that is
-/// not the account's any more, and for an account that is disabled, deleted or expired.
-pub fn confirm(tx: &mut Tx<'_>, by: &Actor, token: &str) -> TxResult<()> {
-    const ACT: &str = "user.emailConfirmation.use";
+/// [`Code::ConfirmationTokenInvalid`], without the reason: the token is unknown, used, replaced or expired, the account no
+/// longer has the address, or it can't be used.
+pub fn confirm(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<()> {
+    const ACTION: &str = "user.emailConfirmation.use";
     let digest = crypto::digest(token);
-    // Held first and judged then: of many who bring one token, each is judged after the one before is done.
-    if let Some(confirmation) = store::by_digest(tx.conn, &digest)? {
-        users::service::hold(tx, confirmation.user_id)?;
+    // Concurrent requests with the same token wait for this row lock. The token is read again after it.
+    if let Some(confirmation) = store::find_by_digest(tx.conn, &digest)? {
+        users::service::find_for_update(tx, confirmation.user_id)?;
     }
-    let owner = match store::by_digest(tx.conn, &digest)? {
-        Some(one) if one.expires_at > tx.now => {
-            users::service::find(tx, one.user_id)?.filter(|row| waits_for(row, &one.email, tx.now))
-        }
+    let user = match store::find_by_digest(tx.conn, &digest)? {
+        Some(found) if found.expires_at > tx.now => users::service::find(tx, found.user_id)?
+            .filter(|user| can_confirm(user, &found.email, tx.now)),
         _ => None,
     };
-    let Some(row) = owner else {
-        let act = AuditEntry::new(ACT, Subject::Nothing);
-        return Err(audit::refuse(tx, by, act, Code::ConfirmationTokenInvalid));
+    let Some(user) = user else {
+        let entry = AuditEntry::new(ACTION, Subject::None);
+        return Err(audit::deny(
+            tx,
+            actor,
+            entry,
+            Code::ConfirmationTokenInvalid,
+        ));
     };
-    store::remove(tx.conn, row.id)?;
-    users::service::confirm_email(tx, by, ACT, &row)
+    store::delete(tx.conn, user.id)?;
+    let changes = UserChangeset {
+        email_confirmed: Some(true),
+        ..UserChangeset::default()
+    };
+    users::service::update(tx, actor, ACTION, &user, &changes).map(drop)
 }
 
-/// Forgets the confirmations that have ended.
+/// Deletes expired confirmations and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now)?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_expired(tx.conn, tx.now)?)
 }
 
-/// Whether this address of this account is to be confirmed.
-fn waits_for(row: &UserRow, email: &str, now: DateTime<Utc>) -> bool {
-    row.email.as_deref() == Some(email)
-        && !row.email_confirmed
-        && users::service::is_alive(row, now)
+/// Whether the account can confirm this address now.
+fn can_confirm(user: &UserRow, email: &str, now: DateTime<Utc>) -> bool {
+    user.email.as_deref() == Some(email) && !user.email_confirmed && user.status().is_usable(now)
 }

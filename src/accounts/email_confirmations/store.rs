@@ -1,4 +1,4 @@
-//! Queries on confirmations of email addresses that are under way.
+//! Queries on pending email confirmations.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -9,7 +9,7 @@ use crate::schema::email_confirmations;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = email_confirmations)]
-pub struct ConfirmationRow {
+pub struct EmailConfirmationRow {
     pub user_id: UserId,
     pub digest: Vec<u8>,
     pub email: String,
@@ -17,8 +17,8 @@ pub struct ConfirmationRow {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Gives an account this confirmation, in place of the one that it may have.
-pub fn put(conn: &mut PgConnection, row: &ConfirmationRow) -> QueryResult<usize> {
+/// Inserts a confirmation, or replaces that of the same account.
+pub fn upsert(conn: &mut PgConnection, row: &EmailConfirmationRow) -> QueryResult<usize> {
     diesel::insert_into(email_confirmations::table)
         .values(row)
         .on_conflict(email_confirmations::user_id)
@@ -27,20 +27,23 @@ pub fn put(conn: &mut PgConnection, row: &ConfirmationRow) -> QueryResult<usize>
         .execute(conn)
 }
 
-pub fn by_digest(conn: &mut PgConnection, digest: &[u8]) -> QueryResult<Option<ConfirmationRow>> {
+pub fn find_by_digest(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> QueryResult<Option<EmailConfirmationRow>> {
     email_confirmations::table
         .filter(email_confirmations::digest.eq(digest))
-        .select(ConfirmationRow::as_select())
+        .select(EmailConfirmationRow::as_select())
         .first(conn)
         .optional()
 }
 
-pub fn remove(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
+pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
     diesel::delete(email_confirmations::table.find(user)).execute(conn)
 }
 
-/// Removes the confirmations that ended before `limit`.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+/// Deletes the confirmations that expired at or before `limit`.
+pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(email_confirmations::table.filter(email_confirmations::expires_at.le(limit)))
         .execute(conn)
 }

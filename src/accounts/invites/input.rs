@@ -1,37 +1,37 @@
-//! What callers send to make an invite, and how it is checked before anything is done.
+//! The request to create an invite, and its validation.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::policy::MOST_USES;
-use crate::accounts::roles::USER;
+use super::policy::MAX_USES;
+use crate::access::actor::USER;
 use crate::accounts::users::{self, Email};
-use crate::platform::error::{AppError, Faults};
+use crate::platform::error::{AppError, FieldErrors};
 
-/// An invite to make.
+/// An invite to create.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"role": "User", "maxUses": 1, "email": "ada@example.org"}))]
 pub struct NewInvite {
-    /// When it ends: seven days from now if not said.
+    /// When it expires. Default: seven days from now.
     pub expires_at_utc: Option<DateTime<Utc>>,
-    /// How many accounts it is good for: one if not said.
+    /// How many accounts can be created with it. Default: one.
     #[schema(minimum = 1, maximum = 100_000, default = 1)]
     pub max_uses: Option<i32>,
-    /// The role that it gives: `User` if not said.
+    /// The role that it grants. Default: `User`.
     #[schema(example = "User", default = "User")]
     pub role: Option<String>,
-    /// The direct grants that it gives, each in the catalogue.
+    /// The permissions that it grants directly. Each must be in the catalogue.
     #[serde(default)]
     pub permissions: Vec<String>,
-    /// The address that whoever uses it has to register with; any if not said.
+    /// The email address that must be used to register. Default: any address.
     pub email: Option<String>,
 }
 
-/// An invite to make, checked.
-pub struct Draft {
+/// A validated invite to create.
+pub struct InviteDraft {
     pub expires_at: Option<DateTime<Utc>>,
     pub max_uses: i32,
     pub role: String,
@@ -40,33 +40,33 @@ pub struct Draft {
 }
 
 impl NewInvite {
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not depend on the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Draft, AppError> {
-        let mut faults = Faults::default();
+    /// [`crate::platform::error::Code::RequestInvalid`] with every invalid field.
+    pub fn check(self) -> Result<InviteDraft, AppError> {
+        let mut errors = FieldErrors::default();
         let max_uses = match self.max_uses.unwrap_or(1) {
-            uses @ 1..=MOST_USES => Ok(uses),
+            uses @ 1..=MAX_USES => Ok(uses),
             _ => Err((
                 "out_of_range",
-                format!("must be from 1 to {MOST_USES}").into(),
+                format!("must be from 1 to {MAX_USES}").into(),
             )),
         };
-        let max_uses = faults.take("/maxUses", max_uses);
+        let max_uses = errors.check("/maxUses", max_uses);
         let email = self
             .email
-            .and_then(|text| faults.take("/email", Email::parse(&text)));
+            .and_then(|text| errors.check("/email", Email::parse(&text)));
         let expires_at = self
             .expires_at_utc
-            .and_then(|end| faults.take("/expiresAtUtc", users::moment(end)));
-        let draft = max_uses.map(|max_uses| Draft {
+            .and_then(|time| errors.check("/expiresAtUtc", users::parse_timestamp(time)));
+        let draft = max_uses.map(|max_uses| InviteDraft {
             expires_at,
             max_uses,
             role: self.role.unwrap_or_else(|| USER.to_owned()),
             permissions: self.permissions,
             email,
         });
-        faults.finish(draft)
+        errors.into_result(draft)
     }
 }

@@ -1,8 +1,7 @@
-//! Invites: whoever holds the token of one may register and gets the role and permissions that it gives.
+//! Invites: the holder of an invite token may register, and the new account gets the role and permissions of the invite.
 //!
-//! A token has 256 bits and is stored only as its digest. An invite gives nothing but what whoever made it may give, when
-//! it is made and again when it is used: it stops being good with their right to it. Making the account is the business
-//! of `registration`.
+//! A token has 256 bits and is stored as a digest. An invite can only grant what its creator may grant; this is checked when
+//! it is created and again when it is used. The account is created by `registration`.
 
 mod input;
 mod model;

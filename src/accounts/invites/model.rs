@@ -1,10 +1,10 @@
-//! An invite as callers see it. Its token is shown when it is made, and never again.
+//! Invites as the API returns them. The token is returned only when the invite is created.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::policy::{InviteState, InviteStatus};
+use super::policy::{InviteConditions, InviteState};
 use super::store::InviteRow;
 use crate::platform::http::Versioned;
 use crate::platform::ids::{InviteId, UserId};
@@ -17,22 +17,22 @@ pub struct Invite {
     pub id: InviteId,
     /// Whether it can be used.
     pub state: InviteState,
-    /// The role that it gives.
+    /// The role that it grants.
     #[schema(example = "User")]
     pub role: String,
-    /// The direct grants that it gives, sorted.
+    /// The permissions that it grants directly, sorted.
     pub permissions: Vec<String>,
-    /// The address that whoever uses it has to register with.
+    /// The email address that must be used to register; `null` for any address.
     pub email: Option<String>,
-    /// How many accounts it is good for.
+    /// How many accounts can be created with it.
     pub max_uses: i32,
-    /// How many have been made with it.
+    /// How many accounts were created with it.
     pub uses: i32,
-    /// Who made it; `null`: the operator.
-    pub made_by: Option<Maker>,
-    /// When it was made.
+    /// Who created it; `null` if it was created on the command line.
+    pub made_by: Option<InviteCreator>,
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at_utc: DateTime<Utc>,
     /// When it was revoked.
     pub revoked_at_utc: Option<DateTime<Utc>>,
@@ -41,23 +41,25 @@ pub struct Invite {
     version: i64,
 }
 
-/// Who made an invite.
+/// The account that created an invite.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Maker {
-    /// The account.
+#[schema(as = Maker)]
+pub struct InviteCreator {
+    /// The account's id.
     pub id: UserId,
-    /// Its username.
+    /// The account's username.
     #[schema(example = "ada")]
     pub username: String,
 }
 
-/// An invite that was just made: with its token, which is shown here and nowhere else.
+/// A new invite with its token. The token is not shown again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = FreshInvite)]
 pub struct InviteWithToken {
-    /// What `POST /auth/register` takes as `inviteToken`.
+    /// The `inviteToken` for `POST /auth/register`.
     #[schema(example = "rst_inv_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E")]
     pub token: String,
-    /// `ROSTERD_INVITE_URL` with the token in it.
+    /// `ROSTERD_INVITE_URL` with the token.
     #[schema(
         example = "https://app.example.org/join#rst_inv_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E"
     )]
@@ -68,9 +70,9 @@ pub struct InviteWithToken {
 }
 
 impl InviteRow {
-    /// What its use is decided by.
-    pub(super) fn facts(&self) -> InviteStatus<'_> {
-        InviteStatus {
+    /// The values that decide whether the invite can be used.
+    pub(super) fn conditions(&self) -> InviteConditions<'_> {
+        InviteConditions {
             uses: self.uses,
             max_uses: self.max_uses,
             expires_at: self.expires_at,
@@ -81,10 +83,10 @@ impl InviteRow {
 }
 
 impl Invite {
-    /// The invite of this row as it is at `now`; `username` is that of whoever made it.
+    /// The invite of a row, with its state at `now`. `username` is that of the creator.
     pub(super) fn new(row: InviteRow, username: Option<String>, now: DateTime<Utc>) -> Self {
         Self {
-            state: row.facts().state(now),
+            state: row.conditions().state(now),
             id: row.id,
             role: row.role,
             permissions: row.permissions,
@@ -94,7 +96,7 @@ impl Invite {
             made_by: row
                 .made_by
                 .zip(username)
-                .map(|(id, username)| Maker { id, username }),
+                .map(|(id, username)| InviteCreator { id, username }),
             created_at_utc: row.created_at,
             expires_at_utc: row.expires_at,
             revoked_at_utc: row.revoked_at,

@@ -1,4 +1,4 @@
-//! What is asked of an invite before it is used. No database, no clock.
+//! When an invite can be used. No database, no clock.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -6,43 +6,43 @@ use utoipa::ToSchema;
 
 use crate::platform::error::Code;
 
-/// How long an invite is good when nothing is said.
-pub const LIFETIME: TimeDelta = TimeDelta::days(7);
+/// How long an invite is valid by default.
+pub const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(7);
 
-/// How often an invite can be used at most.
-pub const MOST_USES: i32 = 100_000;
+/// The upper limit for `maxUses`.
+pub const MAX_USES: i32 = 100_000;
 
 /// Whether an invite can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum InviteState {
-    /// It can.
+    /// It can be used.
     Open,
-    /// Somebody ended it.
+    /// It was revoked.
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// It was used as often as it may be.
+    /// It has no uses left.
     Exhausted,
 }
 
-/// What is known of an invite.
+/// The values that decide whether an invite can be used.
 #[derive(Clone, Copy, Debug)]
-pub struct InviteStatus<'a> {
-    /// How often it was used.
+pub struct InviteConditions<'a> {
+    /// The number of uses so far.
     pub uses: i32,
-    /// How often it may be.
+    /// The maximum number of uses.
     pub max_uses: i32,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// When it was revoked, if it was.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The address that it is bound to, if it is.
+    /// The email address that must be used to register, if there is one.
     pub email: Option<&'a str>,
 }
 
-impl InviteStatus<'_> {
-    /// Whether it can be used at `now`. What somebody did to it is told before what came of itself.
+impl InviteConditions<'_> {
+    /// The state at `now`. Revocation takes precedence over expiry and exhaustion.
     #[must_use]
     pub fn state(&self, now: DateTime<Utc>) -> InviteState {
         if self.revoked_at.is_some() {
@@ -56,17 +56,17 @@ impl InviteStatus<'_> {
         }
     }
 
-    /// Whether somebody who registers with this address at `now` may use it.
+    /// Checks whether a registration with this email address at `now` may use the invite.
     ///
     /// # Errors
-    /// [`Code::InviteInvalid`], for another address than the invite's too; [`Code::InviteExpired`];
+    /// [`Code::InviteInvalid`] if it is revoked or bound to another address; [`Code::InviteExpired`];
     /// [`Code::InviteExhausted`].
-    pub fn admits(&self, email: Option<&str>, now: DateTime<Utc>) -> Result<(), Code> {
-        let is_meant = self.email.is_none_or(|bound| {
+    pub fn check(&self, email: Option<&str>, now: DateTime<Utc>) -> Result<(), Code> {
+        let is_email_allowed = self.email.is_none_or(|bound| {
             email.is_some_and(|email| email.to_lowercase() == bound.to_lowercase())
         });
         match self.state(now) {
-            InviteState::Open if is_meant => Ok(()),
+            InviteState::Open if is_email_allowed => Ok(()),
             InviteState::Open | InviteState::Revoked => Err(Code::InviteInvalid),
             InviteState::Expired => Err(Code::InviteExpired),
             InviteState::Exhausted => Err(Code::InviteExhausted),
@@ -81,8 +81,8 @@ mod tests {
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-    fn open() -> InviteStatus<'static> {
-        InviteStatus {
+    fn open() -> InviteConditions<'static> {
+        InviteConditions {
             uses: 0,
             max_uses: 1,
             expires_at: NOW + TimeDelta::seconds(1),
@@ -92,32 +92,33 @@ mod tests {
     }
 
     #[test]
-    fn an_invite_ends_exactly_at_its_end() {
-        assert_eq!(open().admits(None, NOW), Ok(()));
-        let over = NOW + TimeDelta::seconds(1);
-        assert_eq!(open().admits(None, over), Err(Code::InviteExpired));
-        let before = over - TimeDelta::microseconds(1);
-        assert_eq!(open().admits(None, before), Ok(()));
+    fn invite_expires_exactly_at_its_expiry() {
+        assert_eq!(open().check(None, NOW), Ok(()));
+        let expiry = NOW + TimeDelta::seconds(1);
+        assert_eq!(open().check(None, expiry), Err(Code::InviteExpired));
+        let before = expiry - TimeDelta::microseconds(1);
+        assert_eq!(open().check(None, before), Ok(()));
     }
 
     #[test]
-    fn a_revoked_one_is_as_if_it_had_never_been() {
-        let revoked = InviteStatus {
+    fn revoked_invite_is_invalid_even_if_expired_or_exhausted() {
+        let revoked = InviteConditions {
             revoked_at: Some(NOW),
             uses: 1,
             ..open()
         };
         let late = NOW + TimeDelta::days(1);
-        assert_eq!(revoked.admits(None, late), Err(Code::InviteInvalid));
+        assert_eq!(revoked.check(None, late), Err(Code::InviteInvalid));
     }
 
     #[test]
-    fn f12_a_bound_one_is_good_for_its_address_only_however_it_is_written() {
-        let bound = InviteStatus {
+    // SECURITY: F12
+    fn bound_invite_accepts_only_its_address_in_any_case() {
+        let bound = InviteConditions {
             email: Some("Ada@Example.org"),
             ..open()
         };
-        assert_eq!(bound.admits(Some("ada@example.ORG"), NOW), Ok(()));
+        assert_eq!(bound.check(Some("ada@example.ORG"), NOW), Ok(()));
         for other in [
             None,
             Some(""),
@@ -125,19 +126,19 @@ mod tests {
             Some("ada@example.org."),
         ] {
             assert_eq!(
-                bound.admits(other, NOW),
+                bound.check(other, NOW),
                 Err(Code::InviteInvalid),
                 "{other:?}"
             );
         }
-        assert_eq!(open().admits(Some("anybody@example.org"), NOW), Ok(()));
+        assert_eq!(open().check(Some("any@example.org"), NOW), Ok(()));
     }
 
     proptest! {
         #[test]
-        fn no_invite_is_used_more_often_than_it_may_be(uses in 0..10, max_uses in 1..10) {
-            let facts = InviteStatus { uses, max_uses, ..open() };
-            prop_assert_eq!(facts.admits(None, NOW).is_ok(), uses < max_uses);
+        fn invite_is_never_used_more_often_than_max_uses(uses in 0..10, max_uses in 1..10) {
+            let conditions = InviteConditions { uses, max_uses, ..open() };
+            prop_assert_eq!(conditions.check(None, NOW).is_ok(), uses < max_uses);
         }
     }
 }

@@ -1,53 +1,60 @@
-//! Making, showing, revoking and using invites.
+//! Creating, showing, revoking and using invites.
 
 use serde_json::{Value, json};
 
-use super::input::Draft;
+use super::input::InviteDraft;
 use super::model::{Invite, InviteWithToken};
-use super::policy::LIFETIME;
-use super::store::{self, InviteRow, Key};
-use crate::access::authentication::{Actor, Authority, Can, Identity, Need, needs};
+use super::policy::DEFAULT_LIFETIME;
+use super::store::{self, InviteKey, InviteRow};
+use crate::access::actor::{Actor, Authority, Identity};
+use crate::access::authentication::{Can, Need, needs};
 use crate::accounts::users::{self, AccessGrant};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::config::TokenPage;
+use crate::platform::config::LinkTemplate;
 use crate::platform::crypto;
 use crate::platform::db::{Tx, advisory_lock};
-use crate::platform::error::{AppError, Code, Kind, TxResult};
+use crate::platform::error::{AppError, Code, ErrorCategory, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{InviteId, UserId};
 
-/// What every token begins with.
-const PREFIX: &str = "rst_inv_";
+/// The prefix of every token.
+const TOKEN_PREFIX: &str = "rst_inv_";
 
-/// Makes an invite. Its token is answered here and nowhere else.
+/// Creates an invite. Its token is not shown again.
 ///
 /// # Errors
-/// As for making an account of this role with these grants; [`Code::RequestInvalid`] for an end that has passed;
+/// As for creating an account with this role and these permissions; [`Code::RequestInvalid`] if the expiry is in the past;
 /// [`Code::AuthSessionRequired`] for a service client.
 pub fn create(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageInvites>,
-    page: &TokenPage,
-    draft: &Draft,
+    caller: &Can<needs::ManageInvites>,
+    invite_url: &LinkTemplate,
+    draft: &InviteDraft,
 ) -> TxResult<InviteWithToken> {
-    const ACT: &str = "invite.create";
-    advisory_lock::rely(tx.conn, advisory_lock::Invariant::Authority)?;
-    let authority = by.renew(tx)?;
-    let expires_at = draft.expires_at.unwrap_or(tx.now + LIFETIME);
+    const ACTION: &str = "invite.create";
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    let authority = caller.current_authority(tx)?;
+    let expires_at = draft.expires_at.unwrap_or(tx.now + DEFAULT_LIFETIME);
     if expires_at <= tx.now {
-        let detail = "this time has passed";
-        return Err(AppError::fault("/expiresAtUtc", "in_the_past", detail).into());
+        let detail = "must be in the future";
+        return Err(AppError::invalid_field("/expiresAtUtc", "in_the_past", detail).into());
     }
-    let act = || AuditEntry::new(ACT, Subject::Nothing);
-    let gift =
-        users::service::record_gift(tx, by, act, &authority, &draft.role, &draft.permissions)?;
-    let token = format!("{PREFIX}{}", crypto::bearer_secret()?);
+    let entry = || AuditEntry::new(ACTION, Subject::None);
+    let grant = users::service::check_grant_audited(
+        tx,
+        caller,
+        entry,
+        &authority,
+        &draft.role,
+        &draft.permissions,
+    )?;
+    let token = format!("{TOKEN_PREFIX}{}", crypto::generate_bearer_secret()?);
     let row = InviteRow {
         id: InviteId::new(tx.now),
         digest: crypto::digest(&token).to_vec(),
-        made_by: maker(by)?,
-        role: gift.role,
-        permissions: gift.permissions,
+        made_by: creator(caller)?,
+        role: grant.role,
+        permissions: grant.permissions,
         email: draft.email.as_ref().map(|email| email.as_str().to_owned()),
         max_uses: draft.max_uses,
         uses: 0,
@@ -64,31 +71,28 @@ pub fn create(
         "expiresAtUtc": row.expires_at,
         "isBound": row.email.is_some(),
     });
-    audit::record(
-        tx,
-        by,
-        AuditEntry::new(ACT, Subject::Invite(row.id)).changing(Value::Null, after),
-    )?;
-    let invite = show_by(tx, &Key::Id(row.id))?;
+    let entry = AuditEntry::new(ACTION, Subject::Invite(row.id)).with_change(Value::Null, after);
+    audit::record(tx, caller, entry)?;
+    let invite = find_invite(tx, &InviteKey::Id(row.id))?;
     Ok(InviteWithToken {
-        url: page.url(&token),
+        url: invite_url.url(&token),
         token,
         invite,
     })
 }
 
-/// An invite, by its id or its token.
+/// Returns an invite by its id or its token.
 ///
 /// # Errors
 /// [`Code::NotFound`].
 pub fn show(tx: &mut Tx<'_>, id_or_token: &str) -> Result<Invite, AppError> {
-    show_by(tx, &key(id_or_token))
+    find_invite(tx, &parse_key(id_or_token))
 }
 
-/// The newest invites below `after`, and how many there are in all if that is asked.
+/// Lists invites, newest first, starting after `after`. Returns their total number if `count` is set.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn list(
     tx: &mut Tx<'_>,
     after: Option<InviteId>,
@@ -104,119 +108,123 @@ pub fn list(
     Ok((invites, total))
 }
 
-/// Ends an invite; it stays in the list. The accounts that were made with it stay as they are.
+/// Revokes an invite, which stays in the list. Accounts that were created with it are not affected.
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::PreconditionFailed`].
 pub fn revoke(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ManageInvites>,
+    caller: &Can<needs::ManageInvites>,
     id_or_token: &str,
-    expected: &IfMatch,
+    if_match: &IfMatch,
 ) -> TxResult<()> {
-    advisory_lock::rely(tx.conn, advisory_lock::Invariant::Authority)?;
-    by.renew(tx)?;
-    let row = store::hold(tx.conn, &key(id_or_token))?.ok_or(Code::NotFound)?;
-    expected.check(row.version)?;
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    caller.current_authority(tx)?;
+    let row = store::find_for_update(tx.conn, &parse_key(id_or_token))?.ok_or(Code::NotFound)?;
+    if_match.check(row.version)?;
     if row.revoked_at.is_none() {
         store::revoke(tx.conn, row.id, tx.now)?;
     }
-    let act = AuditEntry::new("invite.revoke", Subject::Invite(row.id)).changing(
+    let entry = AuditEntry::new("invite.revoke", Subject::Invite(row.id)).with_change(
         json!({"revokedAtUtc": row.revoked_at}),
         json!({"revokedAtUtc": row.revoked_at.unwrap_or(tx.now)}),
     );
-    audit::record(tx, by, act)?;
+    audit::record(tx, caller, entry)?;
     Ok(())
 }
 
-/// What an invite gives to whoever registers with this address now. Nothing is used up.
+/// What an invite grants to a registration with this email address. The use is not counted.
 ///
 /// # Errors
-/// [`Code::InviteInvalid`] for a token that is none, is revoked or is for another address, and when whoever made the
-/// invite may not give any more what it gives; [`Code::InviteExpired`]; [`Code::InviteExhausted`].
-pub fn examine(tx: &mut Tx<'_>, token: &str, email: Option<&str>) -> Result<AccessGrant, AppError> {
-    let (row, _) = store::find(tx.conn, &key_of_token(token))?.ok_or(Code::InviteInvalid)?;
-    admit(tx, &row, email)
+/// [`Code::InviteInvalid`] if the token is unknown, the invite is revoked or bound to another address, or its creator may no
+/// longer grant this; [`Code::InviteExpired`]; [`Code::InviteExhausted`].
+pub fn check(tx: &mut Tx<'_>, token: &str, email: Option<&str>) -> Result<AccessGrant, AppError> {
+    let (row, _) = store::find(tx.conn, &token_key(token))?.ok_or(Code::InviteInvalid)?;
+    check_row(tx, &row, email)
 }
 
-/// [`examine`], and the use is counted. Of many who bring one token at once, each is judged after the one before is done.
-/// The caller has taken the lock on authority.
+/// As [`check`], and counts one use. The row is locked first, so that concurrent uses of a token are checked one at a time.
+/// The caller holds the lock on authority.
 ///
 /// # Errors
-/// As [`examine`].
-pub fn accept(
+/// As [`check`].
+pub fn redeem(
     tx: &mut Tx<'_>,
     token: &str,
     email: Option<&str>,
 ) -> Result<(InviteId, AccessGrant), AppError> {
-    let row = store::hold(tx.conn, &key_of_token(token))?.ok_or(Code::InviteInvalid)?;
-    let gift = admit(tx, &row, email)?;
-    store::use_once(tx.conn, row.id)?;
-    Ok((row.id, gift))
+    let row = store::find_for_update(tx.conn, &token_key(token))?.ok_or(Code::InviteInvalid)?;
+    let grant = check_row(tx, &row, email)?;
+    store::increment_uses(tx.conn, row.id)?;
+    Ok((row.id, grant))
 }
 
-/// Removes the invites that are bound to this address, which is about to be forgotten.
+/// Deletes the invites that are bound to the email address of a purged account.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_address(tx: &mut Tx<'_>, email: &str) -> Result<(), AppError> {
-    store::remove_bound_to(tx.conn, email)?;
+/// Database errors.
+pub fn delete_for_email(tx: &mut Tx<'_>, email: &str) -> Result<(), AppError> {
+    store::delete_for_email(tx.conn, email)?;
     Ok(())
 }
 
-/// Forgets the invites that ended three months ago.
+/// Deletes invites 90 days after their expiry and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     let limit = tx.now - chrono::TimeDelta::days(90);
-    Ok(store::forget_before(tx.conn, limit)?)
+    Ok(store::delete_expired(tx.conn, limit)?)
 }
 
-/// The account whose right an invite rests on; `None`: the operator's.
-fn maker(by: &Actor) -> Result<Option<UserId>, AppError> {
-    match by.identity {
+/// The account whose authority an invite depends on; `None` for the operator.
+fn creator(actor: &Actor) -> Result<Option<UserId>, AppError> {
+    match actor.identity {
         Identity::User { id, .. } | Identity::Token { owner: id, .. } => Ok(Some(id)),
         Identity::Operator { .. } | Identity::System => Ok(None),
         Identity::Client { .. } | Identity::Anonymous => Err(Code::AuthSessionRequired.into()),
     }
 }
 
-fn admit(tx: &mut Tx<'_>, row: &InviteRow, email: Option<&str>) -> Result<AccessGrant, AppError> {
-    row.facts().admits(email, tx.now)?;
-    let giver = giver(tx, row)?.ok_or(Code::InviteInvalid)?;
-    users::service::gift(tx, &giver, &row.role, &row.permissions).map_err(|why| {
-        match why.code().kind() {
-            Kind::Forbidden | Kind::Invalid => Code::InviteInvalid.into(),
-            _ => why,
+fn check_row(
+    tx: &mut Tx<'_>,
+    row: &InviteRow,
+    email: Option<&str>,
+) -> Result<AccessGrant, AppError> {
+    row.conditions().check(email, tx.now)?;
+    let authority = creator_authority(tx, row)?.ok_or(Code::InviteInvalid)?;
+    users::service::check_grant(tx, &authority, &row.role, &row.permissions).map_err(|error| {
+        match error.code().category() {
+            ErrorCategory::Forbidden | ErrorCategory::Invalid => Code::InviteInvalid.into(),
+            _ => error,
         }
     })
 }
 
-/// The authority that an invite is given on, as it is now; `None` when its maker can make none any more.
-fn giver(tx: &mut Tx<'_>, row: &InviteRow) -> Result<Option<Authority>, AppError> {
-    let Some(maker) = row.made_by else {
+/// The current authority of the creator of an invite; `None` if the creator may no longer manage invites.
+fn creator_authority(tx: &mut Tx<'_>, row: &InviteRow) -> Result<Option<Authority>, AppError> {
+    let Some(creator) = row.made_by else {
         return Ok(Some(Authority::system()));
     };
-    let authority = users::service::authority_of_usable_user(tx, maker)?;
+    let authority = users::service::authority_of_usable_user(tx, creator)?;
     Ok(authority.filter(|authority| authority.permissions.has(needs::ManageInvites::PERMISSION)))
 }
 
-fn show_by(tx: &mut Tx<'_>, key: &Key) -> Result<Invite, AppError> {
+fn find_invite(tx: &mut Tx<'_>, key: &InviteKey) -> Result<Invite, AppError> {
     let (row, username) = store::find(tx.conn, key)?.ok_or(Code::NotFound)?;
     Ok(Invite::new(row, username, tx.now))
 }
 
-/// A token has its prefix, which no id has.
-fn key(id_or_token: &str) -> Key {
-    if id_or_token.starts_with(PREFIX) {
-        key_of_token(id_or_token)
+/// Distinguishes tokens from ids by the token prefix.
+fn parse_key(id_or_token: &str) -> InviteKey {
+    if id_or_token.starts_with(TOKEN_PREFIX) {
+        token_key(id_or_token)
     } else {
-        Key::Id(InviteId::from_path(id_or_token))
+        InviteKey::Id(InviteId::from_path(id_or_token))
     }
 }
 
-/// Only by its digest: an id is no secret, and admits nobody.
-fn key_of_token(token: &str) -> Key {
-    Key::Digest(crypto::digest(token).to_vec())
+/// For registration, which must accept tokens only: ids are not secret.
+fn token_key(token: &str) -> InviteKey {
+    InviteKey::Digest(crypto::digest(token).to_vec())
 }

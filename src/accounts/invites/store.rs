@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use crate::platform::ids::{InviteId, UserId};
 use crate::schema::{invites, users};
 
-/// An invite as it is stored.
+/// A row of the table.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = invites)]
 pub struct InviteRow {
@@ -25,9 +25,9 @@ pub struct InviteRow {
     pub version: i64,
 }
 
-/// What an invite is looked up by.
+/// How to look up an invite.
 #[derive(Clone)]
-pub enum Key {
+pub enum InviteKey {
     Id(InviteId),
     Digest(Vec<u8>),
 }
@@ -38,32 +38,32 @@ pub fn insert(conn: &mut PgConnection, row: &InviteRow) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// An invite, and the username of whoever made it.
+/// An invite and the username of its creator.
 pub fn find(
     conn: &mut PgConnection,
-    key: &Key,
+    key: &InviteKey,
 ) -> QueryResult<Option<(InviteRow, Option<String>)>> {
     let query = invites::table
         .left_join(users::table)
         .select((InviteRow::as_select(), users::username.nullable()));
     match key {
-        Key::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        Key::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }
 
-/// Reads an invite and holds it until the transaction ends.
-pub fn hold(conn: &mut PgConnection, key: &Key) -> QueryResult<Option<InviteRow>> {
+/// An invite, locked until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, key: &InviteKey) -> QueryResult<Option<InviteRow>> {
     let query = invites::table.select(InviteRow::as_select()).for_update();
     match key {
-        Key::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        Key::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }
 
-/// The newest first, from below `after` on.
+/// At most `rows` invites, newest first, starting after `after`.
 pub fn list(
     conn: &mut PgConnection,
     after: Option<InviteId>,
@@ -85,8 +85,8 @@ pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
     invites::table.count().get_result(conn)
 }
 
-/// Counts a use.
-pub fn use_once(conn: &mut PgConnection, id: InviteId) -> QueryResult<usize> {
+/// Counts one use.
+pub fn increment_uses(conn: &mut PgConnection, id: InviteId) -> QueryResult<usize> {
     diesel::update(invites::table.find(id))
         .set(invites::uses.eq(invites::uses + 1))
         .execute(conn)
@@ -101,18 +101,18 @@ pub fn revoke(conn: &mut PgConnection, id: InviteId, at: DateTime<Utc>) -> Query
         .execute(conn)
 }
 
-/// Removes the invites that are bound to this address.
-pub fn remove_bound_to(conn: &mut PgConnection, email: &str) -> QueryResult<usize> {
+/// Deletes the invites that are bound to this email address.
+pub fn delete_for_email(conn: &mut PgConnection, email: &str) -> QueryResult<usize> {
     diesel::delete(invites::table.filter(lower(invites::email).eq(email.to_lowercase())))
         .execute(conn)
 }
 
-/// Removes the invites that ended before `limit`.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+/// Deletes the invites that expired before `limit`.
+pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(invites::table.filter(invites::expires_at.lt(limit))).execute(conn)
 }
 
 diesel::define_sql_function! {
-    /// Lower case, as the index on addresses has it.
+    /// Lower case, matching the expression of the index on the email address.
     fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }

@@ -1,8 +1,8 @@
-//! Reset links: whoever holds one sets the password of an account, once, without knowing the old one.
+//! Reset links: the holder of a link sets the password of an account, once, without knowing the old one.
 //!
-//! A token has 256 bits and is stored only as its digest. An account has at most one, and it ends when another is made,
-//! when the password or the address changes, and when the account does. It signs nobody in and leaves a second factor
-//! as it is. Every token that is not good gets one and the same answer.
+//! A token has 256 bits and is stored as a digest. An account has at most one, which becomes invalid when another is
+//! created, when the password or the email address changes, or when the account can't be used. A reset does not sign in, and
+//! does not change the second factor. Every invalid token gets the same response.
 
 mod model;
 mod policy;
@@ -11,5 +11,5 @@ pub mod service;
 mod store;
 
 pub use model::ResetLink;
-pub use policy::{BadLifetime, Lifetime};
+pub use policy::{InvalidLifetime, ResetLinkLifetime};
 pub use routes::routes;

@@ -1,31 +1,32 @@
-//! A reset link as callers see it: whole when it is made, never again after that.
+//! Reset links as the API returns them. The token is returned only when the link is created.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A link that was just made. The token is shown here and nowhere else.
+/// A new reset link. The token is not shown again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResetLink {
-    /// Good for one `POST /auth/reset-password`.
+    /// Valid for one `POST /auth/reset-password`.
     #[schema(example = "rst_rst_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E")]
     pub token: String,
-    /// `ROSTERD_RESET_URL` with the token in it.
+    /// `ROSTERD_RESET_URL` with the token.
     #[schema(
         example = "https://app.example.org/reset#rst_rst_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E"
     )]
     pub url: String,
-    /// When it ends.
+    /// When it expires.
     pub expires_at_utc: DateTime<Utc>,
 }
 
-/// A link that nobody has used yet, without what would let one use it.
+/// An unused reset link, without its token.
 #[derive(Serialize, ToSchema)]
+#[schema(as = OpenResetLink)]
 #[serde(rename_all = "camelCase")]
-pub struct OpenResetLink {
-    /// When it was made.
+pub struct PendingResetLink {
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at_utc: DateTime<Utc>,
 }

@@ -1,45 +1,45 @@
-//! How long a reset link lives.
+//! The lifetime of reset links.
 
 use chrono::TimeDelta;
 
-/// How long a link is good: a day, unless somebody chose from a minute to a week.
+/// The lifetime of a reset link: from a minute to a week, by default one day.
 ///
-/// NIST SP 800-63B-4 lets codes that are sent by mail live for a day at most; longer ones are for those who hand a link
-/// over by themselves.
+/// NIST SP 800-63B-4 allows codes sent by email to be valid for at most 24 hours. Longer lifetimes are for links that an
+/// administrator delivers in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetime(TimeDelta);
+pub struct ResetLinkLifetime(TimeDelta);
 
-/// Why a number is no lifetime.
+/// The number of seconds is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a reset link lives from 60 seconds to 604800 (7 days)")]
-pub struct BadLifetime;
+#[error("must be from 60 to 604800 seconds (7 days)")]
+pub struct InvalidLifetime;
 
-impl Lifetime {
+impl ResetLinkLifetime {
     /// The lifetime of this many seconds.
     ///
     /// # Errors
-    /// [`BadLifetime`] below 60 and above 604800.
-    pub fn of_seconds(seconds: i64) -> Result<Self, BadLifetime> {
+    /// [`InvalidLifetime`] below 60 and above 604800.
+    pub fn from_seconds(seconds: i64) -> Result<Self, InvalidLifetime> {
         match seconds {
             60..=604_800 => Ok(Self(TimeDelta::seconds(seconds))),
-            _ => Err(BadLifetime),
+            _ => Err(InvalidLifetime),
         }
     }
 
-    /// The lifetime of a link that somebody asked to be mailed: an hour.
+    /// The lifetime of a link that the user requested by email: one hour.
     #[must_use]
-    pub const fn of_mail() -> Self {
+    pub const fn for_mail() -> Self {
         Self(TimeDelta::hours(1))
     }
 
-    /// The time from making to ending.
+    /// The time from creation to expiry.
     #[must_use]
-    pub const fn span(self) -> TimeDelta {
+    pub const fn duration(self) -> TimeDelta {
         self.0
     }
 }
 
-impl Default for Lifetime {
+impl Default for ResetLinkLifetime {
     fn default() -> Self {
         Self(TimeDelta::days(1))
     }
@@ -50,13 +50,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_lives_from_a_minute_to_a_week() {
-        let span = |seconds| Lifetime::of_seconds(seconds).map(Lifetime::span);
-        assert_eq!(span(60), Ok(TimeDelta::minutes(1)));
-        assert_eq!(span(604_800), Ok(TimeDelta::weeks(1)));
+    fn lifetime_is_from_a_minute_to_a_week() {
+        let duration =
+            |seconds| ResetLinkLifetime::from_seconds(seconds).map(ResetLinkLifetime::duration);
+        assert_eq!(duration(60), Ok(TimeDelta::minutes(1)));
+        assert_eq!(duration(604_800), Ok(TimeDelta::weeks(1)));
         for seconds in [i64::MIN, -1, 0, 59, 604_801, i64::MAX] {
-            assert_eq!(span(seconds), Err(BadLifetime));
+            assert_eq!(duration(seconds), Err(InvalidLifetime));
         }
-        assert_eq!(Lifetime::default().span(), TimeDelta::hours(24));
+        assert_eq!(
+            ResetLinkLifetime::default().duration(),
+            TimeDelta::hours(24)
+        );
     }
 }

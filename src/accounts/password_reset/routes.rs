@@ -1,4 +1,4 @@
-//! Reset links over HTTP. Nothing is ever used up by GET or HEAD, so a scanner that follows a link does no harm.
+//! Endpoints for reset links. GET and HEAD never use up a token, so that link scanners do no harm.
 
 use actix_web::{delete, get, post, web};
 use serde::Deserialize;
@@ -6,19 +6,21 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
-use super::model::{OpenResetLink, ResetLink};
-use super::policy::Lifetime;
+use super::model::{PendingResetLink, ResetLink};
+use super::policy::ResetLinkLifetime;
 use super::service;
-use crate::access::authentication::{Actor, Can, Origin, needs};
-use crate::access::passwords::{Chooser, Password};
+use crate::accounts::credentials;
+use crate::access::actor::{Actor, Origin};
+use crate::access::authentication::{Can, needs};
+use crate::access::passwords::{Password, PasswordOwner};
 use crate::accounts::users::Email;
 use crate::app_state::State;
-use crate::idempotency::{self, Ask};
+use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Reply};
 use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(create_password_reset_link)
@@ -28,53 +30,55 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(reset_password);
 }
 
-/// A link to make.
+/// A reset link to create.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = NewResetLink)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewResetLink {
-    /// How long it is good: a day if not said.
+struct CreateResetLinkRequest {
+    /// How long the link is valid, in seconds. Default: one day.
     #[schema(example = 3600, minimum = 60, maximum = 604_800, default = 86_400)]
     expires_in_seconds: Option<i64>,
 }
 
-impl NewResetLink {
-    fn lifetime(&self) -> Result<Lifetime, AppError> {
+impl CreateResetLinkRequest {
+    fn lifetime(&self) -> Result<ResetLinkLifetime, AppError> {
         match self.expires_in_seconds {
-            None => Ok(Lifetime::default()),
-            Some(seconds) => Lifetime::of_seconds(seconds).map_err(|wrong| {
-                AppError::fault("/expiresInSeconds", "out_of_range", wrong.to_string())
+            None => Ok(ResetLinkLifetime::default()),
+            Some(seconds) => ResetLinkLifetime::from_seconds(seconds).map_err(|error| {
+                AppError::invalid_field("/expiresInSeconds", "out_of_range", error.to_string())
             }),
         }
     }
 }
 
-/// Make a reset link.
+/// Create a reset link.
 ///
-/// Needs `users.resetPassword` and every permission that the account has. The link is shown once and good for one
-/// `POST /auth/reset-password`. It ends the one that the account had, and ends by itself when the password or the address
-/// changes or the account is disabled or deleted.
+/// Needs `users.resetPassword` and every permission that the account has. The token is shown once and is valid for one
+/// `POST /auth/reset-password`. The new link replaces the previous link of the account. It becomes invalid when the password
+/// or the email address changes, or the account is disabled or deleted.
 #[utoipa::path(
-    operation_id = "createPasswordResetLink", tag = "users", params(("id" = UserId, Path)), request_body = NewResetLink,
-    responses((status = 201, description = "Made; the token is shown once.", body = Data<ResetLink>))
+    operation_id = "createPasswordResetLink", tag = "users", params(("id" = UserId, Path)), request_body = CreateResetLinkRequest,
+    responses((status = 201, description = "Created. The token is not shown again.", body = Data<ResetLink>))
 )]
 #[post("/api/v1/users/{id}/password-reset-link")]
 async fn create_password_reset_link(
-    by: Can<needs::ResetPasswords>,
+    caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     key: IdempotencyKey,
-    body: Json<NewResetLink>,
+    body: Json<CreateResetLinkRequest>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let named = [id.0.as_bytes(), &*body.raw].concat();
-    let ask = Ask::new(&app.vault, "createPasswordResetLink", key.0, &named);
+    let request_bytes = [id.0.as_bytes(), &*body.raw].concat();
+    let operation = "createPasswordResetLink";
+    let request = IdempotentRequest::new(&app.vault, operation, key.0, &request_bytes);
     let lifetime = body.lifetime()?;
-    let (vault, page) = (app.vault.clone(), app.reset_page.clone());
+    let (vault, reset_url) = (app.vault.clone(), app.reset_url.clone());
     app.db
         .write(move |tx| {
-            idempotency::once(tx, &vault, &by, &ask, |tx| {
-                let link = service::create(tx, &by, &page, id, lifetime, &expected)?;
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let link = service::create(tx, &caller, &reset_url, id, lifetime, &if_match)?;
                 let location = format!("/api/v1/users/{id}/password-reset-link");
                 Ok((Reply::created(location, &link)?, Some(id.0)))
             })
@@ -82,16 +86,16 @@ async fn create_password_reset_link(
         .await
 }
 
-/// Show whether an account has a reset link that nobody has used.
+/// Show the unused reset link of an account.
 ///
-/// Needs `users.resetPassword`. The token is not shown again; 404 when there is no such link.
+/// Needs `users.resetPassword`. The token is not shown. 404 if the account has no unused link.
 #[utoipa::path(
     operation_id = "getPasswordResetLink", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, description = "There is one.", body = Data<OpenResetLink>))
+    responses((status = 200, description = "The link.", body = Data<PendingResetLink>))
 )]
 #[get("/api/v1/users/{id}/password-reset-link")]
 async fn get_password_reset_link(
-    _by: Can<needs::ResetPasswords>,
+    _caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
 ) -> Result<Reply, AppError> {
@@ -100,104 +104,106 @@ async fn get_password_reset_link(
     Reply::ok(&link)
 }
 
-/// End an account's reset link, if it has one.
+/// Revoke the reset link of an account, if it has one.
 ///
 /// Needs `users.resetPassword` and every permission that the account has.
 #[utoipa::path(
     operation_id = "revokePasswordResetLink", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 204, description = "There is none from now on."))
+    responses((status = 204, description = "The account has no reset link."))
 )]
 #[delete("/api/v1/users/{id}/password-reset-link")]
 async fn revoke_password_reset_link(
-    by: Can<needs::ResetPasswords>,
+    caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     app.db
-        .write(move |tx| service::revoke(tx, &by, id, &expected))
+        .write(move |tx| service::revoke(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Whose password was forgotten.
+/// A request for a reset link by email.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = ForgottenPassword)]
 #[serde(deny_unknown_fields)]
-struct ForgottenPassword {
-    /// The address of an account.
+struct PasswordResetRequest {
+    /// The email address of an account.
     #[schema(example = "ada@example.org")]
     email: String,
 }
 
-/// Have a reset link mailed to an account's address.
+/// Request a reset link by email.
 ///
-/// The answer is the same, and takes the same time, whether anybody has the address or not. Mail is sent only to an address
-/// that is confirmed, of an account that is active and has a password; the link is good for an hour.
+/// The response and its timing do not depend on whether the address exists. A message is sent only to a confirmed address of
+/// an active account that has a password. The link is valid for one hour.
 #[utoipa::path(
-    operation_id = "requestPasswordReset", tag = "auth", request_body = ForgottenPassword, security(()),
-    responses((status = 202, description = "Mail is on its way, if the address is one of an account."))
+    operation_id = "requestPasswordReset", tag = "auth", request_body = PasswordResetRequest, security(()),
+    responses((status = 202, description = "A message is sent if an account has this address."))
 )]
 #[post("/api/v1/auth/request-password-reset")]
 async fn request_password_reset(
     app: State,
     origin: Origin,
-    body: Json<ForgottenPassword>,
+    body: Json<PasswordResetRequest>,
 ) -> Result<Reply, AppError> {
     let email = Email::parse(&body.email)
-        .map_err(|wrong| AppError::fault("/email", wrong.code, wrong.detail))?;
-    let by = Actor::anonymous(origin);
+        .map_err(|error| AppError::invalid_field("/email", error.code, error.detail))?;
+    let actor = Actor::anonymous(origin);
     let mail = app.mail.clone();
     app.db
-        .write(move |tx| service::request(tx, &mail, &by, &email))
+        .write(move |tx| service::request(tx, &mail, &actor, &email))
         .await?;
     Ok(Reply::accepted())
 }
 
-/// A reset link's token and the password that its holder wants.
+/// The token of a reset link and the new password.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = PasswordByLink)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PasswordByLink {
-    /// From a reset link.
+struct ResetPasswordRequest {
+    /// The token from the link.
     #[schema(example = "rst_rst_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E")]
     token: String,
-    /// The password from now on.
+    /// The new password.
     #[schema(example = "another long passphrase")]
     new_password: Password,
 }
 
 /// Set a password with a reset link.
 ///
-/// Good once, also when many try at the same time; a password that is refused (400 `request_invalid`) does not use it up.
-/// Every session of the account ends. A token that is wrong, used, replaced or expired, or whose account is not active,
-/// is 400 `reset_token_invalid`.
+/// The token is valid once, even if it is presented concurrently. A rejected password (400 `request_invalid`) does not use it
+/// up. Every session of the account ends. If the token is invalid, used, replaced or expired, or the account is not active,
+/// the response is 400 `reset_token_invalid`.
 #[utoipa::path(
-    operation_id = "resetPassword", tag = "auth", request_body = PasswordByLink, security(()),
-    responses((status = 204, description = "Set."))
+    operation_id = "resetPassword", tag = "auth", request_body = ResetPasswordRequest, security(()),
+    responses((status = 204, description = "The password is set."))
 )]
 #[post("/api/v1/auth/reset-password")]
 async fn reset_password(
     app: State,
     origin: Origin,
-    body: Json<PasswordByLink>,
+    body: Json<ResetPasswordRequest>,
 ) -> Result<Reply, AppError> {
-    let PasswordByLink {
+    let ResetPasswordRequest {
         token,
         new_password,
     } = body.into_inner();
-    let by = Actor::anonymous(origin);
-    let (looker, presented) = (by.clone(), token.clone());
+    let actor = Actor::anonymous(origin);
+    let (check_actor, check_token) = (actor.clone(), token.clone());
     let account = app
         .db
-        .write(move |tx| service::owner(tx, &looker, &presented).map(|row| row.id))
+        .write(move |tx| service::find_account(tx, &check_actor, &check_token).map(|user| user.id))
         .await?;
-    let chooser = Chooser::Account(account);
+    let password_owner = PasswordOwner::ExistingAccount(account);
     let hash = app
         .passwords
-        .choose(&app.db, chooser, new_password, "/newPassword")
+        .validate_and_hash(&app.db, password_owner, new_password, "/newPassword")
         .await?;
     app.db
-        .write(move |tx| service::redeem(tx, &by, &token, &hash))
+        .write(move |tx| credentials::service::redeem_reset_link(tx, &actor, &token, &hash))
         .await?;
     Ok(Reply::no_content())
 }

@@ -1,194 +1,190 @@
-//! Making, showing, using and ending reset links.
+//! Creating, showing, using and revoking reset links.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::model::{OpenResetLink, ResetLink};
-use super::policy::Lifetime;
-use super::store::{self, LinkRow};
-use crate::access::authentication::{Actor, Can, needs};
-use crate::access::passwords::PasswordHash;
+use super::model::{PendingResetLink, ResetLink};
+use super::policy::ResetLinkLifetime;
+use super::store::{self, ResetLinkRow};
+use crate::access::actor::Actor;
+use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, Email, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
-use crate::platform::config::TokenPage;
+use crate::platform::config::LinkTemplate;
 use crate::platform::crypto;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
-/// The act of setting a password with a link.
-const USE: &str = "user.resetLink.use";
+/// The audit action of setting a password with a link.
+pub const REDEEM: &str = "user.resetLink.use";
 
-/// Makes a link to an account; the one that there was ends.
+/// Creates a link for an account, and replaces its previous link.
 ///
 /// # Errors
-/// 404; the refusals of the rules of authority; 412; [`Code::UserDeleted`].
+/// 403 if the caller may not take over the account; 404; 412; [`Code::UserDeleted`].
 pub fn create(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ResetPasswords>,
-    page: &TokenPage,
+    caller: &Can<needs::ResetPasswords>,
+    reset_url: &LinkTemplate,
     id: UserId,
-    lifetime: Lifetime,
-    expected: &IfMatch,
+    lifetime: ResetLinkLifetime,
+    if_match: &IfMatch,
 ) -> TxResult<ResetLink> {
-    const ACT: &str = "user.resetLink.create";
-    users::service::hold_to_hand_over(tx, by, id, ACT, expected)?;
-    let link = make(tx, page, id, lifetime)?;
-    let made = json!({"expiresAtUtc": link.expires_at_utc});
-    let act = AuditEntry::new(ACT, Subject::User(id)).changing(Value::Null, made);
-    audit::record(tx, by, act)?;
+    const ACTION: &str = "user.resetLink.create";
+    users::service::lock_for_takeover(tx, caller, id, ACTION, if_match)?;
+    let link = insert_link(tx, reset_url, id, lifetime)?;
+    let entry = AuditEntry::new(ACTION, Subject::User(id))
+        .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
+    audit::record(tx, caller, entry)?;
     Ok(link)
 }
 
-/// Has a link mailed to whoever has confirmed this address, if anybody has. It is the same work for every address: who
-/// has it is looked up when the letter is written.
+/// Queues a message with a link for the account that has confirmed this address, if there is one. The account is looked up
+/// when the message is sent, so that the work done here does not depend on the address.
 ///
 /// # Errors
-/// When the database fails.
-pub fn request(tx: &mut Tx<'_>, mail: &Mail, by: &Actor, email: &Email) -> TxResult<()> {
+/// Database errors.
+pub fn request(tx: &mut Tx<'_>, mail: &Mail, actor: &Actor, email: &Email) -> TxResult<()> {
     let email = email.as_str().to_owned();
-    mail.post(tx, &OutboxMessage::PasswordReset { email })?;
-    audit::record(
-        tx,
-        by,
-        AuditEntry::new("user.resetLink.request", Subject::Nothing),
-    )?;
+    mail.enqueue(tx, &OutboxMessage::PasswordReset { email })?;
+    let entry = AuditEntry::new("user.resetLink.request", Subject::None);
+    audit::record(tx, actor, entry)?;
     Ok(())
 }
 
-/// Makes the link that is mailed to whoever has confirmed this address. `None`: nobody has, or the account is not active
-/// or has no password: who removed that did not mean it to come back by mail.
+/// Creates the link that is sent to a confirmed address. `None` if no usable account has confirmed the address, or the
+/// account has no password: a removed password must not be restored by email.
 ///
 /// # Errors
-/// When the database fails.
-pub fn make_for_owner_of(
+/// Database errors.
+pub fn create_for_email(
     tx: &mut Tx<'_>,
-    page: &TokenPage,
+    reset_url: &LinkTemplate,
     email: &str,
 ) -> Result<Option<(UserRow, ResetLink)>, AppError> {
-    let Some(found) = users::service::by_confirmed_email(tx, email)? else {
+    let Some(found) = users::service::find_by_confirmed_email(tx, email)? else {
         return Ok(None);
     };
-    let row = users::service::hold(tx, found.id)?.filter(|row| may_be_mailed(row, &found, tx.now));
-    let Some(row) = row else {
+    let user = users::service::find_for_update(tx, found.id)?
+        .filter(|user| can_receive_link(user, &found, tx.now));
+    let Some(user) = user else {
         return Ok(None);
     };
-    let link = make(tx, page, row.id, Lifetime::of_mail())?;
-    let made = json!({"expiresAtUtc": link.expires_at_utc});
-    let act =
-        AuditEntry::new("user.resetLink.mail", Subject::User(row.id)).changing(Value::Null, made);
-    audit::record(tx, &Actor::system(), act)?;
-    Ok(Some((row, link)))
+    let link = insert_link(tx, reset_url, user.id, ResetLinkLifetime::for_mail())?;
+    let entry = AuditEntry::new("user.resetLink.mail", Subject::User(user.id))
+        .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
+    audit::record(tx, &Actor::system(), entry)?;
+    Ok(Some((user, link)))
 }
 
-/// The link of an account that nobody has used yet.
+/// The unused link of an account.
 ///
 /// # Errors
-/// [`Code::NotFound`] when there is none, or no such account.
-pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<OpenResetLink, AppError> {
+/// [`Code::NotFound`] if there is none, or no such account.
+pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<PendingResetLink, AppError> {
     let link = store::find(tx.conn, id)?
         .filter(|link| link.expires_at > tx.now)
         .ok_or(Code::NotFound)?;
-    Ok(OpenResetLink {
+    Ok(PendingResetLink {
         created_at_utc: link.created_at,
         expires_at_utc: link.expires_at,
     })
 }
 
-/// Ends the link of an account, if it has one.
+/// Revokes the link of an account, if it has one.
 ///
 /// # Errors
 /// As [`create`].
 pub fn revoke(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ResetPasswords>,
+    caller: &Can<needs::ResetPasswords>,
     id: UserId,
-    expected: &IfMatch,
+    if_match: &IfMatch,
 ) -> TxResult<()> {
-    const ACT: &str = "user.resetLink.revoke";
-    users::service::hold_to_hand_over(tx, by, id, ACT, expected)?;
-    end(tx, id)?;
-    audit::record(tx, by, AuditEntry::new(ACT, Subject::User(id)))?;
+    const ACTION: &str = "user.resetLink.revoke";
+    users::service::lock_for_takeover(tx, caller, id, ACTION, if_match)?;
+    delete_link(tx, id)?;
+    audit::record(tx, caller, AuditEntry::new(ACTION, Subject::User(id)))?;
     Ok(())
 }
 
-/// The account whose password a token sets. Nothing is used up, so that a weak password can be refused before.
+/// The account that a token belongs to. Does not use up the token, so that the new password can be validated first.
 ///
 /// # Errors
-/// [`Code::ResetTokenInvalid`], the same for a token that is wrong, used, replaced or expired, and for an account that is
-/// disabled, deleted or expired.
-pub fn owner(tx: &mut Tx<'_>, by: &Actor, token: &str) -> TxResult<UserRow> {
-    let owner = match store::by_digest(tx.conn, &crypto::digest(token))? {
+/// [`Code::ResetTokenInvalid`], without the reason: the token is unknown, used, replaced or expired, or the account can't
+/// be used.
+pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<UserRow> {
+    let user = match store::find_by_digest(tx.conn, &crypto::digest(token))? {
         Some(link) if link.expires_at > tx.now => users::service::find(tx, link.user_id)?,
         _ => None,
     };
-    match owner.filter(|row| users::service::is_alive(row, tx.now)) {
-        Some(row) => Ok(row),
-        None => Err(audit::refuse(
+    match user.filter(|user| user.status().is_usable(tx.now)) {
+        Some(user) => Ok(user),
+        None => Err(audit::deny(
             tx,
-            by,
-            AuditEntry::new(USE, Subject::Nothing),
+            actor,
+            AuditEntry::new(REDEEM, Subject::None),
             Code::ResetTokenInvalid,
         )),
     }
 }
 
-/// Sets the password of the account that a token is for. The token is used up, and every session of the account ends.
+/// [`find_account`], with the account locked until the transaction ends.
 ///
 /// # Errors
-/// As [`owner`].
-pub fn redeem(tx: &mut Tx<'_>, by: &Actor, token: &str, password: &PasswordHash) -> TxResult<()> {
-    // Held first and judged then: of many who bring one token, each is judged after the one before is done.
-    if let Some(link) = store::by_digest(tx.conn, &crypto::digest(token))? {
-        users::service::hold(tx, link.user_id)?;
+/// As [`find_account`].
+pub fn lock_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<UserRow> {
+    // Concurrent requests with the same token wait for this row lock. The token is read again after it.
+    if let Some(link) = store::find_by_digest(tx.conn, &crypto::digest(token))? {
+        users::service::find_for_update(tx, link.user_id)?;
     }
-    let row = owner(tx, by, token)?;
-    users::service::set_password_by_link(tx, by, USE, &row, password)
+    find_account(tx, actor, token)
 }
 
-/// Ends the link of an account, if it has one. The act that leads to it is the caller's to record.
+/// Deletes the link of an account, if it has one. The caller records the audit entry.
 ///
 /// # Errors
-/// When the database fails.
-pub fn end(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
-    store::remove(tx.conn, id)?;
+/// Database errors.
+pub fn delete_link(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
+    store::delete(tx.conn, id)?;
     Ok(())
 }
 
-/// Forgets the links that have ended.
+/// Deletes expired links and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now)?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_expired(tx.conn, tx.now)?)
 }
 
-/// Whether the account, now that it is held, may get a link at the address by which it was found.
-fn may_be_mailed(row: &UserRow, found: &UserRow, now: DateTime<Utc>) -> bool {
-    row.email == found.email
-        && row.email_confirmed
-        && row.password_hash.is_some()
-        && users::service::is_alive(row, now)
+/// Whether a link may be sent to the account at the address by which it was found. `user` is the locked row.
+fn can_receive_link(user: &UserRow, found: &UserRow, now: DateTime<Utc>) -> bool {
+    user.email == found.email
+        && user.email_confirmed
+        && user.password_hash.is_some()
+        && user.status().is_usable(now)
 }
 
-fn make(
+fn insert_link(
     tx: &mut Tx<'_>,
-    page: &TokenPage,
+    reset_url: &LinkTemplate,
     id: UserId,
-    lifetime: Lifetime,
+    lifetime: ResetLinkLifetime,
 ) -> Result<ResetLink, AppError> {
-    let token = format!("rst_rst_{}", crypto::bearer_secret()?);
-    let row = LinkRow {
+    let token = format!("rst_rst_{}", crypto::generate_bearer_secret()?);
+    let row = ResetLinkRow {
         user_id: id,
         digest: crypto::digest(&token).to_vec(),
         created_at: tx.now,
-        expires_at: tx.now + lifetime.span(),
+        expires_at: tx.now + lifetime.duration(),
     };
-    store::put(tx.conn, &row)?;
+    store::upsert(tx.conn, &row)?;
     Ok(ResetLink {
-        url: page.url(&token),
+        url: reset_url.url(&token),
         token,
         expires_at_utc: row.expires_at,
     })

@@ -1,4 +1,4 @@
-//! One's own account: what everybody who signed in may see and do, without any permission.
+//! The caller's own account: what every signed-in user may see and do without a permission.
 
 mod routes;
 pub mod service;

@@ -1,4 +1,4 @@
-//! One's own account over HTTP.
+//! Endpoints for the caller's own account.
 
 use actix_web::{delete, get, patch, post};
 use serde::Deserialize;
@@ -8,18 +8,21 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::service;
-use crate::access::authentication::middleware::Bearer;
-use crate::access::authentication::{Actor, AuthenticatedCaller, Origin, SignedIn};
-use crate::access::passwords::{Chooser, Claimant, Password, Proof};
-use crate::accounts::roles::service::Check;
-use crate::accounts::roles::{self, PermissionName};
-use crate::accounts::users::service::UserPatch;
-use crate::accounts::users::{self, Change, User};
+use crate::access::actor::{Actor, Origin, PermissionName};
+use crate::access::authentication::middleware::BearerToken;
+use crate::access::authentication::{AuthenticatedCaller, SignedIn};
+use crate::access::password_check::{LoginIdentifier, PasswordCheckResult};
+use crate::access::passwords::{Password, PasswordOwner};
+use crate::accounts::credentials::service::CHANGE_PASSWORD;
+use crate::accounts::roles::{self, PermissionCheck};
+use crate::accounts::user_admin;
+use crate::accounts::users::{User, UserChange, UserPatch};
 use crate::app_state::{AppState, State};
-use crate::platform::error::{AppError, Code, Faults};
-use crate::platform::http::{Data, IfMatch, Json, Patch, Reply};
+use crate::platform::error::{AppError, Code, FieldErrors};
+use crate::platform::http::{Data, IfMatch, Json, PatchField, Reply};
+use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(get_me)
@@ -29,43 +32,50 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(change_password);
 }
 
-/// Show the caller's account, or the one that a personal access token acts for.
+/// Show the caller's account.
+///
+/// With a personal access token, this is the account that owns the token.
 #[utoipa::path(
     operation_id = "getMe", tag = "auth",
     responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/auth/me")]
-async fn get_me(by: AuthenticatedCaller, app: State) -> Result<Reply, AppError> {
-    let id = by.user_id().ok_or(Code::AuthSessionRequired)?;
-    users::response_cache::show(&app, id).await
+async fn get_me(caller: AuthenticatedCaller, app: State) -> Result<Reply, AppError> {
+    let id = caller.user_id().ok_or(Code::AuthSessionRequired)?;
+    user_admin::response_cache::show(&app, id).await
 }
 
-/// A change of one's own account (RFC 7396): what is absent stays, `null` clears, a value sets.
+/// A merge patch (RFC 7396) of the caller's own account: absent fields are kept, `null` clears, a value sets.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = OwnPatch)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"displayName": "Ada Lovelace", "attributes": {"locale": "en"}}))]
-struct OwnPatch {
-    /// What people call this person.
+struct ProfilePatch {
+    /// The name to show for this person.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    display_name: Patch<String>,
-    /// Merged member by member; a member that is `null` is removed.
+    display_name: PatchField<String>,
+    /// Merged member by member. A member that is `null` is removed.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    attributes: Patch<Value>,
-    /// Another address, which is not confirmed until it is confirmed anew. Needs `currentPassword`.
+    attributes: PatchField<Value>,
+    /// A new email address. It must be confirmed again. Requires `currentPassword`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    email: Patch<String>,
-    /// The password, to prove who is asking.
+    email: PatchField<String>,
+    /// The current password. Required to change the email address.
     current_password: Option<Password>,
 }
 
-impl OwnPatch {
-    fn check(self) -> Result<(Change, Option<Password>), AppError> {
+impl ProfilePatch {
+    fn check(self) -> Result<(UserChange, Option<Password>), AppError> {
         if !self.email.is_keep() && self.current_password.is_none() {
-            let detail = "another address needs the password";
-            return Err(AppError::fault("/currentPassword", "required", detail));
+            let detail = "is required to change the email address";
+            return Err(AppError::invalid_field(
+                "/currentPassword",
+                "required",
+                detail,
+            ));
         }
         let patch = UserPatch {
             display_name: self.display_name,
@@ -77,191 +87,224 @@ impl OwnPatch {
     }
 }
 
-/// Change one's own account.
+/// Change the caller's own account.
 ///
-/// What people may change about themselves: display name, attributes and, with the password, the email address. A merge
-/// patch: absent keeps, `null` clears, a value sets. The caller is a session.
+/// A merge patch (RFC 7396) of display name, attributes and email address. A new email address requires the current
+/// password. The caller must be a session.
 #[utoipa::path(
-    operation_id = "updateMe", tag = "auth", request_body = OwnPatch,
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    operation_id = "updateMe", tag = "auth", request_body = ProfilePatch,
+    responses((status = 200, description = "The changed account.", body = Data<User>))
 )]
 #[patch("/api/v1/auth/me")]
 async fn update_me(
-    by: SignedIn,
+    caller: SignedIn,
     app: State,
-    expected: IfMatch,
-    body: Json<OwnPatch>,
+    if_match: IfMatch,
+    body: Json<ProfilePatch>,
 ) -> Result<Reply, AppError> {
     let (change, password) = body.into_inner().check()?;
-    let proof = match password {
-        Some(password) => Some(prove(&app, &by, users::service::CHANGE_OWN, password).await?),
+    let check = match password {
+        Some(password) => {
+            Some(check_password(&app, &caller, caller.id, service::UPDATE_OWN, password).await?)
+        }
         None => None,
     };
     let mail = app.mail.clone();
     let user = app
         .db
-        .write(move |tx| service::change(tx, &mail, &by, &change, proof.as_ref(), &expected))
+        .write(move |tx| service::update(tx, &mail, &caller, &change, check.as_ref(), &if_match))
         .await?;
     Reply::resource(&user)
 }
 
-/// The password of the account that is to be deleted.
+/// The current password of the account to delete.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = Farewell)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Farewell {
-    /// The password, to prove who is asking.
+struct AccountDeletionRequest {
+    /// The current password.
     current_password: Password,
 }
 
-/// Delete one's own account.
+/// Delete the caller's own account.
 ///
-/// Nobody can sign in to it any more, and its sessions and tokens end. Its name stays taken; it can be restored by
-/// whoever restores accounts. The last `SuperAdmin` stays (409 `last_super_admin`). The caller is a session.
+/// The account can no longer sign in, and its sessions and tokens end. The username stays reserved. An administrator can
+/// restore the account. The last `SuperAdmin` can't be deleted (409 `last_super_admin`). The caller must be a session.
 #[utoipa::path(
-    operation_id = "deleteMe", tag = "auth", request_body = Farewell,
-    responses((status = 204, description = "Deleted."))
+    operation_id = "deleteMe", tag = "auth", request_body = AccountDeletionRequest,
+    responses((status = 204, description = "The account is deleted."))
 )]
 #[delete("/api/v1/auth/me")]
 async fn delete_me(
-    by: SignedIn,
+    caller: SignedIn,
     app: State,
-    expected: IfMatch,
-    body: Json<Farewell>,
+    if_match: IfMatch,
+    body: Json<AccountDeletionRequest>,
 ) -> Result<Reply, AppError> {
     let password = body.into_inner().current_password;
-    let proof = prove(&app, &by, users::service::DELETE_OWN, password).await?;
+    let check = check_password(&app, &caller, caller.id, service::DELETE_OWN, password).await?;
     app.db
-        .write(move |tx| service::delete(tx, &by, &proof, &expected))
+        .write(move |tx| service::delete(tx, &caller, &check, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Checks the caller's password, which is to be good for `act`.
-async fn prove(
+/// Checks the current password of an account for the audit action `action`.
+async fn check_password(
     app: &AppState,
-    by: &SignedIn,
-    act: &'static str,
+    actor: &Actor,
+    user_id: UserId,
+    action: &'static str,
     password: Password,
-) -> Result<Proof, AppError> {
-    let claimant = Claimant::Account(by.id);
+) -> Result<PasswordCheckResult, AppError> {
+    let identifier = LoginIdentifier::Account(user_id);
     app.passwords
-        .prove(&app.db, by, act, claimant, password)
+        .check_password(&app.db, actor, action, identifier, password)
         .await
 }
 
-/// What the caller wants to know about itself.
+/// The permissions to check.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = Question)]
 #[serde(deny_unknown_fields)]
-struct Question {
+struct PermissionCheckRequest {
     /// At most 1000 names.
     #[validate(length(max = 1000))]
     #[schema(max_items = 1000, example = json!(["users.read", "users.delete"]))]
     permissions: Vec<String>,
 }
 
-impl Question {
+impl PermissionCheckRequest {
     fn names(&self) -> Result<Vec<PermissionName>, AppError> {
-        let mut faults = Faults::default();
-        let read = |(index, text): (usize, &String)| {
-            let name = PermissionName::parse(text);
-            let name = name.map_err(|wrong| ("invalid_format", wrong.to_string().into()));
-            faults.take::<_>(format!("/permissions/{index}"), name)
+        let mut errors = FieldErrors::default();
+        let parse = |(index, text): (usize, &String)| {
+            let name = PermissionName::parse(text)
+                .map_err(|error| ("invalid_format", error.to_string().into()));
+            errors.check::<_>(format!("/permissions/{index}"), name)
         };
         let names = self
             .permissions
             .iter()
             .enumerate()
-            .filter_map(read)
+            .filter_map(parse)
             .collect();
-        faults.finish(Some(names))
+        errors.into_result(Some(names))
     }
 }
 
-/// Check which of some permissions the caller holds.
+/// Check which permissions the caller holds.
 ///
-/// For every caller whose token is good, a person or a program; one with a list of its own holds no more than that list.
-/// A name that is not in the catalogue is missing, for a `SuperAdmin` too.
+/// For every authenticated caller. A token or client with its own list of permissions holds at most those. A name that is not
+/// in the catalogue counts as missing, even for a `SuperAdmin`.
 #[utoipa::path(
-    operation_id = "checkPermissions", tag = "auth", request_body = Question,
-    responses((status = 200, description = "Those that are held and those that are not.", body = Data<Check>))
+    operation_id = "checkPermissions", tag = "auth", request_body = PermissionCheckRequest,
+    responses((status = 200, description = "The held and the missing permissions.", body = Data<PermissionCheck>))
 )]
 #[post("/api/v1/auth/check")]
 async fn check_permissions(
-    by: AuthenticatedCaller,
+    caller: AuthenticatedCaller,
     app: State,
-    body: Json<Question>,
+    body: Json<PermissionCheckRequest>,
 ) -> Result<Reply, AppError> {
     let names = body.names()?;
     let check = app
         .db
-        .read(move |tx| roles::service::check(tx, &by.authority.permissions, &names))
+        .read(move |tx| roles::service::check(tx, &caller.authority.permissions, &names))
         .await?;
     Reply::ok(&check)
 }
 
-/// The old password and the new one.
+/// The current and the new password.
 #[derive(Deserialize, ToSchema, Validate)]
+#[schema(as = PasswordChange)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PasswordChange {
-    /// The password until now.
+struct PasswordChangeRequest {
+    /// The current password.
     current_password: Password,
-    /// The password from now on.
+    /// The new password.
     new_password: Password,
-    /// The token of a sign-in that was answered `auth_password_change_required`, when it is not sent as the bearer token.
+    /// The token from a sign-in that was answered with `auth_password_change_required`, if it is not sent as bearer token.
     change_token: Option<String>,
 }
 
-/// Change one's own password.
+/// The account whose password is to be changed, and who changes it.
+struct PasswordChange {
+    actor: Actor,
+    user_id: UserId,
+    /// The password version for which the change token was issued.
+    token_version: Option<i64>,
+}
+
+impl PasswordChange {
+    /// The account of the session, or else of the change token.
+    fn authenticate(
+        app: &AppState,
+        caller: Result<SignedIn, AppError>,
+        change_token: Option<String>,
+        origin: Origin,
+    ) -> Result<Self, AppError> {
+        match (caller, change_token) {
+            (Ok(caller), _) => Ok(Self {
+                actor: Actor::clone(&caller),
+                user_id: caller.id,
+                token_version: None,
+            }),
+            (Err(error), _) if error.code() == Code::AuthSessionRequired => Err(error),
+            (Err(_), Some(token)) => {
+                let (user_id, version) = app.issuer.verify_password_change_token(&token)?;
+                Ok(Self {
+                    actor: Actor::anonymous(origin),
+                    user_id,
+                    token_version: Some(version),
+                })
+            }
+            (Err(_), None) => Err(Code::AuthRequired.into()),
+        }
+    }
+
+    /// Checks the current password. A change token is valid only until the password changes.
+    async fn check_password(
+        &self,
+        app: &AppState,
+        password: Password,
+    ) -> Result<PasswordCheckResult, AppError> {
+        let mut check =
+            check_password(app, &self.actor, self.user_id, CHANGE_PASSWORD, password).await?;
+        check.is_correct &= self
+            .token_version
+            .is_none_or(|version| version == check.password_version);
+        Ok(check)
+    }
+}
+
+/// Change the caller's own password.
 ///
-/// The caller is a session, or whoever holds the `changeToken` of a sign-in that needs a new password first. Every other
-/// session of the account ends.
+/// The caller is a session, or has the `changeToken` of a sign-in that requires a new password. Every other session of the
+/// account ends.
 #[utoipa::path(
-    operation_id = "changePassword", tag = "auth", request_body = PasswordChange, security((), ("bearer" = [])),
-    responses((status = 204, description = "Changed."))
+    operation_id = "changePassword", tag = "auth", request_body = PasswordChangeRequest, security((), ("bearer" = [])),
+    responses((status = 204, description = "The password is changed."))
 )]
 #[post("/api/v1/auth/change-password")]
 async fn change_password(
     caller: Result<SignedIn, AppError>,
-    bearer: Bearer,
+    bearer: BearerToken,
     origin: Origin,
     app: State,
-    body: Result<Json<PasswordChange>, AppError>,
+    body: Result<Json<PasswordChangeRequest>, AppError>,
 ) -> Result<Reply, AppError> {
-    let in_body = body
-        .as_ref()
-        .ok()
-        .and_then(|body| body.value.change_token.clone());
-    let (by, id, version) = match (caller, bearer.0.or(in_body)) {
-        (Ok(caller), _) => (Actor::clone(&caller), caller.id, None),
-        (Err(why), _) if why.code() == Code::AuthSessionRequired => return Err(why),
-        (Err(_), Some(token)) => {
-            let (id, version) = app.issuer.verify_change_token(&token)?;
-            (Actor::anonymous(origin), id, Some(version))
-        }
-        (Err(_), None) => return Err(Code::AuthRequired.into()),
-    };
-    let PasswordChange {
-        current_password,
-        new_password,
-        ..
-    } = body?.into_inner();
-    let mut proof = app
-        .passwords
-        .prove(
-            &app.db,
-            &by,
-            users::service::CHANGE_PASSWORD,
-            Claimant::Account(id),
-            current_password,
-        )
-        .await?;
-    proof.is_right &= version.is_none_or(|version| version == proof.password_version);
+    let body_token = body.as_ref().ok();
+    let body_token = body_token.and_then(|body| body.value.change_token.clone());
+    let change = PasswordChange::authenticate(&app, caller, bearer.0.or(body_token), origin)?;
+    let body = body?.into_inner();
+    let check = change.check_password(&app, body.current_password).await?;
+    let owner = PasswordOwner::ExistingAccount(change.user_id);
     let hash = app
         .passwords
-        .choose(&app.db, Chooser::Account(id), new_password, "/newPassword")
+        .validate_and_hash(&app.db, owner, body.new_password, "/newPassword")
         .await?;
     app.db
-        .write(move |tx| service::change_password(tx, &by, id, &proof, &hash))
+        .write(move |tx| service::change_password(tx, &change.actor, change.user_id, &check, &hash))
         .await?;
     Ok(Reply::no_content())
 }

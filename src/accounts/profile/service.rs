@@ -1,69 +1,139 @@
-//! Seeing and changing one's own account.
+//! Changing and deleting the caller's own account, and changing its password.
 
-use crate::access::authentication::{Actor, SignedIn};
-use crate::access::passwords::{PasswordHash, Proof};
-use crate::accounts::users::service::{CHANGE_OWN, CHANGE_PASSWORD, DELETE_OWN};
-use crate::accounts::users::{self, Change, User};
+use crate::access::actor::Actor;
+use crate::access::authentication::SignedIn;
+use crate::access::password_check::PasswordCheckResult;
+use crate::access::passwords::PasswordHash;
+use crate::access::sessions::EndReason;
+use crate::accounts::credentials::service::CHANGE_PASSWORD;
+use crate::accounts::users::{
+    LockMode, LockedUser, User, UserAction, UserChange, UserChangeset, UserRow,
+};
+use crate::accounts::{credentials, lifecycle};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::mail::Mail;
+use crate::mail::{Mail, OutboxMessage};
 use crate::platform::db::Tx;
-use crate::platform::error::{Code, TxAbort, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
-/// Gives the caller's account the password that its owner chose, after the old one was proven; other sessions end.
+/// The audit action of users who change their own account.
+pub const UPDATE_OWN: &str = "user.updateOwn";
+/// The audit action of users who delete their own account.
+pub const DELETE_OWN: &str = "user.deleteOwn";
+
+/// Sets a new password for an account whose current password was checked, and ends its other sessions.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`] when the old password was wrong, or is the old one no longer.
+/// [`Code::AuthInvalidCredentials`] if the current password was wrong, or was changed after the check.
 pub fn change_password(
     tx: &mut Tx<'_>,
-    by: &Actor,
+    actor: &Actor,
     id: UserId,
-    proof: &Proof,
-    password: &PasswordHash,
+    check: &PasswordCheckResult,
+    new_password: &PasswordHash,
 ) -> TxResult<()> {
-    demand_right(tx, by, CHANGE_PASSWORD, id, proof)?;
-    users::service::set_own_password(tx, by, id, proof.password_version, password)
+    require_correct_password(tx, actor, CHANGE_PASSWORD, id, check)?;
+    credentials::service::set_own_password(tx, actor, id, check.password_version, new_password)
 }
 
-/// Changes what the caller may change about the own account, after the password was proven if it was brought.
+/// Changes the caller's own account. `check` is the result of the password check that a new email address requires. A new
+/// email address is confirmed by mail, and the old address is notified.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::UserEmailConflict`].
-pub fn change(
+/// 401 if the session has ended; [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::UserEmailConflict`].
+pub fn update(
     tx: &mut Tx<'_>,
     mail: &Mail,
-    by: &SignedIn,
-    change: &Change,
-    proof: Option<&Proof>,
-    expected: &IfMatch,
+    caller: &SignedIn,
+    change: &UserChange,
+    check: Option<&PasswordCheckResult>,
+    if_match: &IfMatch,
 ) -> TxResult<User> {
-    if let Some(proof) = proof {
-        demand_right(tx, by, CHANGE_OWN, by.id, proof)?;
+    if let Some(check) = check {
+        require_correct_password(tx, caller, UPDATE_OWN, caller.id, check)?;
     }
-    let version = proof.map(|proof| proof.password_version);
-    users::service::change_own(tx, mail, by, change, version, expected)
+    let user = LockedUser::lock_own(tx, caller, LockMode::Shared)?;
+    if let Some(check) = check {
+        require_unchanged_password(&user.row, check)?;
+    }
+    user.authorize(tx, caller, UPDATE_OWN, &[UserAction::EditOwn], if_match)?;
+    let changes = change.changeset_for(&user.row)?;
+    let updated = lifecycle::service::update_user(tx, caller, UPDATE_OWN, &user.row, &changes)?;
+    notify_addresses(tx, mail, &user.row, &changes)?;
+    Ok(updated)
 }
 
-/// Deletes the caller's own account, after its password was proven.
+/// Deletes the caller's own account after a password check. An administrator can restore it.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::LastSuperAdmin`].
-pub fn delete(tx: &mut Tx<'_>, by: &SignedIn, proof: &Proof, expected: &IfMatch) -> TxResult<()> {
-    demand_right(tx, by, DELETE_OWN, by.id, proof)?;
-    users::service::delete_own(tx, by, proof.password_version, expected)
+/// 401 if the session has ended; [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::LastSuperAdmin`].
+pub fn delete(
+    tx: &mut Tx<'_>,
+    caller: &SignedIn,
+    check: &PasswordCheckResult,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    require_correct_password(tx, caller, DELETE_OWN, caller.id, check)?;
+    let user = LockedUser::lock_own(tx, caller, LockMode::Exclusive)?;
+    require_unchanged_password(&user.row, check)?;
+    user.authorize(tx, caller, DELETE_OWN, &[UserAction::DeleteOwn], if_match)?;
+    lifecycle::service::end_access(tx, caller.id, EndReason::AccountDeleted, None)?;
+    let changes = UserChangeset {
+        deleted_at: Some(Some(tx.now)),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, DELETE_OWN, &user.row, &changes).map(drop)
 }
 
-fn demand_right(
+/// Records and returns a denial if the password was wrong.
+fn require_correct_password(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: &'static str,
+    actor: &Actor,
+    action: &'static str,
     id: UserId,
-    proof: &Proof,
+    check: &PasswordCheckResult,
 ) -> Result<(), TxAbort> {
-    if proof.is_right {
+    if check.is_correct {
         return Ok(());
     }
-    let act = AuditEntry::new(act, Subject::User(id));
-    Err(audit::refuse(tx, by, act, Code::AuthInvalidCredentials))
+    let entry = AuditEntry::new(action, Subject::User(id));
+    Err(audit::deny(tx, actor, entry, Code::AuthInvalidCredentials))
+}
+
+/// Rejects the check of a password that was changed in the meantime.
+fn require_unchanged_password(user: &UserRow, check: &PasswordCheckResult) -> Result<(), AppError> {
+    if check.password_version == user.password_version {
+        Ok(())
+    } else {
+        Err(Code::AuthInvalidCredentials.into())
+    }
+}
+
+/// If the email address changes, notifies the old address and sends a confirmation link to the new one.
+fn notify_addresses(
+    tx: &mut Tx<'_>,
+    mail: &Mail,
+    user: &UserRow,
+    changes: &UserChangeset,
+) -> Result<(), AppError> {
+    let Some(new_email) = &changes.email else {
+        return Ok(());
+    };
+    if let Some(old_email) = &user.email {
+        let message = OutboxMessage::EmailChanged {
+            user: user.id,
+            username: user.username.clone(),
+            email: old_email.clone(),
+        };
+        mail.enqueue(tx, &message)?;
+    }
+    if let Some(new_email) = new_email {
+        let message = OutboxMessage::EmailConfirmation {
+            user: user.id,
+            email: new_email.clone(),
+        };
+        mail.enqueue(tx, &message)?;
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
-//! Registration: an account that somebody makes for themselves, if `ROSTERD_REGISTRATION` lets them.
+//! Registration: people create their own account, if `ROSTERD_REGISTRATION` allows it.
 //!
-//! Nobody is signed in by it, and whoever is signed in already stays who they are. Whether an address is taken is told to
-//! nobody but its owner.
+//! Registration does not sign in, and does not affect the caller's session. The response does not reveal whether an email
+//! address is already used; only its owner is notified.
 
 mod input;
 mod policy;

@@ -3,38 +3,38 @@
 use crate::platform::config::Registration;
 use crate::platform::error::Code;
 
-/// How somebody gets in.
+/// What allows a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entrance<'a> {
-    /// As everybody does.
+pub enum Admission<'a> {
+    /// Registration is open to everyone.
     Open,
-    /// With this token; it has to be good, also where none is needed.
+    /// The invite with this token, which must be valid even if registration is open.
     Invite(&'a str),
 }
 
-/// Whether anybody may register.
+/// Checks that registration is not closed.
 ///
 /// # Errors
 /// [`Code::RegistrationClosed`].
-pub const fn demand_open(registration: Registration) -> Result<(), Code> {
+pub const fn check_enabled(registration: Registration) -> Result<(), Code> {
     match registration {
         Registration::Closed => Err(Code::RegistrationClosed),
         Registration::Invite | Registration::Open => Ok(()),
     }
 }
 
-/// How somebody gets in who brings this token, or none.
+/// What allows a registration with this invite token, or without one.
 ///
 /// # Errors
-/// [`Code::RegistrationClosed`]; [`Code::InviteInvalid`] when one is needed and none is brought.
-pub const fn entrance(
+/// [`Code::RegistrationClosed`]; [`Code::InviteInvalid`] if an invite is required and there is no token.
+pub const fn admission(
     registration: Registration,
     token: Option<&str>,
-) -> Result<Entrance<'_>, Code> {
+) -> Result<Admission<'_>, Code> {
     match (registration, token) {
         (Registration::Closed, _) => Err(Code::RegistrationClosed),
-        (_, Some(token)) => Ok(Entrance::Invite(token)),
-        (Registration::Open, None) => Ok(Entrance::Open),
+        (_, Some(token)) => Ok(Admission::Invite(token)),
+        (Registration::Open, None) => Ok(Admission::Open),
         (Registration::Invite, None) => Err(Code::InviteInvalid),
     }
 }
@@ -44,13 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closed_is_closed_to_invites_too_and_one_that_is_brought_always_counts() {
+    fn invites_do_not_open_closed_registration_and_a_token_is_always_used() {
         use Registration::{Closed, Invite, Open};
-        assert_eq!(entrance(Closed, None), Err(Code::RegistrationClosed));
-        assert_eq!(entrance(Closed, Some("t")), Err(Code::RegistrationClosed));
-        assert_eq!(entrance(Invite, None), Err(Code::InviteInvalid));
-        assert_eq!(entrance(Invite, Some("t")), Ok(Entrance::Invite("t")));
-        assert_eq!(entrance(Open, None), Ok(Entrance::Open));
-        assert_eq!(entrance(Open, Some("t")), Ok(Entrance::Invite("t")));
+        assert_eq!(admission(Closed, None), Err(Code::RegistrationClosed));
+        assert_eq!(admission(Closed, Some("t")), Err(Code::RegistrationClosed));
+        assert_eq!(admission(Invite, None), Err(Code::InviteInvalid));
+        assert_eq!(admission(Invite, Some("t")), Ok(Admission::Invite("t")));
+        assert_eq!(admission(Open, None), Ok(Admission::Open));
+        assert_eq!(admission(Open, Some("t")), Ok(Admission::Invite("t")));
     }
 }

@@ -1,61 +1,57 @@
-//! Registration over HTTP.
+//! The registration endpoint.
+
+use std::sync::Arc;
 
 use actix_web::post;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::input::{Application, Parts};
-use super::service::{self, Applicant};
-use crate::access::authentication::{Actor, Origin};
+use super::input::RegistrationRequest;
+use super::service;
+use crate::access::actor::{Actor, Origin};
 use crate::accounts::users::User;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
 
-/// Mounts and documents it.
+/// Registers the endpoint and its documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(register);
 }
 
-/// Register: make an account for oneself.
+/// Create an account for oneself.
 ///
-/// By `ROSTERD_REGISTRATION`: 403 `registration_closed` for everybody; with an invite only (403 `invite_invalid`,
-/// `invite_expired`, `invite_exhausted`); or open to all, where an invite that is brought has to be good too. The account
-/// has the role `User`, or what the invite gives. Nobody is signed in by it. An address that is given is
-/// to be confirmed by mail. One that is taken is answered as if it were not, nothing is made, and its owner is told by mail.
+/// Depends on `ROSTERD_REGISTRATION`: closed (403 `registration_closed`), with an invite only (403 `invite_invalid`,
+/// `invite_expired`, `invite_exhausted`), or open. An invite token must be valid even if registration is open. The account
+/// gets the role `User`, or what the invite grants. The caller is not signed in. An email address must be confirmed by mail.
+/// If another account has the address, the response is the same, but no account is created and the owner of the address is
+/// notified by mail.
 #[utoipa::path(
-    operation_id = "register", tag = "auth", request_body = Application, security(()),
-    responses((status = 201, description = "Made, and not signed in.", body = Data<User>))
+    operation_id = "register", tag = "auth", request_body = RegistrationRequest, security(()),
+    responses((status = 201, description = "The account is created; the caller is not signed in.", body = Data<User>))
 )]
 #[post("/api/v1/auth/register")]
 async fn register(
     app: State,
     origin: Origin,
-    body: Result<Json<Application>, AppError>,
+    body: Result<Json<RegistrationRequest>, AppError>,
 ) -> Result<Reply, AppError> {
-    service::demand_open(app.registration)?;
-    let Parts {
-        new,
-        password,
-        token,
-    } = body?.into_inner().into();
-    let (draft, _) = new.check()?;
-    let applicant = Applicant {
-        by: Actor::anonymous(origin),
-        registration: app.registration,
-        token,
-    };
-    let (asking, email) = (applicant.clone(), draft.email.clone());
+    service::check_enabled(app.registration)?;
+    let actor = Actor::anonymous(origin);
+    let (attempt, password) = body?.into_inner().into_attempt(actor, app.registration)?;
+    let attempt = Arc::new(attempt);
+    let precheck = attempt.clone();
     app.db
-        .write(move |tx| service::examine(tx, &asking, email.as_ref()))
+        .write(move |tx| service::precheck(tx, &precheck))
         .await?;
+    let owner = attempt.draft.password_owner();
     let hash = app
         .passwords
-        .choose(&app.db, draft.chooser(), password, "/password")
+        .validate_and_hash(&app.db, owner, password, "/password")
         .await?;
     let mail = app.mail.clone();
     let user = app
         .db
-        .write(move |tx| service::register(tx, &mail, &applicant, &draft, &hash))
+        .write(move |tx| service::register(tx, &mail, &attempt, &hash))
         .await?;
     Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
 }

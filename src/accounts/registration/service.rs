@@ -1,108 +1,117 @@
-//! Making an account for whoever may register.
+//! Checking and performing a registration.
 
-use super::policy::{self, Entrance};
-use crate::access::authentication::{Actor, Authority};
+use super::policy::{self, Admission};
+use crate::access::actor::{Actor, Authority, USER};
 use crate::access::passwords::PasswordHash;
 use crate::accounts::invites;
-use crate::accounts::roles::USER;
-use crate::accounts::users::service::RegistrationOutcome;
-use crate::accounts::users::{self, Draft, Email, User};
+use crate::accounts::users::{self, AccessGrant, Email, RegistrationOutcome, User, UserDraft};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::Registration;
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, TxAbort, TxResult};
+use crate::platform::ids::InviteId;
 
-pub use super::policy::demand_open;
+pub use super::policy::check_enabled;
 
-/// Somebody who wants to register.
-#[derive(Clone)]
-pub struct Applicant {
-    /// Nobody known, and from where.
-    pub by: Actor,
-    /// Who may register at all.
-    pub registration: Registration,
-    /// The token that was brought.
-    pub token: Option<String>,
+/// A validated request to register.
+pub struct RegistrationAttempt {
+    /// The unauthenticated caller.
+    pub actor: Actor,
+    /// Whether registration is closed, open, or requires an invite.
+    pub mode: Registration,
+    /// The invite token from the request.
+    pub invite_token: Option<String>,
+    /// The account to create.
+    pub draft: UserDraft,
 }
 
-impl Applicant {
-    const ACT: &str = "user.register";
+impl RegistrationAttempt {
+    const ACTION: &str = "user.register";
 
-    fn entrance(&self) -> Result<Entrance<'_>, AppError> {
-        Ok(policy::entrance(self.registration, self.token.as_deref())?)
+    fn admission(&self) -> Result<Admission<'_>, AppError> {
+        Ok(policy::admission(self.mode, self.invite_token.as_deref())?)
     }
 
-    fn turned_away(&self, tx: &mut Tx<'_>, why: AppError) -> TxAbort {
-        let act = || AuditEntry::new(Self::ACT, Subject::Nothing);
-        audit::fail(tx, &self.by, act, why)
+    fn email(&self) -> Option<&str> {
+        self.draft.email.as_ref().map(Email::as_str)
+    }
+
+    fn deny(&self, tx: &mut Tx<'_>, error: AppError) -> TxAbort {
+        let entry = || AuditEntry::new(Self::ACTION, Subject::None);
+        audit::deny_if_forbidden(tx, &self.actor, entry, error)
     }
 }
 
-/// Whether somebody may register with this address, as far as can be told without doing it: what is refused here costs
-/// no hashing.
+/// Checks whether the attempt is allowed, before the password is hashed. [`register`] checks it again.
 ///
 /// # Errors
-/// [`Code::RegistrationClosed`](crate::platform::error::Code::RegistrationClosed); the refusals of an invite.
-pub fn examine(tx: &mut Tx<'_>, applicant: &Applicant, email: Option<&Email>) -> TxResult<()> {
-    let email = email.map(Email::as_str);
-    let examined = match applicant.entrance() {
-        Ok(Entrance::Open) => Ok(()),
-        Ok(Entrance::Invite(token)) => invites::service::examine(tx, token, email).map(drop),
-        Err(why) => Err(why),
+/// [`Code::RegistrationClosed`](crate::platform::error::Code::RegistrationClosed); those of an invalid invite.
+pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> {
+    let result = match attempt.admission() {
+        Ok(Admission::Open) => Ok(()),
+        Ok(Admission::Invite(token)) => {
+            invites::service::check(tx, token, attempt.email()).map(drop)
+        }
+        Err(error) => Err(error),
     };
-    examined.map_err(|why| applicant.turned_away(tx, why))
+    result.map_err(|error| attempt.deny(tx, error))
 }
 
-/// Makes the account, and has its owner confirm the address by mail. With an invite it gets what that gives, and a use of it is counted, also when the address turns out
-/// to be taken: otherwise the invite would tell.
+/// Creates the account with the access of the invite, and sends a confirmation link to the email address. If another account
+/// has the address, nothing is created, but the use of the invite is still counted: otherwise the remaining uses would reveal
+/// that the address is taken.
 ///
 /// # Errors
-/// As [`examine`]; [`Code::UserUsernameConflict`](crate::platform::error::Code::UserUsernameConflict), which counts no use.
+/// As [`precheck`]; [`Code::UserUsernameConflict`](crate::platform::error::Code::UserUsernameConflict), which counts no use.
 pub fn register(
     tx: &mut Tx<'_>,
     mail: &Mail,
-    applicant: &Applicant,
-    draft: &Draft,
+    attempt: &RegistrationAttempt,
     password: &PasswordHash,
 ) -> TxResult<User> {
-    advisory_lock::rely(tx.conn, advisory_lock::Invariant::Authority)?;
-    let email = draft.email.as_ref().map(Email::as_str);
-    let admitted = match applicant.entrance() {
-        Ok(Entrance::Open) => {
-            let giver = Authority::system();
-            users::service::gift(tx, &giver, USER, &[]).map(|gift| (None, gift))
-        }
-        Ok(Entrance::Invite(token)) => {
-            invites::service::accept(tx, token, email).map(|(invite, gift)| (Some(invite), gift))
-        }
-        Err(why) => Err(why),
-    };
-    let (invite, gift) = admitted.map_err(|why| applicant.turned_away(tx, why))?;
-    let joined = users::service::join(
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    let (invite, grant) = redeem_admission(tx, attempt).map_err(|error| attempt.deny(tx, error))?;
+    let outcome = users::service::create_registered(
         tx,
-        &applicant.by,
-        Applicant::ACT,
-        draft,
-        gift,
+        &attempt.actor,
+        RegistrationAttempt::ACTION,
+        &attempt.draft,
+        grant,
         password,
         invite,
     )?;
-    if let Some(email) = &draft.email {
-        mail.post(tx, &news_for(&joined, email))?;
+    if let Some(email) = attempt.email() {
+        mail.enqueue(tx, &message_for(&outcome, email))?;
     }
-    match joined {
-        RegistrationOutcome::Made(user) | RegistrationOutcome::EmailTaken { shown: user, .. } => {
-            Ok(user)
+    match outcome {
+        RegistrationOutcome::Created(user)
+        | RegistrationOutcome::EmailTaken { shown: user, .. } => Ok(user),
+    }
+}
+
+/// The access of the new account. Counts a use of the invite, if there is one.
+fn redeem_admission(
+    tx: &mut Tx<'_>,
+    attempt: &RegistrationAttempt,
+) -> Result<(Option<InviteId>, AccessGrant), AppError> {
+    match attempt.admission()? {
+        Admission::Open => {
+            let grant = users::service::check_grant(tx, &Authority::system(), USER, &[])?;
+            Ok((None, grant))
+        }
+        Admission::Invite(token) => {
+            let (invite, grant) = invites::service::redeem(tx, token, attempt.email())?;
+            Ok((Some(invite), grant))
         }
     }
 }
 
-/// One letter in either case, so that the outbox does not tell either; whose the address was is told to its owner alone.
-fn news_for(joined: &RegistrationOutcome, email: &Email) -> OutboxMessage {
-    let email = email.as_str().to_owned();
-    match joined {
-        RegistrationOutcome::Made(user) => OutboxMessage::EmailConfirmation {
+/// Exactly one message for both outcomes, so that the outbox does not reveal which one occurred.
+fn message_for(outcome: &RegistrationOutcome, email: &str) -> OutboxMessage {
+    let email = email.to_owned();
+    match outcome {
+        RegistrationOutcome::Created(user) => OutboxMessage::EmailConfirmation {
             user: user.id,
             email,
         },

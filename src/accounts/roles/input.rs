@@ -1,36 +1,36 @@
-//! What callers send to make or change a role, and how it is checked before anything is done.
+//! The request bodies that create or change a role, and their validation.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::policy::values::{RoleName, SUPER_ADMIN_RANK};
-use super::store::{RoleChanges, RoleRow};
-use crate::platform::error::{AppError, Faults};
-use crate::platform::http::Patch;
+use crate::access::actor::{RoleName, SUPER_ADMIN_RANK};
+use super::store::{RoleChangeset, RoleRow};
+use crate::platform::error::{AppError, FieldErrors};
+use crate::platform::http::PatchField;
 
-/// A role to make.
+/// The body of a request that creates a role.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Editor", "rank": 20, "permissions": ["users.read"], "description": "Keeps the texts"}))]
 pub struct NewRole {
-    /// 2 to 50 letters, digits, `-` or `_`, a letter first; unique without regard to case.
+    /// 2 to 50 letters, digits, `-` or `_`, beginning with a letter. Unique, compared case-insensitively.
     #[schema(example = "Editor", pattern = "^[A-Za-z][A-Za-z0-9_-]{1,49}$")]
     pub name: String,
-    /// Below the caller's own.
+    /// The rank. It must be below the caller's rank.
     #[schema(minimum = 0, maximum = 999)]
     pub rank: i32,
-    /// What it gives, each in the catalogue and held by the caller.
+    /// The permissions of the role. Each must be in the catalogue and held by the caller.
     #[serde(default)]
     pub permissions: Vec<String>,
-    /// What it is for.
+    /// What the role is for.
     #[validate(length(max = 500))]
     #[schema(max_length = 500)]
     pub description: Option<String>,
 }
 
-/// A role to make, checked.
-pub struct Draft {
+/// A validated request to create a role.
+pub struct RoleDraft {
     pub name: RoleName,
     pub rank: i32,
     pub permissions: Vec<String>,
@@ -38,89 +38,90 @@ pub struct Draft {
 }
 
 impl NewRole {
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not need the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Draft, AppError> {
-        let mut faults = Faults::default();
-        let name = faults.take("/name", name(&self.name));
-        let rank = faults.take("/rank", rank(self.rank));
-        let draft = name.zip(rank).map(|(name, rank)| Draft {
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
+    pub fn check(self) -> Result<RoleDraft, AppError> {
+        let mut faults = FieldErrors::default();
+        let name = faults.check("/name", name(&self.name));
+        let rank = faults.check("/rank", rank(self.rank));
+        let draft = name.zip(rank).map(|(name, rank)| RoleDraft {
             name,
             rank,
             permissions: self.permissions,
             description: self.description,
         });
-        faults.finish(draft)
+        faults.into_result(draft)
     }
 }
 
-/// A change of a role (RFC 7396): what is absent stays, `null` clears, a value sets.
+/// A merge patch of a role (RFC 7396): absent members stay, `null` clears, a value sets.
 #[derive(Debug, Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"permissions": ["users.read", "users.update"], "description": null}))]
 pub struct RolePatch {
-    /// Another name. A role that accounts have is only renamed with `moveTo`; a built-in one never.
+    /// The name. Renaming a role that accounts have needs `moveTo`. Built-in roles cannot be renamed.
     #[schema(value_type = Option<String>)]
-    pub name: Patch<String>,
-    /// Another rank, below the caller's own; a built-in role keeps its rank.
+    pub name: PatchField<String>,
+    /// The rank, below the caller's rank. Built-in roles keep their rank.
     #[schema(value_type = Option<i32>)]
-    pub rank: Patch<i32>,
-    /// All that it gives from then on; what is added must be held by the caller.
+    pub rank: PatchField<i32>,
+    /// The complete set of permissions. The caller must hold those that are added.
     #[schema(value_type = Option<Vec<String>>)]
-    pub permissions: Patch<Vec<String>>,
-    /// What it is for.
+    pub permissions: PatchField<Vec<String>>,
+    /// What the role is for.
     #[validate(length(max = 500))]
     #[schema(value_type = Option<String>, max_length = 500)]
-    pub description: Patch<String>,
+    pub description: PatchField<String>,
 }
 
-/// A change of a role, checked.
-pub struct Change(RoleChanges);
+/// A validated change of a role.
+pub struct RoleChange(RoleChangeset);
 
 impl RolePatch {
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not need the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Change, AppError> {
-        let mut faults = Faults::default();
-        let set = RoleChanges {
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
+    pub fn check(self) -> Result<RoleChange, AppError> {
+        let mut faults = FieldErrors::default();
+        let set = RoleChangeset {
             name: self
                 .name
-                .required(&mut faults, "/name", |text| name(&text))
+                .parse_required(&mut faults, "/name", |text| name(&text))
                 .map(|name| name.as_str().to_owned()),
-            rank: self.rank.required(&mut faults, "/rank", rank),
+            rank: self.rank.parse_required(&mut faults, "/rank", rank),
             permissions: match self.permissions {
-                Patch::Keep => None,
-                Patch::Clear => Some(Vec::new()),
-                Patch::Set(names) => Some(names),
+                PatchField::Keep => None,
+                PatchField::Clear => Some(Vec::new()),
+                PatchField::Set(names) => Some(names),
             },
-            description: self.description.into_change(),
+            description: self.description.into_update(),
         };
-        faults.finish(Some(Change(set)))
+        faults.into_result(Some(RoleChange(set)))
     }
 }
 
-impl Change {
-    /// What the role is to be called, if that is said.
+impl RoleChange {
+    /// The new name, if the patch sets one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// The permissions that the role is to give, if they are to change.
+    /// The new permissions, if the patch sets them.
     #[must_use]
     pub fn permissions(&self) -> Option<&[String]> {
         self.0.permissions.as_deref()
     }
 
-    /// What it changes about this role, which is to give `permissions`; what it would leave as it is, is left out.
+    /// The columns that the change sets on this role, with `permissions` resolved. Columns that would keep their value are
+    /// left out.
     #[must_use]
-    pub fn of(&self, row: &RoleRow, permissions: Option<Vec<String>>) -> RoleChanges {
+    pub fn changeset_for(&self, row: &RoleRow, permissions: Option<Vec<String>>) -> RoleChangeset {
         let set = self.0.clone();
-        RoleChanges {
+        RoleChangeset {
             name: set.name.filter(|name| *name != row.name),
             rank: set.rank.filter(|rank| *rank != row.rank),
             permissions: permissions.filter(|names| *names != row.permissions),
@@ -129,13 +130,13 @@ impl Change {
     }
 }
 
-type Wrong = (&'static str, std::borrow::Cow<'static, str>);
+type InvalidValue = (&'static str, std::borrow::Cow<'static, str>);
 
-fn name(text: &str) -> Result<RoleName, Wrong> {
-    RoleName::parse(text).map_err(|wrong| ("invalid_format", wrong.to_string().into()))
+fn name(text: &str) -> Result<RoleName, InvalidValue> {
+    RoleName::parse(text).map_err(|error| ("invalid_format", error.to_string().into()))
 }
 
-fn rank(rank: i32) -> Result<i32, Wrong> {
+fn rank(rank: i32) -> Result<i32, InvalidValue> {
     if (0..SUPER_ADMIN_RANK).contains(&rank) {
         Ok(rank)
     } else {

@@ -1,18 +1,21 @@
-//! Roles, and the catalogue of permissions that roles and direct grants draw from.
+//! Roles, and the catalogue of permissions that roles and direct grants refer to.
 //!
-//! A role has a rank and bundles permissions. Three are built in; `SuperAdmin` holds every permission, also those that
-//! apps register later. What a permission *means* is its app's business.
+//! A role has a rank and a set of permissions. Three roles are built in; `SuperAdmin` holds every permission, including
+//! those registered later. Changing and deleting a role can move accounts to another role: see `role_changes`.
 
-mod crud;
+mod catalogue;
 mod input;
+mod lookup;
+mod model;
 mod policy;
+mod read_model;
 mod routes;
 pub mod service;
 mod store;
 
-pub use policy::values::{
-    ADMIN, BadName, NotHeld, PermissionName, PermissionSet, RoleName, SUPER_ADMIN,
-    SUPER_ADMIN_RANK, USER,
-};
+pub use input::{NewRole, RolePatch};
+pub(crate) use input::RoleChange;
+pub use model::{NewPermission, Permission, PermissionCheck, Role};
+pub(crate) use policy::{ManagedRole, RoleAction, check_actions};
 pub use routes::routes;
-pub use service::Role;
+pub(crate) use store::{RoleChangeset, RoleRow};

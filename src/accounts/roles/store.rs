@@ -1,12 +1,12 @@
-//! Queries on roles and on the permission catalogue.
+//! Queries on the tables `roles` and `permissions`.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::schema::{permissions, roles, users};
+use crate::schema::{permissions, roles};
 
-/// A role as it is stored.
+/// A row of `roles`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = roles)]
 pub struct RoleRow {
@@ -20,22 +20,22 @@ pub struct RoleRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a change sets; `None` keeps.
+/// The columns that an update sets. `None` leaves a column as it is.
 #[expect(
     clippy::option_option,
-    reason = "diesel's way to tell keeping a column from clearing it"
+    reason = "diesel needs it to distinguish an unchanged column from NULL"
 )]
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = roles)]
-pub struct RoleChanges {
+pub struct RoleChangeset {
     pub name: Option<String>,
     pub rank: Option<i32>,
     pub description: Option<Option<String>>,
     pub permissions: Option<Vec<String>>,
 }
 
-impl RoleChanges {
-    /// The role as it is then.
+impl RoleChangeset {
+    /// The row after the update.
     #[must_use]
     pub fn applied_to(&self, row: &RoleRow) -> RoleRow {
         let set = self.clone();
@@ -49,6 +49,7 @@ impl RoleChanges {
     }
 }
 
+/// A row of `permissions`.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = permissions)]
 pub struct PermissionRow {
@@ -58,14 +59,15 @@ pub struct PermissionRow {
     pub created_at: DateTime<Utc>,
 }
 
-pub fn roles(conn: &mut PgConnection) -> QueryResult<Vec<RoleRow>> {
+/// All roles, the highest rank first.
+pub fn all_roles(conn: &mut PgConnection) -> QueryResult<Vec<RoleRow>> {
     roles::table
         .order((roles::rank.desc(), roles::name))
         .select(RoleRow::as_select())
         .load(conn)
 }
 
-pub fn role(conn: &mut PgConnection, name: &str) -> QueryResult<Option<RoleRow>> {
+pub fn find_role(conn: &mut PgConnection, name: &str) -> QueryResult<Option<RoleRow>> {
     roles::table
         .find(name)
         .select(RoleRow::as_select())
@@ -77,17 +79,17 @@ pub fn insert(conn: &mut PgConnection, row: &RoleRow) -> QueryResult<usize> {
     diesel::insert_into(roles::table).values(row).execute(conn)
 }
 
-/// Changes a role and counts the change; a new name is followed by whatever names the role.
+/// Updates a role and increments its version. Foreign keys follow a new name.
 pub fn update(
     conn: &mut PgConnection,
     name: &str,
-    at: DateTime<Utc>,
-    changes: &RoleChanges,
+    now: DateTime<Utc>,
+    changes: &RoleChangeset,
 ) -> QueryResult<usize> {
     diesel::update(roles::table.find(name))
         .set((
             changes,
-            roles::updated_at.eq(at),
+            roles::updated_at.eq(now),
             roles::version.eq(roles::version + 1),
         ))
         .execute(conn)
@@ -97,6 +99,7 @@ pub fn delete(conn: &mut PgConnection, name: &str) -> QueryResult<usize> {
     diesel::delete(roles::table.find(name)).execute(conn)
 }
 
+/// All permissions, sorted by name.
 pub fn catalogue(conn: &mut PgConnection) -> QueryResult<Vec<PermissionRow>> {
     permissions::table
         .order(permissions::name)
@@ -111,7 +114,7 @@ pub fn catalogue_names(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
         .load(conn)
 }
 
-pub fn permission(conn: &mut PgConnection, name: &str) -> QueryResult<Option<PermissionRow>> {
+pub fn find_permission(conn: &mut PgConnection, name: &str) -> QueryResult<Option<PermissionRow>> {
     permissions::table
         .find(name)
         .select(PermissionRow::as_select())
@@ -119,8 +122,8 @@ pub fn permission(conn: &mut PgConnection, name: &str) -> QueryResult<Option<Per
         .optional()
 }
 
-/// Which of `names` the catalogue has.
-pub fn known(conn: &mut PgConnection, names: &[String]) -> QueryResult<Vec<String>> {
+/// Those of `names` that are in the catalogue.
+pub fn known_permissions(conn: &mut PgConnection, names: &[String]) -> QueryResult<Vec<String>> {
     permissions::table
         .filter(permissions::name.eq_any(names))
         .select(permissions::name)
@@ -145,18 +148,4 @@ pub fn insert_missing_permissions(
 
 pub fn delete_permission(conn: &mut PgConnection, name: &str) -> QueryResult<usize> {
     diesel::delete(permissions::table.find(name)).execute(conn)
-}
-
-/// How many accounts and roles have this permission of their own.
-pub fn holders(conn: &mut PgConnection, name: &str) -> QueryResult<i64> {
-    let one = vec![name.to_owned()];
-    let accounts: i64 = users::table
-        .filter(users::permissions.contains(&one))
-        .count()
-        .get_result(conn)?;
-    let bundles: i64 = roles::table
-        .filter(roles::permissions.contains(&one))
-        .count()
-        .get_result(conn)?;
-    Ok(accounts + bundles)
 }

@@ -1,91 +1,78 @@
-//! What the audit log is told of a change: facts in the row, words about the person beside it, secrets nowhere.
+//! Audit entries for accounts. Names and addresses go to the personal data of the entry, secrets nowhere.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::store::{Changes, UserRow};
-use crate::audit::{AuditEntry, Subject};
+use super::store::{UserChangeset, UserRow};
+use crate::audit::{AuditEntry, FieldDiff, Subject};
 
-/// The act by which this account came into being.
-pub fn of_new(action: &'static str, row: &UserRow) -> AuditEntry {
-    AuditEntry::new(action, Subject::User(row.id))
-        .changing(Value::Null, facts(row))
-        .words(
+/// The entry for the creation of an account.
+pub fn created(action_name: &'static str, row: &UserRow) -> AuditEntry {
+    AuditEntry::new(action_name, Subject::User(row.id))
+        .with_change(Value::Null, access_fields(row))
+        .with_personal_data(
             Value::Null,
             json!({"username": row.username, "email": row.email, "displayName": row.display_name}),
         )
 }
 
-/// The act that removed this account for ever, with every word about it.
-pub fn of_gone(action: &'static str, row: &UserRow) -> AuditEntry {
-    AuditEntry::new(action, Subject::User(row.id)).changing(facts(row), Value::Null)
+/// The entry for the purge of an account.
+pub fn purged(action_name: &'static str, row: &UserRow) -> AuditEntry {
+    AuditEntry::new(action_name, Subject::User(row.id)).with_change(access_fields(row), Value::Null)
 }
 
-fn facts(row: &UserRow) -> Value {
+fn access_fields(row: &UserRow) -> Value {
     json!({"role": row.role, "permissions": row.permissions, "isActive": row.is_active})
 }
 
-/// The act of changing this account in this way.
-pub fn of(action: &'static str, row: &UserRow, changes: &Changes) -> AuditEntry {
-    let mut facts = Pair::default();
-    facts.tell("role", &row.role, changes.role.as_ref());
-    facts.tell(
-        "permissions",
-        &row.permissions,
-        changes.permissions.as_ref(),
-    );
-    facts.tell("isActive", &row.is_active, changes.is_active.as_ref());
-    facts.tell(
+/// The entry for a change of an account.
+pub fn updated(action_name: &'static str, row: &UserRow, changes: &UserChangeset) -> AuditEntry {
+    // Destructured, so that a new column does not compile until it is recorded here.
+    let UserChangeset {
+        username,
+        display_name,
+        email,
+        email_confirmed,
+        role,
+        permissions,
+        is_active,
+        tags,
+        attributes,
+        must_change_password,
+        password_hash: _,
+        auth_provider,
+        auth_id,
+        mfa_enabled,
+        expires_at,
+        deleted_at,
+    } = changes;
+    let mut diff = FieldDiff::default();
+    diff.add("role", &row.role, role.as_ref());
+    diff.add("permissions", &row.permissions, permissions.as_ref());
+    diff.add("isActive", &row.is_active, is_active.as_ref());
+    diff.add(
         "emailConfirmed",
         &row.email_confirmed,
-        changes.email_confirmed.as_ref(),
+        email_confirmed.as_ref(),
     );
-    facts.tell(
+    diff.add(
         "mustChangePassword",
         &row.must_change_password,
-        changes.must_change_password.as_ref(),
+        must_change_password.as_ref(),
     );
-    facts.tell("mfaEnabled", &row.mfa_enabled, changes.mfa_enabled.as_ref());
-    facts.tell("expiresAtUtc", &row.expires_at, changes.expires_at.as_ref());
-    facts.tell("deletedAtUtc", &row.deleted_at, changes.deleted_at.as_ref());
+    diff.add("mfaEnabled", &row.mfa_enabled, mfa_enabled.as_ref());
+    diff.add("expiresAtUtc", &row.expires_at, expires_at.as_ref());
+    diff.add("deletedAtUtc", &row.deleted_at, deleted_at.as_ref());
 
-    let mut words = Pair::default();
-    words.tell("username", &row.username, changes.username.as_ref());
-    words.tell(
-        "displayName",
-        &row.display_name,
-        changes.display_name.as_ref(),
-    );
-    words.tell("email", &row.email, changes.email.as_ref());
-    words.tell("tags", &row.tags, changes.tags.as_ref());
-    words.tell("attributes", &row.attributes, changes.attributes.as_ref());
-    words.tell(
-        "authProvider",
-        &row.auth_provider,
-        changes.auth_provider.as_ref(),
-    );
-    words.tell("authId", &row.auth_id, changes.auth_id.as_ref());
+    let mut personal = FieldDiff::default();
+    personal.add("username", &row.username, username.as_ref());
+    personal.add("displayName", &row.display_name, display_name.as_ref());
+    personal.add("email", &row.email, email.as_ref());
+    personal.add("tags", &row.tags, tags.as_ref());
+    personal.add("attributes", &row.attributes, attributes.as_ref());
+    personal.add("authProvider", &row.auth_provider, auth_provider.as_ref());
+    personal.add("authId", &row.auth_id, auth_id.as_ref());
 
-    let act = AuditEntry::new(action, Subject::User(row.id))
-        .changing(Value::Object(facts.before), Value::Object(facts.after));
-    if words.after.is_empty() {
-        act
-    } else {
-        act.words(Value::Object(words.before), Value::Object(words.after))
-    }
-}
-
-/// Members as they were and as they are then.
-#[derive(Default)]
-struct Pair {
-    before: Map<String, Value>,
-    after: Map<String, Value>,
-}
-
-impl Pair {
-    fn tell<T: serde::Serialize>(&mut self, name: &str, before: &T, after: Option<&T>) {
-        if let Some(after) = after {
-            self.before.insert(name.to_owned(), json!(before));
-            self.after.insert(name.to_owned(), json!(after));
-        }
-    }
+    AuditEntry::new(action_name, Subject::User(row.id))
+        .with_diff(diff)
+        .with_personal_diff(personal)
 }

@@ -1,154 +1,190 @@
-//! One account held for a change, together with whoever wants to change it. Every change of an account goes through
-//! [`LockedUser::permit`], so the rules are asked in one place and in one order: 403, then 412, then 409.
+//! An account that is locked for a change, and the check that the caller may perform it.
+//!
+//! Every change of an account calls [`LockedUser::authorize`], so the checks run in one place and in one order: 403, then
+//! 412, then 409.
 
-use super::policy::authority::{self, Deed, Manager, Target};
+use super::policy::{self, ManagedUser, UserAction, UserManager};
+use super::service::authority_of;
 use super::store::{self, UserRow};
-use crate::access::authentication::{Actor, Authority, Can, Need, SignedIn};
-use crate::accounts::roles;
-use crate::audit::{self, AuditEntry};
+use crate::access::actor::{Actor, Authority};
+use crate::access::authentication::{Can, Need, SignedIn};
+use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
-/// What a change does to the facts that others decide by.
+/// How an operation takes the lock on [`advisory_lock::Invariant::Authority`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
-    /// Nothing: it only relies on them.
-    OnlyThisAccount,
-    /// Role, permissions, active state, expiry, existence or ability to sign in.
-    Authority,
+    /// The operation only reads what decisions are based on.
+    Shared,
+    /// The operation changes it: role, permissions, active state, expiry, existence or the ability to sign in.
+    Exclusive,
 }
 
 impl LockMode {
-    fn lock(self, tx: &mut Tx<'_>) -> Result<(), AppError> {
+    fn acquire(self, tx: &mut Tx<'_>) -> Result<(), AppError> {
+        let invariant = advisory_lock::Invariant::Authority;
         match self {
-            Self::OnlyThisAccount => {
-                advisory_lock::rely(tx.conn, advisory_lock::Invariant::Authority)?;
-            }
-            Self::Authority => advisory_lock::change(tx.conn, advisory_lock::Invariant::Authority)?,
+            Self::Shared => advisory_lock::lock_shared(tx.conn, invariant)?,
+            Self::Exclusive => advisory_lock::lock_exclusive(tx.conn, invariant)?,
         }
         Ok(())
     }
 }
 
-/// An account held until the transaction ends.
+/// An account whose row is locked until the transaction ends, with the caller who wants to change it.
 pub struct LockedUser {
-    /// The account as it is before.
+    /// The account before the change.
     pub row: UserRow,
-    manager: Manager,
-    target: Target,
+    manager: UserManager,
+    target: ManagedUser,
 }
 
 impl LockedUser {
-    /// [`current_authority`], then [`LockedUser::open`].
+    /// Takes the lock, reads the caller's current authority and locks the account.
     ///
     /// # Errors
-    /// As those two.
-    pub fn enter<N: Need>(
+    /// 401 or 403 when the caller has lost its permission; [`Code::NotFound`].
+    pub fn lock<N: Need>(
         tx: &mut Tx<'_>,
-        by: &Can<N>,
+        caller: &Can<N>,
         id: UserId,
-        touches: LockMode,
+        mode: LockMode,
     ) -> Result<Self, AppError> {
-        let authority = current_authority(tx, by, touches)?;
-        Self::open(tx, by, authority, id)
+        let authority = current_authority(tx, caller, mode)?;
+        Self::lock_with_authority(tx, caller, authority, id)
     }
 
-    /// The caller's own account, on the authority that it has.
+    /// Locks the caller's own account.
     ///
     /// # Errors
-    /// 401 when the account or the session has ended meanwhile.
-    pub fn of_ones_own(
+    /// 401 when the account or the session has ended.
+    pub fn lock_own(
         tx: &mut Tx<'_>,
-        by: &SignedIn,
-        touches: LockMode,
+        caller: &SignedIn,
+        mode: LockMode,
     ) -> Result<Self, AppError> {
-        touches.lock(tx)?;
-        let authority = by.renew(tx)?;
-        Self::open(tx, by, authority, by.id)
+        mode.acquire(tx)?;
+        let authority = caller.current_authority(tx)?;
+        Self::lock_with_authority(tx, caller, authority, caller.id)
     }
 
-    /// Reads and holds the account, for a caller of this authority.
+    /// Locks the account for a caller whose current authority was read before.
     ///
     /// # Errors
-    /// [`Code::NotFound`] when there is no such account.
-    pub fn open(
+    /// [`Code::NotFound`].
+    pub fn lock_with_authority(
         tx: &mut Tx<'_>,
-        by: &Actor,
+        actor: &Actor,
         authority: Authority,
         id: UserId,
     ) -> Result<Self, AppError> {
-        let row = store::hold(tx.conn, id)?.ok_or(Code::NotFound)?;
-        let target = Target {
-            id,
-            authority: authority_of(tx, &row)?,
-            is_lasting: is_lasting(&row),
-        };
+        let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
         Ok(Self {
-            manager: Manager::new(by, authority),
+            manager: UserManager::new(actor, authority),
+            target: managed_user(tx, &row)?,
             row,
-            target,
         })
     }
 
-    /// Whether the deeds may be done. A refusal is recorded as `act`, and kept.
+    /// Checks that the caller may perform the actions. A refusal is recorded in the audit log under `action_name`, and the
+    /// record is committed.
     ///
     /// # Errors
-    /// The refusal (403); [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
-    pub fn permit(
+    /// 403 by the rules; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
+    pub fn authorize(
         &self,
         tx: &mut Tx<'_>,
-        by: &Actor,
-        act: &'static str,
-        deeds: &[Deed],
-        expected: &IfMatch,
+        actor: &Actor,
+        action_name: &'static str,
+        actions: &[UserAction],
+        if_match: &IfMatch,
     ) -> TxResult<()> {
-        let act = || AuditEntry::new(act, audit::Subject::User(self.row.id));
-        if let Err(denied) = authority::may(&self.manager, &self.target, deeds) {
-            return Err(audit::refuse(tx, by, act(), denied));
+        let entry = || AuditEntry::new(action_name, Subject::User(self.row.id));
+        if let Err(denied) = policy::check_actions(&self.manager, &self.target, actions) {
+            return Err(audit::deny(tx, actor, entry(), denied));
         }
-        if !expected.allows(self.row.version) {
+        if !if_match.allows(self.row.version) {
             return Err(Code::PreconditionFailed.into());
         }
-        let others = store::other_lasting_super_admins(tx.conn, self.row.id)?;
-        if !authority::leaves_a_super_admin(&self.target, deeds, others) {
-            return Err(audit::refuse(tx, by, act(), Code::LastSuperAdmin));
+        let others = store::count_other_permanent_super_admins(tx.conn, self.row.id)?;
+        if !policy::keeps_a_super_admin(&self.target, actions, others) {
+            return Err(audit::deny(tx, actor, entry(), Code::LastSuperAdmin));
         }
-        let for_deleted = |deed: &Deed| matches!(deed, Deed::Delete | Deed::Restore);
-        if self.row.deleted_at.is_some() && !deeds.iter().all(for_deleted) {
-            return Err(audit::refuse(tx, by, act(), Code::UserDeleted));
+        let is_for_deleted =
+            |action: &UserAction| matches!(action, UserAction::Delete | UserAction::Restore);
+        if self.row.deleted_at.is_some() && !actions.iter().all(is_for_deleted) {
+            return Err(audit::deny(tx, actor, entry(), Code::UserDeleted));
         }
         Ok(())
     }
 }
 
-/// Takes the lock that the change needs, then reads the caller's authority. What the body names is looked up between this
-/// and [`LockedUser::open`]: a name that is wrong is told (400) before an account that is missing (404).
+/// Takes the lock, then reads the caller's current authority. Names in the request body are looked up after this and before
+/// [`LockedUser::lock_with_authority`], so that an unknown name (400) is reported before a missing account (404).
 ///
 /// # Errors
-/// 401 or 403 when the caller has lost what the call needs.
+/// 401 or 403 when the caller has lost its permission.
 pub fn current_authority<N: Need>(
     tx: &mut Tx<'_>,
-    by: &Can<N>,
-    touches: LockMode,
+    caller: &Can<N>,
+    mode: LockMode,
 ) -> Result<Authority, AppError> {
-    touches.lock(tx)?;
-    by.renew(tx)
+    mode.acquire(tx)?;
+    caller.current_authority(tx)
 }
 
-/// The authority that an account has through its role and direct grants.
+/// Locks the account for an operation that lets the caller sign in as it, such as setting its password.
 ///
 /// # Errors
-/// When the database fails.
-pub fn authority_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Authority, AppError> {
-    Ok(roles::service::get(tx, &row.role)?.authority(&row.permissions))
+/// 404; 403 by the rules, recorded under `action_name`; 412; [`Code::UserDeleted`].
+pub fn lock_for_takeover<N: Need>(
+    tx: &mut Tx<'_>,
+    caller: &Can<N>,
+    id: UserId,
+    action_name: &'static str,
+    if_match: &IfMatch,
+) -> TxResult<UserRow> {
+    lock_for(tx, caller, id, action_name, UserAction::TakeOver, if_match)
 }
 
-/// Whether it is active, not deleted, has no end and can sign in with a password.
-pub const fn is_lasting(row: &UserRow) -> bool {
-    row.is_active
-        && row.deleted_at.is_none()
-        && row.expires_at.is_none()
-        && row.password_hash.is_some()
+/// Locks the account for an operation that ends its sessions or tokens.
+///
+/// # Errors
+/// As [`lock_for_takeover`].
+pub fn lock_for_sign_out<N: Need>(
+    tx: &mut Tx<'_>,
+    caller: &Can<N>,
+    id: UserId,
+    action_name: &'static str,
+    if_match: &IfMatch,
+) -> TxResult<UserRow> {
+    lock_for(tx, caller, id, action_name, UserAction::SignOut, if_match)
+}
+
+fn lock_for<N: Need>(
+    tx: &mut Tx<'_>,
+    caller: &Can<N>,
+    id: UserId,
+    action_name: &'static str,
+    action: UserAction,
+    if_match: &IfMatch,
+) -> TxResult<UserRow> {
+    let user = LockedUser::lock(tx, caller, id, LockMode::Shared)?;
+    user.authorize(tx, caller, action_name, &[action], if_match)?;
+    Ok(user.row)
+}
+
+/// The account as the rules see it.
+///
+/// # Errors
+/// Database errors.
+pub(super) fn managed_user(tx: &mut Tx<'_>, row: &UserRow) -> Result<ManagedUser, AppError> {
+    Ok(ManagedUser {
+        id: row.id,
+        authority: authority_of(tx, row)?,
+        can_always_sign_in: row.can_always_sign_in(),
+    })
 }

@@ -1,13 +1,13 @@
-//! What a new account is given from the start, and whether somebody may give it: now, or through an invite.
+//! The role and direct grants of a new account, and whether the caller may grant them: now or through an invite.
 
-use super::policy::authority;
-use crate::access::authentication::{Actor, Authority};
+use super::policy;
+use crate::access::actor::{Actor, Authority};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry};
 use crate::platform::db::Tx;
-use crate::platform::error::{AppError, Code, Fault, TxResult};
+use crate::platform::error::{AppError, Code, FieldError, TxResult};
 
-/// A role and direct grants that exist, and that their giver may give.
+/// A role and direct grants that exist and that the caller may grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessGrant {
     /// The role's name.
@@ -16,52 +16,53 @@ pub struct AccessGrant {
     pub permissions: Vec<String>,
 }
 
-/// What an account is to have that somebody of this authority makes.
+/// Checks that a caller with this authority may create accounts with this role and these direct grants.
 ///
 /// # Errors
 /// [`Code::PermissionRequired`] for direct grants without `users.managePermissions`; [`Code::RequestInvalid`],
-/// [`Code::PermissionUnknown`]; the refusals of the rules of authority.
-pub fn gift(
+/// [`Code::PermissionUnknown`]; 403 by the rules.
+pub fn check_grant(
     tx: &mut Tx<'_>,
-    giver: &Authority,
+    caller: &Authority,
     role: &str,
     permissions: &[String],
 ) -> Result<AccessGrant, AppError> {
-    authority::may_grant_directly(giver, permissions)?;
-    let role = role_at(tx, role)?;
-    let permissions = roles::service::grantable(tx, permissions)?;
-    authority::may_create(giver, &role, &permissions)?;
+    policy::check_direct_grants(caller, permissions)?;
+    let role = role_authority(tx, role)?;
+    let permissions = roles::service::resolve_permissions(tx, permissions)?;
+    policy::check_creation(caller, &role, &permissions)?;
     Ok(AccessGrant {
         role: role.role,
         permissions,
     })
 }
 
-/// [`gift`], where a refusal is recorded as `act` of `by`, and kept.
+/// [`check_grant`]; a refusal is recorded in the audit log as `entry`.
 ///
 /// # Errors
-/// As [`gift`].
-pub fn record_gift(
+/// As [`check_grant`].
+pub fn check_grant_audited(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: impl FnOnce() -> AuditEntry,
-    giver: &Authority,
+    actor: &Actor,
+    entry: impl FnOnce() -> AuditEntry,
+    caller: &Authority,
     role: &str,
     permissions: &[String],
 ) -> TxResult<AccessGrant> {
-    gift(tx, giver, role, permissions).map_err(|why| audit::fail(tx, by, act, why))
+    check_grant(tx, caller, role, permissions)
+        .map_err(|error| audit::deny_if_forbidden(tx, actor, entry, error))
 }
 
-/// The authority that comes with a role.
+/// The authority of an account with this role and no direct grants.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`] at `/role` when there is no such role.
-pub fn role_at(tx: &mut Tx<'_>, name: &str) -> Result<Authority, AppError> {
-    let role = roles::service::get(tx, name).map_err(|error| match error.code() {
-        Code::NotFound => AppError::invalid(vec![Fault::new(
+/// [`Code::RequestInvalid`] at `/role` when the role does not exist.
+pub fn role_authority(tx: &mut Tx<'_>, name: &str) -> Result<Authority, AppError> {
+    let role = roles::service::find(tx, name).map_err(|error| match error.code() {
+        Code::NotFound => AppError::invalid_fields(vec![FieldError::new(
             "/role",
             "role_unknown",
-            "there is no role of this name",
+            "no role has this name",
         )]),
         _ => error,
     })?;

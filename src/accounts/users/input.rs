@@ -1,4 +1,4 @@
-//! What callers send to make or change an account, and how it is checked before anything is done.
+//! The request bodies that create or change an account, and their validation.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -6,57 +6,57 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::policy::values::{self, BadValue, Email, Username};
-use super::store::{Changes, UserRow};
-use crate::access::passwords::{Chooser, Password};
-use crate::platform::error::{AppError, Fault, Faults};
-use crate::platform::http::Patch;
-use crate::platform::http::merge::merge_json;
+use super::values::{self, Email, InvalidValue, Username};
+use super::store::{UserChangeset, UserRow};
+use crate::access::passwords::{PasswordOwner, Password};
+use crate::platform::error::{AppError, FieldError, FieldErrors};
+use crate::platform::http::PatchField;
+use crate::platform::http::merge_patch::apply_merge_patch;
 
-/// An account to make.
+/// The body of a request that creates an account.
 #[derive(Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "username": "ada", "password": "a long enough passphrase", "role": "User", "permissions": ["users.read"]
 }))]
 pub struct NewUser {
-    /// 3 to 50 of `[a-z0-9._-]`, after trimming and lower-casing.
+    /// 3 to 50 characters of `[a-z0-9._-]`, after trimming and lower-casing.
     #[schema(example = "ada", min_length = 3, max_length = 50)]
     pub username: String,
-    /// Without one the account can't sign in with a password.
+    /// Without a password the account cannot sign in with one.
     pub password: Option<Password>,
     /// The name of a role.
     #[schema(example = "User")]
     pub role: String,
-    /// Whether it can sign in; yes if not said.
+    /// Whether the account is active. Default: true.
     pub is_active: Option<bool>,
-    /// Direct grants, each in the catalogue.
+    /// Direct grants. Each must be in the permission catalogue.
     #[serde(default)]
     pub permissions: Vec<String>,
-    /// What people call this person.
+    /// The name to display.
     pub display_name: Option<String>,
-    /// An address of the form `name@example.org`.
+    /// An email address of the form `name@example.org`.
     pub email: Option<String>,
-    /// Labels.
+    /// Tags.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// What apps note about this account: an object of at most 16 KiB.
+    /// Attributes that applications store: an object of at most 16 KiB.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub attributes: Map<String, Value>,
     /// Whether the password must be changed at the first sign-in.
     #[serde(default)]
     pub must_change_password: bool,
-    /// When it stops being good; never if not said.
+    /// When the account expires. Default: never.
     pub expires_at_utc: Option<DateTime<Utc>>,
-    /// Who vouches for this person; `local` if not said.
+    /// The identity provider that authenticates this user. Default: `local`.
     pub auth_provider: Option<String>,
-    /// The id of this person at that provider.
+    /// The id of this user at that provider.
     pub auth_id: Option<String>,
 }
 
-/// An account to make, checked.
-pub struct Draft {
+/// A validated request to create an account.
+pub struct UserDraft {
     pub username: Username,
     pub role: String,
     pub is_active: bool,
@@ -72,34 +72,34 @@ pub struct Draft {
 }
 
 impl NewUser {
-    /// Checks everything but what only the database knows, and hands the password over for itself.
+    /// Validates everything that does not need the database. The password is returned separately.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<(Draft, Option<Password>), AppError> {
-        let mut faults = Faults::default();
-        let username = faults.take("/username", Username::parse(&self.username));
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
+    pub fn check(self) -> Result<(UserDraft, Option<Password>), AppError> {
+        let mut faults = FieldErrors::default();
+        let username = faults.check("/username", Username::parse(&self.username));
         let display_name = optional(&mut faults, "/displayName", self.display_name, |text| {
-            values::display_name(&text)
+            values::parse_display_name(&text)
         });
         let email = optional(&mut faults, "/email", self.email, |text| {
             Email::parse(&text)
         });
         let auth_provider = optional(&mut faults, "/authProvider", self.auth_provider, |text| {
-            values::foreign_name(&text)
+            values::parse_external_name(&text)
         });
         let auth_id = optional(&mut faults, "/authId", self.auth_id, |text| {
-            values::foreign_name(&text)
+            values::parse_external_name(&text)
         });
-        let tags = take_tags(&mut faults, &self.tags);
-        let attributes = faults.take(
+        let tags = parse_tags(&mut faults, &self.tags);
+        let attributes = faults.check(
             "/attributes",
-            values::attributes(Value::Object(self.attributes)),
+            values::check_attributes(Value::Object(self.attributes)),
         );
         let draft = username
             .zip(tags)
             .zip(attributes)
-            .map(|((username, tags), attributes)| Draft {
+            .map(|((username, tags), attributes)| UserDraft {
                 username,
                 role: self.role,
                 is_active: self.is_active.unwrap_or(true),
@@ -113,74 +113,74 @@ impl NewUser {
                 auth_provider,
                 auth_id,
             });
-        Ok((faults.finish(draft)?, self.password))
+        Ok((faults.into_result(draft)?, self.password))
     }
 }
 
-impl Draft {
-    /// For whom a password of this account is chosen.
+impl UserDraft {
+    /// The owner of a password that is chosen for this account: the password must not equal its names.
     #[must_use]
-    pub fn chooser(&self) -> Chooser {
-        Chooser::New {
+    pub fn password_owner(&self) -> PasswordOwner {
+        PasswordOwner::NewAccount {
             username: self.username.as_str().to_owned(),
             email: self.email.as_ref().map(|email| email.as_str().to_owned()),
         }
     }
 }
 
-/// A change of an account (RFC 7396): what is absent stays, `null` clears, a value sets.
+/// A merge patch of an account (RFC 7396): absent members stay, `null` clears, a value sets.
 #[derive(Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"displayName": "Ada Lovelace", "tags": ["staff"], "expiresAtUtc": null}))]
 pub struct UserPatch {
-    /// Another username; it can't be cleared.
+    /// The username. It cannot be cleared.
     #[schema(value_type = String)]
-    pub username: Patch<String>,
-    /// What people call this person.
+    pub username: PatchField<String>,
+    /// The name to display.
     #[schema(value_type = Option<String>)]
-    pub display_name: Patch<String>,
-    /// Another address is not confirmed until it is confirmed anew, unless `emailConfirmed` says so.
+    pub display_name: PatchField<String>,
+    /// The email address. A new address is unconfirmed unless `emailConfirmed` is set too.
     #[schema(value_type = Option<String>)]
-    pub email: Patch<String>,
-    /// Whether the address was proven to be this person's.
+    pub email: PatchField<String>,
+    /// Whether the email address is confirmed.
     #[schema(value_type = bool)]
-    pub email_confirmed: Patch<bool>,
-    /// Another role.
+    pub email_confirmed: PatchField<bool>,
+    /// The role.
     #[schema(value_type = String)]
-    pub role: Patch<String>,
-    /// All the labels that it has from then on.
+    pub role: PatchField<String>,
+    /// The complete set of tags.
     #[schema(value_type = Option<Vec<String>>)]
-    pub tags: Patch<Vec<String>>,
+    pub tags: PatchField<Vec<String>>,
     /// Merged member by member; a member that is `null` is removed.
     #[schema(value_type = Option<Object>)]
-    pub attributes: Patch<Value>,
+    pub attributes: PatchField<Value>,
     /// Whether the password must be changed at the next sign-in.
     #[schema(value_type = bool)]
-    pub must_change_password: Patch<bool>,
-    /// When it stops being good.
+    pub must_change_password: PatchField<bool>,
+    /// When the account expires.
     #[schema(value_type = Option<DateTime<Utc>>)]
-    pub expires_at_utc: Patch<DateTime<Utc>>,
-    /// Who vouches for this person; cleared it is `local`.
+    pub expires_at_utc: PatchField<DateTime<Utc>>,
+    /// The identity provider. Clearing it sets `local`.
     #[schema(value_type = Option<String>)]
-    pub auth_provider: Patch<String>,
-    /// The id of this person at that provider.
+    pub auth_provider: PatchField<String>,
+    /// The id of this user at that provider.
     #[schema(value_type = Option<String>)]
-    pub auth_id: Patch<String>,
-    /// Needs `users.disable` too.
+    pub auth_id: PatchField<String>,
+    /// Whether the account is active. Needs `users.disable` too.
     #[schema(value_type = bool)]
-    pub is_active: Patch<bool>,
+    pub is_active: PatchField<bool>,
 }
 
-/// A change of an account, checked.
-pub struct Change {
-    set: Changes,
-    attributes: Patch<Value>,
-    /// Whether the active state is to be set.
+/// A validated change of an account.
+pub struct UserChange {
+    set: UserChangeset,
+    attributes: PatchField<Value>,
+    /// Whether the request sets the active state.
     pub sets_active: bool,
 }
 
 impl UserPatch {
-    /// Whether it changes nothing, whatever the account is.
+    /// Whether the patch has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {
@@ -208,19 +208,19 @@ impl UserPatch {
             && expires_at_utc.is_keep()
     }
 
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not need the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<Change, AppError> {
-        let mut faults = Faults::default();
-        let set = Changes {
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
+    pub fn check(self) -> Result<UserChange, AppError> {
+        let mut faults = FieldErrors::default();
+        let set = UserChangeset {
             username: required(&mut faults, "/username", &self.username, |text| {
                 Username::parse(text)
             })
             .map(|name| name.as_str().to_owned()),
             display_name: clearable(&mut faults, "/displayName", &self.display_name, |text| {
-                values::display_name(text)
+                values::parse_display_name(text)
             }),
             email: clearable(&mut faults, "/email", &self.email, |text| {
                 Email::parse(text)
@@ -230,64 +230,64 @@ impl UserPatch {
                 &mut faults,
                 "/emailConfirmed",
                 &self.email_confirmed,
-                |yes| Ok(*yes),
+                |value| Ok(*value),
             ),
             role: required(&mut faults, "/role", &self.role, |name| Ok(name.clone())),
-            is_active: required(&mut faults, "/isActive", &self.is_active, |yes| Ok(*yes)),
+            is_active: required(&mut faults, "/isActive", &self.is_active, |value| Ok(*value)),
             tags: match &self.tags {
-                Patch::Keep => None,
-                Patch::Clear => Some(Vec::new()),
-                Patch::Set(tags) => take_tags(&mut faults, tags),
+                PatchField::Keep => None,
+                PatchField::Clear => Some(Vec::new()),
+                PatchField::Set(tags) => parse_tags(&mut faults, tags),
             },
             must_change_password: required(
                 &mut faults,
                 "/mustChangePassword",
                 &self.must_change_password,
-                |yes| Ok(*yes),
+                |value| Ok(*value),
             ),
             auth_provider: clearable(&mut faults, "/authProvider", &self.auth_provider, |text| {
-                values::foreign_name(text)
+                values::parse_external_name(text)
             })
             .map(|name| name.unwrap_or_else(|| "local".to_owned())),
             auth_id: clearable(&mut faults, "/authId", &self.auth_id, |text| {
-                values::foreign_name(text)
+                values::parse_external_name(text)
             }),
             expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| {
-                values::moment(*time)
+                values::parse_timestamp(*time)
             }),
-            ..Changes::default()
+            ..UserChangeset::default()
         };
-        if let Patch::Set(attributes) = &self.attributes {
-            faults.take("/attributes", values::attributes(attributes.clone()));
+        if let PatchField::Set(attributes) = &self.attributes {
+            faults.check("/attributes", values::check_attributes(attributes.clone()));
         }
-        let change = Change {
+        let change = UserChange {
             set,
             attributes: self.attributes,
-            sets_active: matches!(self.is_active, Patch::Set(_)),
+            sets_active: matches!(self.is_active, PatchField::Set(_)),
         };
-        faults.finish(Some(change))
+        faults.into_result(Some(change))
     }
 }
 
-impl Change {
-    /// The role that is asked for, if one is.
+impl UserChange {
+    /// The requested role, if the patch sets one.
     pub fn role(&self) -> Option<&str> {
         self.set.role.as_deref()
     }
 
-    /// What it changes about this account; what it would leave as it is, is left out.
+    /// The columns that the change sets on this account. Columns that would keep their value are left out.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] when the merged attributes are too large, or nothing is there to be confirmed.
-    pub fn of(&self, row: &UserRow) -> Result<Changes, AppError> {
+    /// [`crate::platform::error::Code::RequestInvalid`] when the merged attributes are too large, or there is no address to confirm.
+    pub fn changeset_for(&self, row: &UserRow) -> Result<UserChangeset, AppError> {
         let set = self.set.clone();
         let has_email = set.email.as_ref().unwrap_or(&row.email).is_some();
         if set.email_confirmed == Some(true) && !has_email {
-            let detail = "there is no address to be confirmed";
-            return Err(AppError::fault("/emailConfirmed", "no_email", detail));
+            let detail = "the account has no email address to confirm";
+            return Err(AppError::invalid_field("/emailConfirmed", "no_email", detail));
         }
         let email = set.email.filter(|email| *email != row.email);
-        Ok(Changes {
+        Ok(UserChangeset {
             username: set.username.filter(|name| *name != row.username),
             display_name: set.display_name.filter(|name| *name != row.display_name),
             email_confirmed: set
@@ -307,79 +307,79 @@ impl Change {
             auth_provider: set.auth_provider.filter(|name| *name != row.auth_provider),
             auth_id: set.auth_id.filter(|id| *id != row.auth_id),
             expires_at: set.expires_at.filter(|end| *end != row.expires_at),
-            ..Changes::default()
+            ..UserChangeset::default()
         })
     }
 
     fn merged_attributes(&self, row: &UserRow) -> Result<Option<Value>, AppError> {
         match &self.attributes {
-            Patch::Keep => Ok(None),
-            Patch::Clear => Ok(Some(Value::Object(Map::new()))),
-            Patch::Set(patch) => {
+            PatchField::Keep => Ok(None),
+            PatchField::Clear => Ok(Some(Value::Object(Map::new()))),
+            PatchField::Set(patch) => {
                 let mut merged = row.attributes.clone();
-                merge_json(&mut merged, patch);
-                values::attributes(merged)
+                apply_merge_patch(&mut merged, patch);
+                values::check_attributes(merged)
                     .map(Some)
-                    .map_err(|wrong| AppError::fault("/attributes", wrong.code, wrong.detail))
+                    .map_err(|error| AppError::invalid_field("/attributes", error.code, error.detail))
             }
         }
     }
 }
 
-impl From<BadValue> for (&'static str, std::borrow::Cow<'static, str>) {
-    fn from(wrong: BadValue) -> Self {
-        (wrong.code, wrong.detail.into())
+impl From<InvalidValue> for (&'static str, std::borrow::Cow<'static, str>) {
+    fn from(error: InvalidValue) -> Self {
+        (error.code, error.detail.into())
     }
 }
 
 fn optional<T, U>(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     pointer: &'static str,
     value: Option<T>,
-    parse: impl FnOnce(T) -> Result<U, BadValue>,
+    parse: impl FnOnce(T) -> Result<U, InvalidValue>,
 ) -> Option<U> {
-    value.and_then(|value| faults.take(pointer, parse(value)))
+    value.and_then(|value| faults.check(pointer, parse(value)))
 }
 
 fn required<T, U>(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     pointer: &'static str,
-    patch: &Patch<T>,
-    parse: impl FnOnce(&T) -> Result<U, BadValue>,
+    patch: &PatchField<T>,
+    parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
 ) -> Option<U> {
     match patch {
-        Patch::Keep => None,
-        Patch::Clear => {
-            faults.add(Fault::new(pointer, "required", "this can't be cleared"));
+        PatchField::Keep => None,
+        PatchField::Clear => {
+            faults.push(FieldError::new(pointer, "required", "must not be null"));
             None
         }
-        Patch::Set(value) => faults.take(pointer, parse(value)),
+        PatchField::Set(value) => faults.check(pointer, parse(value)),
     }
 }
 
 #[expect(
     clippy::option_option,
-    reason = "a column is kept, cleared or set; the store tells them apart so"
+    reason = "distinguishes an unchanged column from NULL"
 )]
 fn clearable<T, U>(
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
     pointer: &'static str,
-    patch: &Patch<T>,
-    parse: impl FnOnce(&T) -> Result<U, BadValue>,
+    patch: &PatchField<T>,
+    parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
 ) -> Option<Option<U>> {
     match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(None),
-        Patch::Set(value) => faults.take(pointer, parse(value)).map(Some),
+        PatchField::Keep => None,
+        PatchField::Clear => Some(None),
+        PatchField::Set(value) => faults.check(pointer, parse(value)).map(Some),
     }
 }
 
-fn take_tags(faults: &mut Faults, tags: &[String]) -> Option<Vec<String>> {
-    values::tags(tags)
-        .map_err(|(index, wrong)| {
+fn parse_tags(faults: &mut FieldErrors, tags: &[String]) -> Option<Vec<String>> {
+    values::parse_tags(tags)
+        .map_err(|(index, error)| {
             let pointer =
                 index.map_or_else(|| "/tags".to_owned(), |index| format!("/tags/{index}"));
-            faults.add(Fault::new(pointer, wrong.code, wrong.detail));
+            faults.push(FieldError::new(pointer, error.code, error.detail));
         })
         .ok()
 }

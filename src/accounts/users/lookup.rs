@@ -1,45 +1,121 @@
-//! Finding one account by what a person calls it, and saying whether it may do something.
+//! Finding accounts by id, username or email address.
 
-use super::authorization;
-use super::lifecycle::is_alive;
-use super::policy::values::Username;
+use std::collections::BTreeMap;
+
+use super::service::authority_of;
 use super::store::{self, UserRow};
+use super::values::{Email, Username};
+use crate::access::actor::Authority;
 use crate::accounts::roles;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::UserId;
 
-/// The account that is called this, deleted or not: by its username, its id, or its email address, confirmed or not.
+/// The account with this id, deleted or not.
+///
+/// # Errors
+/// Database errors.
+pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, AppError> {
+    Ok(store::find(tx.conn, id)?)
+}
+
+/// The account with this id, locked until the transaction ends.
+///
+/// # Errors
+/// Database errors.
+pub fn find_for_update(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, AppError> {
+    Ok(store::find_for_update(tx.conn, id)?)
+}
+
+/// The account with this username, id or email address (confirmed or not), deleted or not.
 ///
 /// # Errors
 /// [`Code::NotFound`].
-pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<UserRow, AppError> {
+pub fn find_by_any_name(tx: &mut Tx<'_>, name: &str) -> Result<UserRow, AppError> {
     let name = Username::normalize(name);
-    let row = match store::by_username(tx.conn, &name)? {
+    let row = match store::find_by_username(tx.conn, &name)? {
         Some(row) => Some(row),
         None => match name.parse::<UserId>() {
             Ok(id) => store::find(tx.conn, id)?,
-            Err(_) => store::by_email(tx.conn, &name)?,
+            Err(_) => store::find_by_email(tx.conn, &name)?,
         },
     };
     row.ok_or_else(|| Code::NotFound.into())
 }
 
-/// Whether this account could use a permission now: it holds it, directly or through its role, and is good for anything.
+/// The account that signs in under this name: a username or a confirmed email address.
+///
+/// # Errors
+/// Database errors.
+pub fn find_by_login_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<UserRow>, AppError> {
+    Ok(match Username::parse(name) {
+        Ok(username) => store::find_by_username(tx.conn, username.as_str())?,
+        Err(_) => match Email::parse(name) {
+            Ok(email) => store::find_by_confirmed_email(tx.conn, email.as_str())?,
+            Err(_) => None,
+        },
+    })
+}
+
+/// The account with this confirmed email address.
+///
+/// # Errors
+/// Database errors.
+pub fn find_by_confirmed_email(
+    tx: &mut Tx<'_>,
+    email: &str,
+) -> Result<Option<UserRow>, AppError> {
+    Ok(store::find_by_confirmed_email(tx.conn, email)?)
+}
+
+/// The usernames of these accounts, by id.
+///
+/// # Errors
+/// Database errors.
+pub fn usernames(
+    tx: &mut Tx<'_>,
+    ids: &[UserId],
+) -> Result<BTreeMap<UserId, String>, AppError> {
+    Ok(store::usernames(tx.conn, ids)?.into_iter().collect())
+}
+
+/// The authority of this account, if it exists and is usable.
+///
+/// # Errors
+/// Database errors.
+pub fn authority_of_usable_user(
+    tx: &mut Tx<'_>,
+    id: UserId,
+) -> Result<Option<Authority>, AppError> {
+    store::find(tx.conn, id)?
+        .filter(|row| row.status().is_usable(tx.now))
+        .map(|row| authority_of(tx, &row))
+        .transpose()
+}
+
+/// Whether this account is usable and holds the permission, directly or through its role.
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`] for a name that is not in the catalogue.
-pub fn may_use(tx: &mut Tx<'_>, row: &UserRow, permission: &str) -> Result<bool, AppError> {
-    roles::service::grantable(tx, &[permission.to_owned()])?;
-    let authority = authorization::authority_of(tx, row)?;
-    Ok(is_alive(row, tx.now) && authority.permissions.has(permission))
+pub fn can_use(tx: &mut Tx<'_>, row: &UserRow, permission: &str) -> Result<bool, AppError> {
+    roles::service::resolve_permissions(tx, &[permission.to_owned()])?;
+    let authority = authority_of(tx, row)?;
+    Ok(row.status().is_usable(tx.now) && authority.permissions.has(permission))
 }
 
-/// How many `SuperAdmin`s last: active, not deleted, without an end, able to sign in with a password.
+/// The number of `SuperAdmin`s that are active, not deleted, never expire and have a password.
 ///
 /// # Errors
-/// When the database fails.
-pub fn lasting_super_admins(tx: &mut Tx<'_>) -> Result<i64, AppError> {
-    let nobody = UserId(uuid::Uuid::nil());
-    Ok(store::other_lasting_super_admins(tx.conn, nobody)?)
+/// Database errors.
+pub fn count_permanent_super_admins(tx: &mut Tx<'_>) -> Result<i64, AppError> {
+    let no_user = UserId(uuid::Uuid::nil());
+    Ok(store::count_other_permanent_super_admins(tx.conn, no_user)?)
+}
+
+/// Whether any account, including deleted ones, has the role `SuperAdmin`.
+///
+/// # Errors
+/// Database errors.
+pub fn any_super_admin(tx: &mut Tx<'_>) -> Result<bool, AppError> {
+    Ok(store::any_super_admin(tx.conn)?)
 }

@@ -1,34 +1,31 @@
-//! Accounts: making, finding, changing, switching off and removing them.
+//! User records: values, storage, lookup, lists, and the rules for managing an account.
 //!
-//! Who may do what to whom is decided in `policy::authority` and nowhere else; every path, HTTP or command line, comes
-//! through `service`. Signing in is the business of `sessions`, hashing that of `passwords`.
+//! Every change of an account is checked by [`LockedUser::authorize`], which applies the rules of `policy`. The use cases
+//! behind the `/users` endpoints are in `user_admin`: they also end sessions and tokens, which this module knows nothing of.
 
-mod access;
 mod audit_entry;
 mod authorization;
-pub mod bulk;
-mod credentials;
-mod import;
 mod initial_access;
 mod input;
-mod lifecycle;
 mod listing;
 mod lookup;
 mod model;
 mod policy;
 mod reassign_role;
 mod register;
-mod removal;
-pub mod response_cache;
-mod routes;
-mod self_service;
 pub mod service;
 mod store;
+mod values;
 mod visibility;
 
+pub use authorization::{LockMode, LockedUser};
 pub use initial_access::AccessGrant;
-pub(crate) use input::{Change, Draft};
-pub use model::User;
-pub use policy::values::{Email, Username, moment};
-pub use routes::routes;
-pub(crate) use store::UserRow;
+pub use input::{NewUser, UserPatch};
+pub(crate) use input::{UserChange, UserDraft};
+pub use listing::{UserFilter, UserListCursor, UserSort};
+pub use model::{User, UserStats};
+pub use policy::UserAction;
+pub use reassign_role::RoleReassignment;
+pub use register::RegistrationOutcome;
+pub(crate) use store::{UserChangeset, UserRow};
+pub use values::{Email, Username, parse_tag, parse_tags, parse_timestamp};

@@ -1,4 +1,4 @@
-//! An account as callers see it.
+//! An account as the API shows it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,80 +9,81 @@ use super::store::UserRow;
 use crate::platform::http::Versioned;
 use crate::platform::ids::UserId;
 
-/// An account. What it does not have is `null`, never missing.
+/// An account. Absent values are `null`, never missing.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "a member each, independent of one another"
+    reason = "each is an independent member"
 )]
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// The account's id (UUID version 7).
     pub id: UserId,
-    /// Unique for ever among accounts that are not purged.
+    /// Unique among all accounts that are not purged.
     #[schema(example = "ada")]
     pub username: String,
-    /// What people call this person.
+    /// The name to display.
     pub display_name: Option<String>,
-    /// Unique without regard to case.
+    /// Unique, compared case-insensitively.
     pub email: Option<String>,
-    /// Whether the address was proven to be this person's; sign-in and reset by email need it.
+    /// Whether the email address is confirmed. Sign-in and password reset by email need a confirmed address.
     pub email_confirmed: bool,
     /// The role's name.
     #[schema(example = "User")]
     pub role: String,
     /// The direct grants, sorted.
     pub permissions: Vec<String>,
-    /// The direct grants and the role's, sorted.
+    /// The direct grants and the permissions of the role, sorted.
     pub effective_permissions: Vec<String>,
-    /// A disabled account can't sign in, and no token of it is good.
+    /// A disabled account cannot sign in, and its tokens are rejected.
     pub is_active: bool,
-    /// Labels, sorted.
+    /// Tags, sorted.
     pub tags: Vec<String>,
-    /// What apps note about this account: an object of at most 16 KiB.
+    /// Attributes that applications store: an object of at most 16 KiB.
     #[schema(value_type = Object)]
     pub attributes: Value,
-    /// At the next sign-in the password must be changed first.
+    /// Whether the password must be changed at the next sign-in.
     pub must_change_password: bool,
-    /// Whether it can sign in with a password.
+    /// Whether the account has a password.
     pub has_password: bool,
-    /// Who vouches for this person: `local`, or the name of an outside provider.
+    /// The identity provider: `local`, or the name of an external provider.
     #[schema(example = "local")]
     pub auth_provider: String,
-    /// The id of this person at that provider.
+    /// The id of this user at that provider.
     pub auth_id: Option<String>,
     /// Whether a second factor is confirmed.
     pub mfa_enabled: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
-    /// When it was last changed; signing in does not count.
+    /// When it was last changed. Signing in does not change it.
     pub updated_at_utc: DateTime<Utc>,
     /// When it last signed in.
     pub last_login_at_utc: Option<DateTime<Utc>>,
-    /// When it stops being good.
+    /// When it expires.
     pub expires_at_utc: Option<DateTime<Utc>>,
-    /// When it was deleted; it can be restored until it is purged.
+    /// When it was deleted. It can be restored until it is purged.
     pub deleted_at_utc: Option<DateTime<Utc>>,
-    /// What hangs on it, if `expand=stats` was asked.
+    /// The numbers of sessions and tokens, with `expand=stats`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub stats: Option<Stats>,
+    pub stats: Option<UserStats>,
     #[serde(skip)]
     #[schema(ignore)]
     version: i64,
 }
 
-/// How many things hang on an account.
+/// The numbers of sessions and tokens of an account.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct Stats {
-    /// Sessions that have not ended.
+#[schema(as = Stats)]
+pub struct UserStats {
+    /// Active sessions.
     pub sessions: i64,
     /// Personal access tokens that have not expired.
     pub tokens: i64,
 }
 
 impl User {
-    /// The account of this row, with everything that it effectively may.
+    /// The account of this row with these effective permissions.
     pub(super) fn new(row: UserRow, effective_permissions: Vec<String>) -> Self {
         Self {
             id: row.id,

@@ -1,81 +1,84 @@
-//! Taking every account of a role to another one, because the role goes. It is decided as giving each of them that role
-//! would be; first for all, then it is done.
+//! Moving all accounts of one role to another role, because the role is renamed or deleted. All accounts are checked
+//! before any is changed.
 
 use super::audit_entry;
-use super::authorization::is_lasting;
-use super::policy::authority::{self, Deed, Manager, Target};
-use super::store::{self, Changes, UserRow};
-use crate::access::authentication::{Actor, Authority};
+use super::policy::{self, ManagedUser, UserAction, UserManager};
+use super::store::{self, UserChangeset, UserRow};
+use crate::access::actor::{Actor, Authority};
 use crate::accounts::roles::Role;
 use crate::audit::{self, AuditEntry};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 
-/// The accounts that may leave their role, held until the transaction ends.
+/// The accounts to move, locked until the transaction ends.
 pub struct RoleReassignment {
     rows: Vec<UserRow>,
     to: String,
 }
 
-/// How many accounts, deleted ones included, have this role.
+/// The number of accounts that have this role, including deleted ones.
 ///
 /// # Errors
-/// When the database fails.
-pub fn count_of_role(tx: &mut Tx<'_>, role: &str) -> Result<i64, AppError> {
-    Ok(store::count_of_role(tx.conn, role)?)
+/// Database errors.
+pub fn count_by_role(tx: &mut Tx<'_>, role: &str) -> Result<i64, AppError> {
+    Ok(store::count_by_role(tx.conn, role)?)
 }
 
-/// Whether `by`, whose authority is `authority`, may give the role `to` to every account that has the role `from`. The
-/// caller has taken the lock for a change of authority. A refusal is recorded as `act`.
+/// Locks all accounts of the role `from` and checks that the actor may assign the role `to` to each of them. The caller
+/// holds the exclusive lock on [`Invariant::Authority`](crate::platform::db::advisory_lock::Invariant::Authority). A refusal is recorded as `entry`.
 ///
 /// # Errors
-/// [`Code::PermissionRequired`] without `users.update`; the refusals of the rules of authority.
-pub fn prepare_move(
+/// [`Code::PermissionRequired`] without `users.update`; 403 by the rules.
+pub fn prepare_role_reassignment(
     tx: &mut Tx<'_>,
-    by: &Actor,
+    actor: &Actor,
     authority: &Authority,
     from: &Role,
     to: &Role,
-    act: &dyn Fn() -> AuditEntry,
+    entry: &dyn Fn() -> AuditEntry,
 ) -> TxResult<RoleReassignment> {
     if !authority.permissions.has("users.update") {
-        let why = AppError::new(Code::PermissionRequired)
-            .detail("Moving accounts to another role needs users.update.");
-        return Err(audit::refuse(tx, by, act(), why));
+        let error = AppError::new(Code::PermissionRequired)
+            .with_detail("Moving accounts to another role needs the permission users.update.");
+        return Err(audit::deny(tx, actor, entry(), error));
     }
-    let rows = store::hold_all_of_role(tx.conn, &from.name)?;
-    let manager = Manager::new(by, authority.clone());
-    let deed = [Deed::SetRole(to.authority(&[]))];
-    let decided = rows.iter().try_for_each(|row| {
-        let target = Target {
+    let rows = store::lock_all_of_role(tx.conn, &from.name)?;
+    let manager = UserManager::new(actor, authority.clone());
+    let action = [UserAction::SetRole(to.authority(&[]))];
+    let decision = rows.iter().try_for_each(|row| {
+        let target = ManagedUser {
             id: row.id,
             authority: from.authority(&row.permissions),
-            is_lasting: is_lasting(row),
+            can_always_sign_in: row.can_always_sign_in(),
         };
-        authority::may(&manager, &target, &deed)
+        policy::check_actions(&manager, &target, &action)
     });
-    match decided {
+    match decision {
         Ok(()) => Ok(RoleReassignment {
             rows,
             to: to.name.clone(),
         }),
-        Err(denied) => Err(audit::refuse(tx, by, act(), denied)),
+        Err(denied) => Err(audit::deny(tx, actor, entry(), denied)),
     }
 }
 
-/// Moves them, and tells the audit log of each.
+/// Moves the accounts and records each move in the audit log.
 ///
 /// # Errors
-/// When the database fails.
-pub fn carry_out(tx: &mut Tx<'_>, by: &Actor, leaving: RoleReassignment) -> TxResult<()> {
-    let changes = Changes {
-        role: Some(leaving.to),
-        ..Changes::default()
+/// Database errors.
+pub fn apply_role_reassignment(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    reassignment: RoleReassignment,
+) -> TxResult<()> {
+    let changes = UserChangeset {
+        role: Some(reassignment.to),
+        ..UserChangeset::default()
     };
-    for row in &leaving.rows {
+    for row in &reassignment.rows {
         store::update(tx.conn, row.id, tx.now, &changes)?;
         tx.invalidate(Invalidation::Principal(row.id.0));
-        audit::record(tx, by, audit_entry::of("user.update", row, &changes))?;
+        audit::record(tx, actor, audit_entry::updated("user.update", row, &changes))?;
     }
     Ok(())
 }

@@ -1,67 +1,67 @@
-//! Making an account for whoever registers. Whether they may, and what they are given, is decided before.
+//! Creating an account for a person who registers. The caller has checked that registration is allowed.
 
 use serde_json::{Value, json};
 
 use super::audit_entry;
 use super::initial_access::AccessGrant;
-use super::input::Draft;
+use super::input::UserDraft;
 use super::model::User;
-use super::service::{new_row, present};
+use super::service::{new_row, to_response};
 use super::store;
-use crate::access::authentication::Actor;
+use crate::access::actor::Actor;
 use crate::access::passwords::PasswordHash;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{InviteId, UserId};
 
-/// What came of a registration.
+/// The result of a registration.
 pub enum RegistrationOutcome {
-    /// The account was made.
-    Made(User),
-    /// The address is another account's; nothing was made.
+    /// The account was created.
+    Created(User),
+    /// Another account has the email address. Nothing was created.
     EmailTaken {
-        /// What would have been made: whoever asked is not told the difference.
+        /// The account that would have been created. The answer shows it, so that it does not reveal whether the address is taken.
         shown: User,
-        /// Whose address it is.
+        /// The account that has the address.
         owner: UserId,
     },
 }
 
-/// Makes an account with what it is given, which is told as `act`. Whoever asks is not told whether an address is taken, so that
-/// alone is no failure.
+/// Creates an account with this access. The answer must not reveal whether an email address is taken, so that is not an
+/// error.
 ///
 /// # Errors
 /// [`Code::UserUsernameConflict`], whether or not the address is taken too.
-pub fn join(
+pub fn create_registered(
     tx: &mut Tx<'_>,
-    by: &Actor,
-    act: &'static str,
-    draft: &Draft,
-    gift: AccessGrant,
+    actor: &Actor,
+    action_name: &'static str,
+    draft: &UserDraft,
+    access: AccessGrant,
     password: &PasswordHash,
     invite: Option<InviteId>,
 ) -> TxResult<RegistrationOutcome> {
-    let row = new_row(tx, draft, gift, Some(password));
+    let row = new_row(tx, draft, access, Some(password));
     if store::insert_unless_taken(tx.conn, &row)? == 1 {
-        let mut story = audit_entry::of_new(act, &row);
-        if let (Some(Value::Object(after)), Some(invite)) = (&mut story.after, invite) {
+        let mut entry = audit_entry::created(action_name, &row);
+        if let (Some(Value::Object(after)), Some(invite)) = (&mut entry.after, invite) {
             after.insert("invite".to_owned(), json!(invite));
         }
-        audit::record(tx, by, story)?;
-        return Ok(RegistrationOutcome::Made(present(tx, row)?));
+        audit::record(tx, actor, entry)?;
+        return Ok(RegistrationOutcome::Created(to_response(tx, row)?));
     }
-    if store::by_username(tx.conn, &row.username)?.is_some() {
+    if store::find_by_username(tx.conn, &row.username)?.is_some() {
         return Err(Code::UserUsernameConflict.into());
     }
     let email = row.email.as_deref().unwrap_or_default();
-    let owner = store::by_email(tx.conn, email)?.map(|owner| owner.id);
-    // Whoever was in the way is gone already.
+    let owner = store::find_by_email(tx.conn, email)?.map(|owner| owner.id);
+    // The conflicting account was removed after the insert failed: the client can retry.
     let owner = owner.ok_or_else(|| AppError::new(Code::Overloaded))?;
-    let refused = AuditEntry::new(act, Subject::User(owner));
-    audit::record_refused(tx, by, refused, Code::UserEmailConflict)?;
+    let entry = AuditEntry::new(action_name, Subject::User(owner));
+    audit::record_denied(tx, actor, entry, Code::UserEmailConflict)?;
     Ok(RegistrationOutcome::EmailTaken {
-        shown: present(tx, row)?,
+        shown: to_response(tx, row)?,
         owner,
     })
 }

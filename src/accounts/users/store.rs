@@ -1,4 +1,4 @@
-//! Queries on accounts.
+//! Queries on the `users` table.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
@@ -6,14 +6,15 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::accounts::roles::SUPER_ADMIN;
+use crate::access::actor::SUPER_ADMIN;
+use crate::access::actor::AccountStatus;
 use crate::platform::ids::UserId;
 use crate::schema::{kept_replies, users};
 
-/// An account as it is stored.
+/// A row of `users`.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "a column each, independent of one another"
+    reason = "each is an independent column"
 )]
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
@@ -42,14 +43,14 @@ pub struct UserRow {
     pub version: i64,
 }
 
-/// What a change sets; `None` keeps.
+/// The columns that an update sets. `None` leaves a column as it is.
 #[expect(
     clippy::option_option,
-    reason = "diesel's way to tell keeping a column from clearing it"
+    reason = "diesel needs it to distinguish an unchanged column from NULL"
 )]
 #[derive(Clone, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = users)]
-pub struct Changes {
+pub struct UserChangeset {
     pub username: Option<String>,
     pub display_name: Option<Option<String>>,
     pub email: Option<Option<String>>,
@@ -68,11 +69,30 @@ pub struct Changes {
     pub deleted_at: Option<Option<DateTime<Utc>>>,
 }
 
+impl UserRow {
+    /// The columns that decide whether the account is usable.
+    pub const fn status(&self) -> AccountStatus {
+        AccountStatus {
+            is_active: self.is_active,
+            deleted_at: self.deleted_at,
+            expires_at: self.expires_at,
+        }
+    }
+
+    /// Whether the account is active, not deleted, never expires and has a password.
+    pub const fn can_always_sign_in(&self) -> bool {
+        self.is_active
+            && self.deleted_at.is_none()
+            && self.expires_at.is_none()
+            && self.password_hash.is_some()
+    }
+}
+
 pub fn insert(conn: &mut PgConnection, row: &UserRow) -> QueryResult<usize> {
     diesel::insert_into(users::table).values(row).execute(conn)
 }
 
-/// Puts the row in; 0 when its username or its address is taken, by whoever was first.
+/// Inserts the row; returns 0 when the username or the email address is taken.
 pub fn insert_unless_taken(conn: &mut PgConnection, row: &UserRow) -> QueryResult<usize> {
     diesel::insert_into(users::table)
         .values(row)
@@ -88,8 +108,8 @@ pub fn find(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>>
         .optional()
 }
 
-/// Reads an account and holds it until the transaction ends.
-pub fn hold(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>> {
+/// The account, locked until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>> {
     users::table
         .find(id)
         .select(UserRow::as_select())
@@ -98,16 +118,16 @@ pub fn hold(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<UserRow>>
         .optional()
 }
 
-/// How many accounts, deleted ones included, have this role.
-pub fn count_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<i64> {
+/// The number of accounts with this role, including deleted ones.
+pub fn count_by_role(conn: &mut PgConnection, role: &str) -> QueryResult<i64> {
     users::table
         .filter(users::role.eq(role))
         .count()
         .get_result(conn)
 }
 
-/// Reads all accounts of a role, deleted ones included, and holds them until the transaction ends.
-pub fn hold_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<UserRow>> {
+/// All accounts with this role, including deleted ones, locked in the order of their ids until the transaction ends.
+pub fn lock_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<UserRow>> {
     users::table
         .filter(users::role.eq(role))
         .order(users::id)
@@ -116,7 +136,7 @@ pub fn hold_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<
         .load(conn)
 }
 
-pub fn by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Option<UserRow>> {
+pub fn find_by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(users::username.eq(username))
         .select(UserRow::as_select())
@@ -124,8 +144,8 @@ pub fn by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Optio
         .optional()
 }
 
-/// An account by its email address, confirmed or not.
-pub fn by_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
+/// The account with this email address, confirmed or not.
+pub fn find_by_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(lower(users::email).eq(email.to_lowercase()))
         .select(UserRow::as_select())
@@ -133,8 +153,8 @@ pub fn by_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<User
         .optional()
 }
 
-/// An account by its email address, if the address is confirmed.
-pub fn by_confirmed_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
+/// The account with this confirmed email address.
+pub fn find_by_confirmed_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(lower(users::email).eq(email.to_lowercase()))
         .filter(users::email_confirmed)
@@ -144,35 +164,35 @@ pub fn by_confirmed_email(conn: &mut PgConnection, email: &str) -> QueryResult<O
 }
 
 diesel::define_sql_function! {
-    /// Lower case, as the unique index on addresses has it.
+    /// Lower case, as in the unique index on email addresses.
     fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
-/// Changes an account and counts the change.
+/// Updates an account and increments its version.
 pub fn update(
     conn: &mut PgConnection,
     id: UserId,
-    at: DateTime<Utc>,
-    changes: &Changes,
+    now: DateTime<Utc>,
+    changes: &UserChangeset,
 ) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set((
             changes,
-            users::updated_at.eq(at),
+            users::updated_at.eq(now),
             users::version.eq(users::version + 1),
         ))
         .execute(conn)
 }
 
-/// Marks the password as another one than before.
-pub fn bump_password_version(conn: &mut PgConnection, id: UserId) -> QueryResult<usize> {
+/// Increments the password version, which invalidates proofs of the old password.
+pub fn increment_password_version(conn: &mut PgConnection, id: UserId) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set(users::password_version.eq(users::password_version + 1))
         .execute(conn)
 }
 
-/// Puts the same password under newer parameters; no change of the account.
-pub fn rehash(
+/// Replaces the hash of the same password. The account's version stays.
+pub fn replace_hash(
     conn: &mut PgConnection,
     id: UserId,
     password_version: i64,
@@ -187,24 +207,24 @@ pub fn rehash(
     .execute(conn)
 }
 
-/// Notes a sign-in; no change of the account.
-pub fn signed_in(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> QueryResult<usize> {
+/// Sets the time of the last sign-in. The account's version stays.
+pub fn set_last_login(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set(users::last_login_at.eq(at))
         .execute(conn)
 }
 
-/// Removes an account, and with it all that hangs on it; kept replies hold a copy of it, so they go too.
+/// Deletes an account and everything that references it, including stored replies, which contain a copy of it.
 pub fn purge(conn: &mut PgConnection, id: UserId) -> QueryResult<usize> {
     diesel::delete(kept_replies::table.filter(kept_replies::made.eq(id.0))).execute(conn)?;
     diesel::delete(users::table.find(id)).execute(conn)
 }
 
-/// How many other `SuperAdmin`s last: active, not deleted, without an end, able to sign in with a password.
-pub fn other_lasting_super_admins(conn: &mut PgConnection, than: UserId) -> QueryResult<i64> {
+/// The number of other `SuperAdmin`s for which [`UserRow::can_always_sign_in`] holds.
+pub fn count_other_permanent_super_admins(conn: &mut PgConnection, except: UserId) -> QueryResult<i64> {
     users::table
         .filter(users::role.eq(SUPER_ADMIN))
-        .filter(users::id.ne(than))
+        .filter(users::id.ne(except))
         .filter(users::is_active)
         .filter(users::deleted_at.is_null())
         .filter(users::expires_at.is_null())
@@ -213,7 +233,7 @@ pub fn other_lasting_super_admins(conn: &mut PgConnection, than: UserId) -> Quer
         .get_result(conn)
 }
 
-/// Whether any account, deleted ones included, has the role `SuperAdmin`.
+/// Whether any account, including deleted ones, has the role `SuperAdmin`.
 pub fn any_super_admin(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(exists(users::table.filter(users::role.eq(SUPER_ADMIN)))).get_result(conn)
 }

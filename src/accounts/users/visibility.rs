@@ -1,52 +1,49 @@
-//! Who may see what hangs on accounts: their sessions and tokens. Accounts themselves anybody sees who may read them.
+//! Which accounts' sessions and tokens a caller may read. All accounts are visible to callers with `users.read`.
 
-use super::authorization::{authority_of, is_lasting};
-use super::policy::authority::{self, Deed, Manager, Target};
+use super::authorization::managed_user;
+use super::policy::{self, UserAction, UserManager};
 use super::store::{self, UserRow};
-use crate::access::authentication::{Actor, Can, Need};
+use crate::access::actor::Actor;
+use crate::access::authentication::{Can, Need};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::UserId;
 
-/// Whether the caller may see what hangs on the account. A refusal is recorded as `act`, and kept.
+/// Checks that the caller may read the sessions and tokens of this account. A refusal is recorded under `action_name`.
 ///
 /// # Errors
-/// 404; the refusal (403).
-pub fn watch<N: Need>(
+/// 404; 403 by the rules.
+pub fn authorize_reading_sessions<N: Need>(
     tx: &mut Tx<'_>,
-    by: &Can<N>,
+    caller: &Can<N>,
     id: UserId,
-    act: &'static str,
+    action_name: &'static str,
 ) -> TxResult<UserRow> {
     let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let manager = Manager::new(by, by.renew(tx)?);
-    let target = Target {
-        id,
-        authority: authority_of(tx, &row)?,
-        is_lasting: is_lasting(&row),
-    };
-    match authority::may(&manager, &target, &[Deed::Watch]) {
+    let manager = UserManager::new(caller, caller.current_authority(tx)?);
+    let target = managed_user(tx, &row)?;
+    match policy::check_actions(&manager, &target, &[UserAction::ReadSessions]) {
         Ok(()) => Ok(row),
         Err(denied) => {
-            let act = AuditEntry::new(act, Subject::User(id));
-            Err(audit::refuse(tx, by, act, denied))
+            let entry = AuditEntry::new(action_name, Subject::User(id));
+            Err(audit::deny(tx, caller, entry, denied))
         }
     }
 }
 
-/// The roles whose accounts the caller may watch; `None`: those of every role.
+/// The roles whose accounts' sessions and tokens the caller may read; `None` means all roles.
 ///
 /// # Errors
-/// When the database fails.
-pub fn roles_below(tx: &mut Tx<'_>, by: &Actor) -> Result<Option<Vec<String>>, AppError> {
-    if by.authority.is_super_admin() {
+/// Database errors.
+pub fn readable_roles(tx: &mut Tx<'_>, actor: &Actor) -> Result<Option<Vec<String>>, AppError> {
+    if actor.authority.is_super_admin() {
         return Ok(None);
     }
     let roles = roles::service::list(tx)?;
-    let below = roles
+    let readable = roles
         .into_iter()
-        .filter(|role| by.authority.ranks_above(role.rank));
-    Ok(Some(below.map(|role| role.name).collect()))
+        .filter(|role| actor.authority.ranks_above(role.rank));
+    Ok(Some(readable.map(|role| role.name).collect()))
 }

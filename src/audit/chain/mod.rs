@@ -1,12 +1,12 @@
-//! The hash chain over the audit log: sealed in the background, verified by the operator, shortened from its oldest end.
+//! The hash chain over the audit log: sealed in the background, verified by the operator, shortened at its oldest end.
 //!
-//! Each row's hash covers the hash before it and the row's ids and facts; words about people are outside, for a purge
-//! removes them. Each hash is also signed under `ROSTERD_SECRET_KEY`. What the chain can't show is that its newest rows
-//! were cut off together with all that points to them: for that, compare with a head that was noted down elsewhere.
+//! Each hash covers the previous hash and the event row. Personal data is not covered, because a purge deletes it. Each hash
+//! is authenticated with a MAC under `ROSTERD_SECRET_KEY`. The chain alone cannot show that its newest rows were deleted
+//! together with their seals: to detect that, compare it with a head that was recorded elsewhere.
 
 mod policy;
 pub mod service;
 mod store;
 
-pub use policy::{Fault, Head, Wrong};
-pub use service::{Report, Sound};
+pub use policy::{ChainHead, Tampering, TamperingKind};
+pub use service::{ChainReport, ChainSummary};

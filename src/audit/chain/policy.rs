@@ -1,119 +1,122 @@
-//! How a row continues the chain, and what is wrong with one that does not. No database, no clock.
+//! Computes the hashes of the chain and checks whether a row continues it. No database, no clock.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::platform::ids::EventId;
+use crate::platform::ids::AuditEventId;
 
-/// A hash of the chain.
+/// A hash in the chain (SHA-256).
 pub type Hash = [u8; 32];
 
-/// The hash before the first row.
-pub const BEGINNING: Hash = [0; 32];
+/// The hash that precedes the first row.
+pub const ZERO_HASH: Hash = [0; 32];
 
-/// The end of a chain.
+/// The newest position of a chain and its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// How many rows it has had.
+pub struct ChainHead {
+    /// The number of rows that the chain has ever had.
     pub position: i64,
-    /// The hash of the last.
+    /// The hash at this position.
     pub hash: Hash,
 }
 
-/// A place in the chain, with the row that is there now.
-pub struct Link {
-    /// The place.
+/// A sealed position of the chain, with the event row as it is now.
+pub struct ChainLink {
+    /// The position in the chain.
     pub position: i64,
-    /// Which row was sealed there.
-    pub event: EventId,
-    /// That row's members, in their order; `None` when it is gone.
-    pub members: Option<Vec<Option<String>>>,
-    /// The hash that was written then.
+    /// The event that was sealed at this position.
+    pub event: AuditEventId,
+    /// The current column values of that event, in hash order; `None` if the row is missing.
+    pub column_values: Option<Vec<Option<String>>>,
+    /// The stored hash.
     pub hash: Hash,
-    /// Whether we wrote it.
-    pub is_ours: bool,
+    /// Whether the stored MAC is valid under the current key.
+    pub is_mac_valid: bool,
 }
 
-/// What is wrong with a row.
+/// How a row was tampered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is not as it was written.
+pub enum TamperingKind {
+    /// The row differs from what was sealed.
     Changed,
-    /// It is gone.
+    /// The row is missing.
     Deleted,
-    /// It was not written by rosterd.
+    /// The row was not written by rosterd.
     Inserted,
-    /// Its place in the chain was not made with this key.
+    /// The MAC is not valid: another key, or not written by rosterd.
     Foreign,
 }
 
-/// The first row with which something is wrong.
+/// The first row that fails verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What.
-    pub wrong: Wrong,
-    /// Its place in the chain, if it has one.
+pub struct Tampering {
+    /// How it was tampered with.
+    pub kind: TamperingKind,
+    /// The position in the chain, if the row has one.
     pub position: Option<i64>,
-    /// Which row, if that is known.
-    pub event: Option<EventId>,
+    /// The event, if known.
+    pub event: Option<AuditEventId>,
 }
 
-impl Head {
-    /// A chain without a row.
-    pub const NONE: Self = Self {
+impl ChainHead {
+    /// The head of a chain without rows.
+    pub const EMPTY: Self = Self {
         position: 0,
-        hash: BEGINNING,
+        hash: ZERO_HASH,
     };
 
-    /// The chain with one row more.
+    /// The head after one more row is appended.
     #[must_use]
-    pub fn then(&self, members: &[Option<String>]) -> Self {
+    pub fn append(&self, column_values: &[Option<String>]) -> Self {
         Self {
             position: self.position + 1,
-            hash: hash(&self.hash, members),
+            hash: hash(&self.hash, column_values),
         }
     }
 
-    /// The chain up to this link, if the link continues it.
+    /// The head after `link`, if `link` is a valid continuation.
     ///
     /// # Errors
-    /// What is wrong.
-    pub fn follow(&self, link: &Link) -> Result<Self, Fault> {
-        let fault = |wrong| Fault {
-            wrong,
+    /// The tampering that was found.
+    pub fn verify_link(&self, link: &ChainLink) -> Result<Self, Tampering> {
+        let tampering = |kind| Tampering {
+            kind,
             position: Some(link.position),
             event: Some(link.event),
         };
         if link.position != self.position + 1 {
-            return Err(Fault {
-                wrong: Wrong::Deleted,
+            return Err(Tampering {
+                kind: TamperingKind::Deleted,
                 position: Some(self.position + 1),
                 event: None,
             });
         }
-        if !link.is_ours {
-            return Err(fault(Wrong::Foreign));
+        if !link.is_mac_valid {
+            return Err(tampering(TamperingKind::Foreign));
         }
-        let members = link.members.as_ref().ok_or_else(|| fault(Wrong::Deleted))?;
-        let next = self.then(members);
+        let column_values = link
+            .column_values
+            .as_ref()
+            .ok_or_else(|| tampering(TamperingKind::Deleted))?;
+        let next = self.append(column_values);
         if next.hash == link.hash {
             Ok(next)
         } else {
-            Err(fault(Wrong::Changed))
+            Err(tampering(TamperingKind::Changed))
         }
     }
 
-    /// What is signed of a place in the chain.
+    /// The bytes that the MAC of a seal authenticates.
     #[must_use]
-    pub fn signed(&self) -> Vec<u8> {
+    pub fn seal_bytes(&self) -> Vec<u8> {
         [b"seal".as_slice(), &self.position.to_be_bytes(), &self.hash].concat()
     }
 
-    /// What is signed of a beginning that was made on purpose.
+    /// The bytes that the MAC of an anchor authenticates: the deliberate start of a shortened chain.
     #[must_use]
-    pub fn signed_as_anchor(&self) -> Vec<u8> {
+    pub fn anchor_bytes(&self) -> Vec<u8> {
         [
             b"anchor".as_slice(),
             &self.position.to_be_bytes(),
@@ -123,13 +126,13 @@ impl Head {
     }
 }
 
-/// Each member's length goes before it, so that no two rows are hashed alike.
-fn hash(before: &Hash, members: &[Option<String>]) -> Hash {
+/// Prefixes each value with its length, so that different rows never hash the same input.
+fn hash(previous: &Hash, column_values: &[Option<String>]) -> Hash {
     let mut context = Context::new(&SHA256);
     context.update(b"rosterd audit row v1");
-    context.update(before);
-    for member in members {
-        match member {
+    context.update(previous);
+    for value in column_values {
+        match value {
             None => context.update(&[0]),
             Some(text) => {
                 context.update(&[1]);
@@ -138,32 +141,32 @@ fn hash(before: &Hash, members: &[Option<String>]) -> Hash {
             }
         }
     }
-    let mut out = BEGINNING;
+    let mut out = ZERO_HASH;
     out.copy_from_slice(context.finish().as_ref());
     out
 }
 
-/// As `rosterd audit verify` prints it: `1234:9f86…`.
-impl fmt::Display for Head {
+/// The form that `rosterd audit verify` prints: `1234:9f86…`.
+impl fmt::Display for ChainHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.position, hex::encode(self.hash))
     }
 }
 
-impl FromStr for Head {
+impl FromStr for ChainHead {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "expected POSITION:HASH, as `rosterd audit verify` prints it";
         let (position, digits) = text.split_once(':').ok_or(EXPECTED)?;
-        let mut hash = BEGINNING;
+        let mut hash = ZERO_HASH;
         hex::decode_to_slice(digits, &mut hash).map_err(|_| EXPECTED)?;
         let position = position.parse().map_err(|_| EXPECTED)?;
         Ok(Self { position, hash })
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Tampering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.position, self.event) {
             (Some(position), Some(event)) => write!(f, "row {position} (event {event}) ")?,
@@ -171,12 +174,12 @@ impl fmt::Display for Fault {
             (None, Some(event)) => write!(f, "event {event} ")?,
             (None, None) => write!(f, "a row ")?,
         }
-        f.write_str(match self.wrong {
-            Wrong::Changed => "was changed",
-            Wrong::Deleted => "was deleted",
-            Wrong::Inserted => "was inserted by something else than rosterd",
-            Wrong::Foreign => {
-                "was sealed under another ROSTERD_SECRET_KEY, or by something else than rosterd"
+        f.write_str(match self.kind {
+            TamperingKind::Changed => "was changed",
+            TamperingKind::Deleted => "was deleted",
+            TamperingKind::Inserted => "was not inserted by rosterd",
+            TamperingKind::Foreign => {
+                "was sealed under another ROSTERD_SECRET_KEY, or not by rosterd"
             }
         })
     }
@@ -191,54 +194,59 @@ mod tests {
         vec![Some(text.to_owned()), None]
     }
 
-    fn link(before: &Head, members: Vec<Option<String>>) -> Link {
-        let next = before.then(&members);
-        Link {
+    fn link(before: &ChainHead, column_values: Vec<Option<String>>) -> ChainLink {
+        let next = before.append(&column_values);
+        ChainLink {
             position: next.position,
-            event: EventId(uuid::Uuid::nil()),
-            members: Some(members),
+            event: AuditEventId(uuid::Uuid::nil()),
+            column_values: Some(column_values),
             hash: next.hash,
-            is_ours: true,
+            is_mac_valid: true,
         }
     }
 
-    fn wrong(before: &Head, link: &Link) -> Option<Wrong> {
-        before.follow(link).err().map(|fault| fault.wrong)
+    fn tampering(before: &ChainHead, link: &ChainLink) -> Option<TamperingKind> {
+        before.verify_link(link).err().map(|found| found.kind)
     }
 
     #[test]
-    fn a_chain_is_followed_from_row_to_row() {
-        let first = Head::NONE.then(&row("a"));
-        assert_eq!(Head::NONE.follow(&link(&Head::NONE, row("a"))), Ok(first));
-        assert_eq!(wrong(&first, &link(&first, row("b"))), None);
+    fn valid_links_are_followed() {
+        let first = ChainHead::EMPTY.append(&row("a"));
+        let link_to_first = link(&ChainHead::EMPTY, row("a"));
+        assert_eq!(ChainHead::EMPTY.verify_link(&link_to_first), Ok(first));
+        assert_eq!(tampering(&first, &link(&first, row("b"))), None);
         assert_eq!(first.to_string().parse(), Ok(first));
-        assert!("1:zz".parse::<Head>().is_err() && "".parse::<Head>().is_err());
+        assert!("1:zz".parse::<ChainHead>().is_err() && "".parse::<ChainHead>().is_err());
     }
 
     #[test]
-    fn whatever_was_done_to_a_row_is_seen() {
-        let first = Head::NONE.then(&row("a"));
-        let good = || link(&first, row("b"));
-        let mut changed = good();
-        changed.members = Some(row("c"));
-        let mut gone = good();
-        gone.members = None;
-        let mut foreign = good();
-        foreign.is_ours = false;
-        assert_eq!(wrong(&first, &changed), Some(Wrong::Changed));
-        assert_eq!(wrong(&first, &gone), Some(Wrong::Deleted));
-        assert_eq!(wrong(&first, &foreign), Some(Wrong::Foreign));
-        assert_eq!(wrong(&Head::NONE, &good()), Some(Wrong::Deleted));
-        // The one before it is another.
-        let other = Head::NONE.then(&row("x"));
-        assert_eq!(wrong(&other, &good()), Some(Wrong::Changed));
+    fn every_kind_of_tampering_is_detected() {
+        let first = ChainHead::EMPTY.append(&row("a"));
+        let valid = || link(&first, row("b"));
+        let mut changed = valid();
+        changed.column_values = Some(row("c"));
+        let mut deleted = valid();
+        deleted.column_values = None;
+        let mut foreign = valid();
+        foreign.is_mac_valid = false;
+        assert_eq!(tampering(&first, &changed), Some(TamperingKind::Changed));
+        assert_eq!(tampering(&first, &deleted), Some(TamperingKind::Deleted));
+        assert_eq!(tampering(&first, &foreign), Some(TamperingKind::Foreign));
+        assert_eq!(
+            tampering(&ChainHead::EMPTY, &valid()),
+            Some(TamperingKind::Deleted)
+        );
+        // The previous row was replaced.
+        let other = ChainHead::EMPTY.append(&row("x"));
+        assert_eq!(tampering(&other, &valid()), Some(TamperingKind::Changed));
     }
 
     proptest! {
         #[test]
-        fn no_two_rows_are_hashed_alike(one in rows(), other in rows()) {
+        fn different_rows_have_different_hashes(one in rows(), other in rows()) {
             prop_assume!(one != other);
-            prop_assert_ne!(Head::NONE.then(&one).hash, Head::NONE.then(&other).hash);
+            let (one, other) = (ChainHead::EMPTY.append(&one), ChainHead::EMPTY.append(&other));
+            prop_assert_ne!(one.hash, other.hash);
         }
     }
 

@@ -1,66 +1,66 @@
-//! Sealing, verifying and shortening the chain. One at a time: each takes the chain's lock.
+//! Sealing, verifying and shortening the chain. Each takes the chain's advisory lock, so that they run one at a time.
 
 use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 
-use super::policy::{BEGINNING, Fault, Hash, Head, Link, Wrong};
+use super::policy::{ChainHead, ChainLink, Hash, Tampering, TamperingKind, ZERO_HASH};
 use super::store::{self, ChainAnchor, SealRow, SealedRow};
-use crate::access::authentication::Actor;
+use crate::access::actor::Actor;
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::crypto::{self, Purpose, Vault};
+use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, TxResult};
 
-/// How many rows are read or sealed at once.
+/// The number of rows that are read or sealed at once.
 const BATCH: i64 = 1000;
 
-/// What [`verify`] found.
+/// The result of [`verify`].
 #[derive(Debug)]
-pub enum Report {
-    /// Every row is as it was written.
-    Sound(Sound),
-    /// This is the first that is not.
-    Broken(Fault),
+pub enum ChainReport {
+    /// Every row is unchanged.
+    Intact(ChainSummary),
+    /// The first row that fails verification.
+    Tampered(Tampering),
 }
 
-/// A chain that holds.
+/// A verified chain.
 #[derive(Clone, Copy, Debug)]
-pub struct Sound {
-    /// Its end.
-    pub head: Head,
-    /// How many of its rows are still there.
+pub struct ChainSummary {
+    /// The newest position.
+    pub head: ChainHead,
+    /// The number of sealed rows that still exist.
     pub rows: i64,
-    /// How many rows wait to be sealed.
-    pub waiting: i64,
+    /// The number of rows that are not sealed yet.
+    pub unsealed: i64,
 }
 
-/// Whether there is anything to seal.
+/// Whether there are rows to seal.
 ///
 /// # Errors
-/// When the database fails.
-pub fn is_any_waiting(tx: &mut Tx<'_>) -> Result<bool, AppError> {
-    Ok(store::is_any_waiting(tx.conn)?)
+/// Database errors.
+pub fn has_unsealed(tx: &mut Tx<'_>) -> Result<bool, AppError> {
+    Ok(store::has_unsealed(tx.conn)?)
 }
 
-/// Seals rows that wait for it; whether there may be more. While another process seals, there is nothing to do.
+/// Seals one batch of rows and returns whether there may be more. Does nothing while another process holds the lock.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
-    if !advisory_lock::try_change(tx.conn, advisory_lock::Invariant::AuditChain)? {
+    if !advisory_lock::try_lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)? {
         return Ok(false);
     }
     let mut head = head(tx)?;
-    let rows = store::waiting(tx.conn, BATCH)?;
+    let rows = store::unsealed(tx.conn, BATCH)?;
     let mut seals = Vec::with_capacity(rows.len());
     for row in &rows {
-        head = head.then(&row.members);
+        head = head.append(&row.column_values);
         seals.push(SealRow {
             position: head.position,
             event_id: row.event_id,
             at: row.at,
             hash: head.hash.to_vec(),
-            mac: mac(vault, &head.signed()),
+            mac: mac(vault, &head.seal_bytes()),
         });
     }
     let places: Vec<i64> = rows.iter().map(|row| row.place).collect();
@@ -68,62 +68,63 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
     Ok(i64::try_from(rows.len()).unwrap_or(BATCH) == BATCH)
 }
 
-/// How many pages the chain has now.
+/// The number of batches that [`verify`] reads, for a progress display.
 ///
 /// # Errors
-/// When the database fails.
-pub fn pages(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    let beginning = store::anchor(tx.conn)?.map_or(0, |(position, ..)| position);
-    let rows = head(tx)?.position - beginning;
+/// Database errors.
+pub fn count_pages(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let start = store::anchor(tx.conn)?.map_or(0, |(position, ..)| position);
+    let rows = head(tx)?.position - start;
     Ok(usize::try_from(rows.div_euclid(BATCH) + 1).unwrap_or(1))
 }
 
-/// Follows the chain from its beginning to its end, and looks for rows that are in the log and not in the chain.
-/// `noted` is a head that was printed earlier: a chain that does not have it is not the one that was verified then. `page` is
-/// told of each of the [`pages`] that was followed.
+/// Verifies the chain from its start to its head, and that every event row is part of it.
+/// `expected` is a head that was printed earlier: the chain must still contain it. `on_page` is called after each of the
+/// [`count_pages`] batches.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn verify(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    noted: Option<&Head>,
-    page: &mut dyn FnMut(),
-) -> Result<Report, AppError> {
-    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
-    store::take_the_time(tx.conn)?;
-    Ok(match follow(tx, vault, noted, page)? {
-        Ok(sound) => Report::Sound(sound),
-        Err(fault) => Report::Broken(fault),
+    expected: Option<&ChainHead>,
+    on_page: &mut dyn FnMut(),
+) -> Result<ChainReport, AppError> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)?;
+    store::disable_statement_timeout(tx.conn)?;
+    Ok(match verify_chain(tx, vault, expected, on_page)? {
+        Ok(summary) => ChainReport::Intact(summary),
+        Err(tampering) => ChainReport::Tampered(tampering),
     })
 }
 
-fn follow(
+fn verify_chain(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    noted: Option<&Head>,
-    page: &mut dyn FnMut(),
-) -> Result<Result<Sound, Fault>, AppError> {
-    let fault = |wrong, position, event| Fault {
-        wrong,
+    expected: Option<&ChainHead>,
+    on_page: &mut dyn FnMut(),
+) -> Result<Result<ChainSummary, Tampering>, AppError> {
+    let tampering = |kind, position, event| Tampering {
+        kind,
         position,
         event,
     };
     let mut head = match store::anchor(tx.conn)? {
-        None => Head::NONE,
-        Some((position, hash, signed)) => {
-            let anchor = head_of(position, &hash);
-            if !crypto::same(&signed, &mac(vault, &anchor.signed_as_anchor())) {
-                return Ok(Err(fault(Wrong::Foreign, Some(position), None)));
+        None => ChainHead::EMPTY,
+        Some((position, hash, anchor_mac)) => {
+            let anchor = chain_head(position, &hash);
+            if !crypto::constant_time_eq(&anchor_mac, &mac(vault, &anchor.anchor_bytes())) {
+                return Ok(Err(tampering(TamperingKind::Foreign, Some(position), None)));
             }
             anchor
         }
     };
-    let beginning = head.position;
-    let differs =
-        |head: &Head| noted.is_some_and(|noted| noted.position == head.position && noted != head);
+    let start = head.position;
+    let differs = |head: &ChainHead| {
+        expected.is_some_and(|expected| expected.position == head.position && expected != head)
+    };
     if differs(&head) {
-        return Ok(Err(fault(Wrong::Changed, Some(beginning), None)));
+        return Ok(Err(tampering(TamperingKind::Changed, Some(start), None)));
     }
     loop {
         let rows = store::sealed(tx.conn, head.position, BATCH)?;
@@ -132,43 +133,44 @@ fn follow(
         }
         for row in rows {
             let link = link(vault, row);
-            head = match head.follow(&link) {
+            head = match head.verify_link(&link) {
                 Ok(next) if differs(&next) => {
-                    return Ok(Err(fault(
-                        Wrong::Changed,
+                    return Ok(Err(tampering(
+                        TamperingKind::Changed,
                         Some(next.position),
                         Some(link.event),
                     )));
                 }
                 Ok(next) => next,
-                Err(fault) => return Ok(Err(fault)),
+                Err(tampering) => return Ok(Err(tampering)),
             };
         }
-        page();
+        on_page();
     }
-    if noted.is_some_and(|noted| noted.position > head.position) {
-        return Ok(Err(fault(Wrong::Deleted, Some(head.position + 1), None)));
+    if expected.is_some_and(|expected| expected.position > head.position) {
+        let missing = Some(head.position + 1);
+        return Ok(Err(tampering(TamperingKind::Deleted, missing, None)));
     }
-    if let Some(event) = store::waiting_for_nothing(tx.conn)? {
-        return Ok(Err(fault(Wrong::Deleted, None, Some(event))));
+    if let Some(event) = store::first_missing_unsealed(tx.conn)? {
+        return Ok(Err(tampering(TamperingKind::Deleted, None, Some(event))));
     }
-    if let Some(event) = store::stray(tx.conn)? {
-        return Ok(Err(fault(Wrong::Inserted, None, Some(event))));
+    if let Some(event) = store::first_event_outside_chain(tx.conn)? {
+        return Ok(Err(tampering(TamperingKind::Inserted, None, Some(event))));
     }
-    Ok(Ok(Sound {
+    Ok(Ok(ChainSummary {
         head,
-        rows: head.position - beginning,
-        waiting: store::count_waiting(tx.conn)?,
+        rows: head.position - start,
+        unsealed: store::count_unsealed(tx.conn)?,
     }))
 }
 
-/// Removes rows that were written on an earlier day than `days` ago, at most a batch of them; whether there may be more. The
-/// log says so itself.
+/// Deletes one batch of rows that are older than `days` full days (UTC) and returns whether there may be more. The deletion
+/// is itself recorded in the log.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn expire(tx: &mut Tx<'_>, vault: &Vault, days: u32) -> Result<bool, AppError> {
-    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)?;
     let today = tx.now.date_naive().and_time(NaiveTime::MIN).and_utc();
     let Some(before) = today.checked_sub_days(Days::new(days.into())) else {
         return Ok(false);
@@ -176,58 +178,60 @@ pub fn expire(tx: &mut Tx<'_>, vault: &Vault, days: u32) -> Result<bool, AppErro
     let Some((position, hash)) = store::last_older_than(tx.conn, before, BATCH)? else {
         return Ok(false);
     };
-    let anchor = head_of(position, &hash);
-    let gone = store::forget(tx.conn, position, &mac(vault, &anchor.signed_as_anchor()))?;
-    let act = AuditEntry::new("audit.expire", Subject::Nothing)
-        .changing(json!({"rows": gone, "upTo": position}), Value::Null);
-    audit::record(tx, &Actor::system(), act)?;
+    let anchor = chain_head(position, &hash);
+    let deleted = store::delete_up_to(tx.conn, position, &mac(vault, &anchor.anchor_bytes()))?;
+    let entry = AuditEntry::new("audit.expire", Subject::None)
+        .with_change(json!({"rows": deleted, "upTo": position}), Value::Null);
+    audit::record(tx, &Actor::system(), entry)?;
     Ok(true)
 }
 
-/// Removes every row of the log, which then says who did it; how many those were.
+/// Deletes every row of the log and returns their number. The reset is then recorded as the first new row.
 ///
 /// # Errors
-/// When the database fails, or its role may not delete from the log.
-pub fn reset(tx: &mut Tx<'_>, vault: &Vault, by: &Actor) -> TxResult<usize> {
-    advisory_lock::change(tx.conn, advisory_lock::Invariant::AuditChain)?;
+/// Database errors, for example when the database role may not delete from the log.
+pub fn reset(tx: &mut Tx<'_>, vault: &Vault, actor: &Actor) -> TxResult<usize> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)?;
     let head = head(tx)?;
-    let anchor: Option<ChainAnchor> = (head != Head::NONE).then(|| {
-        let signed = mac(vault, &head.signed_as_anchor());
-        (head.position, head.hash.to_vec(), signed)
+    let anchor: Option<ChainAnchor> = (head != ChainHead::EMPTY).then(|| {
+        let anchor_mac = mac(vault, &head.anchor_bytes());
+        (head.position, head.hash.to_vec(), anchor_mac)
     });
-    store::take_the_time(tx.conn).map_err(AppError::from)?;
-    let gone = store::clear(tx.conn, anchor.as_ref()).map_err(AppError::from)?;
-    let act = AuditEntry::new("audit.reset", Subject::Nothing)
-        .changing(json!({"rows": gone, "upTo": head.position}), Value::Null);
-    audit::record(tx, by, act)?;
-    Ok(gone)
+    store::disable_statement_timeout(tx.conn).map_err(AppError::from)?;
+    let deleted = store::delete_all(tx.conn, anchor.as_ref()).map_err(AppError::from)?;
+    let entry = AuditEntry::new("audit.reset", Subject::None)
+        .with_change(json!({"rows": deleted, "upTo": head.position}), Value::Null);
+    audit::record(tx, actor, entry)?;
+    Ok(deleted)
 }
 
-fn head(tx: &mut Tx<'_>) -> Result<Head, AppError> {
+fn head(tx: &mut Tx<'_>) -> Result<ChainHead, AppError> {
     let last = match store::last_seal(tx.conn)? {
         Some(last) => Some(last),
         None => store::anchor(tx.conn)?,
     };
-    Ok(last.map_or(Head::NONE, |(position, hash, _)| head_of(position, &hash)))
+    Ok(last.map_or(ChainHead::EMPTY, |(position, hash, _)| {
+        chain_head(position, &hash)
+    }))
 }
 
-fn link(vault: &Vault, row: SealedRow) -> Link {
-    let head = head_of(row.position, &row.hash);
-    Link {
+fn link(vault: &Vault, row: SealedRow) -> ChainLink {
+    let head = chain_head(row.position, &row.hash);
+    ChainLink {
         position: row.position,
         event: row.event_id,
-        members: row.members,
+        column_values: row.column_values,
         hash: head.hash,
-        is_ours: crypto::same(&row.mac, &mac(vault, &head.signed())),
+        is_mac_valid: crypto::constant_time_eq(&row.mac, &mac(vault, &head.seal_bytes())),
     }
 }
 
-/// What is no hash is taken for none that ever was.
-fn head_of(position: i64, hash: &[u8]) -> Head {
-    let hash = Hash::try_from(hash).unwrap_or(BEGINNING);
-    Head { position, hash }
+/// A stored hash of the wrong length becomes the zero hash, which no row has.
+fn chain_head(position: i64, hash: &[u8]) -> ChainHead {
+    let hash = Hash::try_from(hash).unwrap_or(ZERO_HASH);
+    ChainHead { position, hash }
 }
 
-fn mac(vault: &Vault, signed: &[u8]) -> Vec<u8> {
-    vault.mac(Purpose::AuditChain, signed).to_vec()
+fn mac(vault: &Vault, message: &[u8]) -> Vec<u8> {
+    vault.mac(KeyPurpose::AuditChain, message).to_vec()
 }

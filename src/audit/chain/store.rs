@@ -6,11 +6,11 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::platform::ids::EventId;
+use crate::platform::ids::AuditEventId;
 use crate::schema::{audit_anchors, audit_events, audit_seals, audit_unsealed};
 
-/// A row's members as text, in the order in which they are hashed.
-macro_rules! members {
+/// The columns of an event as text, in the order in which they are hashed.
+macro_rules! column_values {
     () => {
         "ARRAY[e.id::text, ((extract(epoch FROM e.at) * 1000000)::bigint)::text, e.actor_kind, e.actor_id::text, \
          e.actor_owner_id::text, e.session_id::text, e.action, e.subject_kind, e.subject_id, e.user_id::text, \
@@ -18,68 +18,68 @@ macro_rules! members {
     };
 }
 
-/// A row that waits to be sealed.
+/// An event that is not sealed yet.
 #[derive(QueryableByName)]
-pub struct WaitingRow {
+pub struct UnsealedRow {
     #[diesel(sql_type = BigInt)]
     pub place: i64,
     #[diesel(sql_type = SqlUuid)]
-    pub event_id: EventId,
+    pub event_id: AuditEventId,
     #[diesel(sql_type = Timestamptz)]
     pub at: DateTime<Utc>,
     #[diesel(sql_type = Array<Nullable<Text>>)]
-    pub members: Vec<Option<String>>,
+    pub column_values: Vec<Option<String>>,
 }
 
-/// A place in the chain.
+/// A seal: one position of the chain.
 #[derive(Insertable)]
 #[diesel(table_name = audit_seals)]
 pub struct SealRow {
     pub position: i64,
-    pub event_id: EventId,
+    pub event_id: AuditEventId,
     pub at: DateTime<Utc>,
     pub hash: Vec<u8>,
     pub mac: Vec<u8>,
 }
 
-/// A place in the chain, with the row as it is now.
+/// A seal with the current values of its event.
 #[derive(QueryableByName)]
 pub struct SealedRow {
     #[diesel(sql_type = BigInt)]
     pub position: i64,
     #[diesel(sql_type = SqlUuid)]
-    pub event_id: EventId,
+    pub event_id: AuditEventId,
     #[diesel(sql_type = Bytea)]
     pub hash: Vec<u8>,
     #[diesel(sql_type = Bytea)]
     pub mac: Vec<u8>,
     #[diesel(sql_type = Nullable<Array<Nullable<Text>>>)]
-    pub members: Option<Vec<Option<String>>>,
+    pub column_values: Option<Vec<Option<String>>>,
 }
 
-/// A position, the hash there, and what signs it.
+/// A position, its hash and the MAC over both.
 pub type ChainAnchor = (i64, Vec<u8>, Vec<u8>);
 
-/// Whether there is anything to seal.
-pub fn is_any_waiting(conn: &mut PgConnection) -> QueryResult<bool> {
+/// Whether there are unsealed events.
+pub fn has_unsealed(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(
         audit_unsealed::table.select(audit_unsealed::place),
     ))
     .get_result(conn)
 }
 
-/// The rows that have waited longest, those of one transaction in the order in which they were written.
-pub fn waiting(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<WaitingRow>> {
+/// The oldest unsealed events, in insertion order within a transaction.
+pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedRow>> {
     diesel::sql_query(concat!(
         "SELECT u.place, e.id AS event_id, e.at, ",
-        members!(),
-        " AS members FROM audit_unsealed u JOIN audit_events e ON e.id = u.event_id ORDER BY u.place LIMIT $1"
+        column_values!(),
+        " AS column_values FROM audit_unsealed u JOIN audit_events e ON e.id = u.event_id ORDER BY u.place LIMIT $1"
     ))
     .bind::<BigInt, _>(rows)
     .load(conn)
 }
 
-/// Adds places to the chain; their rows wait no longer.
+/// Appends seals to the chain and removes their events from the queue of unsealed events.
 pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> QueryResult<usize> {
     diesel::delete(audit_unsealed::table.filter(audit_unsealed::place.eq_any(places)))
         .execute(conn)?;
@@ -88,7 +88,7 @@ pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> Query
         .execute(conn)
 }
 
-/// The end of the chain.
+/// The newest seal.
 pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
     audit_seals::table
         .order(audit_seals::position.desc())
@@ -97,7 +97,7 @@ pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
         .optional()
 }
 
-/// Where the chain begins, if its oldest part was removed.
+/// The start of the chain, if its oldest part was deleted.
 pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
     audit_anchors::table
         .order(audit_anchors::position.desc())
@@ -110,12 +110,12 @@ pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
         .optional()
 }
 
-/// The places of the chain after this one.
+/// The seals after a position.
 pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<SealedRow>> {
     diesel::sql_query(concat!(
         "SELECT s.position, s.event_id, s.hash, s.mac, CASE WHEN e.id IS NOT NULL THEN ",
-        members!(),
-        " END AS members FROM audit_seals s LEFT JOIN audit_events e ON e.id = s.event_id \
+        column_values!(),
+        " END AS column_values FROM audit_seals s LEFT JOIN audit_events e ON e.id = s.event_id \
          WHERE s.position > $1 ORDER BY s.position LIMIT $2"
     ))
     .bind::<BigInt, _>(after)
@@ -123,13 +123,13 @@ pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec
     .load(conn)
 }
 
-/// How many rows wait to be sealed.
-pub fn count_waiting(conn: &mut PgConnection) -> QueryResult<i64> {
+/// The number of unsealed events.
+pub fn count_unsealed(conn: &mut PgConnection) -> QueryResult<i64> {
     audit_unsealed::table.count().get_result(conn)
 }
 
-/// The first row that waits to be sealed and is gone.
-pub fn waiting_for_nothing(conn: &mut PgConnection) -> QueryResult<Option<EventId>> {
+/// The first unsealed event whose row is missing.
+pub fn first_missing_unsealed(conn: &mut PgConnection) -> QueryResult<Option<AuditEventId>> {
     let event = audit_events::table.filter(audit_events::id.eq(audit_unsealed::event_id));
     audit_unsealed::table
         .filter(diesel::dsl::not(diesel::dsl::exists(event)))
@@ -139,8 +139,8 @@ pub fn waiting_for_nothing(conn: &mut PgConnection) -> QueryResult<Option<EventI
         .optional()
 }
 
-/// The first row that is neither sealed nor waits for it.
-pub fn stray(conn: &mut PgConnection) -> QueryResult<Option<EventId>> {
+/// The first event that is neither sealed nor in the queue of unsealed events.
+pub fn first_event_outside_chain(conn: &mut PgConnection) -> QueryResult<Option<AuditEventId>> {
     use diesel::dsl::{exists, not};
     let seal = audit_seals::table.filter(audit_seals::event_id.eq(audit_events::id));
     let place = audit_unsealed::table.filter(audit_unsealed::event_id.eq(audit_events::id));
@@ -153,7 +153,7 @@ pub fn stray(conn: &mut PgConnection) -> QueryResult<Option<EventId>> {
         .optional()
 }
 
-/// Of the oldest places, at most `rows`, the last that is older than `before` as all those before it are.
+/// Of the oldest `rows` seals, the last one of the leading run that is older than `before`.
 pub fn last_older_than(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -168,8 +168,8 @@ pub fn last_older_than(
     Ok(old.last().map(|(position, hash, _)| (position, hash)))
 }
 
-/// Removes the oldest rows up to this place, which becomes the chain's beginning; how many those were.
-pub fn forget(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryResult<i64> {
+/// Deletes the oldest events up to a position, which becomes the start of the chain. Returns the number of deleted rows.
+pub fn delete_up_to(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryResult<i64> {
     let call = sql::<BigInt>("audit_forget(")
         .bind::<BigInt, _>(up_to)
         .sql(", ")
@@ -178,8 +178,8 @@ pub fn forget(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryRe
     diesel::select(call).get_result(conn)
 }
 
-/// Removes every row; how many those were. Only the owner of the tables may.
-pub fn clear(conn: &mut PgConnection, anchor: Option<&ChainAnchor>) -> QueryResult<usize> {
+/// Deletes every event and returns their number. Only the owner of the tables has this privilege.
+pub fn delete_all(conn: &mut PgConnection, anchor: Option<&ChainAnchor>) -> QueryResult<usize> {
     if let Some((position, hash, mac)) = anchor {
         let row = (
             audit_anchors::position.eq(position),
@@ -196,7 +196,7 @@ pub fn clear(conn: &mut PgConnection, anchor: Option<&ChainAnchor>) -> QueryResu
     diesel::delete(audit_events::table).execute(conn)
 }
 
-/// Lets statements of this transaction take as long as they need.
-pub fn take_the_time(conn: &mut PgConnection) -> QueryResult<usize> {
+/// Disables the statement timeout for the rest of this transaction.
+pub fn disable_statement_timeout(conn: &mut PgConnection) -> QueryResult<usize> {
     diesel::sql_query("SET LOCAL statement_timeout = 0").execute(conn)
 }

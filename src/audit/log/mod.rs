@@ -1,5 +1,5 @@
-//! Reading the audit log: what was done, and who tried to sign in. It needs `audit.read` and shows everything, whatever
-//! the rank of those it is about; nothing is written here.
+//! Reading the audit log: all actions, and sign-in attempts. Requires `audit.read`, which gives access to all events,
+//! whatever the rank of the accounts concerned. Nothing is written here.
 
 mod model;
 mod policy;
@@ -8,5 +8,5 @@ pub mod service;
 mod store;
 
 pub use model::{AuditEvent, Outcome, SignInAttempt, SignInOutcome};
-pub use policy::{ActionFilter, ByWhom, Filter, Position};
+pub use policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
 pub use routes::routes;

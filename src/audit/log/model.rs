@@ -1,4 +1,4 @@
-//! The lines of the log as callers see them.
+//! Audit events and sign-in attempts as the API returns them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,156 +6,156 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::policy::Position;
-use super::store::EventRow;
-use crate::audit::entry::{ActorKind, Reason};
-use crate::platform::ids::{EventId, SessionId};
+use super::policy::AuditCursor;
+use super::store::AuditEventRow;
+use crate::audit::entry::{ActorKind, SignInFailureReason};
+use crate::platform::ids::{AuditEventId, SessionId};
 
-/// Something that was done, or refused.
+/// An action in the audit log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {
-    /// The line's id.
-    pub id: EventId,
-    /// When.
+    /// The event's id.
+    pub id: AuditEventId,
+    /// When it happened.
     pub at_utc: DateTime<Utc>,
-    /// What, as `thing.verb`.
+    /// The action, as `resource.verb`.
     #[schema(example = "user.update")]
     pub action: String,
-    /// Whether it was done.
+    /// Whether the action was done or refused.
     pub outcome: Outcome,
-    /// The code that a refusal was answered with.
+    /// The error code, if the action was refused.
     pub code: Option<String>,
-    /// Who did it.
+    /// Who acted.
     pub actor: AuditActor,
-    /// From which address; `null` at the command line, and after a purge of whoever acted.
+    /// The IP address of the caller; `null` for the command line and after the actor was purged.
     pub ip: Option<String>,
-    /// What the client called itself.
+    /// The `User-Agent` header of the caller.
     pub user_agent: Option<String>,
-    /// What it was done to; `null` for nothing in particular.
+    /// The affected resource; `null` if there is none.
     pub subject: Option<AuditSubject>,
-    /// What changed, as it was: facts, and names and addresses until the account is purged. Never a secret.
+    /// The changed values before the action. Names and addresses are removed when the account is purged. Never a secret.
     #[schema(value_type = Option<Object>)]
     pub before: Option<Value>,
-    /// What changed, as it is since.
+    /// The changed values after the action.
     #[schema(value_type = Option<Object>)]
     pub after: Option<Value>,
-    /// The trace that it belongs to (W3C Trace Context).
+    /// The trace id (W3C Trace Context).
     pub trace_id: Option<String>,
 }
 
-/// What came of an act.
+/// The outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It was done.
+    /// The action was done.
     Done,
-    /// It was refused.
+    /// The action was refused.
     Refused,
 }
 
-/// Who did it.
+/// Who acted.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditActor {
-    /// What kind of actor.
+    /// The kind of actor.
     #[schema(inline)]
     pub kind: ActorKind,
-    /// The account, token or client; `null` for the operator, rosterd itself and nobody known.
+    /// The id of the account, token or client; `null` for the operator, for rosterd itself and for unauthenticated callers.
     pub id: Option<Uuid>,
-    /// What it was called then: the username, the client's name, the operating system's user.
+    /// The name at that time: the username, the client's name or the operating system user.
     pub name: Option<String>,
-    /// The account that a token belongs to.
+    /// The account that owns the token.
     pub owner_id: Option<Uuid>,
-    /// The session that acted.
+    /// The session of the actor.
     pub session_id: Option<Uuid>,
 }
 
-/// What it was done to.
+/// The resource that an action affected.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditSubject {
-    /// What kind of thing.
+    /// The kind of resource.
     #[schema(example = "user")]
     pub kind: String,
-    /// Which: an id or, for what is known by its name, that.
+    /// The id, or the name if the resource is identified by its name.
     pub id: String,
-    /// The account that it is, or that it belongs to.
+    /// The affected account, or the account that owns the resource.
     pub user_id: Option<Uuid>,
-    /// What that account is called now; `null` when it is gone.
+    /// The current username of that account; `null` if it was purged.
     pub username: Option<String>,
 }
 
-/// Somebody tried to sign in.
+/// An attempt to sign in.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignInAttempt {
-    /// The same as that of the line among the events.
-    pub id: EventId,
-    /// When.
+    /// The id of the audit event.
+    pub id: AuditEventId,
+    /// When it happened.
     pub at_utc: DateTime<Utc>,
     /// Whether it succeeded.
     pub outcome: SignInOutcome,
-    /// Why it failed; whoever tried was told less.
+    /// Why it failed. The response to the caller is less specific.
     #[schema(inline)]
-    pub reason: Option<Reason>,
-    /// The account that has the name.
+    pub reason: Option<SignInFailureReason>,
+    /// The account with that username or email address.
     pub user_id: Option<Uuid>,
-    /// What it is called now; `null` when it is gone.
+    /// The current username of the account; `null` if it was purged.
     pub username: Option<String>,
-    /// What stands for a name that no account has: the same for the same name. The name itself, which may be a password
-    /// typed into the wrong field, is kept nowhere; `user=<name>` finds its attempts.
+    /// A keyed hash of a username that no account has; equal names give equal values. The name itself is not stored, because
+    /// users sometimes type their password into the username field. `user=<name>` finds the attempts with a name.
     pub unknown_name_id: Option<Uuid>,
-    /// The session that began.
+    /// The session that was created.
     pub session_id: Option<SessionId>,
-    /// From which address; `null` after a purge.
+    /// The IP address of the caller; `null` after a purge.
     pub ip: Option<String>,
-    /// What the client called itself.
+    /// The `User-Agent` header of the caller.
     pub user_agent: Option<String>,
-    /// The trace that it belongs to (W3C Trace Context).
+    /// The trace id (W3C Trace Context).
     pub trace_id: Option<String>,
 }
 
-/// What came of an attempt to sign in.
+/// The outcome of a sign-in attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SignInOutcome {
-    /// A session began.
+    /// A session was created.
     Success,
-    /// None did.
+    /// No session was created.
     Failure,
 }
 
-/// How a name that no account has is stored as a kind of subject.
-const NAME: &str = "name";
+/// The stored subject kind of a username that no account has.
+const UNKNOWN_USERNAME: &str = "name";
 
-/// A row with what is written beside it.
-pub struct Line {
-    /// The row.
-    pub row: EventRow,
-    /// Words about who acted.
+/// An event row with the personal data from the side table.
+pub struct AuditEventRecord {
+    /// The event row.
+    pub row: AuditEventRow,
+    /// Personal data of the actor.
     pub actor: Map<String, Value>,
-    /// Words about whom it was done to.
+    /// Personal data of the subject.
     pub subject: Map<String, Value>,
-    /// What the account that it is about is called now.
+    /// The current username of the account concerned.
     pub username: Option<String>,
 }
 
-impl Line {
+impl AuditEventRecord {
     fn is_done(&self) -> bool {
         self.row.outcome == "done"
     }
 
-    fn said(&self, name: &str) -> Option<String> {
+    fn actor_text(&self, name: &str) -> Option<String> {
         Some(self.actor.get(name)?.as_str()?.to_owned())
     }
 }
 
 impl AuditEvent {
-    /// Where it stands in the log.
+    /// The position of this event in the list.
     #[must_use]
-    pub const fn position(&self) -> Position {
-        Position {
+    pub const fn cursor(&self) -> AuditCursor {
+        AuditCursor {
             at: self.at_utc,
             id: self.id,
         }
@@ -163,34 +163,37 @@ impl AuditEvent {
 }
 
 impl SignInAttempt {
-    /// Where it stands in the log.
+    /// The position of this attempt in the list.
     #[must_use]
-    pub const fn position(&self) -> Position {
-        Position {
+    pub const fn cursor(&self) -> AuditCursor {
+        AuditCursor {
             at: self.at_utc,
             id: self.id,
         }
     }
 }
 
-impl From<Line> for AuditEvent {
-    fn from(mut line: Line) -> Self {
-        let (ip, user_agent, name) = (line.said("ip"), line.said("userAgent"), line.said("name"));
-        let outcome = if line.is_done() {
+impl From<AuditEventRecord> for AuditEvent {
+    fn from(mut record: AuditEventRecord) -> Self {
+        let ip = record.actor_text("ip");
+        let user_agent = record.actor_text("userAgent");
+        let name = record.actor_text("name");
+        let outcome = if record.is_done() {
             Outcome::Done
         } else {
             Outcome::Refused
         };
-        let (before, after) = (line.subject.remove("before"), line.subject.remove("after"));
-        let row = line.row;
+        let before = record.subject.remove("before");
+        let after = record.subject.remove("after");
+        let row = record.row;
         let subject = row
             .subject_kind
             .zip(row.subject_id)
             .map(|(kind, id)| AuditSubject {
-                user_id: row.user_id.filter(|_| kind != NAME),
+                user_id: row.user_id.filter(|_| kind != UNKNOWN_USERNAME),
                 kind,
                 id,
-                username: line.username,
+                username: record.username,
             });
         Self {
             id: row.id,
@@ -208,31 +211,31 @@ impl From<Line> for AuditEvent {
             ip,
             user_agent,
             subject,
-            before: together(row.before, before),
-            after: together(row.after, after),
+            before: merge_objects(row.before, before),
+            after: merge_objects(row.after, after),
             trace_id: row.trace_id,
         }
     }
 }
 
-impl From<Line> for SignInAttempt {
-    fn from(line: Line) -> Self {
-        let (ip, user_agent) = (line.said("ip"), line.said("userAgent"));
-        let outcome = if line.is_done() {
+impl From<AuditEventRecord> for SignInAttempt {
+    fn from(record: AuditEventRecord) -> Self {
+        let (ip, user_agent) = (record.actor_text("ip"), record.actor_text("userAgent"));
+        let outcome = if record.is_done() {
             SignInOutcome::Success
         } else {
             SignInOutcome::Failure
         };
-        let row = line.row;
-        let is_of_a_name = row.subject_kind.as_deref() == Some(NAME);
+        let row = record.row;
+        let is_unknown_username = row.subject_kind.as_deref() == Some(UNKNOWN_USERNAME);
         Self {
             id: row.id,
             at_utc: row.at,
             outcome,
-            reason: row.reason.as_deref().and_then(Reason::parse),
-            user_id: row.user_id.filter(|_| !is_of_a_name),
-            username: line.username,
-            unknown_name_id: row.user_id.filter(|_| is_of_a_name),
+            reason: row.reason.as_deref().and_then(SignInFailureReason::parse),
+            user_id: row.user_id.filter(|_| !is_unknown_username),
+            username: record.username,
+            unknown_name_id: row.user_id.filter(|_| is_unknown_username),
             session_id: row.session_id.map(SessionId),
             ip,
             user_agent,
@@ -241,15 +244,15 @@ impl From<Line> for SignInAttempt {
     }
 }
 
-/// Facts and words in one object; `None` when there are neither.
-fn together(facts: Option<Value>, words: Option<Value>) -> Option<Value> {
-    match (facts, words) {
-        (Some(Value::Object(mut facts)), Some(Value::Object(words))) => {
-            facts.extend(words);
-            Some(Value::Object(facts))
+/// The members of both objects in one object; `None` if neither is an object.
+fn merge_objects(values: Option<Value>, personal_data: Option<Value>) -> Option<Value> {
+    match (values, personal_data) {
+        (Some(Value::Object(mut values)), Some(Value::Object(personal_data))) => {
+            values.extend(personal_data);
+            Some(Value::Object(values))
         }
-        (facts @ Some(Value::Object(_)), _) => facts,
-        (_, words @ Some(Value::Object(_))) => words,
+        (values @ Some(Value::Object(_)), _) => values,
+        (_, personal_data @ Some(Value::Object(_))) => personal_data,
         _ => None,
     }
 }
@@ -260,18 +263,18 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn facts_and_words_are_told_together() {
-        let (facts, words) = (json!({"role": "User"}), json!({"username": "ada"}));
+    fn values_and_personal_data_are_merged() {
+        let (values, personal) = (json!({"role": "User"}), json!({"username": "ada"}));
         let both = json!({"role": "User", "username": "ada"});
         assert_eq!(
-            together(Some(facts.clone()), Some(words.clone())),
+            merge_objects(Some(values.clone()), Some(personal.clone())),
             Some(both)
         );
         assert_eq!(
-            together(Some(facts.clone()), Some(Value::Null)),
-            Some(facts)
+            merge_objects(Some(values.clone()), Some(Value::Null)),
+            Some(values)
         );
-        assert_eq!(together(None, Some(words.clone())), Some(words));
-        assert_eq!(together(Some(Value::Null), None), None);
+        assert_eq!(merge_objects(None, Some(personal.clone())), Some(personal));
+        assert_eq!(merge_objects(Some(Value::Null), None), None);
     }
 }

@@ -1,4 +1,4 @@
-//! How the log is asked: filters, and where a page begins. No database, no clock.
+//! Filters and cursors of the audit log. No database, no clock.
 
 use std::net::IpAddr;
 
@@ -7,43 +7,43 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::ActorKind;
-use crate::platform::ids::EventId;
+use crate::platform::ids::AuditEventId;
 
-/// Which lines of the log.
+/// Which events to return. Conditions that are set must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Filter {
-    /// With this as a part of the action, of the words beside it, or of the name of the account that it is about.
+pub struct AuditFilter {
+    /// A part of the action, of the personal data, or of the current username of the account concerned.
     pub query: Option<String>,
-    /// About this account, its sessions and tokens: its id, or a name it signs in with. A name that no account has is
-    /// found by what stands for it.
+    /// Events about this account, its sessions and tokens: an id, a username or a confirmed email address. A name that no
+    /// account has finds the sign-in attempts with it.
     pub user: Option<String>,
-    /// Done by these.
-    pub actor: Option<ByWhom>,
-    /// What was done.
+    /// Who acted.
+    pub actor: Option<ActorFilter>,
+    /// The action.
     pub action: Option<ActionFilter>,
-    /// Whether it was done, or refused.
+    /// `true` for actions that were done, `false` for those that were refused.
     pub done: Option<bool>,
-    /// From this address.
+    /// The IP address of the caller.
     pub ip: Option<IpAddr>,
-    /// Not before.
+    /// Events at or after this time.
     pub since: Option<DateTime<Utc>>,
-    /// Before.
+    /// Events before this time.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Who did it.
+/// Who acted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum ByWhom {
-    /// The account, token or client of this id; for an account, with whatever its tokens did.
+pub enum ActorFilter {
+    /// The account, token or client with this id. An account includes its tokens.
     Id(Uuid),
-    /// Everybody of this kind.
+    /// Every actor of this kind.
     Kind(ActorKind),
-    /// Whoever was called so then: a username, a client's name, the operating system's user.
+    /// Actors with this name at that time: a username, a client's name or an operating system user.
     Name(String),
 }
 
-impl ByWhom {
-    /// Reads an id, a kind, or a name (for the operating system's user also as `cli:<name>`).
+impl ActorFilter {
+    /// Parses an id, a kind, or a name. `cli:<name>` is also accepted for an operating system user.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         if let Ok(id) = text.parse::<Uuid>() {
@@ -57,17 +57,17 @@ impl ByWhom {
     }
 }
 
-/// Which acts.
+/// Which actions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ActionFilter {
-    /// This one.
+    /// This action.
     Exactly(String),
-    /// All whose name begins so.
+    /// Actions that start with this text.
     BeginsWith(String),
 }
 
 impl ActionFilter {
-    /// Reads `user.update`, or `user.*` for all that begin with `user.`.
+    /// Parses `user.update`, or `user.*` for all actions that start with `user.`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text.strip_suffix('*') {
@@ -77,13 +77,13 @@ impl ActionFilter {
     }
 }
 
-/// The last line of a page: the next one begins after it.
+/// The position of the last event of a page. The next page starts after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// When it was written.
+pub struct AuditCursor {
+    /// When the event happened.
     pub at: DateTime<Utc>,
-    /// Which line.
-    pub id: EventId,
+    /// The event's id.
+    pub id: AuditEventId,
 }
 
 #[cfg(test)]
@@ -91,20 +91,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_actor_is_an_id_a_kind_or_a_name() {
+    fn actor_filter_is_an_id_a_kind_or_a_name() {
         let id = "0195f0b4-7d1c-7000-8000-000000000001";
-        assert_eq!(ByWhom::parse(id), ByWhom::Id(id.parse().unwrap()));
-        assert_eq!(ByWhom::parse("cli"), ByWhom::Kind(ActorKind::Cli));
+        assert_eq!(ActorFilter::parse(id), ActorFilter::Id(id.parse().unwrap()));
+        assert_eq!(ActorFilter::parse("cli"), ActorFilter::Kind(ActorKind::Cli));
         assert_eq!(
-            ByWhom::parse("anonymous"),
-            ByWhom::Kind(ActorKind::Anonymous)
+            ActorFilter::parse("anonymous"),
+            ActorFilter::Kind(ActorKind::Anonymous)
         );
-        assert_eq!(ByWhom::parse("cli:root"), ByWhom::Name("root".to_owned()));
-        assert_eq!(ByWhom::parse("ada"), ByWhom::Name("ada".to_owned()));
+        assert_eq!(
+            ActorFilter::parse("cli:root"),
+            ActorFilter::Name("root".to_owned())
+        );
+        assert_eq!(
+            ActorFilter::parse("ada"),
+            ActorFilter::Name("ada".to_owned())
+        );
     }
 
     #[test]
-    fn a_star_at_the_end_stands_for_the_rest() {
+    fn trailing_asterisk_matches_a_prefix() {
         let all = ActionFilter::BeginsWith("user.".to_owned());
         assert_eq!(ActionFilter::parse("user.*"), all);
         let one = ActionFilter::Exactly("user.tag".to_owned());

@@ -4,216 +4,223 @@ use std::net::IpAddr;
 
 use actix_web::get;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::model::{AuditEvent, SignInAttempt};
-use super::policy::{ActionFilter, ByWhom, Filter, Position};
-use super::service::{self, Asked, Found};
+use super::model::{AuditEvent, Outcome, SignInAttempt, SignInOutcome};
+use super::policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
+use super::service::{self, AuditPage, AuditQuery};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
-use crate::platform::http::{FromQuery, Limit, Noted, Page, Params, Query, Reply};
+use crate::platform::http::{FromQuery, InvalidQuery, Page, PageLimit, Query, QueryParams, Reply};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_audit_events).service(list_sign_ins);
 }
 
-/// Which lines, and which page.
+/// The query parameters that both lists accept.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents the parameters; ListRequest reads them")]
-struct ListParams {
-    /// About this account, its sessions and tokens: its id, username or confirmed email address. A name that no account has
-    /// finds the attempts to sign in with it.
+struct AuditListParams {
+    /// Only events about this account, its sessions and tokens: an id, a username or a confirmed email address. A name that no
+    /// account has finds the sign-in attempts with it.
     user: Option<String>,
-    /// By this actor: the id of an account (with its tokens), a token or a client; a kind (`user`, `token`, `client`, `cli`,
-    /// `system`, `anonymous`); or what it was called then, for the operator as `cli:<name>`.
-    actor: Option<String>,
-    /// This action; `user.*` for all that begin with `user.`.
-    action: Option<String>,
-    /// From this address.
-    ip: Option<String>,
-    /// Not before this time (RFC 3339).
+    /// Only events of this actor: the id of an account (including its tokens), a token or a client; a kind (`user`, `token`,
+    /// `client`, `cli`, `system`, `anonymous`); or the actor's name at that time (`cli:<name>` for the operator).
+    #[param(value_type = Option<String>)]
+    actor: Option<ActorFilter>,
+    /// Only this action; `user.*` for all actions that start with `user.`.
+    #[param(value_type = Option<String>)]
+    action: Option<ActionFilter>,
+    /// Only events from this IP address.
+    #[param(value_type = Option<String>)]
+    ip: Option<IpAddr>,
+    /// Only events at or after this time (RFC 3339).
     since: Option<DateTime<Utc>>,
-    /// Before this time.
+    /// Only events before this time (RFC 3339).
     until: Option<DateTime<Utc>>,
-    /// How many on a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u16>,
-    /// `page.next` of the page before.
+    /// The maximum number of items per page.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200, default = 50)]
+    limit: PageLimit,
+    /// `page.next` of the previous page.
     cursor: Option<String>,
-    /// Whether `page.total` is wanted.
-    count: Option<bool>,
-}
-
-/// What came of an act.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents the parameter; ListRequest reads it")]
-struct EventOutcome {
-    /// `done` or `refused`.
-    #[param(pattern = "^(done|refused)$")]
-    outcome: Option<String>,
-}
-
-/// What came of an attempt to sign in.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents the parameter; ListRequest reads it")]
-struct AttemptOutcome {
-    /// `success` or `failure`.
-    #[param(pattern = "^(success|failure)$")]
-    outcome: Option<String>,
-}
-
-/// A list that is asked for, whose outcomes are called `DONE` and `REFUSED`.
-struct ListRequest<Outcomes> {
-    filter: Filter,
-    limit: Limit,
-    cursor: Option<String>,
+    /// Whether to return `page.total`.
+    #[param(value_type = Option<bool>)]
     count: bool,
-    outcomes: std::marker::PhantomData<Outcomes>,
 }
 
-trait Outcomes {
-    const DONE: &'static str;
-    const REFUSED: &'static str;
+/// The `outcome` parameter of the event list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct EventOutcomeParam {
+    /// `done` or `refused`.
+    #[param(value_type = Option<String>, pattern = "^(done|refused)$")]
+    outcome: Option<Outcome>,
 }
 
-impl Outcomes for EventOutcome {
-    const DONE: &'static str = "done";
-    const REFUSED: &'static str = "refused";
+/// The `outcome` parameter of the sign-in list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SignInOutcomeParam {
+    /// `success` or `failure`.
+    #[param(value_type = Option<String>, pattern = "^(success|failure)$")]
+    outcome: Option<SignInOutcome>,
 }
 
-impl Outcomes for AttemptOutcome {
-    const DONE: &'static str = "success";
-    const REFUSED: &'static str = "failure";
-}
-
-impl<O: Outcomes> FromQuery for ListRequest<O> {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
-        let outcome = |text: &str| match text {
-            _ if text == O::DONE => Ok(true),
-            _ if text == O::REFUSED => Ok(false),
-            _ => Err(("invalid_value", "is no outcome known here")),
-        };
+impl FromQuery for AuditListParams {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
-            filter: Filter {
-                query: None,
-                user: params.take("user"),
-                actor: params.take_with("actor", |text| Ok(ByWhom::parse(text))),
-                action: params.take_with("action", |text| Ok(ActionFilter::parse(text))),
-                done: params.take_with("outcome", outcome),
-                ip: params.take("ip").map(|ip: IpAddr| ip.to_canonical()),
-                since: params.take_with("since", time),
-                until: params.take_with("until", time),
-            },
-            limit: Limit::take(params),
+            user: params.take("user"),
+            actor: params.take_with("actor", |text| Ok(ActorFilter::parse(text))),
+            action: params.take_with("action", |text| Ok(ActionFilter::parse(text))),
+            ip: params.take("ip").map(|ip: IpAddr| ip.to_canonical()),
+            since: params.take_with("since", parse_time),
+            until: params.take_with("until", parse_time),
+            limit: PageLimit::take(params),
             cursor: params.take("cursor"),
             count: params.take("count").unwrap_or_default(),
-            outcomes: std::marker::PhantomData,
         })
     }
 }
 
-fn time(text: &str) -> Result<DateTime<Utc>, (&'static str, &'static str)> {
+impl FromQuery for (AuditListParams, EventOutcomeParam) {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+        let outcome = params.take_with("outcome", |text| match text {
+            "done" => Ok(Outcome::Done),
+            "refused" => Ok(Outcome::Refused),
+            _ => Err(("invalid_value", "must be done or refused")),
+        });
+        let list = AuditListParams::from_query(params)?;
+        Ok((list, EventOutcomeParam { outcome }))
+    }
+}
+
+impl FromQuery for (AuditListParams, SignInOutcomeParam) {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+        let outcome = params.take_with("outcome", |text| match text {
+            "success" => Ok(SignInOutcome::Success),
+            "failure" => Ok(SignInOutcome::Failure),
+            _ => Err(("invalid_value", "must be success or failure")),
+        });
+        let list = AuditListParams::from_query(params)?;
+        Ok((list, SignInOutcomeParam { outcome }))
+    }
+}
+
+fn parse_time(text: &str) -> Result<DateTime<Utc>, (&'static str, &'static str)> {
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
-        .map_err(|_| ("invalid_format", "is no time of RFC 3339"))
+        .map_err(|_| {
+            let detail = "must be an RFC 3339 time, for example 2025-01-31T12:00:00Z";
+            ("invalid_format", detail)
+        })
 }
 
-/// A list that is asked for, in the terms of the service, and what seals its cursors.
-struct Opened {
-    asked: Asked,
-    limit: Limit,
-    context: String,
+/// How to turn the rows of a query into a page with a cursor.
+struct PageBuilder {
+    limit: PageLimit,
+    cursor_context: String,
 }
 
-impl<O> ListRequest<O> {
-    fn open(self, app: &AppState, list: &str) -> Result<Opened, AppError> {
-        let filter = serde_json::to_string(&self.filter).map_err(AppError::internal)?;
-        let context = format!("{list} {filter}");
+impl AuditListParams {
+    /// The query of these parameters. `succeeded` is the outcome to filter by; `list` makes its cursors invalid for other lists.
+    fn into_query(
+        self,
+        app: &AppState,
+        list: &str,
+        succeeded: Option<bool>,
+    ) -> Result<(AuditQuery, PageBuilder), AppError> {
+        let filter = AuditFilter {
+            query: None,
+            user: self.user,
+            actor: self.actor,
+            action: self.action,
+            done: succeeded,
+            ip: self.ip,
+            since: self.since,
+            until: self.until,
+        };
+        let filter_json = serde_json::to_string(&filter).map_err(AppError::internal)?;
+        let cursor_context = format!("{list} {filter_json}");
         let after = self
             .cursor
-            .map(|cursor| app.cursors.decode(&context, &cursor))
+            .map(|cursor| app.cursors.decode(&cursor_context, &cursor))
             .transpose()?;
-        let asked = Asked {
-            filter: self.filter,
+        let query = AuditQuery {
+            filter,
             after,
-            rows: self.limit.rows(),
+            rows: self.limit.query_limit(),
             count: self.count,
         };
-        Ok(Opened {
-            asked,
+        let builder = PageBuilder {
             limit: self.limit,
-            context,
-        })
+            cursor_context,
+        };
+        Ok((query, builder))
     }
 }
 
-fn page<T: serde::Serialize>(
-    app: &AppState,
-    limit: Limit,
-    context: &str,
-    (lines, total): Found<T>,
-    position: impl Fn(&T) -> Position,
-) -> Result<Reply, AppError> {
-    let cursor = |last: &T| app.cursors.encode(context, &position(last));
-    Reply::page(&Page::of(lines, limit, cursor)?.counted(total))
+impl PageBuilder {
+    fn reply<T: Serialize>(
+        self,
+        app: &AppState,
+        (rows, total): AuditPage<T>,
+        cursor: impl Fn(&T) -> AuditCursor,
+    ) -> Result<Reply, AppError> {
+        let encode = |last: &T| app.cursors.encode(&self.cursor_context, &cursor(last));
+        Reply::page(&Page::from_rows(rows, self.limit, encode)?.with_total(total))
+    }
 }
 
-/// List what was done, the newest first.
+/// List audit events.
 ///
-/// Needs `audit.read`. Every act that changes something is here with who did it, from where and what changed, and every
-/// attempt that was refused. Names and addresses go when the account is purged; the lines stay.
+/// Newest first. Needs `audit.read`. Contains every action that changes data and every attempt that was refused, with the
+/// actor, the source and the changes. A purge of an account removes names and addresses; the events remain.
 #[utoipa::path(
-    operation_id = "listAuditEvents", tag = "audit", params(ListParams, EventOutcome),
-    responses((status = 200, description = "One page.", body = Page<AuditEvent>))
+    operation_id = "listAuditEvents", tag = "audit", params(AuditListParams, EventOutcomeParam),
+    responses((status = 200, description = "One page of events.", body = Page<AuditEvent>))
 )]
 #[get("/api/v1/audit/events")]
 async fn list_audit_events(
-    by: Can<needs::ReadAudit>,
+    actor: Can<needs::ReadAudit>,
     app: State,
-    query: Query<ListRequest<EventOutcome>>,
+    query: Query<(AuditListParams, EventOutcomeParam)>,
 ) -> Result<Reply, AppError> {
-    let Opened {
-        asked,
-        limit,
-        context,
-    } = query.into_inner().open(&app, "audit events")?;
+    let (params, EventOutcomeParam { outcome }) = query.into_inner();
+    let done = outcome.map(|outcome| outcome == Outcome::Done);
+    let (query, page) = params.into_query(&app, "audit events", done)?;
     let vault = app.vault.clone();
     let found = app
         .db
-        .read(move |tx| service::events(tx, &vault, &by, &asked))
+        .read(move |tx| service::list_events(tx, &vault, &actor, &query))
         .await?;
-    page(&app, limit, &context, found, AuditEvent::position)
+    page.reply(&app, found, AuditEvent::cursor)
 }
 
-/// List who tried to sign in, the newest first.
+/// List sign-in attempts.
 ///
-/// Needs `audit.read`. Each attempt with what came of it and why; of attempts that were turned away unlooked at, one a
-/// minute for each account, name and source.
+/// Newest first. Needs `audit.read`. Each attempt has its outcome and the reason of a failure. Of the attempts that a rate
+/// limit rejects, one per minute is recorded for each account, name and source.
 #[utoipa::path(
-    operation_id = "listSignIns", tag = "audit", params(ListParams, AttemptOutcome),
-    responses((status = 200, description = "One page.", body = Page<SignInAttempt>))
+    operation_id = "listSignIns", tag = "audit", params(AuditListParams, SignInOutcomeParam),
+    responses((status = 200, description = "One page of attempts.", body = Page<SignInAttempt>))
 )]
 #[get("/api/v1/audit/logins")]
 async fn list_sign_ins(
-    by: Can<needs::ReadAudit>,
+    actor: Can<needs::ReadAudit>,
     app: State,
-    query: Query<ListRequest<AttemptOutcome>>,
+    query: Query<(AuditListParams, SignInOutcomeParam)>,
 ) -> Result<Reply, AppError> {
-    let Opened {
-        asked,
-        limit,
-        context,
-    } = query.into_inner().open(&app, "audit logins")?;
+    let (params, SignInOutcomeParam { outcome }) = query.into_inner();
+    let succeeded = outcome.map(|outcome| outcome == SignInOutcome::Success);
+    let (query, page) = params.into_query(&app, "audit logins", succeeded)?;
     let vault = app.vault.clone();
     let found = app
         .db
-        .read(move |tx| service::sign_ins(tx, &vault, &by, &asked))
+        .read(move |tx| service::list_sign_ins(tx, &vault, &actor, &query))
         .await?;
-    page(&app, limit, &context, found, SignInAttempt::position)
+    page.reply(&app, found, SignInAttempt::cursor)
 }

@@ -1,126 +1,136 @@
-//! Pages of the log.
+//! Lists of audit events and sign-in attempts, newest first.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::model::{AuditEvent, Line, SignInAttempt};
-use super::policy::{ByWhom, Filter, Position};
-use super::store::{self, EventRow, Member, Said, Wanted};
+use super::model::{AuditEvent, AuditEventRecord, SignInAttempt};
+use super::policy::{ActorFilter, AuditCursor, AuditFilter};
+use super::store::{self, ActorField, ActorFieldMatch, AuditEventRow, ResolvedFilter};
 use crate::access::authentication::{Can, needs};
-use crate::access::passwords;
-use crate::access::rate_limit::Target;
+use crate::access::password_check;
+use crate::access::rate_limit::LoginTarget;
 use crate::access::sessions;
 use crate::platform::crypto::Vault;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
-use crate::platform::ids::EventId;
+use crate::platform::ids::AuditEventId;
 
-/// Some of the newest lines that a filter lets through.
-pub struct Asked {
-    /// Which lines.
-    pub filter: Filter,
-    /// Those after this one.
-    pub after: Option<Position>,
-    /// At most so many.
+/// A request for one page of events, newest first.
+pub struct AuditQuery {
+    /// Which events.
+    pub filter: AuditFilter,
+    /// Only events after this position.
+    pub after: Option<AuditCursor>,
+    /// The maximum number of events.
     pub rows: i64,
-    /// Whether they are to be counted.
+    /// Whether to return the total number of matching events.
     pub count: bool,
 }
 
-/// What was found, and how many there are in all if that was asked.
-pub type Found<T> = (Vec<T>, Option<i64>);
+/// One page, and the total number if it was requested.
+pub type AuditPage<T> = (Vec<T>, Option<i64>);
 
-/// What was done, the newest first.
+/// Lists audit events, newest first.
 ///
 /// # Errors
-/// When the database fails.
-pub fn events(
+/// Database errors.
+pub fn list_events(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    _by: &Can<needs::ReadAudit>,
-    asked: &Asked,
-) -> Result<Found<AuditEvent>, AppError> {
-    let (lines, total) = find(tx, vault, asked, None)?;
-    Ok((lines.into_iter().map(AuditEvent::from).collect(), total))
+    _actor: &Can<needs::ReadAudit>,
+    query: &AuditQuery,
+) -> Result<AuditPage<AuditEvent>, AppError> {
+    let (records, total) = find(tx, vault, query, None)?;
+    Ok((records.into_iter().map(AuditEvent::from).collect(), total))
 }
 
-/// Who tried to sign in, the newest first.
+/// Lists sign-in attempts, newest first.
 ///
 /// # Errors
-/// When the database fails.
-pub fn sign_ins(
+/// Database errors.
+pub fn list_sign_ins(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    _by: &Can<needs::ReadAudit>,
-    asked: &Asked,
-) -> Result<Found<SignInAttempt>, AppError> {
-    let (lines, total) = find(tx, vault, asked, Some(sessions::service::SIGN_IN))?;
-    Ok((lines.into_iter().map(SignInAttempt::from).collect(), total))
+    _actor: &Can<needs::ReadAudit>,
+    query: &AuditQuery,
+) -> Result<AuditPage<SignInAttempt>, AppError> {
+    let (records, total) = find(tx, vault, query, Some(sessions::service::SIGN_IN))?;
+    let attempts = records.into_iter().map(SignInAttempt::from).collect();
+    Ok((attempts, total))
 }
 
 fn find(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    asked: &Asked,
-    only: Option<&'static str>,
-) -> Result<Found<Line>, AppError> {
-    let user = match &asked.filter.user {
-        Some(text) => Some(whom(tx, vault, text)?),
+    query: &AuditQuery,
+    action: Option<&'static str>,
+) -> Result<AuditPage<AuditEventRecord>, AppError> {
+    let user_id = match &query.filter.user {
+        Some(text) => Some(resolve_user(tx, vault, text)?),
         None => None,
     };
-    let wanted = Wanted {
-        filter: &asked.filter,
-        user,
-        said: said(tx, &asked.filter)?,
-        only,
+    let filter = ResolvedFilter {
+        filter: &query.filter,
+        user_id,
+        actor_matches: actor_matches(tx, &query.filter)?,
+        action,
     };
-    let rows = store::page(tx.conn, &wanted, asked.after, asked.rows)?;
-    let total = asked.count.then(|| store::count(tx.conn, &wanted));
-    Ok((lines(tx, rows)?, total.transpose()?))
+    let rows = store::page(tx.conn, &filter, query.after, query.rows)?;
+    let total = query.count.then(|| store::count(tx.conn, &filter));
+    Ok((with_personal_data(tx, rows)?, total.transpose()?))
 }
 
-/// The rows beside which the address and the name of the filter are written.
-fn said(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Said>, AppError> {
-    let mut said = Vec::new();
+/// The events that match the IP address and the actor name of the filter.
+fn actor_matches(tx: &mut Tx<'_>, filter: &AuditFilter) -> Result<Vec<ActorFieldMatch>, AppError> {
+    let mut matches = Vec::new();
     if let Some(ip) = filter.ip {
-        said.push(store::said(tx.conn, Member::Ip, ip.to_string())?);
+        let ip = ip.to_string();
+        matches.push(store::find_by_actor_field(tx.conn, ActorField::Ip, ip)?);
     }
-    if let Some(ByWhom::Name(name)) = &filter.actor {
-        said.push(store::said(tx.conn, Member::Name, name.clone())?);
+    if let Some(ActorFilter::Name(name)) = &filter.actor {
+        let name = name.clone();
+        matches.push(store::find_by_actor_field(tx.conn, ActorField::Name, name)?);
     }
-    Ok(said)
+    Ok(matches)
 }
 
-/// What rows are about that are about this account, or this name.
-fn whom(tx: &mut Tx<'_>, vault: &Vault, text: &str) -> Result<Uuid, AppError> {
+/// The id of the account with this id or login name, or the keyed hash of an unknown name.
+fn resolve_user(tx: &mut Tx<'_>, vault: &Vault, text: &str) -> Result<Uuid, AppError> {
     match text.parse() {
         Ok(id) => Ok(id),
-        Err(_) => match passwords::service::target(tx, vault, text)? {
-            Target::Account(id) => Ok(id.0),
-            Target::Nobody(stands_for) => Ok(stands_for),
+        Err(_) => match password_check::service::resolve_login_target(tx, vault, text)? {
+            LoginTarget::Account(id) => Ok(id.0),
+            LoginTarget::UnknownUsername(hash) => Ok(hash),
         },
     }
 }
 
-/// The rows with what is written beside them.
-fn lines(tx: &mut Tx<'_>, rows: Vec<EventRow>) -> Result<Vec<Line>, AppError> {
-    let ids: Vec<EventId> = rows.iter().map(|row| row.id).collect();
-    let mut words: HashMap<(EventId, String), Map<String, Value>> = HashMap::new();
-    for (event, part, said) in store::words(tx.conn, &ids)? {
-        if let Value::Object(said) = said {
-            words.insert((event, part), said);
+/// Adds personal data and current usernames to event rows.
+fn with_personal_data(
+    tx: &mut Tx<'_>,
+    rows: Vec<AuditEventRow>,
+) -> Result<Vec<AuditEventRecord>, AppError> {
+    let ids: Vec<AuditEventId> = rows.iter().map(|row| row.id).collect();
+    let mut personal_data: HashMap<(AuditEventId, String), Map<String, Value>> = HashMap::new();
+    for (event, part, data) in store::personal_data(tx.conn, &ids)? {
+        if let Value::Object(data) = data {
+            personal_data.insert((event, part), data);
         }
     }
     let users: Vec<Uuid> = rows.iter().filter_map(|row| row.user_id).collect();
-    let names: HashMap<Uuid, String> = store::usernames(tx.conn, &users)?.into_iter().collect();
-    let mut take = |event, part: &str| words.remove(&(event, part.to_owned())).unwrap_or_default();
-    let line = |row: EventRow| Line {
+    let usernames: HashMap<Uuid, String> = store::usernames(tx.conn, &users)?.into_iter().collect();
+    let mut take = |event, part: &str| {
+        personal_data
+            .remove(&(event, part.to_owned()))
+            .unwrap_or_default()
+    };
+    let record = |row: AuditEventRow| AuditEventRecord {
         actor: take(row.id, "actor"),
         subject: take(row.id, "subject"),
-        username: row.user_id.and_then(|id| names.get(&id).cloned()),
+        username: row.user_id.and_then(|id| usernames.get(&id).cloned()),
         row,
     };
-    Ok(rows.into_iter().map(line).collect())
+    Ok(rows.into_iter().map(record).collect())
 }

@@ -8,14 +8,14 @@ use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::policy::{ActionFilter, ByWhom, Filter, Position};
-use crate::platform::ids::EventId;
+use super::policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
+use crate::platform::ids::AuditEventId;
 use crate::schema::{audit_events, audit_people, users};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_events)]
-pub struct EventRow {
-    pub id: EventId,
+pub struct AuditEventRow {
+    pub id: AuditEventId,
     pub at: DateTime<Utc>,
     pub actor_kind: String,
     pub actor_id: Option<Uuid>,
@@ -33,51 +33,59 @@ pub struct EventRow {
     pub trace_id: Option<String>,
 }
 
-/// Which rows: those of the filter, where it names an account those of `user`, where it names an address or what an actor
-/// was called those of which that is `said`, and of one action only where that is asked.
-pub struct Wanted<'a> {
-    pub filter: &'a Filter,
-    pub user: Option<Uuid>,
-    pub said: Vec<Said>,
-    pub only: Option<&'static str>,
+/// A filter whose names were resolved to ids.
+pub struct ResolvedFilter<'a> {
+    pub filter: &'a AuditFilter,
+    /// The account of `filter.user`, or the keyed hash of an unknown username.
+    pub user_id: Option<Uuid>,
+    /// The events that match the name and the IP address of `filter`.
+    pub actor_matches: Vec<ActorFieldMatch>,
+    /// Only this action.
+    pub action: Option<&'static str>,
 }
 
-/// The rows beside which something is written about who acted.
-pub enum Said {
-    /// These: so few that it is best to begin with them.
-    OfThese(Vec<EventId>),
-    /// So many that it is best to look at the newest rows one after another.
-    OfMany(Member, String),
+/// The events whose actor has a given name or IP address.
+pub enum ActorFieldMatch {
+    /// These events: few enough to start the query from them.
+    Few(Vec<AuditEventId>),
+    /// Too many to list: the condition is checked for one event after another, newest first.
+    Many(ActorField, String),
 }
 
-/// A member of the words about who acted.
+/// A field of the actor's personal data.
 #[derive(Clone, Copy)]
-pub enum Member {
-    /// The address.
+pub enum ActorField {
+    /// The IP address.
     Ip,
-    /// What the actor was called.
+    /// The name of the actor at that time.
     Name,
 }
 
-/// The rows beside which this member of the words about who acted is this.
-pub fn said(conn: &mut PgConnection, member: Member, text: String) -> QueryResult<Said> {
-    const FEW: i64 = 1000;
-    let rows: Vec<EventId> = said_of_actor(member, text.clone()).limit(FEW).load(conn)?;
-    Ok(if i64::try_from(rows.len()) == Ok(FEW) {
-        Said::OfMany(member, text)
+/// The events whose actor has this value in `field`.
+pub fn find_by_actor_field(
+    conn: &mut PgConnection,
+    field: ActorField,
+    value: String,
+) -> QueryResult<ActorFieldMatch> {
+    const LIMIT: i64 = 1000;
+    let ids: Vec<AuditEventId> = events_by_actor_field(field, value.clone())
+        .limit(LIMIT)
+        .load(conn)?;
+    Ok(if i64::try_from(ids.len()) == Ok(LIMIT) {
+        ActorFieldMatch::Many(field, value)
     } else {
-        Said::OfThese(rows)
+        ActorFieldMatch::Few(ids)
     })
 }
 
-/// At most `rows` rows after `after`, the newest first.
+/// At most `rows` events after `after`, newest first.
 pub fn page(
     conn: &mut PgConnection,
-    wanted: &Wanted<'_>,
-    after: Option<Position>,
+    filter: &ResolvedFilter<'_>,
+    after: Option<AuditCursor>,
     rows: i64,
-) -> QueryResult<Vec<EventRow>> {
-    let mut query = matching(wanted);
+) -> QueryResult<Vec<AuditEventRow>> {
+    let mut query = matching(filter);
     if let Some(last) = after {
         query = query.filter(
             sql::<Bool>("(audit_events.at, audit_events.id) < (")
@@ -90,20 +98,20 @@ pub fn page(
     query
         .order((audit_events::at.desc(), audit_events::id.desc()))
         .limit(rows)
-        .select(EventRow::as_select())
+        .select(AuditEventRow::as_select())
         .load(conn)
 }
 
-/// How many rows there are in all.
-pub fn count(conn: &mut PgConnection, wanted: &Wanted<'_>) -> QueryResult<i64> {
-    matching(wanted).count().get_result(conn)
+/// The number of all matching events.
+pub fn count(conn: &mut PgConnection, filter: &ResolvedFilter<'_>) -> QueryResult<i64> {
+    matching(filter).count().get_result(conn)
 }
 
-/// What is written beside rows: which row, about whom (`actor` or `subject`), and the words.
-pub fn words(
+/// The personal data of events: the event, the part (`actor` or `subject`) and the data.
+pub fn personal_data(
     conn: &mut PgConnection,
-    events: &[EventId],
-) -> QueryResult<Vec<(EventId, String, Value)>> {
+    events: &[AuditEventId],
+) -> QueryResult<Vec<(AuditEventId, String, Value)>> {
     audit_people::table
         .filter(audit_people::event_id.eq_any(events))
         .select((
@@ -114,7 +122,7 @@ pub fn words(
         .load(conn)
 }
 
-/// What accounts are called.
+/// The current usernames of accounts.
 pub fn usernames(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<(Uuid, String)>> {
     users::table
         .filter(users::id.eq_any(ids))
@@ -124,13 +132,13 @@ pub fn usernames(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<(Uuid
 
 type Query<'a> = audit_events::BoxedQuery<'a, Pg>;
 
-fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
+fn matching<'a>(resolved: &ResolvedFilter<'a>) -> Query<'a> {
     let mut query = audit_events::table.into_boxed();
-    let filter = wanted.filter;
-    if let Some(only) = wanted.only {
-        query = query.filter(audit_events::action.eq(only));
+    let filter = resolved.filter;
+    if let Some(action) = resolved.action {
+        query = query.filter(audit_events::action.eq(action));
     }
-    if let Some(user) = wanted.user {
+    if let Some(user) = resolved.user_id {
         query = query.filter(audit_events::user_id.eq(user));
     }
     if let Some(done) = filter.done {
@@ -145,37 +153,37 @@ fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
     query = match &filter.action {
         None => query,
         Some(ActionFilter::Exactly(action)) => query.filter(audit_events::action.eq(action)),
-        Some(ActionFilter::BeginsWith(beginning)) => {
-            query.filter(audit_events::action.like(escaped(beginning) + "%"))
+        Some(ActionFilter::BeginsWith(prefix)) => {
+            query.filter(audit_events::action.like(escape_like(prefix) + "%"))
         }
     };
     if let Some(part) = &filter.query {
-        let pattern = format!("%{}%", escaped(part));
-        let said = audit_people::table
+        let pattern = format!("%{}%", escape_like(part));
+        let by_personal_data = audit_people::table
             .filter(sql::<Bool>("audit_people.words::text ILIKE ").bind::<Text, _>(pattern.clone()))
             .select(audit_people::event_id);
-        let called = users::table
+        let by_username = users::table
             .filter(users::username.ilike(pattern.clone()))
             .select(users::id.nullable());
         query = query.filter(
             audit_events::action
                 .ilike(pattern)
-                .or(audit_events::id.eq_any(said))
-                .or(audit_events::user_id.eq_any(called)),
+                .or(audit_events::id.eq_any(by_personal_data))
+                .or(audit_events::user_id.eq_any(by_username)),
         );
     }
-    for said in &wanted.said {
-        query = match said {
-            Said::OfThese(rows) => query.filter(audit_events::id.eq_any(rows.clone())),
-            Said::OfMany(member, text) => {
-                query.filter(audit_events::id.eq_any(said_of_actor(*member, text.clone())))
+    for actor_match in &resolved.actor_matches {
+        query = match actor_match {
+            ActorFieldMatch::Few(ids) => query.filter(audit_events::id.eq_any(ids.clone())),
+            ActorFieldMatch::Many(field, value) => {
+                query.filter(audit_events::id.eq_any(events_by_actor_field(*field, value.clone())))
             }
         };
     }
     match &filter.actor {
-        None | Some(ByWhom::Name(_)) => query,
-        Some(ByWhom::Kind(kind)) => query.filter(audit_events::actor_kind.eq(kind.as_str())),
-        Some(ByWhom::Id(id)) => query.filter(
+        None | Some(ActorFilter::Name(_)) => query,
+        Some(ActorFilter::Kind(kind)) => query.filter(audit_events::actor_kind.eq(kind.as_str())),
+        Some(ActorFilter::Id(id)) => query.filter(
             audit_events::actor_id
                 .eq(id)
                 .or(audit_events::actor_owner_id.eq(id)),
@@ -183,22 +191,25 @@ fn matching<'a>(wanted: &Wanted<'a>) -> Query<'a> {
     }
 }
 
-/// A text that means itself in a pattern.
-fn escaped(text: &str) -> String {
+/// Escapes the wildcards of `LIKE`.
+fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('%', "\\%")
         .replace('_', "\\_")
 }
 
-/// The rows beside which this is written about who acted.
-fn said_of_actor<'a>(member: Member, text: String) -> audit_people::BoxedQuery<'a, Pg, SqlUuid> {
-    let condition = match member {
-        Member::Ip => "audit_people.words ->> 'ip' = ",
-        Member::Name => "audit_people.words ->> 'name' = ",
+/// A query for the events whose actor has this value in `field`.
+fn events_by_actor_field<'a>(
+    field: ActorField,
+    value: String,
+) -> audit_people::BoxedQuery<'a, Pg, SqlUuid> {
+    let condition = match field {
+        ActorField::Ip => "audit_people.words ->> 'ip' = ",
+        ActorField::Name => "audit_people.words ->> 'name' = ",
     };
     audit_people::table
         .filter(audit_people::part.eq("actor"))
-        .filter(sql::<Bool>(condition).bind::<Text, _>(text))
+        .filter(sql::<Bool>(condition).bind::<Text, _>(value))
         .select(audit_people::event_id)
         .into_boxed()
 }

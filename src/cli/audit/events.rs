@@ -1,12 +1,12 @@
-//! `rosterd audit events`.
+//! `rosterd audit events`: lists audited actions.
 
 use clap::Args;
 
-use super::listing::{self, ListFlags};
-use crate::audit::log::{ActionFilter, AuditEvent, ByWhom, Filter, Outcome, service};
-use crate::cli::Failure;
+use super::listing::{self, AuditListFlags};
+use crate::audit::log::{ActionFilter, ActorFilter, AuditEvent, AuditFilter, Outcome, service};
+use crate::cli::CliError;
 use crate::cli::context::CliContext;
-use crate::cli::output::{Cell, Column, Row};
+use crate::cli::output::{Cell, Column, TableRow};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -15,47 +15,47 @@ Examples:
   rosterd audit events ada --since 7d
   rosterd audit events --action 'user.*' --actor cli
   rosterd audit events --refused -n 20 --json")]
-pub struct Arguments {
-    /// Part of the action, of a name or of an address.
+pub struct EventsArgs {
+    /// Only entries whose action, name or address contains this text.
     search: Option<String>,
-    /// Only what was done to this account, its sessions and tokens: its name or id.
+    /// Only actions on this user, including the sessions and tokens: username or id.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Only what this one did: a name, an id, or cli, system, user, token, client, anonymous.
+    /// Only actions by this actor: a name, an id, or one of cli, system, user, token, client, anonymous.
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
-    /// Only this action, such as user.update; user.* for all that begin so.
+    /// Only this action, such as user.update; user.* selects all actions with that prefix.
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only what was done.
+    /// Only successful actions.
     #[arg(long, conflicts_with = "refused")]
     done: bool,
-    /// Only what was refused.
+    /// Only refused actions.
     #[arg(long)]
     refused: bool,
     #[command(flatten)]
-    list: ListFlags,
+    list: AuditListFlags,
 }
 
-pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
-    let filter = Filter {
-        query: arguments.search.filter(|part| !part.is_empty()),
-        user: arguments.user,
-        actor: arguments.actor.as_deref().map(ByWhom::parse),
-        action: arguments.action.as_deref().map(ActionFilter::parse),
-        done: (arguments.done || arguments.refused).then_some(arguments.done),
-        ..arguments.list.filter()
+pub fn run(context: &CliContext<'_>, args: EventsArgs) -> Result<(), CliError> {
+    let filter = AuditFilter {
+        query: args.search.filter(|text| !text.is_empty()),
+        user: args.user,
+        actor: args.actor.as_deref().map(ActorFilter::parse),
+        action: args.action.as_deref().map(ActionFilter::parse),
+        done: (args.done || args.refused).then_some(args.done),
+        ..args.list.filter()
     };
-    listing::print(
-        desk,
-        &arguments.list,
+    listing::print_rows(
+        context,
+        &args.list,
         filter,
-        service::events,
-        AuditEvent::position,
+        service::list_events,
+        AuditEvent::cursor,
     )
 }
 
-impl Row for AuditEvent {
+impl TableRow for AuditEvent {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("atUtc", "AT", |event| event.at_utc.into()),
         Column::shown("action", "ACTION", |event| (&event.action).into()),
@@ -76,10 +76,10 @@ impl Row for AuditEvent {
         Column::shown("ip", "FROM", |event| (&event.ip).into()),
         Column::shown("subject", "TO", |event| match &event.subject {
             Some(subject) => {
-                let called = subject.username.as_ref().unwrap_or(&subject.id);
-                format!("{}:{called}", subject.kind).as_str().into()
+                let name = subject.username.as_ref().unwrap_or(&subject.id);
+                format!("{}:{name}", subject.kind).as_str().into()
             }
-            None => Cell::Nothing,
+            None => Cell::Empty,
         }),
         Column::extra("before", |event| json(event.before.as_ref())),
         Column::extra("after", |event| json(event.after.as_ref())),
@@ -90,16 +90,16 @@ impl Row for AuditEvent {
             event
                 .subject
                 .as_ref()
-                .map_or(Cell::Nothing, |subject| (&subject.id).into())
+                .map_or(Cell::Empty, |subject| (&subject.id).into())
         }),
         Column::extra("traceId", |event| (&event.trace_id).into()),
     ];
 }
 
 fn json(value: Option<&serde_json::Value>) -> Cell {
-    value.map_or(Cell::Nothing, Cell::from)
+    value.map_or(Cell::Empty, Cell::from)
 }
 
 pub(super) fn id(id: Option<uuid::Uuid>) -> Cell {
-    id.map_or(Cell::Nothing, |id| id.to_string().as_str().into())
+    id.map_or(Cell::Empty, |id| id.to_string().as_str().into())
 }

@@ -1,4 +1,4 @@
-//! What both lists of the audit log have in common: how they are asked, and how they are read page by page.
+//! The common part of `audit events` and `audit logins`: flags and paging.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -7,28 +7,28 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::access::authentication::{Can, needs};
-use crate::audit::log::service::{Asked, Found};
-use crate::audit::log::{Filter, Position};
+use crate::audit::log::service::{AuditPage, AuditQuery};
+use crate::audit::log::{AuditCursor, AuditFilter};
 use crate::cli::context::CliContext;
-use crate::cli::output::{FormFlags, Listing, Row};
-use crate::cli::{Failure, when};
+use crate::cli::output::{FormatFlags, ListPrinter, TableRow};
+use crate::cli::{CliError, time_argument};
 use crate::platform::crypto::Vault;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
-/// Which rows, how many, and in which form.
+/// Filter, length and output format of a list.
 #[derive(Args)]
-pub struct ListFlags {
-    /// Only what was done from this address.
+pub struct AuditListFlags {
+    /// Only entries from this IP address.
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
-    /// Not before this time, or not longer ago than this (such as 7d).
-    #[arg(long, value_name = "TIME", value_parser = when::past)]
+    /// Only entries at or after this time, or within this duration, such as 7d.
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_past_time)]
     since: Option<DateTime<Utc>>,
-    /// Before this time, or longer ago than this.
-    #[arg(long, value_name = "TIME", value_parser = when::past)]
+    /// Only entries before this time, or older than this duration.
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_past_time)]
     until: Option<DateTime<Utc>>,
-    /// At most so many.
+    /// The maximum number of entries.
     #[arg(
         short = 'n',
         long,
@@ -38,50 +38,57 @@ pub struct ListFlags {
     )]
     limit: NonZeroUsize,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-impl ListFlags {
-    /// The filter that they stand for.
-    pub fn filter(&self) -> Filter {
-        Filter {
+impl AuditListFlags {
+    /// The filter of these flags.
+    pub fn filter(&self) -> AuditFilter {
+        AuditFilter {
             ip: self.ip.map(|ip| ip.to_canonical()),
             since: self.since,
             until: self.until,
-            ..Filter::default()
+            ..AuditFilter::default()
         }
     }
 }
 
-/// Prints the rows that the filter lets through: each page is as new as its reading.
-pub fn print<T: Row>(
-    desk: &CliContext<'_>,
-    flags: &ListFlags,
-    filter: Filter,
-    find: impl Fn(&mut Tx<'_>, &Vault, &Can<needs::ReadAudit>, &Asked) -> Result<Found<T>, AppError>,
-    position: impl Fn(&T) -> Position,
-) -> Result<(), Failure> {
-    const PAGE: usize = 200;
-    let by = desk.may()?;
-    let vault = desk.vault()?;
-    let mut asked = Asked {
+/// Prints the rows that match the filter. Pages are read in separate transactions.
+pub fn print_rows<T: TableRow>(
+    context: &CliContext<'_>,
+    flags: &AuditListFlags,
+    filter: AuditFilter,
+    read_page: impl Fn(
+        &mut Tx<'_>,
+        &Vault,
+        &Can<needs::ReadAudit>,
+        &AuditQuery,
+    ) -> Result<AuditPage<T>, AppError>,
+    cursor_of: impl Fn(&T) -> AuditCursor,
+) -> Result<(), CliError> {
+    const PAGE_SIZE: usize = 200;
+    let actor = context.authorize()?;
+    let vault = context.vault()?;
+    let mut query = AuditQuery {
         filter,
         after: None,
         rows: 0,
         count: false,
     };
-    let mut listing = Listing::begin(flags.form)?;
-    let mut left = flags.limit.get();
-    while left > 0 {
-        let size = PAGE.min(left);
-        asked.rows = i64::try_from(size).unwrap_or(i64::MAX);
-        let (page, _) = desk.db.read_now(|tx| find(tx, &vault, &by, &asked))?;
-        listing.add(&page)?;
-        left -= page.len();
+    let mut list_printer = ListPrinter::start(flags.format)?;
+    let mut remaining = flags.limit.get();
+    while remaining > 0 {
+        let size = PAGE_SIZE.min(remaining);
+        query.rows = i64::try_from(size).unwrap_or(i64::MAX);
+        let (page, _) = context
+            .db
+            .read_now(|tx| read_page(tx, &vault, &actor, &query))?;
+        list_printer.print(&page)?;
+        remaining -= page.len();
         match page.last() {
-            Some(last) if page.len() == size => asked.after = Some(position(last)),
+            Some(last) if page.len() == size => query.after = Some(cursor_of(last)),
             _ => break,
         }
     }
-    listing.end()
+    list_printer.finish()
 }

@@ -1,13 +1,13 @@
-//! `rosterd audit logins`.
+//! `rosterd audit logins`: lists sign-in attempts.
 
 use clap::Args;
 
 use super::events::id;
-use super::listing::{self, ListFlags};
-use crate::audit::log::{Filter, SignInAttempt, SignInOutcome, service};
-use crate::cli::Failure;
+use super::listing::{self, AuditListFlags};
+use crate::audit::log::{AuditFilter, SignInAttempt, SignInOutcome, service};
+use crate::cli::CliError;
 use crate::cli::context::CliContext;
-use crate::cli::output::{Cell, Column, Row};
+use crate::cli::output::{Cell, Column, TableRow};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -16,36 +16,36 @@ Examples:
   rosterd audit logins ada --since 24h
   rosterd audit logins --failed --ip 203.0.113.7 --csv
 
-A name that no account has is kept nowhere, for it may be a password typed into the wrong field; given as NAME, its attempts are found.")]
-pub struct Arguments {
-    /// Only attempts with this name: an account's username, address or id, or a name that no account has.
+Unknown usernames are not stored, because users sometimes type their password into the username field. The attempts are still found when that exact text is given as NAME.")]
+pub struct LoginsArgs {
+    /// Only attempts with this username, email address or user id; unknown usernames are allowed.
     name: Option<String>,
-    /// Only those that failed.
+    /// Only failed attempts.
     #[arg(long, conflicts_with = "successful")]
     failed: bool,
-    /// Only those that did not.
+    /// Only successful attempts.
     #[arg(long)]
     successful: bool,
     #[command(flatten)]
-    list: ListFlags,
+    list: AuditListFlags,
 }
 
-pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
-    let filter = Filter {
-        user: arguments.name,
-        done: (arguments.failed || arguments.successful).then_some(arguments.successful),
-        ..arguments.list.filter()
+pub fn run(context: &CliContext<'_>, args: LoginsArgs) -> Result<(), CliError> {
+    let filter = AuditFilter {
+        user: args.name,
+        done: (args.failed || args.successful).then_some(args.successful),
+        ..args.list.filter()
     };
-    listing::print(
-        desk,
-        &arguments.list,
+    listing::print_rows(
+        context,
+        &args.list,
         filter,
-        service::sign_ins,
-        SignInAttempt::position,
+        service::list_sign_ins,
+        SignInAttempt::cursor,
     )
 }
 
-impl Row for SignInAttempt {
+impl TableRow for SignInAttempt {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("atUtc", "AT", |attempt| attempt.at_utc.into()),
         Column::shown("outcome", "OUTCOME", |attempt| match attempt.outcome {
@@ -56,7 +56,7 @@ impl Row for SignInAttempt {
         Column::shown("reason", "REASON", |attempt| {
             attempt
                 .reason
-                .map_or(Cell::Nothing, |reason| reason.as_str().into())
+                .map_or(Cell::Empty, |reason| reason.as_str().into())
         }),
         Column::shown("ip", "FROM", |attempt| (&attempt.ip).into()),
         Column::shown("userAgent", "WITH", |attempt| (&attempt.user_agent).into()),

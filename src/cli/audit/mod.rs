@@ -1,4 +1,4 @@
-//! `rosterd audit`: who did what to whom, who tried to sign in, and whether the log is as it was written.
+//! `rosterd audit`: lists, verifies and resets the audit log.
 
 mod events;
 mod listing;
@@ -6,23 +6,23 @@ mod logins;
 
 use clap::{Args, Subcommand};
 
-use super::ask::YesFlag;
-use super::progress::Progress;
-use super::{Failure, context, print, tell};
-use crate::audit::chain::{self, Head, Report};
-use crate::cli::context::CliContext;
+use super::context::{CliContext, with_context};
+use super::progress_bar::ProgressBar;
+use super::prompt::YesFlag;
+use super::{CliError, print_stderr, print_stdout};
+use crate::audit::chain::{self, ChainHead, ChainReport};
 use crate::platform::config::Config;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List what was done, the newest first.
-    Events(events::Arguments),
-    /// List who tried to sign in, the newest first.
-    Logins(logins::Arguments),
-    /// Verify that nothing in the log was changed, deleted or inserted.
-    Verify(Verify),
-    /// Remove everything from the log.
-    Reset(Reset),
+pub enum AuditCommand {
+    /// List audited actions, newest first.
+    Events(events::EventsArgs),
+    /// List sign-in attempts, newest first.
+    Logins(logins::LoginsArgs),
+    /// Verify that no entry was changed, deleted or inserted.
+    Verify(VerifyArgs),
+    /// Delete all entries.
+    Reset(ResetAuditArgs),
 }
 
 #[derive(Args)]
@@ -30,12 +30,12 @@ pub enum Command {
 Example:
   rosterd audit verify
 
-It prints the end of the log's hash chain. Keep that elsewhere: given back with --expect, it shows also that nobody cut the
-newest rows off. Exit status 1 names the first row that is not as it was written.")]
-pub struct Verify {
-    /// An end that was printed before.
+Prints the head of the hash chain. Store it elsewhere and pass it to a later run with --expect to detect that the newest
+entries were deleted. The exit status is 1 if the log was tampered with; the message names the first affected entry.")]
+pub struct VerifyArgs {
+    /// The head that an earlier run printed.
     #[arg(long, value_name = "POSITION:HASH")]
-    expect: Option<Head>,
+    expect: Option<ChainHead>,
 }
 
 #[derive(Args)]
@@ -44,53 +44,61 @@ Examples:
   rosterd audit reset
   rosterd audit reset --yes
 
-The log then says who reset it. It needs the owner of the tables: the service's own role may not delete from the log.")]
-pub struct Reset {
+The reset itself is recorded in the log. It needs a database role that may delete from the audit tables.")]
+pub struct ResetAuditArgs {
     #[command(flatten)]
     yes: YesFlag,
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Events(arguments) => events::run(desk, arguments),
-        Command::Logins(arguments) => logins::run(desk, arguments),
-        Command::Verify(arguments) => verify(desk, &arguments),
-        Command::Reset(arguments) => reset(desk, &arguments),
+pub fn run(config: &Config, command: AuditCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        AuditCommand::Events(args) => events::run(context, args),
+        AuditCommand::Logins(args) => logins::run(context, args),
+        AuditCommand::Verify(args) => verify(context, &args),
+        AuditCommand::Reset(args) => reset(context, &args),
     })
 }
 
-fn verify(desk: &CliContext<'_>, arguments: &Verify) -> Result<(), Failure> {
-    let vault = desk.vault()?;
-    let noted = arguments.expect.as_ref();
-    let mut progress = Progress::begin(desk.db.read_now(chain::service::pages)?);
-    let report = desk.db.write_now(|tx| {
-        let mut page = || progress.step();
-        Ok(chain::service::verify(tx, &vault, noted, &mut page)?)
+fn verify(context: &CliContext<'_>, args: &VerifyArgs) -> Result<(), CliError> {
+    let vault = context.vault()?;
+    let expected_head = args.expect.as_ref();
+    let mut progress_bar = ProgressBar::new(context.db.read_now(chain::service::count_pages)?);
+    let report = context.db.write_now(|tx| {
+        let mut on_page = || progress_bar.advance();
+        Ok(chain::service::verify(
+            tx,
+            &vault,
+            expected_head,
+            &mut on_page,
+        )?)
     });
-    progress.end();
+    progress_bar.clear();
     let report = report?;
-    let sound = match report {
-        Report::Sound(sound) => sound,
-        Report::Broken(fault) => return Err(Failure::Failed(format!("the audit log: {fault}"))),
+    let summary = match report {
+        ChainReport::Intact(summary) => summary,
+        ChainReport::Tampered(tampering) => {
+            return Err(CliError::Failed(format!("the audit log: {tampering}")));
+        }
     };
-    if noted.is_some_and(|noted| noted.position < sound.head.position - sound.rows) {
-        tell("The rows up to the expected end have been removed since, as they were too old.");
+    if expected_head.is_some_and(|head| head.position < summary.head.position - summary.rows) {
+        print_stderr(
+            "The entries up to the expected head have been deleted since, because their retention time has passed.",
+        );
     }
-    tell(&format!(
-        "{} rows are as they were written; {} more wait to be sealed.",
-        sound.rows, sound.waiting
+    print_stderr(&format!(
+        "{} entries verified; {} entries are not sealed yet.",
+        summary.rows, summary.unsealed
     ));
-    Ok(print(&format!("{}\n", sound.head))?)
+    Ok(print_stdout(&format!("{}\n", summary.head))?)
 }
 
-fn reset(desk: &CliContext<'_>, arguments: &Reset) -> Result<(), Failure> {
-    arguments
-        .yes
-        .confirm_by_typing("Nothing brings the audit log back.", "reset")?;
-    let vault = desk.vault()?;
-    let gone = desk
+fn reset(context: &CliContext<'_>, args: &ResetAuditArgs) -> Result<(), CliError> {
+    args.yes
+        .confirm_by_typing("This deletes the audit log permanently.", "reset")?;
+    let vault = context.vault()?;
+    let deleted = context
         .db
-        .write_now(|tx| chain::service::reset(tx, &vault, &desk.operator))?;
-    tell(&format!("{gone} rows are removed."));
+        .write_now(|tx| chain::service::reset(tx, &vault, &context.operator))?;
+    print_stderr(&format!("{deleted} entries deleted."));
     Ok(())
 }

@@ -1,42 +1,42 @@
-//! One value, as people and as programs read it. What could steer a terminal is made visible.
+//! A table cell, as text for people and for programs. Control characters are escaped before they reach a terminal.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-/// A value of a column.
+/// The value of a column.
 pub enum Cell {
-    /// Nothing is there.
-    Nothing,
+    /// No value.
+    Empty,
     Text(String),
     Number(i64),
-    Flag(bool),
+    Bool(bool),
     Time(DateTime<Utc>),
-    /// Names, none of which has a space.
-    Names(Vec<String>),
-    /// An object of JSON.
+    /// Names without spaces.
+    List(Vec<String>),
+    /// A JSON object.
     Json(Value),
 }
 
 impl Cell {
-    /// As people read it: `yes`, `a, b`.
-    pub fn plain(self) -> String {
+    /// The text for people: `yes`, `a, b`.
+    pub fn into_display_text(self) -> String {
         match self {
-            Self::Flag(yes) => if yes { "yes" } else { "no" }.to_owned(),
-            Self::Names(names) => names.join(", "),
+            Self::Bool(yes) => if yes { "yes" } else { "no" }.to_owned(),
+            Self::List(names) => names.join(", "),
             Self::Json(Value::Object(members)) if members.is_empty() => String::new(),
-            other => visible(&other.exact()),
+            other => escape_control_characters(&other.into_machine_text()),
         }
     }
 
-    /// As programs read it: `true`, `a b`, times in RFC 3339.
-    pub fn exact(self) -> String {
+    /// The text for programs: `true`, `a b`, RFC 3339 times.
+    pub fn into_machine_text(self) -> String {
         match self {
-            Self::Nothing => String::new(),
+            Self::Empty => String::new(),
             Self::Text(text) => text,
             Self::Number(number) => number.to_string(),
-            Self::Flag(yes) => yes.to_string(),
+            Self::Bool(yes) => yes.to_string(),
             Self::Time(at) => at.to_rfc3339_opts(SecondsFormat::Secs, true),
-            Self::Names(names) => names.join(" "),
+            Self::List(names) => names.join(" "),
             Self::Json(value) => value.to_string(),
         }
     }
@@ -56,13 +56,13 @@ impl From<&String> for Cell {
 
 impl From<&Option<String>> for Cell {
     fn from(text: &Option<String>) -> Self {
-        text.as_ref().map_or(Self::Nothing, Self::from)
+        text.as_ref().map_or(Self::Empty, Self::from)
     }
 }
 
 impl From<bool> for Cell {
     fn from(yes: bool) -> Self {
-        Self::Flag(yes)
+        Self::Bool(yes)
     }
 }
 
@@ -86,13 +86,13 @@ impl From<DateTime<Utc>> for Cell {
 
 impl From<Option<DateTime<Utc>>> for Cell {
     fn from(at: Option<DateTime<Utc>>) -> Self {
-        at.map_or(Self::Nothing, Self::Time)
+        at.map_or(Self::Empty, Self::Time)
     }
 }
 
 impl From<&Vec<String>> for Cell {
     fn from(names: &Vec<String>) -> Self {
-        Self::Names(names.clone())
+        Self::List(names.clone())
     }
 }
 
@@ -102,7 +102,7 @@ impl From<&Value> for Cell {
     }
 }
 
-/// A line of CSV (RFC 4180), without its end.
+/// A line of CSV (RFC 4180), without the line break.
 pub fn csv_line(cells: impl Iterator<Item = String>) -> String {
     let quoted = |cell: String| {
         if cell.contains([',', '"', '\n', '\r']) {
@@ -114,7 +114,8 @@ pub fn csv_line(cells: impl Iterator<Item = String>) -> String {
     cells.map(quoted).collect::<Vec<_>>().join(",")
 }
 
-/// A line of tab-separated values, without its end; tabs and line ends within are written `\t`, `\n`, `\r`, a backslash `\\`.
+/// A line of tab-separated values, without the line break. Tabs, line breaks and backslashes within a cell are written as
+/// `\t`, `\n`, `\r` and `\\`.
 pub fn tsv_line(cells: impl Iterator<Item = String>) -> String {
     let escaped = |cell: String| {
         cell.replace('\\', "\\\\")
@@ -125,16 +126,16 @@ pub fn tsv_line(cells: impl Iterator<Item = String>) -> String {
     cells.map(escaped).collect::<Vec<_>>().join("\t")
 }
 
-/// The text with its control characters written out, so that none reaches a terminal.
-pub fn visible(text: &str) -> String {
+/// Replaces control characters by their escape sequences, because they could manipulate a terminal.
+pub fn escape_control_characters(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let shown: Vec<char> = if c.is_control() {
+            let escaped: Vec<char> = if c.is_control() {
                 c.escape_default().collect()
             } else {
                 vec![c]
             };
-            shown
+            escaped
         })
         .collect()
 }
@@ -145,21 +146,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn values_that_would_break_a_line_of_csv_are_quoted() {
+    fn csv_cells_with_special_characters_are_quoted() {
         let cells = ["plain", "a,b", "say \"hi\"", "two\nlines", ""];
         let line = csv_line(cells.iter().map(ToString::to_string));
         assert_eq!(line, "plain,\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",");
     }
 
     #[test]
-    fn what_steers_a_terminal_is_shown_and_not_sent() {
+    fn control_characters_are_escaped() {
         let cell = Cell::from("\u{1b}[2Jred\u{7}\u{9b}");
-        assert_eq!(cell.plain(), "\\u{1b}[2Jred\\u{7}\\u{9b}");
+        assert_eq!(cell.into_display_text(), "\\u{1b}[2Jred\\u{7}\\u{9b}");
     }
 
     proptest! {
         #[test]
-        fn a_line_of_tsv_is_one_line_with_as_many_cells(cells in prop::collection::vec("[a\\\\\t\n\r]{0,6}", 1..5)) {
+        fn tsv_line_is_one_line_with_all_cells(cells in prop::collection::vec("[a\\\\\t\n\r]{0,6}", 1..5)) {
             let line = tsv_line(cells.iter().cloned());
             prop_assert!(!line.contains(['\n', '\r']));
             prop_assert_eq!(line.split('\t').count(), cells.len());

@@ -1,5 +1,4 @@
-//! The printing room: one thing or a list of them, as a table on a terminal, plain elsewhere, or in the form that was asked
-//! for. It prints what it is given, decides nothing, and ends quietly when nobody reads any more.
+//! Prints one item or a list: as a table on a terminal, as tab-separated values otherwise, or in the requested format.
 
 mod cell;
 mod table;
@@ -9,25 +8,25 @@ use std::io::{BufWriter, IsTerminal, Stdout, Write};
 use clap::Args;
 use serde::Serialize;
 
-use super::Failure;
+use super::CliError;
 pub use cell::Cell;
 
-/// In which form an answer is printed.
+/// The flags that select the output format.
 #[derive(Args, Clone, Copy)]
-#[group(id = "form", multiple = false)]
+#[group(id = "format", multiple = false)]
 #[command(next_help_heading = "Output")]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "a flag each, as they are typed"
+    reason = "one field per command-line flag"
 )]
-pub struct FormFlags {
-    /// Print JSON, with the members that the API has.
+pub struct FormatFlags {
+    /// Print JSON, with the same members as in the API.
     #[arg(long)]
     json: bool,
-    /// Print comma-separated values, every column, with a heading.
+    /// Print comma-separated values with a header line and all columns.
     #[arg(long)]
     csv: bool,
-    /// Print tab-separated values, every column, with a heading.
+    /// Print tab-separated values with a header line and all columns.
     #[arg(long)]
     tsv: bool,
     /// Print a Markdown table.
@@ -35,12 +34,12 @@ pub struct FormFlags {
     md: bool,
 }
 
-/// A form of output.
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// For people: aligned, with headings.
+enum OutputFormat {
+    /// Aligned columns with headings, for terminals.
     Table,
-    /// For pipes: the table's columns, separated by tabs, without headings.
+    /// The columns of the table, separated by tabs, without headings, for pipes.
     Plain,
     Json,
     Csv,
@@ -48,46 +47,46 @@ enum Form {
     Markdown,
 }
 
-impl FormFlags {
-    fn form(self) -> Form {
+impl FormatFlags {
+    fn format(self) -> OutputFormat {
         match self {
-            Self { json: true, .. } => Form::Json,
-            Self { csv: true, .. } => Form::Csv,
-            Self { tsv: true, .. } => Form::Tsv,
-            Self { md: true, .. } => Form::Markdown,
-            _ if std::io::stdout().is_terminal() => Form::Table,
-            _ => Form::Plain,
+            Self { json: true, .. } => OutputFormat::Json,
+            Self { csv: true, .. } => OutputFormat::Csv,
+            Self { tsv: true, .. } => OutputFormat::Tsv,
+            Self { md: true, .. } => OutputFormat::Markdown,
+            _ if std::io::stdout().is_terminal() => OutputFormat::Table,
+            _ => OutputFormat::Plain,
         }
     }
 
-    /// Whether a form was asked for, and with it an answer from a command that otherwise only says that it is done.
-    pub fn is_asked(self) -> bool {
+    /// Whether a format was requested. A command that changes something then prints the changed item instead of a message.
+    pub fn is_set(self) -> bool {
         self.json || self.csv || self.tsv || self.md
     }
 
-    /// Whether it is JSON that was asked for.
+    /// Whether JSON was requested.
     pub fn is_json(self) -> bool {
         self.json
     }
 }
 
-/// What a list of these has for columns.
-pub trait Row: Serialize + Sized + 'static {
-    /// In the order in which they are printed.
+/// An item that can be printed as a row of columns.
+pub trait TableRow: Serialize + Sized + 'static {
+    /// The columns, in printing order.
     const COLUMNS: &'static [Column<Self>];
 }
 
-/// One column.
+/// One column of a table.
 pub struct Column<T: 'static> {
-    /// Its name in CSV and TSV, which is that of the member in the API.
+    /// The name in CSV and TSV, which is the name of the JSON member in the API.
     name: &'static str,
-    /// Its heading in tables; `None`: tables do not show it.
+    /// The heading in tables; `None` if tables do not show the column.
     heading: Option<&'static str>,
     cell: fn(&T) -> Cell,
 }
 
 impl<T> Column<T> {
-    /// One that every form shows.
+    /// A column of every format.
     pub const fn shown(name: &'static str, heading: &'static str, cell: fn(&T) -> Cell) -> Self {
         Self {
             name,
@@ -96,7 +95,7 @@ impl<T> Column<T> {
         }
     }
 
-    /// One that only the complete forms show: CSV, TSV, and one thing alone.
+    /// A column of CSV, TSV and the output of a single item, but not of tables.
     pub const fn extra(name: &'static str, cell: fn(&T) -> Cell) -> Self {
         Self {
             name,
@@ -106,51 +105,63 @@ impl<T> Column<T> {
     }
 }
 
-/// A list that is printed while it is read, so that a long one needs no memory and ends when its reader does.
-pub struct Listing<T: Row> {
-    form: Form,
+/// Prints a list while it is read. Only tables are collected first, because their column widths depend on all rows.
+pub struct ListPrinter<T: TableRow> {
+    format: OutputFormat,
     out: BufWriter<Stdout>,
     table: Vec<Vec<String>>,
     count: usize,
     item: std::marker::PhantomData<T>,
 }
 
-impl<T: Row> Listing<T> {
-    /// Begins one.
-    pub fn begin(flags: FormFlags) -> Result<Self, Failure> {
-        let mut listing = Self {
-            form: flags.form(),
+impl<T: TableRow> ListPrinter<T> {
+    /// Prints the header line if the format has one.
+    pub fn start(flags: FormatFlags) -> Result<Self, CliError> {
+        let mut printer = Self {
+            format: flags.format(),
             out: BufWriter::new(std::io::stdout()),
             table: Vec::new(),
             count: 0,
             item: std::marker::PhantomData,
         };
         let names = || T::COLUMNS.iter().map(|column| column.name.to_owned());
-        match listing.form {
-            Form::Csv => writeln!(listing.out, "{}", cell::csv_line(names()))?,
-            Form::Tsv => writeln!(listing.out, "{}", cell::tsv_line(names()))?,
+        match printer.format {
+            OutputFormat::Csv => writeln!(printer.out, "{}", cell::csv_line(names()))?,
+            OutputFormat::Tsv => writeln!(printer.out, "{}", cell::tsv_line(names()))?,
             _ => {}
         }
-        Ok(listing)
+        Ok(printer)
     }
 
-    /// Prints these too.
-    pub fn add(&mut self, items: &[T]) -> Result<(), Failure> {
+    /// Prints more items.
+    pub fn print(&mut self, items: &[T]) -> Result<(), CliError> {
         for item in items {
-            self.add_one(item)?;
+            self.print_item(item)?;
         }
-        // What was read so far is shown while the rest is waited for.
+        // The reader sees these items while the next page is read.
         Ok(self.out.flush()?)
     }
 
-    fn add_one(&mut self, item: &T) -> Result<(), Failure> {
-        let all = || T::COLUMNS.iter().map(|column| (column.cell)(item));
-        match self.form {
-            Form::Table | Form::Markdown => self.table.push(shown(item)),
-            Form::Plain => writeln!(self.out, "{}", cell::tsv_line(shown(item).into_iter()))?,
-            Form::Csv => writeln!(self.out, "{}", cell::csv_line(all().map(Cell::exact)))?,
-            Form::Tsv => writeln!(self.out, "{}", cell::tsv_line(all().map(Cell::exact)))?,
-            Form::Json => {
+    fn print_item(&mut self, item: &T) -> Result<(), CliError> {
+        let all_cells = || T::COLUMNS.iter().map(|column| (column.cell)(item));
+        match self.format {
+            OutputFormat::Table | OutputFormat::Markdown => self.table.push(table_cells(item)),
+            OutputFormat::Plain => writeln!(
+                self.out,
+                "{}",
+                cell::tsv_line(table_cells(item).into_iter())
+            )?,
+            OutputFormat::Csv => writeln!(
+                self.out,
+                "{}",
+                cell::csv_line(all_cells().map(Cell::into_machine_text))
+            )?,
+            OutputFormat::Tsv => writeln!(
+                self.out,
+                "{}",
+                cell::tsv_line(all_cells().map(Cell::into_machine_text))
+            )?,
+            OutputFormat::Json => {
                 let opening = if self.count == 0 { "[\n" } else { ",\n" };
                 write!(self.out, "{opening}{}", json(item)?)?;
             }
@@ -159,53 +170,62 @@ impl<T: Row> Listing<T> {
         Ok(())
     }
 
-    /// Prints what is left to print.
-    pub fn end(mut self) -> Result<(), Failure> {
+    /// Prints the collected table, or the end of the JSON array.
+    pub fn finish(mut self) -> Result<(), CliError> {
         let headings: Vec<&str> = T::COLUMNS
             .iter()
             .filter_map(|column| column.heading)
             .collect();
-        match self.form {
-            Form::Table if self.count > 0 => {
+        match self.format {
+            OutputFormat::Table if self.count > 0 => {
                 write!(
                     self.out,
                     "{}",
                     table::for_terminal(&headings, &self.table, self.out.get_ref())
                 )?;
             }
-            Form::Markdown => write!(self.out, "{}", table::markdown(&headings, &self.table))?,
-            Form::Json => writeln!(self.out, "{}", if self.count == 0 { "[]" } else { "\n]" })?,
+            OutputFormat::Markdown => {
+                write!(self.out, "{}", table::markdown(&headings, &self.table))?
+            }
+            OutputFormat::Json => {
+                writeln!(self.out, "{}", if self.count == 0 { "[]" } else { "\n]" })?
+            }
             _ => {}
         }
         Ok(self.out.flush()?)
     }
 }
 
-/// Prints a whole list.
-pub fn list<T: Row>(flags: FormFlags, items: &[T]) -> Result<(), Failure> {
-    let mut listing = Listing::begin(flags)?;
-    listing.add(items)?;
-    listing.end()
+/// Prints a complete list.
+pub fn list<T: TableRow>(flags: FormatFlags, items: &[T]) -> Result<(), CliError> {
+    let mut list_printer = ListPrinter::start(flags)?;
+    list_printer.print(items)?;
+    list_printer.finish()
 }
 
-/// Prints one thing: its members one below another, or as a list of one where the form is for programs.
-pub fn show<T: Row>(flags: FormFlags, item: &T) -> Result<(), Failure> {
+/// Prints one item: one line per column, or a list of one item as CSV and TSV.
+pub fn show<T: TableRow>(flags: FormatFlags, item: &T) -> Result<(), CliError> {
     let members = || {
         T::COLUMNS
             .iter()
-            .map(|column| vec![column.name.to_owned(), (column.cell)(item).plain()])
+            .map(|column| {
+                vec![
+                    column.name.to_owned(),
+                    (column.cell)(item).into_display_text(),
+                ]
+            })
             .collect::<Vec<_>>()
     };
     let mut out = std::io::stdout();
-    match flags.form() {
-        Form::Csv | Form::Tsv => list(flags, std::slice::from_ref(item)),
-        Form::Json => Ok(writeln!(out, "{}", json(item)?)?),
-        Form::Table => Ok(write!(out, "{}", table::members(members(), &out))?),
-        Form::Markdown => {
+    match flags.format() {
+        OutputFormat::Csv | OutputFormat::Tsv => list(flags, std::slice::from_ref(item)),
+        OutputFormat::Json => Ok(writeln!(out, "{}", json(item)?)?),
+        OutputFormat::Table => Ok(write!(out, "{}", table::members(members(), &out))?),
+        OutputFormat::Markdown => {
             let headings = ["member", "value"];
             Ok(write!(out, "{}", table::markdown(&headings, &members()))?)
         }
-        Form::Plain => {
+        OutputFormat::Plain => {
             for member in members() {
                 writeln!(out, "{}", cell::tsv_line(member.into_iter()))?;
             }
@@ -214,19 +234,19 @@ pub fn show<T: Row>(flags: FormFlags, item: &T) -> Result<(), Failure> {
     }
 }
 
-/// Prints any value as JSON.
-pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+/// Prints a value as JSON.
+pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout(), "{}", json(value)?)?)
 }
 
-fn json(item: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(item).map_err(|error| Failure::Failed(error.to_string()))
+fn json(item: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string_pretty(item).map_err(|error| CliError::Failed(error.to_string()))
 }
 
-fn shown<T: Row>(item: &T) -> Vec<String> {
+fn table_cells<T: TableRow>(item: &T) -> Vec<String> {
     T::COLUMNS
         .iter()
         .filter(|column| column.heading.is_some())
-        .map(|column| (column.cell)(item).plain())
+        .map(|column| (column.cell)(item).into_display_text())
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Tables for people: as wide as the terminal at most, and in Markdown.
+//! Tables for terminals and in Markdown.
 
 use std::io::Stdout;
 
@@ -6,30 +6,30 @@ use anstream::{AutoStream, ColorChoice};
 use comfy_table::{ContentArrangement, Table, presets};
 use terminal_size::{Width, terminal_size_of};
 
-/// Columns below bold headings, wrapped to fit; one that is empty all the way down is left out.
+/// A table with bold headings, wrapped to the width of the terminal. Columns without any value are left out.
 pub fn for_terminal(headings: &[&str], rows: &[Vec<String>], out: &Stdout) -> String {
     let is_empty = |row: &Vec<String>, column: usize| row.get(column).is_none_or(String::is_empty);
     let used: Vec<bool> = (0..headings.len())
         .map(|column| !rows.iter().all(|row| is_empty(row, column)))
         .collect();
-    let mut table = plain(out);
-    table.set_header(only(&used, headings));
-    table.add_rows(rows.iter().map(|row| only(&used, row)));
-    let text = lines(&table);
+    let mut table = new_table(out);
+    table.set_header(select(&used, headings));
+    table.add_rows(rows.iter().map(|row| select(&used, row)));
+    let text = render(&table);
     match text.split_once('\n') {
         Some((first, rest)) if has_colour(out) => format!("\u{1b}[1m{first}\u{1b}[0m\n{rest}"),
         _ => text,
     }
 }
 
-/// The members of one thing, one below another.
+/// The columns of one item, one per line.
 pub fn members(rows: Vec<Vec<String>>, out: &Stdout) -> String {
-    let mut table = plain(out);
+    let mut table = new_table(out);
     table.add_rows(rows);
-    lines(&table)
+    render(&table)
 }
 
-/// A table in GitHub's Markdown.
+/// A table in GitHub Flavored Markdown.
 pub fn markdown(headings: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = String>| {
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
@@ -43,16 +43,16 @@ pub fn markdown(headings: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn only<'a, T>(used: &'a [bool], cells: &'a [T]) -> impl Iterator<Item = &'a T> {
+fn select<'a, T>(used: &'a [bool], cells: &'a [T]) -> impl Iterator<Item = &'a T> {
     cells
         .iter()
         .zip(used)
         .filter_map(|(cell, used)| used.then_some(cell))
 }
 
-fn plain(out: &Stdout) -> Table {
-    const WITHOUT_A_SIZE: u16 = 80;
-    let width = terminal_size_of(out).map_or(WITHOUT_A_SIZE, |(Width(width), _)| width);
+fn new_table(out: &Stdout) -> Table {
+    const DEFAULT_WIDTH: u16 = 80;
+    let width = terminal_size_of(out).map_or(DEFAULT_WIDTH, |(Width(width), _)| width);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -61,7 +61,7 @@ fn plain(out: &Stdout) -> Table {
     table
 }
 
-fn lines(table: &Table) -> String {
+fn render(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         let line = line.strip_prefix(' ').unwrap_or(&line);
@@ -71,7 +71,7 @@ fn lines(table: &Table) -> String {
     text
 }
 
-/// As `NO_COLOR`, `CLICOLOR` and `TERM` have it.
+/// Whether to print colours, by `NO_COLOR`, `CLICOLOR` and `TERM`.
 fn has_colour(out: &Stdout) -> bool {
     AutoStream::choice(out) != ColorChoice::Never
 }

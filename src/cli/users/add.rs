@@ -1,20 +1,19 @@
-//! `rosterd users add`.
+//! `rosterd users add`: creates a user.
 
 use clap::Args;
 use serde::Serialize;
 
-use super::flags::AccountFlags;
+use super::account_flags::AccountFlags;
+use crate::access::actor::USER;
 use crate::access::authentication::{Can, needs};
-use crate::accounts::password_reset::{self, Lifetime, ResetLink};
-use crate::accounts::roles::USER;
-use crate::accounts::users::User;
-use crate::accounts::users::service::{self, NewUser};
-use crate::cli::ask::PasswordFlags;
+use crate::accounts::password_reset::{self, ResetLink, ResetLinkLifetime};
+use crate::accounts::users::{NewUser, User, service};
 use crate::cli::context::CliContext;
-use crate::cli::output::{self, FormFlags};
-use crate::cli::{Failure, print, tell};
+use crate::cli::output::{self, FormatFlags};
+use crate::cli::prompt::PasswordFlags;
+use crate::cli::{CliError, print_stderr, print_stdout};
 use crate::platform::error::TxAbort;
-use crate::platform::http::{IfMatch, validated};
+use crate::platform::http::{IfMatch, validate};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -25,23 +24,23 @@ Examples:
   rosterd users add ada --generate-password --must-change-password
   rosterd users add robot --no-login --permission users.read --attr team=ops
 
-Without a password, a link is printed with which one is set, once, within a day.
+Without a password, a link to set one is printed; it works once, within 24 hours.
 Each switch has a --no- form.")]
-pub struct Arguments {
-    /// 3 to 50 of a-z, 0-9, dot, underscore and hyphen; a letter or digit first.
+pub struct AddUserArgs {
+    /// 3 to 50 characters: a-z, 0-9, dot, underscore and hyphen; the first is a letter or digit.
     username: String,
     #[command(flatten)]
     account: AccountFlags,
     #[command(flatten)]
     password: PasswordFlags,
     #[command(flatten)]
-    form: FormFlags,
+    format: FormatFlags,
 }
 
-/// What is shown of an account that was just made, with what is shown only once.
+/// The JSON output: the user with the generated password or the reset link, which are shown only once.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Made<'a> {
+struct CreatedUser<'a> {
     #[serde(flatten)]
     user: &'a User,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,17 +49,17 @@ struct Made<'a> {
     reset_link: Option<&'a ResetLink>,
 }
 
-pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
-    let Arguments {
+pub fn run(context: &CliContext<'_>, args: AddUserArgs) -> Result<(), CliError> {
+    let AddUserArgs {
         username,
         account,
         password,
-        form,
-    } = arguments;
-    let new = NewUser {
+        format,
+    } = args;
+    let new_user = NewUser {
         username,
         password: None,
-        role: account.role.given().unwrap_or(USER).to_owned(),
+        role: account.role.assigned().unwrap_or(USER).to_owned(),
         is_active: account.is_active(),
         attributes: account.attributes(),
         must_change_password: account.must_change_password().unwrap_or_default(),
@@ -72,73 +71,73 @@ pub fn run(desk: &CliContext<'_>, arguments: Arguments) -> Result<(), Failure> {
         auth_provider: account.auth,
         auth_id: account.auth_id,
     };
-    let (draft, _) = validated(new)?.check()?;
-    let (hash, made_up) = match password.given()? {
-        Some(chosen) => (
-            Some(desk.hash(draft.chooser(), chosen.password)?),
-            chosen.made_up,
+    let (draft, _) = validate(new_user)?.check()?;
+    let (hash, generated) = match password.read()? {
+        Some(input) => (
+            Some(context.hash_password(draft.password_owner(), input.password)?),
+            input.generated,
         ),
         None => (None, None),
     };
-    let by: Can<needs::CreateUsers> = desk.may()?;
-    let may_link: Can<needs::ResetPasswords> = desk.may()?;
-    // A link to an account that can't sign in would be good for nothing.
-    let wants_link = hash.is_none() && draft.is_active && draft.auth_provider.is_none();
-    let (user, link) = desk.db.write_now(|tx| {
-        let user = service::create(tx, &by, &draft, hash.as_ref())?;
-        let link = if wants_link {
-            let page = &desk.config.reset_page;
+    let actor: Can<needs::CreateUsers> = context.authorize()?;
+    let can_reset: Can<needs::ResetPasswords> = context.authorize()?;
+    // A user who can't sign in with a password needs no link.
+    let needs_link = hash.is_none() && draft.is_active && draft.auth_provider.is_none();
+    let (user, link) = context.db.write_now(|tx| {
+        let user = service::create(tx, &actor, &draft, hash.as_ref())?;
+        let link = if needs_link {
+            let link_template = &context.config.reset_url;
             let any = &IfMatch::Absent;
-            let made = password_reset::service::create(
+            let created = password_reset::service::create(
                 tx,
-                &may_link,
-                page,
+                &can_reset,
+                link_template,
                 user.id,
-                Lifetime::default(),
+                ResetLinkLifetime::default(),
                 any,
             );
-            Some(made.map_err(TxAbort::undone)?)
+            Some(created.map_err(TxAbort::into_rollback)?)
         } else {
             None
         };
         Ok((user, link))
     })?;
-    report(form, &user, made_up.as_deref(), link.as_ref())
+    report(format, &user, generated.as_deref(), link.as_ref())
 }
 
 fn report(
-    form: FormFlags,
+    format: FormatFlags,
     user: &User,
     password: Option<&str>,
     link: Option<&ResetLink>,
-) -> Result<(), Failure> {
-    if form.is_json() {
-        return output::print_json(&Made {
+) -> Result<(), CliError> {
+    if format.is_json() {
+        return output::print_json(&CreatedUser {
             user,
             password,
             reset_link: link,
         });
     }
-    super::report(form, user, "made")?;
-    // In a form for programs, what is shown once is no part of the answer.
-    let show = |text: &str| {
-        if form.is_asked() {
-            tell(text);
+    super::report(format, user, "created")?;
+    // CSV, TSV and Markdown have no column for secrets: they are printed to standard error.
+    let print_secret = |text: &str| {
+        if format.is_set() {
+            print_stderr(text);
             Ok(())
         } else {
-            print(&format!("{text}\n"))
+            print_stdout(&format!("{text}\n"))
         }
     };
     if let Some(password) = password {
-        tell("Its password, shown once:");
-        show(password)?;
+        print_stderr("Password (shown only once):");
+        print_secret(password)?;
     }
     if let Some(link) = link {
-        tell(&format!(
-            "Its password is set with this link, once, until {}:",
-            output::Cell::from(link.expires_at_utc).plain()
+        print_stderr(&format!(
+            "Password reset link, valid once, until {}:",
+            output::Cell::from(link.expires_at_utc).into_display_text()
         ));
-        show(&link.url)?;
+        print_secret(&link.url)?;
     }
     Ok(())
 }

@@ -1,27 +1,28 @@
-//! `rosterd users`: accounts.
+//! `rosterd users`: manages users.
 
+mod account_flags;
 mod add;
-mod change;
-mod flags;
-mod grants;
-mod link;
-mod listing;
-mod many;
+mod bulk;
+mod list;
+mod modify;
+mod permissions;
 mod reset;
+mod reset_link;
 
 use clap::Subcommand;
 
-use super::output::{self, Cell, Column, FormFlags, Row};
-use super::{Failure, context, tell};
-use crate::accounts::users::bulk::Action;
+use super::context::with_context;
+use super::output::{self, Cell, Column, FormatFlags, TableRow};
+use super::{CliError, print_stderr};
+use crate::accounts::user_admin::bulk::BulkAction;
 use crate::accounts::users::{User, service};
 use crate::platform::config::Config;
 
 #[derive(Subcommand)]
-pub enum Command {
-    /// List accounts, the newest first.
-    Ls(listing::Arguments),
-    /// Show an account.
+pub enum UsersCommand {
+    /// List users, newest first.
+    Ls(list::ListUsersArgs),
+    /// Show one user.
     #[command(after_help = "\
 Examples:
   rosterd users show ada
@@ -30,13 +31,13 @@ Examples:
         /// Username, id or email address.
         name: String,
         #[command(flatten)]
-        form: FormFlags,
+        format: FormatFlags,
     },
-    /// Make an account; without a password it gets a reset link.
-    Add(add::Arguments),
-    /// Change an account.
-    Mod(change::Arguments),
-    /// Delete accounts; `restore` brings them back, after --purge nothing does.
+    /// Create a user; without a password, a link to set one is printed.
+    Add(add::AddUserArgs),
+    /// Update a user.
+    Mod(modify::ModifyUserArgs),
+    /// Delete users; `restore` undoes it, but not after --purge.
     #[command(after_help = "\
 Examples:
   rosterd users rm ada
@@ -44,104 +45,116 @@ Examples:
   rosterd users rm ada --purge
   rosterd users rm --tag trial --dry-run
 
-Of a purged account nothing is left but ids in the audit log.")]
-    Rm(many::Rm),
-    /// Bring deleted accounts back.
+Of a purged user only ids remain, in the audit log.")]
+    Rm(bulk::DeleteUsersArgs),
+    /// Restore deleted users.
     #[command(after_help = "Example:\n  rosterd users restore ada")]
-    Restore(many::Named),
-    /// Remove every account for ever that is no SuperAdmin.
-    Reset(reset::Arguments),
-    /// Let accounts sign in again.
+    Restore(bulk::NamedUsersArgs),
+    /// Purge all users except SuperAdmins.
+    Reset(reset::ResetUsersArgs),
+    /// Enable users: they can sign in again.
     #[command(after_help = "\
 Examples:
   rosterd users activate ada grace
   rosterd users activate --tag staff --dry-run")]
-    Activate(many::Chosen),
-    /// Keep accounts from signing in, and end their sessions and tokens.
+    Activate(bulk::SelectedUsersArgs),
+    /// Disable users: end their sessions and tokens, and refuse sign-in.
     #[command(after_help = "\
 Examples:
   rosterd users deactivate ada grace
   rosterd users deactivate --email-domain example.org --dry-run
   rosterd users deactivate --tag trial --yes
 
-A filter takes the active accounts that it lets through, and asks first.")]
-    Deactivate(many::Chosen),
-    /// End all sessions of accounts.
+A filter selects active users only, and asks for confirmation.")]
+    Deactivate(bulk::SelectedUsersArgs),
+    /// End all sessions of users.
     #[command(after_help = "\
 Examples:
   rosterd users sign-out ada
   rosterd users sign-out --role Admin --yes")]
-    SignOut(many::Chosen),
-    /// Make a link with which an account's password is set once.
-    ResetLink(link::Arguments),
-    /// Add tags to an account.
+    SignOut(bulk::SelectedUsersArgs),
+    /// Create a link with which the password of a user can be set once.
+    ResetLink(reset_link::ResetLinkArgs),
+    /// Add tags to a user.
     #[command(after_help = "Example:\n  rosterd users tag ada staff london")]
-    Tag(many::Tagged),
-    /// Take tags from an account.
+    Tag(bulk::TagsArgs),
+    /// Remove tags from a user.
     #[command(after_help = "Example:\n  rosterd users untag ada london")]
-    Untag(many::Tagged),
-    /// Say that accounts' email addresses are proven.
+    Untag(bulk::TagsArgs),
+    /// Mark email addresses as confirmed.
     #[command(after_help = "Example:\n  rosterd users confirm ada grace")]
-    Confirm(many::Named),
-    /// Say that accounts' email addresses are not proven.
+    Confirm(bulk::NamedUsersArgs),
+    /// Mark email addresses as not confirmed.
     #[command(after_help = "Example:\n  rosterd users unconfirm ada")]
-    Unconfirm(many::Named),
-    /// Permissions granted to an account directly.
+    Unconfirm(bulk::NamedUsersArgs),
+    /// Manage the permissions granted directly to a user.
     #[command(subcommand)]
-    Permissions(grants::Command),
-    /// Ask whether an account could do something now: exit status 0 for yes, 1 for no.
-    Can(grants::Can),
+    Permissions(permissions::UserPermissionsCommand),
+    /// Check whether a user can use a permission now: exit status 0 for yes, 1 for no.
+    Can(permissions::CanArgs),
 }
 
-pub fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    context::at(config, |desk| match command {
-        Command::Ls(arguments) => listing::run(desk, arguments),
-        Command::Show { name, form } => {
-            let row = desk.account(&name)?;
-            let user = desk.db.read_now(|tx| service::present(tx, row.clone()))?;
-            output::show(form, &user)
+pub fn run(config: &Config, command: UsersCommand) -> Result<(), CliError> {
+    with_context(config, |context| match command {
+        UsersCommand::Ls(args) => list::run(context, args),
+        UsersCommand::Show { name, format } => {
+            let row = context.find_account(&name)?;
+            let user = context
+                .db
+                .read_now(|tx| service::to_response(tx, row.clone()))?;
+            output::show(format, &user)
         }
-        Command::Add(arguments) => add::run(desk, arguments),
-        Command::Mod(arguments) => change::run(desk, arguments),
-        Command::Rm(arguments) => many::rm(desk, arguments),
-        Command::Restore(names) => many::named(desk, &Action::Restore, &names),
-        Command::Reset(arguments) => reset::run(desk, &arguments),
-        Command::Activate(whom) => {
-            many::chosen(desk, &Action::Enable, "Activate", Some(false), whom)
+        UsersCommand::Add(args) => add::run(context, args),
+        UsersCommand::Mod(args) => modify::run(context, args),
+        UsersCommand::Rm(args) => bulk::delete(context, args),
+        UsersCommand::Restore(args) => bulk::run_on_named(context, &BulkAction::Restore, &args),
+        UsersCommand::Reset(args) => reset::run(context, &args),
+        UsersCommand::Activate(users) => {
+            bulk::run_on_selected(context, &BulkAction::Enable, "Activate", Some(false), users)
         }
-        Command::Deactivate(whom) => {
-            many::chosen(desk, &Action::Disable, "Deactivate", Some(true), whom)
+        UsersCommand::Deactivate(users) => bulk::run_on_selected(
+            context,
+            &BulkAction::Disable,
+            "Deactivate",
+            Some(true),
+            users,
+        ),
+        UsersCommand::SignOut(users) => {
+            bulk::run_on_selected(context, &BulkAction::SignOut, "Sign out", None, users)
         }
-        Command::SignOut(whom) => many::chosen(desk, &Action::SignOut, "Sign out", None, whom),
-        Command::ResetLink(arguments) => link::run(desk, &arguments),
-        Command::Tag(tags) => many::tagged(desk, Action::Tag, tags),
-        Command::Untag(tags) => many::tagged(desk, Action::Untag, tags),
-        Command::Confirm(names) => many::named(desk, &Action::ConfirmEmail(true), &names),
-        Command::Unconfirm(names) => many::named(desk, &Action::ConfirmEmail(false), &names),
-        Command::Permissions(command) => grants::run(desk, command),
-        Command::Can(arguments) => grants::can(desk, &arguments),
+        UsersCommand::ResetLink(args) => reset_link::run(context, &args),
+        UsersCommand::Tag(args) => bulk::run_tags(context, BulkAction::Tag, args),
+        UsersCommand::Untag(args) => bulk::run_tags(context, BulkAction::Untag, args),
+        UsersCommand::Confirm(args) => {
+            bulk::run_on_named(context, &BulkAction::ConfirmEmail(true), &args)
+        }
+        UsersCommand::Unconfirm(args) => {
+            bulk::run_on_named(context, &BulkAction::ConfirmEmail(false), &args)
+        }
+        UsersCommand::Permissions(command) => permissions::run(context, command),
+        UsersCommand::Can(args) => permissions::run_can(context, &args),
     })
 }
 
-/// Says that an account is changed, and shows it if a form was asked for.
-fn report(form: FormFlags, user: &User, done: &str) -> Result<(), Failure> {
-    if form.is_asked() {
-        return output::show(form, user);
+/// Prints the user if a format was requested, otherwise a message.
+fn report(format: FormatFlags, user: &User, verb: &str) -> Result<(), CliError> {
+    if format.is_set() {
+        return output::show(format, user);
     }
-    tell(&format!("{} is {done}.", user.username));
+    print_stderr(&format!("User {} {verb}.", user.username));
     Ok(())
 }
 
-/// What `--no-…` means beside its opposite.
-const fn switch(yes: bool, no: bool) -> Option<bool> {
-    match (yes, no) {
+/// The value of a switch and its `--no-` form.
+const fn switch_value(is_on: bool, is_off: bool) -> Option<bool> {
+    match (is_on, is_off) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         _ => None,
     }
 }
 
-impl Row for User {
+impl TableRow for User {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::extra("id", |user| Cell::Text(user.id.to_string())),
         Column::shown("username", "USERNAME", |user| (&user.username).into()),

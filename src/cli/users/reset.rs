@@ -1,17 +1,17 @@
-//! `rosterd users reset`: begin anew with nobody left but who is a `SuperAdmin`.
+//! `rosterd users reset`: purges all users except `SuperAdmin`s.
 
 use clap::Args;
 
-use super::listing::each_page;
-use super::many::{Manner, carry_out};
-use crate::accounts::roles::SUPER_ADMIN;
-use crate::accounts::users::bulk::Action;
-use crate::accounts::users::bulk::service::Target;
-use crate::accounts::users::service::Filter;
-use crate::cli::Failure;
-use crate::cli::ask::YesFlag;
+use super::bulk::{BulkOptions, apply_to_each};
+use super::list::for_each_page;
+use crate::access::actor::SUPER_ADMIN;
+use crate::accounts::user_admin::bulk::BulkAction;
+use crate::accounts::user_admin::bulk::service::BulkTarget;
+use crate::accounts::users::{UserFilter, UserSort};
+use crate::cli::CliError;
 use crate::cli::context::CliContext;
-use crate::cli::tell;
+use crate::cli::print_stderr;
+use crate::cli::prompt::YesFlag;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -20,39 +20,38 @@ Examples:
   rosterd users reset
   rosterd users reset --yes
 
-Deleted accounts are removed too. SuperAdmins stay, so that somebody can still sign in: remove those by name.
-It asks twice; --yes answers both.")]
-pub struct Arguments {
+Deleted users are purged too. SuperAdmins are kept, so that an administrator can still sign in; purge them by name.")]
+pub struct ResetUsersArgs {
     #[command(flatten)]
-    manner: Manner,
+    options: BulkOptions,
     #[command(flatten)]
     yes: YesFlag,
 }
 
-pub fn run(desk: &CliContext<'_>, arguments: &Arguments) -> Result<(), Failure> {
-    let targets = all_but_super_admins(desk)?;
+pub fn run(context: &CliContext<'_>, args: &ResetUsersArgs) -> Result<(), CliError> {
+    let targets = select_all_but_super_admins(context)?;
     if targets.is_empty() {
-        tell("There is no account but those of SuperAdmins.");
+        print_stderr("There are no users except SuperAdmins.");
         return Ok(());
     }
-    if !arguments.manner.is_dry_run() {
+    if !args.options.is_dry_run() {
         let count = targets.len();
-        let what = format!("This removes {count} accounts for ever, the deleted ones too.");
-        arguments.yes.confirm_by_typing(&what, &count.to_string())?;
+        let warning = format!("This purges {count} users permanently, including deleted ones.");
+        args.yes.confirm_by_typing(&warning, &count.to_string())?;
     }
-    carry_out(desk, &Action::Purge, targets, arguments.manner)
+    apply_to_each(context, &BulkAction::Purge, targets, args.options)
 }
 
-fn all_but_super_admins(desk: &CliContext<'_>) -> Result<Vec<Target>, Failure> {
+fn select_all_but_super_admins(context: &CliContext<'_>) -> Result<Vec<BulkTarget>, CliError> {
     let mut targets = Vec::new();
     for deleted in [false, true] {
-        let filter = Filter {
-            deleted,
-            ..Filter::default()
+        let filter = UserFilter {
+            deleted: Some(deleted),
+            ..UserFilter::default()
         };
-        each_page(desk, &filter, None, |page| {
+        for_each_page(context, &filter, UserSort::default(), None, |page| {
             let others = page.iter().filter(|user| user.role != SUPER_ADMIN);
-            targets.extend(others.map(Target::from));
+            targets.extend(others.map(BulkTarget::from));
             Ok(())
         })?;
     }

@@ -1,61 +1,67 @@
-//! What the environment and `.env` say of our settings, as text. What it means is not known here.
+//! Reads the process environment and the `.env` file as text.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{ConfigError, setting};
+use super::{ConfigError, find_variable};
 
-/// Names and texts.
+/// Environment variables: names and values.
 pub(super) type Vars = BTreeMap<String, String>;
 
-/// What the environment says about our settings, and `dotenv` where the environment says nothing.
+/// The variables of the environment, and those of `dotenv` for settings that the environment does not set.
 pub(super) fn read(dotenv: &Path) -> Result<Vars, ConfigError> {
-    Ok(with_dotenv(environment()?, read_dotenv(dotenv)?))
+    Ok(merge(read_environment()?, read_dotenv(dotenv)?))
 }
 
-/// What the environment says about our settings; other variables may hold anything, even no text.
+/// The variables of the environment that belong to rosterd. Other variables need not be UTF-8.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the room that reads the environment"
+    reason = "this module reads the environment for the configuration"
 )]
-fn environment() -> Result<Vars, ConfigError> {
+fn read_environment() -> Result<Vars, ConfigError> {
     std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text)))
-        .filter(|(name, _)| name.starts_with("ROSTERD_") || setting(name).is_some())
-        .map(|(name, text)| match text.into_string() {
-            Ok(text) => Ok((name, text)),
-            Err(_) => Err(ConfigError::new(name, "expected a text in UTF-8")),
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with("ROSTERD_") || find_variable(name).is_some())
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(ConfigError::new(name, "expected UTF-8 text")),
         })
         .collect()
 }
 
-/// What a file of `NAME=value` lines says; nothing, if there is none.
+/// The variables in a file of `NAME=value` lines; none if the file does not exist.
 fn read_dotenv(path: &Path) -> Result<Vars, ConfigError> {
     let file = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vars::new()),
-        Err(e) => {
-            return Err(ConfigError::new(
-                file,
-                format!("can't be read: {}", e.kind()),
-            ));
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vars::new()),
+        Err(error) => {
+            let problem = format!("the file cannot be read: {}", error.kind());
+            return Err(ConfigError::new(file, problem));
         }
     };
     dotenvy::from_read_iter(text.as_bytes())
         .collect::<Result<_, _>>()
-        // The error repeats the line, and with it perhaps a secret.
-        .map_err(|_| ConfigError::new(file, "expected lines of NAME=value, with '…' around a value that has spaces, #, $ or quotes"))
+        // The error of dotenvy contains the line, which may contain a secret.
+        .map_err(|_| {
+            ConfigError::new(
+                file,
+                "expected lines of NAME=value, with '…' around a value that has spaces, #, $ or quotes",
+            )
+        })
 }
 
-/// The environment wins setting by setting, in whichever form either of them gives it.
-fn with_dotenv(mut environment: Vars, dotenv: Vars) -> Vars {
-    let open = |name: &str| match setting(name) {
-        Some(variable) => !variable.forms().any(|form| environment.contains_key(&form)),
+/// The environment takes precedence, setting by setting, even if the two sources use different names of a setting.
+fn merge(mut environment: Vars, dotenv: Vars) -> Vars {
+    let is_unset = |name: &str| match find_variable(name) {
+        Some(variable) => !variable.names().any(|name| environment.contains_key(&name)),
         None => !environment.contains_key(name),
     };
-    let added: Vars = dotenv.into_iter().filter(|(name, _)| open(name)).collect();
+    let added: Vars = dotenv
+        .into_iter()
+        .filter(|(name, _)| is_unset(name))
+        .collect();
     environment.extend(added);
     environment
 }
@@ -64,18 +70,19 @@ fn with_dotenv(mut environment: Vars, dotenv: Vars) -> Vars {
 mod tests {
     use super::*;
 
-    fn pairs(vars: &[(&str, &str)]) -> Vars {
-        vars.iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+    fn vars(pairs: &[(&str, &str)]) -> Vars {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect()
     }
 
     #[test]
-    fn the_environment_wins_over_dotenv_in_any_form() {
-        let merged = with_dotenv(
-            pairs(&[("ROSTERD_SECRET_KEY_FILE", "/key"), ("ROSTERD_LOG", "")]),
-            pairs(&[
-                ("ROSTERD_SECRET_KEY", "lost"),
+    fn environment_takes_precedence_over_dotenv_under_any_name() {
+        let merged = merge(
+            vars(&[("ROSTERD_SECRET_KEY_FILE", "/key"), ("ROSTERD_LOG", "")]),
+            vars(&[
+                ("ROSTERD_SECRET_KEY", "ignored"),
                 ("ROSTERD_LOG", "debug"),
                 ("ROSTERD_AUDIENCE", "kept"),
                 ("ROSTERD_TYPO", "kept"),
@@ -83,7 +90,7 @@ mod tests {
         );
         assert_eq!(
             merged,
-            pairs(&[
+            vars(&[
                 ("ROSTERD_SECRET_KEY_FILE", "/key"),
                 ("ROSTERD_LOG", ""),
                 ("ROSTERD_AUDIENCE", "kept"),
@@ -93,30 +100,30 @@ mod tests {
     }
 
     #[test]
-    fn dotenv_is_read_and_its_faults_show_no_value() {
-        let folder = std::env::temp_dir().join(format!("rosterd-dotenv-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(".env");
+    fn dotenv_is_read_and_its_errors_contain_no_value() {
+        let dir = std::env::temp_dir().join(format!("rosterd-dotenv-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(".env");
         assert_eq!(read_dotenv(&path).unwrap(), Vars::new());
         std::fs::write(
             &path,
-            "# note\nROSTERD_LOG=debug\nDATABASE_URL='postgres://a:p$x#y@h/d'\n",
+            "# comment\nROSTERD_LOG=debug\nDATABASE_URL='postgres://a:p$x#y@h/d'\n",
         )
         .unwrap();
         assert_eq!(
             read_dotenv(&path).unwrap(),
-            pairs(&[
+            vars(&[
                 ("ROSTERD_LOG", "debug"),
                 ("DATABASE_URL", "postgres://a:p$x#y@h/d")
             ])
         );
         std::fs::write(&path, "ROSTERD_SECRET_KEY=hunter2 hunter3\n").unwrap();
-        let refusal = read_dotenv(&path).unwrap_err().to_string();
+        let error = read_dotenv(&path).unwrap_err().to_string();
         assert!(
-            refusal.contains(".env: expected lines of NAME=value"),
-            "{refusal}"
+            error.contains(".env: expected lines of NAME=value"),
+            "{error}"
         );
-        assert!(!refusal.contains("hunter"), "{refusal}");
-        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(!error.contains("hunter"), "{error}");
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -1,10 +1,11 @@
-//! The settings, and the only reader of the environment and of `.env`. One table says everything about each of them.
-//! What is wrong is refused at once, in one line that names the variable and never shows a value.
+//! The configuration, read from environment variables and `.env`. One table defines all settings. An error names the
+//! variable in one line and does not contain its value.
 
 mod environment;
-mod mail;
+mod error;
+mod raw_settings;
 mod secret;
-mod source;
+mod smtp;
 mod values;
 mod variable;
 
@@ -21,49 +22,49 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
-use crate::platform::http::Network;
-pub use mail::{Encryption, MailServer};
-use mail::{mail_server, mailbox};
+use crate::platform::http::IpNetwork;
+pub use error::ConfigError;
+use raw_settings::RawSettings;
 pub use secret::{Secret, SecretKey};
-pub use source::ConfigError;
-use source::Source;
-pub use values::{LogFormat, Registration, TokenPage};
+pub use smtp::{SmtpEncryption, SmtpServer};
+use smtp::{mailbox, smtp_server};
+pub use values::{LinkTemplate, LogFormat, Registration};
 use values::{
-    address, auto_or_whole, database_url, log_directives, log_format, milliseconds, names,
-    networks, optional, origins, path, public_url, registration, seconds, secret, secret_key, span,
-    switch, text, token_page, whole,
+    address, auto_or_integer, database_url, duration, integer, link_template, log_directives,
+    log_format, milliseconds, names, networks, optional, origins, path, public_url, registration,
+    seconds, secret, secret_key, switch, text,
 };
-use variable::{Kind, Variable};
+use variable::{EnvVariable, VariableKind};
 
 macro_rules! settings {
     ($($group:literal {$(
         $field:ident: $type:ty = $kind:ident $name:literal $(or $alias:literal)?, $default:literal, $parse:expr,
-        $why:literal;
+        $description:literal;
     )*})*) => {
-        /// Every setting of the service, checked.
+        /// The validated configuration of the service.
         pub struct Config {
-            $($(#[doc = concat!("`", $name, "`: ", $why)] pub $field: $type,)*)*
-            /// What the operator should know about these settings, one line each.
+            $($(#[doc = concat!("`", $name, "`: ", $description)] pub $field: $type,)*)*
+            /// Warnings about these settings for the operator, one line each.
             pub warnings: Vec<String>,
-            /// What the machine says of itself.
-            pub machine: Machine,
+            /// Variables of the operating system.
+            pub os_env: OsEnvironment,
         }
 
-        const VARIABLES: &[Variable] = &[$($(Variable {
+        const VARIABLES: &[EnvVariable] = &[$($(EnvVariable {
             group: $group,
             name: $name,
             aliases: &[$($alias)?],
-            kind: Kind::$kind,
+            kind: VariableKind::$kind,
             default: $default,
-            why: $why,
+            description: $description,
         },)*)*];
 
         impl Config {
-            fn read(source: &Source) -> Result<Self, ConfigError> {
+            fn parse(raw: &RawSettings) -> Result<Self, ConfigError> {
                 Ok(Self {
-                    $($($field: source.value($name, $default, $parse)?,)*)*
+                    $($($field: raw.value($name, $default, $parse)?,)*)*
                     warnings: Vec::new(),
-                    machine: Machine::default(),
+                    os_env: OsEnvironment::default(),
                 })
             }
         }
@@ -73,185 +74,185 @@ macro_rules! settings {
 settings! {
     "Addresses" {
         addr: SocketAddr = Plain "ROSTERD_ADDR", "127.0.0.1:8080", address,
-            "Where the service listens.";
+            "The IP address and port that the service listens on.";
         metrics_addr: Option<SocketAddr> = Plain "ROSTERD_METRICS_ADDR", "", |t| optional(t, address),
-            "Where GET /metrics is answered for Prometheus; nowhere when unset.";
+            "The IP address and port of GET /metrics for Prometheus. Unset: no metrics are served.";
         public_url: String = Plain "ROSTERD_PUBLIC_URL", "", |t| optional(t, public_url).map(Option::unwrap_or_default),
-            "What callers see as the base of every address, and the issuer of tokens; http:// and ROSTERD_ADDR when unset.";
+            "The public base URL of the service, which is also the issuer of tokens. Unset: http:// and ROSTERD_ADDR.";
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
-            "The audience of access tokens; whoever verifies them asks for it.";
-        trusted_proxies: Vec<Network> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
-            "The proxies whose word on the caller's address counts: addresses or networks, separated by commas.";
+            "The audience (aud) of access tokens, which applications check when they verify a token.";
+        trusted_proxies: Vec<IpNetwork> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
+            "The proxies whose X-Forwarded-For or Forwarded header is trusted: IP addresses or networks, separated by commas.";
     }
     "Browser apps" {
         cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
-            "The origins whose pages may call: exact, with their scheme, separated by commas.";
+            "The origins that may call the API from a browser, such as https://app.example.org, separated by commas.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),
-            "What keys and kept answers are encrypted under: 32 bytes as hex or base64. Needed with DATABASE_URL.";
+            "The key that encrypts secrets in the database: 32 bytes as hex or base64. Required with DATABASE_URL.";
         bootstrap_username: Option<String> = Plain "ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME" or "Auth__BootstrapSuperAdmin__Username", "", |t| optional(t, text),
-            "The first super-administrator, made while there is none. Also read as Auth__BootstrapSuperAdmin__Username.";
+            "The username of the first SuperAdmin, created at start if there is none. Alias: Auth__BootstrapSuperAdmin__Username.";
         bootstrap_password: Option<Secret> = Secret "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD" or "Auth__BootstrapSuperAdmin__Password", "", |t| optional(t, secret),
-            "The password of that account. Also read as Auth__BootstrapSuperAdmin__Password.";
+            "The password of the first SuperAdmin. Alias: Auth__BootstrapSuperAdmin__Password.";
         permissions: Vec<String> = Plain "ROSTERD_PERMISSIONS", "", names,
-            "Permissions of the apps behind, registered in the catalogue at the start, such as assets.read, assets.write.";
+            "The permissions of your applications, added to the catalogue at start, such as assets.read, assets.write.";
     }
     "Database" {
         database_url: Option<Secret> = Secret "DATABASE_URL", "", |t| optional(t, database_url),
-            "The PostgreSQL database; a private cluster under ROSTERD_DATA_DIR when unset.";
+            "The URL of the PostgreSQL database. Unset: a private cluster in ROSTERD_DATA_DIR.";
         data_dir: Option<PathBuf> = Plain "ROSTERD_DATA_DIR", "", |t| optional(t, path),
-            "Where the private cluster is kept; /var/lib/rosterd for root, else $XDG_DATA_HOME/rosterd when unset.";
+            "The data directory of the private cluster. Unset: /var/lib/rosterd for root, otherwise $XDG_DATA_HOME/rosterd.";
         migrate: bool = Plain "ROSTERD_MIGRATE", "on", switch,
-            "Whether the start brings the schema up to date: on or off.";
-        db_pool_size: usize = Plain "ROSTERD_DB_POOL_SIZE", "auto", |t| auto_or_whole(t, automatic_pool_size(cores()), 1..=1024),
-            "The most connections to the database; auto: four for each core, at least 8.";
-        db_acquire: Duration = Plain "ROSTERD_DB_ACQUIRE_MS", "2000", milliseconds,
-            "How long a request waits for a connection before it is answered 503, in milliseconds.";
-        db_statement: Duration = Plain "ROSTERD_DB_STATEMENT_MS", "10000", milliseconds,
-            "How long one statement may run, in milliseconds.";
+            "Whether pending database migrations are applied at start: on or off.";
+        db_pool_size: usize = Plain "ROSTERD_DB_POOL_SIZE", "auto", |t| auto_or_integer(t, automatic_pool_size(cores()), 1..=1024),
+            "The maximum number of database connections. auto: four per CPU core, at least 8.";
+        db_acquire_timeout: Duration = Plain "ROSTERD_DB_ACQUIRE_MS", "2000", milliseconds,
+            "How long a request waits for a database connection before it fails with 503, in milliseconds.";
+        db_statement_timeout: Duration = Plain "ROSTERD_DB_STATEMENT_MS", "10000", milliseconds,
+            "The maximum run time of an SQL statement, in milliseconds.";
     }
     "Passwords" {
-        password_min_length: usize = Plain "ROSTERD_PASSWORD_MIN_LENGTH", "15", |t| whole(t, 8..=256),
-            "The least number of characters of a new password.";
-        hash_memory_kib: u32 = Plain "ROSTERD_HASH_MEMORY_KIB", "19456", |t| whole(t, 1..=4_194_304),
-            "The memory of one Argon2id hash, in KiB.";
-        hash_iterations: u32 = Plain "ROSTERD_HASH_ITERATIONS", "2", |t| whole(t, 1..=1024),
-            "The passes of one Argon2id hash.";
-        hash_parallelism: u32 = Plain "ROSTERD_HASH_PARALLELISM", "1", |t| whole(t, 1..=64),
-            "The lanes of one Argon2id hash.";
-        hash_threads: usize = Plain "ROSTERD_HASH_THREADS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),
-            "How many passwords are hashed at once; auto: one for each core.";
-        hash_queue: Duration = Plain "ROSTERD_HASH_QUEUE_MS", "1000", milliseconds,
-            "How long a sign-in waits for its turn to hash before it is answered 503, in milliseconds.";
+        password_min_length: usize = Plain "ROSTERD_PASSWORD_MIN_LENGTH", "15", |t| integer(t, 8..=256),
+            "The minimum length of new passwords, in characters.";
+        hash_memory_kib: u32 = Plain "ROSTERD_HASH_MEMORY_KIB", "19456", |t| integer(t, 1..=4_194_304),
+            "The memory cost of Argon2id, in KiB.";
+        hash_iterations: u32 = Plain "ROSTERD_HASH_ITERATIONS", "2", |t| integer(t, 1..=1024),
+            "The number of iterations of Argon2id.";
+        hash_parallelism: u32 = Plain "ROSTERD_HASH_PARALLELISM", "1", |t| integer(t, 1..=64),
+            "The degree of parallelism (lanes) of Argon2id.";
+        hash_threads: usize = Plain "ROSTERD_HASH_THREADS", "auto", |t| auto_or_integer(t, cores(), 1..=1024),
+            "The number of threads that hash passwords. auto: one per CPU core.";
+        hash_queue_timeout: Duration = Plain "ROSTERD_HASH_QUEUE_MS", "1000", milliseconds,
+            "How long a sign-in waits for a hashing thread before it fails with 503, in milliseconds.";
     }
     "Sessions and tokens" {
-        access_token_ttl: Duration = Plain "ROSTERD_ACCESS_TOKEN_TTL", "15m", |t| span(t, Duration::from_secs(900)),
-            "How long an access token is good: seconds, or a number with s, m, h or d; 15m at most.";
-        session_idle: Duration = Plain "ROSTERD_SESSION_IDLE", "24h", |t| span(t, LONGEST_SESSION),
-            "How long a session lives without being used.";
-        session_max: Duration = Plain "ROSTERD_SESSION_MAX", "7d", |t| span(t, LONGEST_SESSION),
-            "How long a session lives at most.";
-        session_remember_idle: Duration = Plain "ROSTERD_SESSION_REMEMBER_IDLE", "14d", |t| span(t, LONGEST_SESSION),
-            "The same for a sign-in with rememberMe: without being used.";
-        session_remember_max: Duration = Plain "ROSTERD_SESSION_REMEMBER_MAX", "30d", |t| span(t, LONGEST_SESSION),
-            "The same for a sign-in with rememberMe: at most.";
-        max_sessions: u32 = Plain "ROSTERD_MAX_SESSIONS", "50", |t| whole(t, 1..=10_000),
-            "The most sessions that one account has at once.";
+        access_token_ttl: Duration = Plain "ROSTERD_ACCESS_TOKEN_TTL", "15m", |t| duration(t, Duration::from_secs(900)),
+            "The lifetime of access tokens: seconds, or a number with the unit s, m, h or d. At most 15m.";
+        session_idle: Duration = Plain "ROSTERD_SESSION_IDLE", "24h", |t| duration(t, MAX_SESSION),
+            "How long an unused session lasts.";
+        session_max: Duration = Plain "ROSTERD_SESSION_MAX", "7d", |t| duration(t, MAX_SESSION),
+            "The maximum lifetime of a session.";
+        session_remember_idle: Duration = Plain "ROSTERD_SESSION_REMEMBER_IDLE", "14d", |t| duration(t, MAX_SESSION),
+            "How long an unused session lasts if the user signed in with rememberMe.";
+        session_remember_max: Duration = Plain "ROSTERD_SESSION_REMEMBER_MAX", "30d", |t| duration(t, MAX_SESSION),
+            "The maximum lifetime of a session if the user signed in with rememberMe.";
+        max_sessions: u32 = Plain "ROSTERD_MAX_SESSIONS", "50", |t| integer(t, 1..=10_000),
+            "The maximum number of sessions of an account.";
     }
     "Registration" {
         registration: Registration = Plain "ROSTERD_REGISTRATION", "closed", registration,
-            "Who may register an account: nobody (closed), whoever has an invite (invite), everybody (open).";
-        invite_page: TokenPage = Plain "ROSTERD_INVITE_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
-            "The page of yours that an invite opens, with {token} where the token goes; /register?invite={token} under ROSTERD_PUBLIC_URL when unset.";
+            "Who may register an account: no one (closed), users with an invite (invite), or anyone (open).";
+        invite_url: LinkTemplate = Plain "ROSTERD_INVITE_URL", "", |t| optional(t, link_template).map(Option::unwrap_or_default),
+            "The page of your application for invite links, with {token} for the token. Unset: /register?invite={token} under ROSTERD_PUBLIC_URL.";
     }
     "Mail and links" {
-        reset_page: TokenPage = Plain "ROSTERD_RESET_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
-            "The page of yours that a reset link opens, with {token} where the token goes; /reset-password?token={token} under ROSTERD_PUBLIC_URL when unset.";
-        confirm_page: TokenPage = Plain "ROSTERD_CONFIRM_URL", "", |t| optional(t, token_page).map(Option::unwrap_or_default),
-            "The same for links that confirm an email address; /confirm-email?token={token} when unset.";
-        mail_server: Option<MailServer> = Secret "ROSTERD_SMTP_URL", "", |t| optional(t, mail_server),
-            "The mail server: smtps://user:password@mail.example.org, or smtp:// with STARTTLS (off with ?tls=none, and on this machine); no mail when unset.";
+        reset_url: LinkTemplate = Plain "ROSTERD_RESET_URL", "", |t| optional(t, link_template).map(Option::unwrap_or_default),
+            "The page of your application for password reset links, with {token} for the token. Unset: /reset-password?token={token} under ROSTERD_PUBLIC_URL.";
+        confirm_url: LinkTemplate = Plain "ROSTERD_CONFIRM_URL", "", |t| optional(t, link_template).map(Option::unwrap_or_default),
+            "The page of your application for email confirmation links, with {token} for the token. Unset: /confirm-email?token={token} under ROSTERD_PUBLIC_URL.";
+        smtp_server: Option<SmtpServer> = Secret "ROSTERD_SMTP_URL", "", |t| optional(t, smtp_server),
+            "The mail server: smtps://user:password@mail.example.org (TLS) or smtp://… (STARTTLS; unencrypted for localhost or with ?tls=none). Unset: no mail is sent.";
         mail_from: Option<Mailbox> = Plain "ROSTERD_MAIL_FROM", "", |t| optional(t, mailbox),
-            "The sender of mail, such as Accounts <id@example.org>. Needed with ROSTERD_SMTP_URL.";
+            "The sender of mail, such as Accounts <id@example.org>. Required with ROSTERD_SMTP_URL.";
         mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
-            "A folder of texts for mail: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt; built-in ones are used for those it has not.";
+            "A directory of mail templates: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt. Built-in templates are used for missing files.";
     }
     "Audit log" {
-        audit_retention_days: Option<u32> = Plain "ROSTERD_AUDIT_RETENTION_DAYS", "", |t| optional(t, |t| whole(t, 1..=36_500)),
-            "After how many days what is in the audit log is removed; never when unset.";
+        audit_retention_days: Option<u32> = Plain "ROSTERD_AUDIT_RETENTION_DAYS", "", |t| optional(t, |t| integer(t, 1..=36_500)),
+            "After how many days audit log entries are deleted. Unset: never.";
     }
-    "The process" {
-        workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_whole(t, cores(), 1..=1024),
-            "The threads that answer requests; auto: one for each core.";
-        drain: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
-            "How long open requests may take to end after SIGTERM, in seconds.";
+    "Process" {
+        workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_integer(t, cores(), 1..=1024),
+            "The number of threads that handle requests. auto: one per CPU core.";
+        drain_timeout: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
+            "How long open requests may take to finish after SIGTERM, in seconds.";
         drain_delay: Duration = Plain "ROSTERD_DRAIN_DELAY_SECONDS", "1", seconds,
-            "How long requests are still accepted before that, while /readyz says 503 and load balancers notice, in seconds.";
+            "How long new requests are accepted after SIGTERM, in seconds. During this time /readyz returns 503, so that load balancers stop sending requests.";
         log: String = Plain "ROSTERD_LOG", "info,actix_server=warn", log_directives,
-            "What is logged: a level, or directives such as info,rosterd=debug.";
+            "The log filter: a level, or directives such as info,rosterd=debug.";
         log_format: LogFormat = Plain "ROSTERD_LOG_FORMAT", "auto", log_format,
-            "How log lines are written: json, text, or auto for text on a terminal and JSON elsewhere.";
+            "The log format: json, text, or auto (text on a terminal, JSON otherwise).";
     }
 }
 
-/// Far beyond what is wise; keeps every point in time that is computed from it in range.
-const LONGEST_SESSION: Duration = Duration::from_secs(366 * 86_400);
+/// Keeps every time that is computed from a session's lifetime in the supported range.
+const MAX_SESSION: Duration = Duration::from_secs(366 * 86_400);
 
 impl Config {
-    /// Reads the environment, and `.env` in the working directory for what the environment leaves open.
+    /// Reads the environment, and `.env` in the working directory for settings that the environment does not set.
     ///
     /// # Errors
-    /// The first setting that is wrong, missing, unknown or given twice.
+    /// A setting is wrong, missing, unknown or set twice.
     pub fn from_env() -> Result<Self, ConfigError> {
         let vars = environment::read(Path::new(".env"))?;
         let secret_files = RefCell::new(Vec::new());
-        let read = |path: &Path| {
+        let read_file = |path: &Path| {
             secret_files.borrow_mut().push(path.to_owned());
             std::fs::read_to_string(path)
         };
-        let mut config = Self::from_vars(vars, &read)?;
-        config.machine = Machine::read();
-        config.machine.secret_files = secret_files.into_inner();
+        let mut config = Self::from_vars(vars, &read_file)?;
+        config.os_env = OsEnvironment::read();
+        config.os_env.secret_files = secret_files.into_inner();
         Ok(config)
     }
 
-    /// Reads the settings from `vars`, which may hold other variables too, and secrets from files through `read_file`.
+    /// Reads the settings from `vars`, which may contain other variables, and secrets from files with `read_file`.
     ///
     /// # Errors
-    /// The first setting that is wrong, missing, unknown or given twice.
+    /// A setting is wrong, missing, unknown or set twice.
     pub fn from_vars(
         vars: impl IntoIterator<Item = (String, String)>,
         read_file: &dyn Fn(&Path) -> io::Result<String>,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self::read(&Source::collect(VARIABLES, vars, read_file)?)?;
+        let mut config = Self::parse(&RawSettings::collect(VARIABLES, vars, read_file)?)?;
         config.check()?;
         if config.public_url.is_empty() {
-            config.public_url = plain_url(config.addr);
+            config.public_url = default_public_url(config.addr);
         }
-        config
-            .reset_page
-            .or_under(&config.public_url, "reset-password?token");
-        config
-            .confirm_page
-            .or_under(&config.public_url, "confirm-email?token");
-        config
-            .invite_page
-            .or_under(&config.public_url, "register?invite");
-        config.warnings = config.concerns();
+        let base_url = &config.public_url;
+        for (template, path) in [
+            (&mut config.reset_url, "reset-password?token"),
+            (&mut config.confirm_url, "confirm-email?token"),
+            (&mut config.invite_url, "register?invite"),
+        ] {
+            template.set_default(base_url, path);
+        }
+        config.warnings = config.insecure_settings();
         Ok(config)
     }
 
-    /// The same settings for a service that listens on `addr`: on the port that the system chose where 0 was asked for.
+    /// Replaces the listen address, after the operating system has assigned a port for port 0. Also updates the default of
+    /// `public_url`.
     #[must_use]
-    pub fn on(mut self, addr: SocketAddr) -> Self {
-        if self.public_url == plain_url(self.addr) {
-            self.public_url = plain_url(addr);
+    pub fn with_addr(mut self, addr: SocketAddr) -> Self {
+        if self.public_url == default_public_url(self.addr) {
+            self.public_url = default_public_url(addr);
         }
         self.addr = addr;
         self
     }
 
-    /// The name and password of the first `SuperAdmin`, if they are set.
+    /// The username and password of the first `SuperAdmin`, if they are set.
     #[must_use]
-    pub fn bootstrap(&self) -> Option<(&str, &Secret)> {
+    pub fn bootstrap_credentials(&self) -> Option<(&str, &Secret)> {
         self.bootstrap_username
             .as_deref()
             .zip(self.bootstrap_password.as_ref())
     }
 
-    /// The rules that span settings.
+    /// Checks the rules that involve more than one setting.
     fn check(&self) -> Result<(), ConfigError> {
         if self.database_url.is_some() && self.secret_key.is_none() {
             return Err(ConfigError::new(
                 "ROSTERD_SECRET_KEY",
-                "is needed with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
+                "is required with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
             ));
         }
-        if self.mail_server.is_some() && self.mail_from.is_none() {
+        if self.smtp_server.is_some() && self.mail_from.is_none() {
             return Err(ConfigError::new(
                 "ROSTERD_MAIL_FROM",
-                "is needed with ROSTERD_SMTP_URL: an address such as id@example.org",
+                "is required with ROSTERD_SMTP_URL: an address such as id@example.org",
             ));
         }
         let missing = match (&self.bootstrap_username, &self.bootstrap_password) {
@@ -262,52 +263,53 @@ impl Config {
         if let Some(missing) = missing {
             return Err(ConfigError::new(
                 missing,
-                "is missing; the name and the password of the first account go together",
+                "is missing: set both the username and the password of the first SuperAdmin, or neither",
             ));
         }
-        for (name, idle, max_name, max) in [
-            (
-                "ROSTERD_SESSION_IDLE",
-                self.session_idle,
-                "ROSTERD_SESSION_MAX",
-                self.session_max,
-            ),
-            (
-                "ROSTERD_SESSION_REMEMBER_IDLE",
-                self.session_remember_idle,
-                "ROSTERD_SESSION_REMEMBER_MAX",
-                self.session_remember_max,
-            ),
-        ] {
-            if idle > max {
-                let max = values::show_span(max);
-                return Err(ConfigError::new(
-                    name,
-                    format!("expected at most {max_name}, which is {max}"),
-                ));
-            }
-        }
-        Ok(())
+        check_idle_limit(
+            ("ROSTERD_SESSION_IDLE", self.session_idle),
+            ("ROSTERD_SESSION_MAX", self.session_max),
+        )?;
+        check_idle_limit(
+            ("ROSTERD_SESSION_REMEMBER_IDLE", self.session_remember_idle),
+            ("ROSTERD_SESSION_REMEMBER_MAX", self.session_remember_max),
+        )
     }
 
-    fn concerns(&self) -> Vec<String> {
-        let exposed = !self.addr.ip().to_canonical().is_loopback();
-        let warning = "ROSTERD_ADDR listens beyond this machine while ROSTERD_PUBLIC_URL is not https: \
-                       passwords and tokens travel in the clear unless something in front adds TLS";
-        (exposed && !self.public_url.starts_with("https://"))
+    /// Warnings about settings that are allowed but insecure.
+    fn insecure_settings(&self) -> Vec<String> {
+        let is_exposed = !self.addr.ip().to_canonical().is_loopback();
+        let warning = "ROSTERD_ADDR is reachable from other machines while ROSTERD_PUBLIC_URL is not https: \
+                       passwords and tokens are sent unencrypted unless a proxy terminates TLS";
+        (is_exposed && !self.public_url.starts_with("https://"))
             .then(|| warning.to_owned())
             .into_iter()
             .collect()
     }
 }
 
-/// The text of `.env.example`: every setting with its default and why it is there, commented out.
-#[must_use]
-pub fn env_example() -> String {
-    variable::example(VARIABLES)
+/// Checks that an idle time is not longer than the maximum lifetime.
+fn check_idle_limit(
+    (idle_name, idle): (&str, Duration),
+    (max_name, max): (&str, Duration),
+) -> Result<(), ConfigError> {
+    if idle <= max {
+        return Ok(());
+    }
+    let max = values::format_duration(max);
+    Err(ConfigError::new(
+        idle_name,
+        format!("expected at most {max_name}, which is {max}"),
+    ))
 }
 
-fn plain_url(addr: SocketAddr) -> String {
+/// The text of `.env.example`: all settings with their defaults and descriptions, commented out.
+#[must_use]
+pub fn env_example() -> String {
+    variable::env_example(VARIABLES)
+}
+
+fn default_public_url(addr: SocketAddr) -> String {
     format!("http://{addr}")
 }
 
@@ -315,38 +317,39 @@ fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// A statement of ours takes well under a millisecond, so that a few for each core keep the database busy while others wait
-/// for the disk (8 on 2 cores reach the most that was measured); eight let short reads pass a few slow writes anywhere.
+/// Most statements take less than a millisecond, so a few connections per core keep the database busy while some of them
+/// wait for the disk: 8 connections reached the highest measured throughput on 2 cores. The minimum of 8 keeps a few slow
+/// writes from delaying short reads.
 fn automatic_pool_size(cores: usize) -> usize {
     (4 * cores).max(8)
 }
 
-/// What the environment says of the machine and its user, besides our settings.
+/// Environment variables of the operating system that are not settings of rosterd.
 #[derive(Clone, Debug, Default)]
-pub struct Machine {
-    /// `PATH`: where programs are looked for.
+pub struct OsEnvironment {
+    /// `PATH`, for finding programs.
     pub search_path: OsString,
     /// `XDG_DATA_HOME`.
-    pub data_home: Option<PathBuf>,
+    pub xdg_data_home: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
-    /// `LOGNAME`, else `USER`: who is at the command line.
+    /// The operating system user: `LOGNAME`, else `USER`.
     pub user: Option<String>,
     /// The files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
 
-impl Machine {
+impl OsEnvironment {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the room that reads the environment"
+        reason = "this module reads the environment for the configuration"
     )]
     fn read() -> Self {
-        let var = |name| std::env::var_os(name).filter(|text| !text.is_empty());
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let user = var("LOGNAME").or_else(|| var("USER"));
         Self {
             search_path: var("PATH").unwrap_or_default(),
-            data_home: var("XDG_DATA_HOME").map(PathBuf::from),
+            xdg_data_home: var("XDG_DATA_HOME").map(PathBuf::from),
             home: var("HOME").map(PathBuf::from),
             user: user.map(|name| name.to_string_lossy().into_owned()),
             secret_files: Vec::new(),
@@ -354,6 +357,7 @@ impl Machine {
     }
 }
 
-fn setting(name: &str) -> Option<&'static Variable> {
-    VARIABLES.iter().find(|variable| variable.has_form(name))
+/// The setting that has this name.
+fn find_variable(name: &str) -> Option<&'static EnvVariable> {
+    VARIABLES.iter().find(|variable| variable.has_name(name))
 }

@@ -1,20 +1,20 @@
-//! Values that must never be shown: no `Debug`, no `Display`, no `Serialize`, wiped when dropped.
-//! Whoever needs one says so with `expose`, which a reviewer can search for.
+//! Secret values. They implement neither `Debug`, `Display` nor `Serialize`, and are overwritten on drop. Every access goes
+//! through `expose`, which reviewers can search for.
 
 use zeroize::Zeroize;
 
-/// A secret text, such as a password or an address with one in it.
+/// A secret text, such as a password or a URL that contains one.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over; other copies of it are the caller's to wipe.
+    /// Takes ownership of the text. Other copies are not overwritten.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself.
+    /// The text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -32,16 +32,16 @@ impl Drop for Secret {
 pub struct SecretKey([u8; SecretKey::LENGTH]);
 
 impl SecretKey {
-    /// Its length in bytes.
+    /// The length in bytes.
     pub const LENGTH: usize = 32;
 
-    /// Takes the bytes over; other copies of them are the caller's to wipe.
+    /// Takes ownership of the bytes. Other copies are not overwritten.
     #[must_use]
     pub fn new(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes themselves.
+    /// The bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8; Self::LENGTH] {
         &self.0
@@ -58,22 +58,22 @@ impl Drop for SecretKey {
 mod tests {
     use super::*;
 
-    /// Implemented twice for what can be shown, so that naming it for such a type does not compile.
-    trait NotShown<Mark> {
-        fn holds() {}
+    /// Does not compile for a printable type: that type has two implementations, so the call is ambiguous.
+    trait NotPrintable<Marker> {
+        fn check() {}
     }
-    struct ByDebug;
-    struct ByDisplay;
-    struct BySerialize;
-    impl<T> NotShown<()> for T {}
-    impl<T: std::fmt::Debug> NotShown<ByDebug> for T {}
-    impl<T: std::fmt::Display> NotShown<ByDisplay> for T {}
-    impl<T: serde::Serialize> NotShown<BySerialize> for T {}
+    struct DebugMarker;
+    struct DisplayMarker;
+    struct SerializeMarker;
+    impl<T> NotPrintable<()> for T {}
+    impl<T: std::fmt::Debug> NotPrintable<DebugMarker> for T {}
+    impl<T: std::fmt::Display> NotPrintable<DisplayMarker> for T {}
+    impl<T: serde::Serialize> NotPrintable<SerializeMarker> for T {}
 
     #[test]
-    fn secrets_and_what_holds_them_can_not_be_printed() {
-        <Secret as NotShown<_>>::holds();
-        <SecretKey as NotShown<_>>::holds();
-        <crate::platform::config::Config as NotShown<_>>::holds();
+    fn secrets_and_the_configuration_cannot_be_printed() {
+        <Secret as NotPrintable<_>>::check();
+        <SecretKey as NotPrintable<_>>::check();
+        <crate::platform::config::Config as NotPrintable<_>>::check();
     }
 }

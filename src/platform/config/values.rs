@@ -1,5 +1,5 @@
-//! How the text of a setting becomes its value. A refusal says what is accepted and never repeats the text,
-//! which may be a secret in the wrong place.
+//! Parsers of the settings' values. An error says what is expected and does not contain the text, which may be a secret
+//! that was assigned to the wrong variable.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -16,37 +16,40 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::platform::http::Network;
+use crate::platform::http::IpNetwork;
 
 use super::secret::{Secret, SecretKey};
 
-/// The value, or what is accepted instead: "an IP address", "a whole number from 1 to 9".
-pub(super) type Parsed<T> = Result<T, Cow<'static, str>>;
+/// The value, or a description of what is expected: "an IP address", "a whole number from 1 to 9".
+pub(super) type ParseResult<T> = Result<T, Cow<'static, str>>;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
     /// One JSON object per line.
     Json,
-    /// One line for people.
+    /// Human-readable text.
     Text,
 }
 
 /// Who may register an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// Nobody.
+    /// No one.
     Closed,
-    /// Whoever has an invite.
+    /// Users with an invite.
     Invite,
-    /// Everybody.
+    /// Anyone.
     Open,
 }
 
-/// No text is no value; any other goes to `parse`.
-pub(super) fn optional<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Option<T>> {
+/// `None` for an empty text, otherwise the parsed value.
+pub(super) fn optional<T>(
+    text: &str,
+    parse: impl Fn(&str) -> ParseResult<T>,
+) -> ParseResult<Option<T>> {
     if text.is_empty() {
         Ok(None)
     } else {
@@ -54,47 +57,47 @@ pub(super) fn optional<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Pars
     }
 }
 
-/// Any text.
+/// Accepts any text.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "has the shape of the other readers"
+    reason = "has the signature of the other parsers"
 )]
-pub(super) fn text(text: &str) -> Parsed<String> {
+pub(super) fn text(text: &str) -> ParseResult<String> {
     Ok(text.to_owned())
 }
 
-/// Any secret text.
+/// Accepts any text as a secret.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "has the shape of the other readers"
+    reason = "has the signature of the other parsers"
 )]
-pub(super) fn secret(text: &str) -> Parsed<Secret> {
+pub(super) fn secret(text: &str) -> ParseResult<Secret> {
     Ok(Secret::new(text.to_owned()))
 }
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "has the shape of the other readers"
+    reason = "has the signature of the other parsers"
 )]
-pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+pub(super) fn path(text: &str) -> ParseResult<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// Names separated by commas or white space.
+/// Parses names that are separated by commas or whitespace.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "has the shape of the other readers"
+    reason = "has the signature of the other parsers"
 )]
-pub(super) fn names(text: &str) -> Parsed<Vec<String>> {
+pub(super) fn names(text: &str) -> ParseResult<Vec<String>> {
     Ok(items(text).map(str::to_owned).collect())
 }
 
-pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+pub(super) fn address(text: &str) -> ParseResult<SocketAddr> {
     text.parse()
         .map_err(|_| "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
 }
 
-pub(super) fn switch(text: &str) -> Parsed<bool> {
+pub(super) fn switch(text: &str) -> ParseResult<bool> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -102,7 +105,7 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     }
 }
 
-pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+pub(super) fn log_format(text: &str) -> ParseResult<LogFormat> {
     match text {
         "auto" => Ok(LogFormat::Auto),
         "json" => Ok(LogFormat::Json),
@@ -111,8 +114,8 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     }
 }
 
-/// Checks log directives; whoever sets the log up reads them again.
-pub(super) fn log_directives(text: &str) -> Parsed<String> {
+/// Checks log directives. They are stored as text and parsed again when the log is initialized.
+pub(super) fn log_directives(text: &str) -> ParseResult<String> {
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(
@@ -122,8 +125,8 @@ pub(super) fn log_directives(text: &str) -> Parsed<String> {
     }
 }
 
-/// Only the URL form, so that a mistyped name of a variable can't pass for a connection string.
-pub(super) fn database_url(text: &str) -> Parsed<Secret> {
+/// Accepts only the URL form of a connection string, because libpq would accept almost any text as keywords.
+pub(super) fn database_url(text: &str) -> ParseResult<Secret> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         secret(text)
     } else {
@@ -131,9 +134,9 @@ pub(super) fn database_url(text: &str) -> Parsed<Secret> {
     }
 }
 
-/// An absolute http(s) URL in its normal form, without the slash at its end.
-pub(super) fn public_url(text: &str) -> Parsed<String> {
-    let plain = |url: &Url| {
+/// Parses an absolute http or https URL. Returns it normalized and without a trailing slash.
+pub(super) fn public_url(text: &str) -> ParseResult<String> {
+    let is_base_url = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.query().is_none()
             && url.fragment().is_none()
@@ -141,12 +144,12 @@ pub(super) fn public_url(text: &str) -> Parsed<String> {
             && url.password().is_none()
     };
     match Url::parse(text) {
-        Ok(url) if plain(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        Ok(url) if is_base_url(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         _ => Err("an absolute http or https URL without user, query and fragment, such as https://id.example.org".into()),
     }
 }
 
-pub(super) fn registration(text: &str) -> Parsed<Registration> {
+pub(super) fn registration(text: &str) -> ParseResult<Registration> {
     match text {
         "closed" => Ok(Registration::Closed),
         "invite" => Ok(Registration::Invite),
@@ -155,45 +158,46 @@ pub(super) fn registration(text: &str) -> Parsed<Registration> {
     }
 }
 
-/// A page that a link with a token opens: a URL with `{token}` where the token goes.
+/// A URL with the placeholder `{token}`, for links that contain a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TokenPage(String);
+pub struct LinkTemplate(String);
 
-impl TokenPage {
-    const PLACE: &str = "{token}";
+impl LinkTemplate {
+    const PLACEHOLDER: &str = "{token}";
 
-    /// The link for this token.
+    /// The link with this token.
     #[must_use]
     pub fn url(&self, token: &str) -> String {
-        self.0.replace(Self::PLACE, token)
+        self.0.replace(Self::PLACEHOLDER, token)
     }
 
-    /// When none was set, it is `page` under `base`, which ends in the name of the parameter that the token is.
-    pub(super) fn or_under(&mut self, base: &str, page: &str) {
+    /// If the template is not set, sets it to `path` under `base_url`. `path` ends with the name of the query parameter
+    /// for the token.
+    pub(super) fn set_default(&mut self, base_url: &str, path: &str) {
         if self.0.is_empty() {
-            self.0 = format!("{base}/{page}={}", Self::PLACE);
+            self.0 = format!("{base_url}/{path}={}", Self::PLACEHOLDER);
         }
     }
 }
 
-pub(super) fn token_page(text: &str) -> Parsed<TokenPage> {
-    let is_page = |url: Url| {
-        let leads_elsewhere = url.authority().contains('{');
-        matches!(url.scheme(), "http" | "https") && !leads_elsewhere
+pub(super) fn link_template(text: &str) -> ParseResult<LinkTemplate> {
+    let is_allowed = |url: Url| {
+        let has_token_in_host = url.authority().contains('{');
+        matches!(url.scheme(), "http" | "https") && !has_token_in_host
     };
-    if text.contains(TokenPage::PLACE) && Url::parse(text).is_ok_and(is_page) {
-        Ok(TokenPage(text.to_owned()))
+    if text.contains(LinkTemplate::PLACEHOLDER) && Url::parse(text).is_ok_and(is_allowed) {
+        Ok(LinkTemplate(text.to_owned()))
     } else {
         Err("an absolute http or https URL that contains {token}, such as https://app.example.org/reset#{token}".into())
     }
 }
 
-/// 32 bytes as hex or as base64 of either alphabet, padded or not.
-pub(super) fn secret_key(text: &str) -> Parsed<SecretKey> {
+/// Parses 32 bytes in hex, or in base64 or base64url with or without padding.
+pub(super) fn secret_key(text: &str) -> ParseResult<SecretKey> {
     let decoded = if text.len() == 2 * SecretKey::LENGTH {
         hex::decode(text).ok()
     } else {
-        base64_bytes(text)
+        decode_base64(text)
     };
     decoded
         .map(Zeroizing::new)
@@ -202,7 +206,7 @@ pub(super) fn secret_key(text: &str) -> Parsed<SecretKey> {
         .ok_or_else(|| "32 bytes as 64 hexadecimal digits or as base64".into())
 }
 
-fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let decode = |alphabet: &Alphabet| {
         let lenient =
             GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -211,8 +215,8 @@ fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
 }
 
-/// A whole number in `range`.
-pub(super) fn whole<N>(text: &str, range: RangeInclusive<N>) -> Parsed<N>
+/// Parses a whole number in `range`.
+pub(super) fn integer<N>(text: &str, range: RangeInclusive<N>) -> ParseResult<N>
 where
     N: FromStr + PartialOrd + Display,
 {
@@ -222,39 +226,39 @@ where
         .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()).into())
 }
 
-/// `auto`, which is `automatic`, or a whole number in `range`.
-pub(super) fn auto_or_whole(
+/// Parses `auto`, which gives `auto_value`, or a whole number in `range`.
+pub(super) fn auto_or_integer(
     text: &str,
-    automatic: usize,
+    auto_value: usize,
     range: RangeInclusive<usize>,
-) -> Parsed<usize> {
+) -> ParseResult<usize> {
     if text == "auto" {
-        Ok(automatic)
+        Ok(auto_value)
     } else {
-        whole(text, range).map_err(|accepts| format!("auto, or {accepts}").into())
+        integer(text, range).map_err(|expected| format!("auto, or {expected}").into())
     }
 }
 
-pub(super) fn milliseconds(text: &str) -> Parsed<Duration> {
-    whole(text, 1..=600_000)
+pub(super) fn milliseconds(text: &str) -> ParseResult<Duration> {
+    integer(text, 1..=600_000)
         .map(Duration::from_millis)
-        .map_err(|accepts| format!("milliseconds: {accepts}").into())
+        .map_err(|expected| format!("milliseconds: {expected}").into())
 }
 
-pub(super) fn seconds(text: &str) -> Parsed<Duration> {
-    whole(text, 0..=3600)
+pub(super) fn seconds(text: &str) -> ParseResult<Duration> {
+    integer(text, 0..=3600)
         .map(Duration::from_secs)
-        .map_err(|accepts| format!("seconds: {accepts}").into())
+        .map_err(|expected| format!("seconds: {expected}").into())
 }
 
-/// A time span of one second up to `longest`: seconds, or a number with `s`, `m`, `h` or `d`.
-pub(super) fn span(text: &str, longest: Duration) -> Parsed<Duration> {
-    read_span(text)
-        .filter(|span| *span >= Duration::from_secs(1) && *span <= longest)
+/// Parses a duration from one second to `max`: seconds, or a number with the unit `s`, `m`, `h` or `d`.
+pub(super) fn duration(text: &str, max: Duration) -> ParseResult<Duration> {
+    parse_duration(text)
+        .filter(|duration| *duration >= Duration::from_secs(1) && *duration <= max)
         .ok_or_else(|| {
-            let longest = show_span(longest);
+            let max = format_duration(max);
             format!(
-                "a time span such as 30s, 15m, 24h or 7d, or plain seconds, from 1s to {longest}"
+                "a duration such as 30s, 15m, 24h or 7d, or a number of seconds, from 1s to {max}"
             )
             .into()
         })
@@ -262,7 +266,7 @@ pub(super) fn span(text: &str, longest: Duration) -> Parsed<Duration> {
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-fn read_span(text: &str) -> Option<Duration> {
+fn parse_duration(text: &str) -> Option<Duration> {
     let (digits, unit) = UNITS
         .iter()
         .find_map(|(letter, unit)| Some((text.strip_suffix(*letter)?, *unit)))
@@ -274,9 +278,9 @@ fn read_span(text: &str) -> Option<Duration> {
     count.checked_mul(unit).map(Duration::from_secs)
 }
 
-/// The shortest way to write a span of whole seconds that [`span`] reads.
-pub(super) fn show_span(span: Duration) -> String {
-    let seconds = span.as_secs();
+/// The shortest text for a duration of whole seconds that [`duration`] parses.
+pub(super) fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
     UNITS
         .iter()
         .find(|(_, unit)| seconds.is_multiple_of(*unit))
@@ -285,8 +289,8 @@ pub(super) fn show_span(span: Duration) -> String {
         })
 }
 
-/// Origins in their normal form (RFC 6454, section 6): what a browser sends is compared with them byte by byte.
-pub(super) fn origins(text: &str) -> Parsed<Vec<String>> {
+/// Parses origins in their normalized form (RFC 6454, section 6), which is compared byte by byte with the `Origin` header.
+pub(super) fn origins(text: &str) -> ParseResult<Vec<String>> {
     let origin = |item: &str| {
         let url = Url::parse(item).ok()?;
         let origin = url.origin().ascii_serialization();
@@ -300,8 +304,8 @@ pub(super) fn origins(text: &str) -> Parsed<Vec<String>> {
         })
 }
 
-/// Addresses and networks.
-pub(super) fn networks(text: &str) -> Parsed<Vec<Network>> {
+/// Parses IP addresses and networks.
+pub(super) fn networks(text: &str) -> ParseResult<Vec<IpNetwork>> {
     items(text)
         .map(|network| network.parse().ok())
         .collect::<Option<_>>()
@@ -321,28 +325,28 @@ mod tests {
 
     use super::*;
 
-    const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+    const MAX: Duration = Duration::from_secs(366 * 86_400);
 
     proptest! {
         #[test]
-        fn a_span_reads_as_it_is_shown(seconds in 1_u64..366 * 86_400) {
-            let wanted = Duration::from_secs(seconds);
-            prop_assert_eq!(span(&show_span(wanted), LONGEST).unwrap(), wanted);
-            prop_assert_eq!(span(&seconds.to_string(), LONGEST).unwrap(), wanted);
+        fn formatted_duration_is_parsed_back(seconds in 1_u64..366 * 86_400) {
+            let expected = Duration::from_secs(seconds);
+            prop_assert_eq!(duration(&format_duration(expected), MAX).unwrap(), expected);
+            prop_assert_eq!(duration(&seconds.to_string(), MAX).unwrap(), expected);
         }
 
         #[test]
-        fn a_span_is_a_number_and_at_most_one_unit(text in "\\PC{0,12}") {
-            if let Ok(read) = span(&text, LONGEST) {
+        fn duration_is_a_number_with_at_most_one_unit(text in "\\PC{0,12}") {
+            if let Ok(parsed) = duration(&text, MAX) {
                 prop_assert!(text.trim_end_matches(['s', 'm', 'h', 'd']).bytes().all(|b| b.is_ascii_digit()));
-                prop_assert!(read >= Duration::from_secs(1) && read <= LONGEST);
+                prop_assert!(parsed >= Duration::from_secs(1) && parsed <= MAX);
             }
         }
 
         #[test]
-        fn a_huge_span_is_refused_and_not_wrapped(count in 366_u64 * 86_400 + 1.., unit in "[smhd]?") {
+        fn too_large_duration_is_rejected_without_overflow(count in 366_u64 * 86_400 + 1.., unit in "[smhd]?") {
             let text = format!("{count}{unit}");
-            prop_assert!(span(&text, LONGEST).is_err());
+            prop_assert!(duration(&text, MAX).is_err());
         }
     }
 }

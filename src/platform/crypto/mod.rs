@@ -1,5 +1,5 @@
-//! The keyed part of the service: encryption at rest, keyed hashes and random tokens, all under `ROSTERD_SECRET_KEY`.
-//! It stores nothing.
+//! Cryptography: encryption at rest and keyed hashes with keys derived from `ROSTERD_SECRET_KEY`, and random secrets.
+//! Stores nothing.
 
 mod prefixed_token;
 
@@ -11,50 +11,51 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::platform::error::AppError;
 pub use prefixed_token::TokenKind;
 
-/// What a derived key is for. A value made for one purpose is worthless for another.
+/// What a derived key is used for. A value that was encrypted or hashed for one purpose is not valid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Private signing keys at rest.
+pub enum KeyPurpose {
+    /// Encrypts private signing keys at rest.
     SigningKey,
-    /// Answers kept for an idempotent retry.
-    KeptReply,
-    /// Telling whether two requests with one idempotency key are the same.
-    RequestBody,
-    /// The successor of a refresh token.
+    /// Encrypts the stored responses of idempotent requests.
+    IdempotencyResponse,
+    /// Hashes request bodies, to detect that an idempotency key is reused with another body.
+    IdempotencyRequest,
+    /// Derives the successor of a refresh token.
     RefreshSuccessor,
-    /// Cursors handed to callers.
+    /// Signs pagination cursors.
     Cursor,
-    /// What stands for a name that no account has, where the name itself must not be kept.
-    LoginName,
-    /// Letters that are to be sent.
+    /// Hashes unknown usernames, which are not stored in clear text.
+    UnknownUsername,
+    /// Encrypts mail in the outbox.
     OutgoingMail,
-    /// The places in the hash chain over the audit log.
+    /// Authenticates the hash chain of the audit log.
     AuditChain,
-    /// What a browser is known by where its account signed in before.
+    /// Signs the cookie that marks a browser as known to an account.
     DeviceCookie,
 }
 
-impl Purpose {
+impl KeyPurpose {
     const ALL: [Self; 9] = [
         Self::SigningKey,
-        Self::KeptReply,
-        Self::RequestBody,
+        Self::IdempotencyResponse,
+        Self::IdempotencyRequest,
         Self::RefreshSuccessor,
         Self::Cursor,
-        Self::LoginName,
+        Self::UnknownUsername,
         Self::OutgoingMail,
         Self::AuditChain,
         Self::DeviceCookie,
     ];
 
+    /// The `info` parameter of the key derivation. Changing a label changes the key.
     const fn label(self) -> &'static [u8] {
         match self {
             Self::SigningKey => b"rosterd signing key v1",
-            Self::KeptReply => b"rosterd kept reply v1",
-            Self::RequestBody => b"rosterd request body v1",
+            Self::IdempotencyResponse => b"rosterd kept reply v1",
+            Self::IdempotencyRequest => b"rosterd request body v1",
             Self::RefreshSuccessor => b"rosterd refresh successor v1",
             Self::Cursor => b"rosterd cursor v1",
-            Self::LoginName => b"rosterd login name v1",
+            Self::UnknownUsername => b"rosterd login name v1",
             Self::OutgoingMail => b"rosterd outgoing mail v1",
             Self::AuditChain => b"rosterd audit chain v1",
             Self::DeviceCookie => b"rosterd device cookie v1",
@@ -62,152 +63,163 @@ impl Purpose {
     }
 }
 
-/// The keys derived from `ROSTERD_SECRET_KEY` (HKDF-SHA-256, RFC 5869), one for each [`Purpose`].
+/// The keys derived from `ROSTERD_SECRET_KEY` (HKDF-SHA-256, RFC 5869), one for each [`KeyPurpose`].
 pub struct Vault {
-    keys: [[u8; 32]; Purpose::ALL.len()],
+    keys: [[u8; 32]; KeyPurpose::ALL.len()],
 }
 
 impl Vault {
     /// Derives the keys.
     ///
     /// # Errors
-    /// Never for a key of 32 bytes; the derivation's own signature can fail.
+    /// None in practice; HKDF fails only for a longer output.
     pub fn new(secret: &[u8; 32]) -> Result<Self, AppError> {
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rosterd").extract(secret);
-        let mut keys = [[0; 32]; Purpose::ALL.len()];
-        for (key, purpose) in keys.iter_mut().zip(Purpose::ALL) {
-            root.expand(&[purpose.label()], hkdf::HKDF_SHA256)
+        let pseudorandom_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rosterd").extract(secret);
+        let mut keys = [[0; 32]; KeyPurpose::ALL.len()];
+        for (key, purpose) in keys.iter_mut().zip(KeyPurpose::ALL) {
+            pseudorandom_key
+                .expand(&[purpose.label()], hkdf::HKDF_SHA256)
                 .and_then(|okm| okm.fill(key))
-                .map_err(broken)?;
+                .map_err(crypto_error)?;
         }
         Ok(Self { keys })
     }
 
-    /// Encrypts with AES-256-GCM under a random nonce, bound to `context` (for instance the row's id).
+    /// Encrypts with AES-256-GCM and a random nonce. `context`, for example the row's id, is authenticated: decryption
+    /// needs the same one. Returns nonce, ciphertext and tag.
     ///
     /// # Errors
-    /// When the cryptographic library fails.
+    /// A failure of the cryptographic library.
     pub fn seal(
         &self,
-        purpose: Purpose,
+        purpose: KeyPurpose,
         context: &[u8],
-        plain: &[u8],
+        plaintext: &[u8],
     ) -> Result<Vec<u8>, AppError> {
-        let mut sealed = plain.to_vec();
+        let mut ciphertext = plaintext.to_vec();
         let nonce = self
             .cipher(purpose)?
-            .seal_in_place_append_tag(Aad::from(context), &mut sealed)
-            .map_err(broken)?;
-        let mut out = nonce.as_ref().to_vec();
-        out.append(&mut sealed);
-        Ok(out)
+            .seal_in_place_append_tag(Aad::from(context), &mut ciphertext)
+            .map_err(crypto_error)?;
+        let mut sealed = nonce.as_ref().to_vec();
+        sealed.append(&mut ciphertext);
+        Ok(sealed)
     }
 
-    /// Reverses [`Vault::seal`].
+    /// Decrypts the result of [`Vault::seal`].
     ///
     /// # Errors
-    /// When the bytes were sealed under another key, for another purpose or context, or were changed.
+    /// The data was encrypted with another key, purpose or context, or was changed.
     pub fn open(
         &self,
-        purpose: Purpose,
+        purpose: KeyPurpose,
         context: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, AppError> {
-        let (nonce, body) = sealed.split_at_checked(12).ok_or_else(|| broken("short"))?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(broken)?;
-        let mut body = body.to_vec();
-        let plain = self
+        let (nonce, ciphertext) = sealed
+            .split_at_checked(12)
+            .ok_or_else(|| crypto_error("the encrypted value is too short"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(crypto_error)?;
+        let mut ciphertext = ciphertext.to_vec();
+        let plaintext = self
             .cipher(purpose)?
-            .open_in_place(nonce, Aad::from(context), &mut body)
+            .open_in_place(nonce, Aad::from(context), &mut ciphertext)
             .map_err(|_| {
-                broken("what is stored was not encrypted under this ROSTERD_SECRET_KEY")
+                crypto_error("the stored value was not encrypted under this ROSTERD_SECRET_KEY")
             })?;
-        Ok(plain.to_vec())
+        Ok(plaintext.to_vec())
     }
 
     /// The keyed hash (HMAC-SHA-256) of `data`.
     #[must_use]
-    pub fn mac(&self, purpose: Purpose, data: &[u8]) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&self.mac_key(purpose), data).as_ref());
-        out
+    pub fn mac(&self, purpose: KeyPurpose, data: &[u8]) -> [u8; 32] {
+        let mut mac = [0; 32];
+        mac.copy_from_slice(hmac::sign(&self.mac_key(purpose), data).as_ref());
+        mac
     }
 
-    /// The key for keyed hashes of one purpose, for those who keep it.
+    /// The HMAC key of one purpose, for callers that keep it.
     #[must_use]
-    pub fn mac_key(&self, purpose: Purpose) -> hmac::Key {
+    pub fn mac_key(&self, purpose: KeyPurpose) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.key(purpose))
     }
 
-    fn cipher(&self, purpose: Purpose) -> Result<RandomizedNonceKey, AppError> {
-        RandomizedNonceKey::new(&AES_256_GCM, self.key(purpose)).map_err(broken)
+    fn cipher(&self, purpose: KeyPurpose) -> Result<RandomizedNonceKey, AppError> {
+        RandomizedNonceKey::new(&AES_256_GCM, self.key(purpose)).map_err(crypto_error)
     }
 
     #[expect(
         clippy::indexing_slicing,
-        reason = "the array has one place for each purpose"
+        reason = "the array has one element for each purpose"
     )]
-    fn key(&self, purpose: Purpose) -> &[u8; 32] {
+    fn key(&self, purpose: KeyPurpose) -> &[u8; 32] {
         &self.keys[purpose as usize]
     }
 }
 
-/// Random bytes from the operating system's generator.
+/// Random bytes from a cryptographically secure generator.
 ///
 /// # Errors
-/// When there are none to be had.
-pub fn random<const N: usize>() -> Result<[u8; N], AppError> {
+/// The generator fails.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], AppError> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(broken)?;
+    rand::fill(&mut bytes).map_err(crypto_error)?;
     Ok(bytes)
 }
 
-/// A secret that a bearer presents and that is stored only as its [`digest()`]: 256 bits, base64url without padding.
+/// A random bearer secret of 256 bits in base64url. Only its [`digest()`] is stored.
 ///
 /// # Errors
-/// When there is no randomness to be had.
-pub fn bearer_secret() -> Result<String, AppError> {
-    random::<32>().map(|bytes| base64url(&bytes))
+/// The random generator fails.
+pub fn generate_bearer_secret() -> Result<String, AppError> {
+    random_bytes::<32>().map(|bytes| encode_base64url(&bytes))
 }
 
-/// A password for a person to copy: five groups of five letters and digits, 125 bits.
+/// A random password that is easy to copy by hand: five groups of five letters and digits, 125 bits.
 ///
 /// # Errors
-/// When there is no randomness to be had.
-pub fn passphrase() -> Result<String, AppError> {
-    // No letter or digit that is easily taken for another.
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let bytes = random::<25>()?;
-    let letters =
-        bytes.map(|byte| char::from(LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'x')));
-    Ok(letters
+/// The random generator fails.
+pub fn generate_password() -> Result<String, AppError> {
+    // Without l, o, 0 and 1, which are easily confused.
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bytes = random_bytes::<25>()?;
+    let characters = bytes.map(|byte| {
+        char::from(
+            ALPHABET
+                .get(usize::from(byte % 32))
+                .copied()
+                .unwrap_or(b'x'),
+        )
+    });
+    Ok(characters
         .chunks(5)
         .map(|group| group.iter().collect::<String>())
         .collect::<Vec<_>>()
         .join("-"))
 }
 
-/// The SHA-256 digest under which a bearer secret is stored. A plain one will do: the secret has 256 bits.
+/// The SHA-256 digest that is stored instead of a bearer secret. It needs no salt and no slow hash, because the secret has
+/// 256 random bits.
 #[must_use]
 pub fn digest(secret: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
-    out
+    let mut digest = [0; 32];
+    digest.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+    digest
 }
 
 /// base64url without padding (RFC 4648, section 5).
 #[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
+pub fn encode_base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Compares in a time that does not depend on where the two differ.
+/// Compares in constant time: the duration does not depend on where the slices differ.
 #[must_use]
-pub fn same(one: &[u8], other: &[u8]) -> bool {
-    constant_time::verify_slices_are_equal(one, other).is_ok()
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-fn broken(cause: impl std::fmt::Debug) -> AppError {
+fn crypto_error(cause: impl std::fmt::Debug) -> AppError {
     AppError::internal(format!("cryptography: {cause:?}"))
 }
 
@@ -216,28 +228,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_only_for_its_purpose_and_context() {
+    fn sealed_value_opens_only_with_the_same_key_purpose_and_context() {
         let vault = Vault::new(&[7; 32]).unwrap();
-        let sealed = vault.seal(Purpose::SigningKey, b"a", b"secret").unwrap();
-        assert_eq!(
-            vault.open(Purpose::SigningKey, b"a", &sealed).unwrap(),
-            b"secret"
-        );
-        assert!(vault.open(Purpose::SigningKey, b"b", &sealed).is_err());
-        assert!(vault.open(Purpose::KeptReply, b"a", &sealed).is_err());
-        assert!(
-            Vault::new(&[8; 32])
-                .unwrap()
-                .open(Purpose::SigningKey, b"a", &sealed)
-                .is_err()
-        );
-        assert!(vault.open(Purpose::SigningKey, b"a", b"short").is_err());
+        let sealed = vault.seal(KeyPurpose::SigningKey, b"a", b"secret").unwrap();
+        let open = |purpose, context| vault.open(purpose, context, &sealed);
+        assert_eq!(open(KeyPurpose::SigningKey, b"a").unwrap(), b"secret");
+        assert!(open(KeyPurpose::SigningKey, b"b").is_err());
+        assert!(open(KeyPurpose::IdempotencyResponse, b"a").is_err());
+        let other_vault = Vault::new(&[8; 32]).unwrap();
+        let opened = other_vault.open(KeyPurpose::SigningKey, b"a", &sealed);
+        assert!(opened.is_err());
+        let opened = vault.open(KeyPurpose::SigningKey, b"a", b"short");
+        assert!(opened.is_err());
     }
 
     #[test]
-    fn each_purpose_has_a_key_of_its_own() {
+    fn each_purpose_has_its_own_key() {
         let vault = Vault::new(&[7; 32]).unwrap();
-        let macs = Purpose::ALL.map(|purpose| vault.mac(purpose, b"x"));
+        let macs = KeyPurpose::ALL.map(|purpose| vault.mac(purpose, b"x"));
         for (i, mac) in macs.iter().enumerate() {
             assert_eq!(macs.iter().position(|other| other == mac), Some(i));
         }

@@ -1,23 +1,24 @@
-//! The advisory locks, one for each invariant that spans rows. A decision about such an invariant is taken from facts
-//! that are read after its lock.
+//! Transaction-level advisory locks, one per [`Invariant`] that spans several rows. A decision about an invariant uses
+//! only rows that were read after its lock was taken.
 
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Bool, Text};
 use diesel::{QueryResult, RunQueryDsl};
 
-/// An invariant that spans rows.
+/// A rule that spans several rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
-    /// Who may do what: roles, ranks, permissions, active states, the last SuperAdmin.
+    /// Permissions, roles, ranks, active states, and the last `SuperAdmin`.
     Authority,
-    /// There is one signing key in use.
+    /// Only one signing key is in use.
     SigningKeys,
-    /// The hash chain over the audit log has one end.
+    /// The hash chain of the audit log has one end.
     AuditChain,
 }
 
 impl Invariant {
+    /// The name that the lock key is derived from.
     const fn name(self) -> &'static str {
         match self {
             Self::Authority => "authority",
@@ -27,24 +28,24 @@ impl Invariant {
     }
 }
 
-/// Waits until nobody else holds the invariant's lock in any way, and holds it until the transaction ends: for acts that
-/// change the facts.
+/// Takes the lock in exclusive mode until the end of the transaction. For operations that change the rows of the
+/// invariant.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
-    take(
+/// Database errors.
+pub fn lock_exclusive(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
+    execute_lock(
         conn,
         "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || $1, 0))",
         invariant,
     )
 }
 
-/// [`change`] without waiting: whether the lock could be had.
+/// Like [`lock_exclusive`], but returns `false` instead of waiting when another transaction holds the lock.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn try_change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<bool> {
+/// Database errors.
+pub fn try_lock_exclusive(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<bool> {
     let call =
         sql::<Bool>("pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':' || ")
             .bind::<Text, _>(invariant.name())
@@ -52,19 +53,20 @@ pub fn try_change(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<
     diesel::select(call).get_result(conn)
 }
 
-/// Holds the facts still until the transaction ends, together with others who rely on them: for acts that decide by them.
+/// Takes the lock in shared mode until the end of the transaction. For operations that read the rows of the invariant
+/// to make a decision, and do not change them.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn rely(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
-    take(
+/// Database errors.
+pub fn lock_shared(conn: &mut PgConnection, invariant: Invariant) -> QueryResult<()> {
+    execute_lock(
         conn,
         "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ':' || $1, 0))",
         invariant,
     )
 }
 
-fn take(conn: &mut PgConnection, sql: &str, invariant: Invariant) -> QueryResult<()> {
+fn execute_lock(conn: &mut PgConnection, sql: &str, invariant: Invariant) -> QueryResult<()> {
     diesel::sql_query(sql)
         .bind::<Text, _>(invariant.name())
         .execute(conn)

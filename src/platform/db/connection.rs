@@ -1,4 +1,4 @@
-//! One connection of the pool: how it is opened, and when it is thrown away.
+//! Opens PostgreSQL connections, for the pool and outside it, and decides when a pooled connection is discarded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,67 +8,71 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::pg::PgConnection;
 use diesel::r2d2::R2D2Connection;
 
-/// A connection and what is known of its health.
+use crate::platform::error::{AppError, Code};
+
+/// A connection of the pool with its health state.
 pub struct PooledConnection {
     /// The connection.
     pub pg: PgConnection,
-    /// Whether the present use is past the point at which it could be begun anew on another connection.
+    /// Whether the current transaction has reached its commit and must not be retried on another connection.
     pub is_committing: bool,
-    /// Not to be used again: the server said that it is going away, or takes no writes.
-    is_doomed: bool,
+    /// Whether the connection must not be used again: the server is shutting down or is read-only.
+    is_discarded: bool,
     generation: u64,
 }
 
-/// Opens connections, and knows which of them are from before the last time that the database went away.
+/// Opens connections and tracks their generation. A connection failure starts a new generation.
 pub struct ConnectionManager {
     url: String,
-    prelude: String,
+    /// The SQL that sets the session's parameters.
+    session_setup: String,
     generation: AtomicU64,
 }
 
 impl ConnectionManager {
-    pub fn new(url: &str, statement: Duration) -> Self {
+    pub fn new(url: &str, statement_timeout: Duration) -> Self {
         Self {
-            url: with_deadlines(url),
-            prelude: format!(
+            url: with_default_timeouts(url),
+            session_setup: format!(
                 "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 30000; \
                  SET TimeZone = 'UTC'; SET client_min_messages = warning",
-                statement.as_millis()
+                statement_timeout.as_millis()
             ),
             generation: AtomicU64::new(0),
         }
     }
 
-    /// Opens a connection.
+    /// Opens a connection and sets the session's parameters.
     pub fn open(&self) -> Result<PgConnection, diesel::r2d2::Error> {
         let mut pg =
             PgConnection::establish(&self.url).map_err(diesel::r2d2::Error::ConnectionError)?;
-        pg.batch_execute(&self.prelude)
+        pg.batch_execute(&self.session_setup)
             .map_err(diesel::r2d2::Error::QueryError)?;
         Ok(pg)
     }
 
-    /// Sees to it that this connection is not used again, nor any that was opened before it failed: they go to the same
-    /// server that is gone, or takes no writes.
-    pub fn doom(&self, link: &mut PooledConnection) {
-        link.is_doomed = true;
-        // Where another one of the same generation has failed before, there is nothing to do.
+    /// Prevents further use of this connection and of every connection of the same generation, because they all go to
+    /// the same failed or read-only server.
+    pub fn discard_generation(&self, connection: &mut PooledConnection) {
+        connection.is_discarded = true;
+        // The exchange fails if another connection of this generation failed before. Then the generation is already
+        // discarded.
         let _ = self.generation.compare_exchange(
-            link.generation,
-            link.generation + 1,
+            connection.generation,
+            connection.generation + 1,
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
     }
 
-    /// Whether the connection is worth a try.
-    pub fn is_fresh(&self, link: &mut PooledConnection) -> bool {
-        link.is_doomed |= link.generation != self.generation.load(Ordering::Relaxed);
-        !link.is_doomed
+    /// Whether the connection is of the current generation and was not discarded.
+    pub fn is_usable(&self, connection: &mut PooledConnection) -> bool {
+        connection.is_discarded |= connection.generation != self.generation.load(Ordering::Relaxed);
+        !connection.is_discarded
     }
 }
 
-/// The pool's view of a manager that others use as well.
+/// The r2d2 adapter of a shared [`ConnectionManager`].
 pub struct ConnectionFactory(pub Arc<ConnectionManager>);
 
 impl r2d2::ManageConnection for ConnectionFactory {
@@ -80,24 +84,39 @@ impl r2d2::ManageConnection for ConnectionFactory {
         Ok(PooledConnection {
             pg: self.0.open()?,
             is_committing: false,
-            is_doomed: false,
+            is_discarded: false,
             generation,
         })
     }
 
-    fn is_valid(&self, link: &mut PooledConnection) -> Result<(), Self::Error> {
-        link.pg.ping().map_err(diesel::r2d2::Error::QueryError)
+    fn is_valid(&self, connection: &mut PooledConnection) -> Result<(), Self::Error> {
+        connection
+            .pg
+            .ping()
+            .map_err(diesel::r2d2::Error::QueryError)
     }
 
-    fn has_broken(&self, link: &mut PooledConnection) -> bool {
-        link.is_doomed || std::thread::panicking() || link.pg.is_broken()
+    fn has_broken(&self, connection: &mut PooledConnection) -> bool {
+        connection.is_discarded || std::thread::panicking() || connection.pg.is_broken()
     }
 }
 
-/// Adds what keeps a thread from waiting for a server that is gone without a word (libpq, "Parameter Key Words");
-/// what the operator's own string says stays.
-pub(super) fn with_deadlines(url: &str) -> String {
-    const DEADLINES: [(&str, &str); 6] = [
+/// Opens a connection that does not belong to the pool.
+///
+/// # Errors
+/// [`Code::DatabaseUnavailable`] if the connection fails. The detail is the first line of libpq's message.
+pub fn open_unpooled_connection(url: &str) -> Result<PgConnection, AppError> {
+    PgConnection::establish(&with_default_timeouts(url)).map_err(|cause| {
+        let message = cause.to_string();
+        let reason = message.lines().next().unwrap_or_default().to_owned();
+        AppError::new(Code::DatabaseUnavailable).with_detail(reason)
+    })
+}
+
+/// Adds connection and keepalive timeouts, so that no thread waits forever for a server that stopped responding
+/// (libpq, "Parameter Key Words"). Parameters that the URL already has are kept.
+fn with_default_timeouts(url: &str) -> String {
+    const DEFAULTS: [(&str, &str); 6] = [
         ("connect_timeout", "3"),
         ("tcp_user_timeout", "10000"),
         ("keepalives_idle", "10"),
@@ -106,33 +125,33 @@ pub(super) fn with_deadlines(url: &str) -> String {
         ("application_name", "rosterd"),
     ];
     let is_uri = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    let mut full = url.to_owned();
-    for (name, value) in DEADLINES {
+    let mut full_url = url.to_owned();
+    for (name, value) in DEFAULTS {
         if url.contains(name) {
             continue;
         }
         if is_uri {
-            full.push(if full.contains('?') { '&' } else { '?' });
+            full_url.push(if full_url.contains('?') { '&' } else { '?' });
         } else {
-            full.push(' ');
+            full_url.push(' ');
         }
-        full.push_str(name);
-        full.push('=');
-        full.push_str(value);
+        full_url.push_str(name);
+        full_url.push('=');
+        full_url.push_str(value);
     }
-    full
+    full_url
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with_deadlines;
+    use super::with_default_timeouts;
 
     #[test]
-    fn deadlines_are_added_and_the_operators_own_stay() {
-        let uri = with_deadlines("postgres://h/db?connect_timeout=9");
+    fn default_timeouts_do_not_replace_those_in_the_url() {
+        let uri = with_default_timeouts("postgres://h/db?connect_timeout=9");
         assert!(uri.starts_with("postgres://h/db?connect_timeout=9&tcp_user_timeout=10000"));
-        let words = with_deadlines("host=h dbname=db");
-        assert!(words.starts_with("host=h dbname=db connect_timeout=3 "));
-        assert!(with_deadlines("postgres://h/db").contains("db?connect_timeout=3&"));
+        let keywords = with_default_timeouts("host=h dbname=db");
+        assert!(keywords.starts_with("host=h dbname=db connect_timeout=3 "));
+        assert!(with_default_timeouts("postgres://h/db").contains("db?connect_timeout=3&"));
     }
 }

@@ -1,4 +1,4 @@
-//! Doing a piece of work to see what comes of it, and then undoing it: what a dry run is made of.
+//! Dry runs: run a transaction to get its result, then roll it back.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -6,39 +6,39 @@ use super::{Db, Tx};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 
 impl Db {
-    /// What [`Db::write`] would answer now. Nothing is kept, not even what a refusal keeps.
+    /// Returns what [`Db::write`] would return, but always rolls back, even where `write` would commit a refusal.
     ///
     /// # Errors
     /// As [`Db::write`].
-    pub async fn rehearse<T, F>(&self, mut work: F) -> Result<T, AppError>
+    pub async fn dry_run<T, F>(&self, mut work: F) -> Result<T, AppError>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
     {
-        let (tell, told) = channel();
-        let undone = self.write(move |tx| undo(work(tx), &tell)).await;
-        told.try_iter().last().map_or(undone, Ok)
+        let (sender, receiver) = channel();
+        let rolled_back = self.write(move |tx| roll_back(work(tx), &sender)).await;
+        receiver.try_iter().last().map_or(rolled_back, Ok)
     }
 
-    /// [`Db::rehearse`] on the calling thread, for the command line and for tests.
+    /// [`Db::dry_run`] on the calling thread, for the command line and for tests.
     ///
     /// # Errors
     /// As [`Db::write`].
-    pub fn rehearse_now<T>(
+    pub fn dry_run_now<T>(
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
     ) -> Result<T, AppError> {
-        let (tell, told) = channel();
-        let undone = self.write_now(move |tx| undo(work(tx), &tell));
-        told.try_iter().last().map_or(undone, Ok)
+        let (sender, receiver) = channel();
+        let rolled_back = self.write_now(move |tx| roll_back(work(tx), &sender));
+        receiver.try_iter().last().map_or(rolled_back, Ok)
     }
 }
 
-/// Takes the value out of the transaction, which is then rolled back whatever happened in it.
-fn undo<T>(acted: TxResult<T>, tell: &Sender<T>) -> TxResult<T> {
-    Err(TxAbort::RollBack(match acted {
+/// Sends the value out of the transaction and returns an error, so that the transaction is always rolled back.
+fn roll_back<T>(result: TxResult<T>, sender: &Sender<T>) -> TxResult<T> {
+    Err(TxAbort::RollBack(match result {
         Ok(value) => {
-            let _ = tell.send(value);
+            let _ = sender.send(value);
             AppError::new(Code::Internal)
         }
         Err(TxAbort::Commit(error) | TxAbort::RollBack(error)) => error,

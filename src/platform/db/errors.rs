@@ -1,4 +1,4 @@
-//! What the database's failures mean: a violated constraint, a deadlock, a server that is gone or takes no writes.
+//! Maps diesel errors to [`AppError`]: constraint violations, contention, and an unavailable server.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::platform::error::{AppError, Code};
 
-/// Names the violated constraint as a failure of the domain, at the query: never check, then insert.
+/// Maps the violation of a named constraint to an error code at the query, instead of checking before the insert.
 pub trait OnConstraint<T> {
-    /// When the constraint `name` was violated, the failure is `code`.
+    /// Returns an error with `code` if the unique or foreign key constraint `name` was violated.
     ///
     /// # Errors
-    /// The failure itself, or whatever else went wrong.
+    /// The error with `code`, or any other error unchanged.
     fn on_constraint(self, name: &str, code: Code) -> Result<T, AppError>;
 }
 
@@ -36,18 +36,18 @@ impl<T> OnConstraint<T> for Result<T, AppError> {
 
 impl From<DieselError> for AppError {
     fn from(error: DieselError) -> Self {
-        let code = code_of(&error);
-        let wrapped = Self::new(code).caused_by(error);
+        let code = error_code(&error);
+        let wrapped = Self::new(code).with_cause(error);
         match code {
             Code::DatabaseUnavailable | Code::Overloaded => {
-                wrapped.retry_after(Duration::from_secs(1))
+                wrapped.with_retry_after(Duration::from_secs(1))
             }
             _ => wrapped,
         }
     }
 }
 
-fn code_of(error: &DieselError) -> Code {
+fn error_code(error: &DieselError) -> Code {
     use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
     match error {
         DieselError::NotFound => Code::NotFound,
@@ -56,18 +56,18 @@ fn code_of(error: &DieselError) -> Code {
             ClosedConnection | ReadOnlyTransaction | UnableToSendCommand,
             _,
         ) => Code::DatabaseUnavailable,
-        DieselError::RollbackErrorOnCommit { commit_error, .. } => code_of(commit_error),
-        DieselError::DatabaseError(_, information) => code_of_text(information.message()),
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => error_code(commit_error),
+        DieselError::DatabaseError(_, information) => error_code_of_message(information.message()),
         _ => Code::Internal,
     }
 }
 
-/// Diesel does not show SQLSTATE 57014 and 57P01 to 57P03; these are their texts.
-fn code_of_text(message: &str) -> Code {
-    let says = |text| message.contains(text);
-    if says("terminating connection") || says("the database system is") {
+/// Recognizes SQLSTATE 57014 and 57P01 to 57P03 by their message, because diesel does not expose the SQLSTATE.
+fn error_code_of_message(message: &str) -> Code {
+    let contains = |text| message.contains(text);
+    if contains("terminating connection") || contains("the database system is") {
         Code::DatabaseUnavailable
-    } else if says("canceling statement") {
+    } else if contains("canceling statement") {
         Code::Overloaded
     } else {
         Code::Internal
@@ -78,7 +78,7 @@ fn diesel_cause(error: &AppError) -> Option<&DieselError> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// Whether the transaction lost against another one, and may win if it is run again.
+/// Whether the transaction failed because of a concurrent one and can be retried: serialization failure or deadlock.
 pub(super) fn is_contention(error: &AppError) -> bool {
     match diesel_cause(error) {
         Some(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,

@@ -1,29 +1,29 @@
-//! What a transaction changed that others remember: told to this process when the transaction has ended, and to every
-//! other by the triggers of the same tables (`NOTIFY`).
+//! Invalidations: what a transaction changed that is cached outside the database. This process receives them from
+//! [`super::Db::on_invalidation`], other processes through the `NOTIFY` triggers of the changed tables.
 
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// Something that is remembered outside the database and is now out of date.
+/// A cached value that is out of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation {
-    /// An account or a service client: its standing, what it is called, its sessions or tokens.
+    /// An account or a service client: its status, name, permissions, sessions or tokens.
     Principal(Uuid),
-    /// Every account: a role, or the catalogue.
+    /// Every principal: a role or the permission catalogue changed.
     All,
     /// The signing keys.
-    Keys,
+    SigningKeys,
 }
 
 impl FromStr for Invalidation {
     type Err = ();
 
-    /// Reads what the triggers write: `party:<uuid>`, `everyone` or `keys`.
+    /// Parses the payload of the triggers: `party:<uuid>`, `everyone` or `keys`.
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "everyone" => Ok(Self::All),
-            "keys" => Ok(Self::Keys),
+            "keys" => Ok(Self::SigningKeys),
             _ => {
                 let id = text.strip_prefix("party:").ok_or(())?;
                 Uuid::parse_str(id).map(Self::Principal).map_err(|_| ())

@@ -1,37 +1,37 @@
-//! Brings the schema up to date, once, however many replicas start at the same time.
-//! Migrations are compiled in; each is safe on a live table (expand first, contract in a later release).
+//! Applies the schema migrations, which are compiled into the program. Replicas that start at the same time apply them
+//! once. Each migration is safe on a live table: expand first, contract in a later release.
 
 use std::time::Duration;
 
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Bool, Text};
-use diesel::{Connection, RunQueryDsl, connection::SimpleConnection};
+use diesel::{RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::with_deadlines;
-use crate::platform::error::{AppError, Code};
+use super::connection::open_unpooled_connection;
+use crate::platform::error::AppError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// Where the schema stands against this program.
+/// The difference between the schema and the migrations of this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Migrations not applied yet, oldest first.
+pub struct MigrationPlan {
+    /// The names of the migrations that are not applied yet, oldest first.
     pub pending: Vec<String>,
-    /// Migrations that the database has and this program does not know: it is of an older release.
+    /// The versions that are applied but not part of this program, because it is of an older release.
     pub unknown: Vec<String>,
 }
 
-/// What [`run`] would do.
+/// Compares the schema with the migrations of this program.
 ///
 /// # Errors
-/// When the database can't be asked.
-pub fn plan(conn: &mut PgConnection) -> Result<Plan, AppError> {
+/// Database errors.
+pub fn plan(conn: &mut PgConnection) -> Result<MigrationPlan, AppError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
         MIGRATIONS.migrations().map_err(AppError::internal)?;
-    let applied = applied(conn)?;
+    let applied = applied_versions(conn)?;
     let pending = known
         .iter()
         .filter(|migration| !applied.contains(&migration.name().version().to_string()))
@@ -45,62 +45,51 @@ pub fn plan(conn: &mut PgConnection) -> Result<Plan, AppError> {
                 .any(|migration| migration.name().version().to_string() == *version)
         })
         .collect();
-    Ok(Plan { pending, unknown })
+    Ok(MigrationPlan { pending, unknown })
 }
 
-/// Applies what is pending, under an advisory lock. The lock is polled: a waiting one would hold a snapshot open, and
-/// `CREATE INDEX CONCURRENTLY` of the replica that works would wait for it in turn.
+/// Applies the pending migrations under an advisory lock and returns their names. The lock is polled: a statement that
+/// waits for the lock holds a snapshot, and `CREATE INDEX CONCURRENTLY` in the replica that has the lock would wait for
+/// that snapshot.
 ///
 /// # Errors
-/// When the database can't be reached or a migration fails; what was applied before it stays.
+/// Database errors. Migrations that were applied before the error stay applied.
 pub fn run(url: &str, progress: &dyn Fn(&str)) -> Result<Vec<String>, AppError> {
-    let mut conn = open(url)?;
-    let mut told = false;
+    let mut conn = open_unpooled_connection(url)?;
+    let mut is_reported = false;
     while !try_lock(&mut conn)? {
-        if !std::mem::replace(&mut told, true) {
-            progress("another rosterd is migrating the database; waiting for it");
+        if !std::mem::replace(&mut is_reported, true) {
+            progress("another rosterd process is migrating the database; waiting for it");
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     let plan = plan(&mut conn)?;
     if !plan.pending.is_empty() {
         progress(&format!(
-            "migrating the database ({} steps)",
+            "migrating the database ({} migrations)",
             plan.pending.len()
         ));
     }
-    apply(&mut conn)?;
+    apply_unlocked(&mut conn)?;
     Ok(plan.pending)
 }
 
-/// Applies what is pending on this connection, without a lock: for a schema that nobody else can see yet.
+/// Applies the pending migrations without the lock, for a schema that no other process uses.
 ///
 /// # Errors
-/// When a migration fails.
-pub fn apply(conn: &mut PgConnection) -> Result<(), AppError> {
+/// Database errors.
+pub fn apply_unlocked(conn: &mut PgConnection) -> Result<(), AppError> {
     conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '10s'")?;
     conn.run_pending_migrations(MIGRATIONS)
         .map(drop)
-        .map_err(failed)
+        .map_err(AppError::internal)
 }
 
-/// Opens a connection of its own, outside the pool.
-///
-/// # Errors
-/// [`Code::DatabaseUnavailable`] when there is none to be had; its detail is libpq's reason, in one line.
-pub fn open(url: &str) -> Result<PgConnection, AppError> {
-    PgConnection::establish(&with_deadlines(url)).map_err(|cause| {
-        let said = cause.to_string();
-        let reason = said.lines().next().unwrap_or_default().to_owned();
-        AppError::new(Code::DatabaseUnavailable).detail(reason)
-    })
-}
-
-/// The versions that the database has; none where nothing was ever applied. Diesel's own way to ask would first make
-/// its table, which a user who may only read and write can't.
-fn applied(conn: &mut PgConnection) -> Result<Vec<String>, AppError> {
-    let is_there = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
-    if !diesel::select(is_there).get_result(conn)? {
+/// The applied versions, empty if no migration was ever applied. Diesel's `applied_migrations` creates its table first,
+/// which a role without DDL privileges cannot do.
+fn applied_versions(conn: &mut PgConnection) -> Result<Vec<String>, AppError> {
+    let table_exists = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if !diesel::select(table_exists).get_result(conn)? {
         return Ok(Vec::new());
     }
     let versions = sql::<Text>("SELECT version FROM __diesel_schema_migrations ORDER BY version");
@@ -115,8 +104,4 @@ fn try_lock(conn: &mut PgConnection) -> Result<bool, AppError> {
             .sql(")"),
     )
     .get_result(conn)?)
-}
-
-fn failed(cause: Box<dyn std::error::Error + Send + Sync>) -> AppError {
-    AppError::internal(cause)
 }

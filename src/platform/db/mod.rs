@@ -1,17 +1,18 @@
-//! The way to the database: [`Db`] alone hands out connections and opens transactions.
-//! It knows nothing of accounts; what is read and written is its callers' business.
+//! Access to PostgreSQL. Only [`Db`] hands out pooled connections and opens transactions. Contains no queries of the
+//! domain.
 
 pub mod advisory_lock;
 pub mod cluster;
 mod connection;
 mod dry_run;
 mod errors;
-mod heartbeat;
 mod invalidation;
+mod liveness;
 pub mod migrate;
 mod notifications;
 mod prepared_statement;
 mod server_info;
+mod tx;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,124 +28,112 @@ use tokio::task::JoinHandle;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
 use errors::is_contention;
-use heartbeat::Heartbeat;
+use liveness::Liveness;
 
+pub use connection::open_unpooled_connection;
 pub use errors::OnConstraint;
 pub use invalidation::Invalidation;
-pub use notifications::Notifications;
+pub use notifications::NotificationListener;
 pub use prepared_statement::PreparedStatement;
-pub use server_info::{ServerInfo, about};
+pub use server_info::{ServerInfo, server_info};
+pub use tx::Tx;
 
-/// How to reach the database and how much of it to use.
+/// The settings of the pool.
 #[derive(Clone)]
 pub struct DbOptions {
     /// A libpq connection URI or keyword/value string.
     pub url: String,
-    /// Connections at most.
-    pub size: u32,
-    /// How long a caller waits for a connection before the answer is "unavailable".
-    pub acquire: Duration,
-    /// How long one statement may take.
-    pub statement: Duration,
+    /// The maximum number of connections.
+    pub pool_size: u32,
+    /// How long a caller waits for a connection before the request fails.
+    pub acquire_timeout: Duration,
+    /// The maximum run time of a statement.
+    pub statement_timeout: Duration,
 }
 
-/// A pool of connections, with a queue in front that never grows into a hang.
+/// A connection pool. A semaphore of the pool's size limits how long callers wait for a connection. Clones share the
+/// pool.
 #[derive(Clone)]
 pub struct Db {
-    inner: Arc<Inner>,
+    inner: Arc<DbInner>,
 }
 
-struct Inner {
+struct DbInner {
     pool: r2d2::Pool<ConnectionFactory>,
     manager: Arc<ConnectionManager>,
-    places: Arc<Semaphore>,
-    acquire: Duration,
-    pulse: Heartbeat,
-    watcher: OnceLock<Watcher>,
+    permits: Arc<Semaphore>,
+    acquire_timeout: Duration,
+    liveness: Liveness,
+    invalidation_listener: OnceLock<InvalidationListener>,
 }
 
-/// Is told of everything that a transaction of this process touched, before the transaction's caller gets its answer.
-type Watcher = Box<dyn Fn(Invalidation) + Send + Sync>;
+/// Called with each invalidation of a transaction of this process, before the transaction's result is returned.
+type InvalidationListener = Box<dyn Fn(Invalidation) + Send + Sync>;
 
-/// One use of the database: a connection and the moment at which the use began.
-///
-/// In [`Db::write`] the moment is the database's own clock, so that replicas whose clocks differ agree on what has
-/// expired; in [`Db::read`] it is this machine's.
-pub struct Tx<'c> {
-    /// The connection, inside the transaction.
-    pub conn: &'c mut PgConnection,
-    /// When it began.
-    pub now: DateTime<Utc>,
-    touched: Vec<Invalidation>,
-}
-
-impl<'c> Tx<'c> {
-    fn new(conn: &'c mut PgConnection, now: DateTime<Utc>) -> Self {
-        Self {
-            conn,
-            now,
-            touched: Vec::new(),
-        }
-    }
-
-    /// Says that what others remember of this is out of date. The tables' triggers tell other processes; this tells our
-    /// own, so that the very next request here sees the change.
-    pub fn invalidate(&mut self, touched: Invalidation) {
-        self.touched.push(touched);
-    }
+/// The number of connections of the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Open connections, idle ones included.
+    pub connections: u32,
+    /// Idle connections.
+    pub idle: u32,
 }
 
 impl Db {
-    /// Makes the pool. Connections are opened as they are needed, so this does not wait for the database.
+    /// Builds the pool. Connections are opened on demand, so this does not wait for the database.
     ///
     /// # Errors
-    /// When the pool can't be built.
+    /// An invalid pool configuration.
     pub fn connect(options: &DbOptions) -> Result<Self, AppError> {
-        let manager = Arc::new(ConnectionManager::new(&options.url, options.statement));
+        let manager = Arc::new(ConnectionManager::new(
+            &options.url,
+            options.statement_timeout,
+        ));
         let pool = r2d2::Pool::builder()
-            .max_size(options.size)
+            .max_size(options.pool_size)
             .min_idle(Some(0))
             .test_on_check_out(false)
-            .connection_timeout(options.acquire)
-            .error_handler(Box::new(QuietErrors))
+            .connection_timeout(options.acquire_timeout)
+            .error_handler(Box::new(DebugErrorHandler))
             .build_unchecked(ConnectionFactory(manager.clone()));
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(DbInner {
                 pool,
                 manager,
-                places: Arc::new(Semaphore::new(options.size as usize)),
-                acquire: options.acquire,
-                pulse: Heartbeat::new(),
-                watcher: OnceLock::new(),
+                permits: Arc::new(Semaphore::new(options.pool_size as usize)),
+                acquire_timeout: options.acquire_timeout,
+                liveness: Liveness::new(),
+                invalidation_listener: OnceLock::new(),
             }),
         })
     }
 
-    /// Reads, outside a transaction: each statement sees the newest committed state.
+    /// Runs `work` outside a transaction: each statement sees the latest committed state.
     ///
     /// # Errors
-    /// What `work` fails with; [`Code::DatabaseUnavailable`] when no connection could be had in time.
+    /// The error of `work`. [`Code::DatabaseUnavailable`] if no connection is available in time.
     pub async fn read<T, F>(&self, work: F) -> Result<T, AppError>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, AppError> + Send + 'static,
     {
-        self.on_blocking_thread(move |db, until, _| db.run_read(until, work))
+        self.run_on_blocking_thread(move |db, deadline, _| db.run_read(deadline, work))
             .await
     }
 
-    /// Runs one transaction (read committed). `work` may run again after a deadlock or on another connection, so it has
-    /// no effect but on `Tx`.
+    /// Runs `work` in a transaction (read committed). `work` may run more than once, after a deadlock or on another
+    /// connection, and must have no side effects outside `Tx`.
     ///
     /// # Errors
-    /// What `work` fails with, after [`TxAbort`]'s choice of commit or rollback; [`Code::DatabaseUnavailable`] as in `read`.
+    /// The error of `work`, after the commit or rollback that its [`TxAbort`] asks for. [`Code::DatabaseUnavailable`] if
+    /// no connection is available in time.
     pub async fn write<T, F>(&self, work: F) -> Result<T, AppError>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
     {
-        self.on_blocking_thread(move |db, until, is_given_up| {
-            db.run_write(until, is_given_up, work)
+        self.run_on_blocking_thread(move |db, deadline, is_abandoned| {
+            db.run_write(deadline, is_abandoned, work)
         })
         .await
     }
@@ -157,7 +146,7 @@ impl Db {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        self.run_read(Instant::now() + self.inner.acquire, work)
+        self.run_read(Instant::now() + self.inner.acquire_timeout, work)
     }
 
     /// [`Db::write`] on the calling thread, for the command line and for tests.
@@ -168,211 +157,225 @@ impl Db {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
     ) -> Result<T, AppError> {
-        let until = Instant::now() + self.inner.acquire;
-        self.run_write(until, &AtomicBool::new(false), work)
+        let deadline = Instant::now() + self.inner.acquire_timeout;
+        self.run_write(deadline, &AtomicBool::new(false), work)
     }
 
-    /// Lets `watcher` be told of everything that transactions touch. Only the first call counts.
-    pub fn watch(&self, watcher: impl Fn(Invalidation) + Send + Sync + 'static) {
-        let _ = self.inner.watcher.set(Box::new(watcher));
+    /// Registers the listener for the invalidations of this process's transactions. Only the first call has an effect.
+    pub fn on_invalidation(&self, listener: impl Fn(Invalidation) + Send + Sync + 'static) {
+        let _ = self.inner.invalidation_listener.set(Box::new(listener));
     }
 
-    /// Notes that the database has answered, on whatever connection. Who says so once must go on to ask it at short
-    /// intervals: from then on a database that is not heard of for the time of [`DbOptions::acquire`] hangs, and nobody
-    /// is left waiting for it.
-    pub fn heard(&self) {
-        self.inner.pulse.beat();
+    /// Records that the database has responded, on any connection. After the first call it must be called at short
+    /// intervals: if [`DbOptions::acquire_timeout`] passes without a call, the database counts as unresponsive, and
+    /// waiting requests fail.
+    pub fn record_response(&self) {
+        self.inner.liveness.record_response();
     }
 
-    /// Connections open and connections idle, for the metrics.
+    /// The number of connections, for the metrics.
     #[must_use]
-    pub fn load(&self) -> (u32, u32) {
+    pub fn pool_status(&self) -> PoolStatus {
         let state = self.inner.pool.state();
-        (state.connections, state.idle_connections)
+        PoolStatus {
+            connections: state.connections,
+            idle: state.idle_connections,
+        }
     }
 
     fn run_read<T>(
         &self,
-        until: Instant,
+        deadline: Instant,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        self.with_link(until, |link| {
-            work(&mut Tx::new(&mut link.pg, process_clock()))
+        self.with_connection(deadline, |connection| {
+            work(&mut Tx::new(&mut connection.pg, system_now()))
         })
     }
 
-    /// Where the caller has been told meanwhile that it came to nothing, it comes to nothing.
+    /// Runs a transaction. It is rolled back if `is_abandoned` is set before the commit, because the caller has already
+    /// received an error.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that begins transactions"
     )]
     fn run_write<T>(
         &self,
-        until: Instant,
-        is_given_up: &AtomicBool,
+        deadline: Instant,
+        is_abandoned: &AtomicBool,
         mut work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
     ) -> Result<T, AppError> {
-        const ATTEMPTS: u32 = 4;
+        const MAX_ATTEMPTS: u32 = 4;
         let mut attempt = 1;
         loop {
-            let mut touched = Vec::new();
-            let answer = self.with_link(until, |link| {
-                let is_committing = &mut link.is_committing;
-                link.pg.build_transaction().read_committed().run(|conn| {
-                    let now = database_clock(conn)?;
+            let mut invalidations = Vec::new();
+            let result = self.with_connection(deadline, |connection| {
+                let is_committing = &mut connection.is_committing;
+                let mut transaction = connection.pg.build_transaction().read_committed();
+                transaction.run(|conn| {
+                    let now = database_now(conn)?;
                     let mut tx = Tx::new(conn, now);
-                    let acted = work(&mut tx);
-                    touched = tx.touched;
-                    if is_given_up.load(Ordering::Relaxed) {
+                    let work_result = work(&mut tx);
+                    invalidations = tx.into_invalidations();
+                    if is_abandoned.load(Ordering::Relaxed) {
                         return Err(unavailable());
                     }
-                    let kept = match acted {
+                    let committed = match work_result {
                         Ok(value) => Ok(value),
                         Err(TxAbort::Commit(refusal)) => Err(refusal),
                         Err(TxAbort::RollBack(error)) => return Err(error),
                     };
                     *is_committing = true;
-                    Ok(kept)
+                    Ok(committed)
                 })
             });
-            // Also after a failure: whether a commit that was cut off took effect is not known.
-            if let Some(tell) = self.inner.watcher.get() {
-                touched.into_iter().for_each(tell);
+            // Also after an error: if the connection was lost during the commit, the commit may have taken effect.
+            if let Some(listener) = self.inner.invalidation_listener.get() {
+                invalidations.into_iter().for_each(listener);
             }
-            match answer {
-                Err(error) if attempt < ATTEMPTS && is_contention(&error) => attempt += 1,
+            match result {
+                Err(error) if attempt < MAX_ATTEMPTS && is_contention(&error) => attempt += 1,
                 Err(error) => return Err(error),
-                Ok(value) => return value,
+                Ok(committed) => return committed,
             }
         }
     }
 
-    async fn on_blocking_thread<T, F>(&self, run: F) -> Result<T, AppError>
+    async fn run_on_blocking_thread<T, F>(&self, run: F) -> Result<T, AppError>
     where
         T: Send + 'static,
         F: FnOnce(&Db, Instant, &AtomicBool) -> Result<T, AppError> + Send + 'static,
     {
-        let begun = Instant::now();
-        let until = begun + self.inner.acquire;
-        let places = Arc::clone(&self.inner.places);
-        let place = tokio::time::timeout_at(until.into(), places.acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
-            return Err(self.no_place(begun));
+        let start = Instant::now();
+        let deadline = start + self.inner.acquire_timeout;
+        let permits = Arc::clone(&self.inner.permits);
+        let permit = tokio::time::timeout_at(deadline.into(), permits.acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(self.no_permit_error(start));
         };
-        let is_given_up = Arc::new(AtomicBool::new(false));
-        let (db, told) = (self.clone(), is_given_up.clone());
-        let running = tokio::task::spawn_blocking(move || {
-            let answer = run(&db, until, &told);
-            drop(place);
-            answer
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let (db, abandoned_flag) = (self.clone(), is_abandoned.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let result = run(&db, deadline, &abandoned_flag);
+            drop(permit);
+            result
         });
-        let answer = self.while_it_answers(begun, running).await;
-        answer.unwrap_or_else(|| {
-            is_given_up.store(true, Ordering::Relaxed);
+        let result = self.wait_while_responsive(start, task).await;
+        result.unwrap_or_else(|| {
+            is_abandoned.store(true, Ordering::Relaxed);
             Err(unavailable())
         })
     }
 
-    /// Waits for what runs, but no longer than the database may be silent, and than anything may take. A thread that then
-    /// still waits for it goes on to do so, with its place: there are no more of them than places, and the system ends
-    /// their wait when the server or the way to it is dead.
-    async fn while_it_answers<T>(
+    /// Waits for the task, but returns `None` if the database has not responded for the acquire timeout, or after
+    /// `MAX_USE`. The blocked thread then keeps its permit, so there are never more such threads than permits. The
+    /// operating system's TCP timeouts end the thread's wait when the server or the network path is dead.
+    async fn wait_while_responsive<T>(
         &self,
-        begun: Instant,
-        mut running: JoinHandle<Result<T, AppError>>,
+        start: Instant,
+        mut task: JoinHandle<Result<T, AppError>>,
     ) -> Option<Result<T, AppError>> {
-        /// A session can hang alone, and then its server does not end the statement. No use of ours takes so long.
-        const LONGEST_USE: Duration = Duration::from_secs(60);
-        let last_call = begun + LONGEST_USE.max(self.inner.acquire);
+        /// If a single server process hangs, the statement timeout does not end its statement. No operation takes this
+        /// long.
+        const MAX_USE: Duration = Duration::from_secs(60);
+        let end = start + MAX_USE.max(self.inner.acquire_timeout);
         loop {
-            let silence = self.inner.pulse.last().map(|heard| heard.max(begun));
-            let limit = silence.map_or(last_call, |since| since + self.inner.acquire);
-            let limit = limit.min(last_call);
+            let last_response = self.inner.liveness.last_response();
+            let limit = last_response.map_or(end, |time| {
+                let silent_since = time.max(start);
+                end.min(silent_since + self.inner.acquire_timeout)
+            });
             if Instant::now() >= limit {
                 return None;
             }
             tokio::select! {
                 biased;
-                answer = &mut running => {
-                    return Some(answer.unwrap_or_else(|panic| Err(AppError::internal(panic))));
+                result = &mut task => {
+                    return Some(result.unwrap_or_else(|panic| Err(AppError::internal(panic))));
                 }
                 () = tokio::time::sleep_until(limit.into()) => {}
             }
         }
     }
 
-    fn no_place(&self, begun: Instant) -> AppError {
-        match self.inner.pulse.last() {
-            Some(heard) if heard < begun => unavailable(),
-            _ => AppError::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
+    /// Database unavailable if it did not respond while the caller waited, overloaded otherwise.
+    fn no_permit_error(&self, start: Instant) -> AppError {
+        match self.inner.liveness.last_response() {
+            Some(last_response) if last_response < start => unavailable(),
+            _ => AppError::new(Code::Overloaded).with_retry_after(Duration::from_secs(1)),
         }
     }
 
-    /// Runs `work` on a connection. Where that turns out to be dead before anything is committed, the work is begun anew
-    /// on another one, so that a database that came back is used again at once.
-    fn with_link<T>(
+    /// Runs `work` on a connection. If the connection turns out to be dead before the commit, `work` runs again on another
+    /// one, so that requests succeed as soon as a failed database is back.
+    fn with_connection<T>(
         &self,
-        until: Instant,
+        deadline: Instant,
         mut work: impl FnMut(&mut PooledConnection) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
-        /// The second is a new one, the third for a server that was just ending; then it is down, or takes no writes.
-        const ATTEMPTS: u32 = 3;
+        /// The second attempt uses a new connection. The third is for a server that shut down during the second.
+        const MAX_ATTEMPTS: u32 = 3;
         let mut attempt = 1;
         loop {
-            let mut link = self.inner.link(until)?;
-            link.is_committing = false;
-            match work(&mut link) {
+            let mut connection = self.inner.usable_connection(deadline)?;
+            connection.is_committing = false;
+            match work(&mut connection) {
                 Err(error) if error.code() == Code::DatabaseUnavailable => {
-                    self.inner.manager.doom(&mut link);
-                    if link.is_committing || attempt == ATTEMPTS || Instant::now() >= until {
+                    self.inner.manager.discard_generation(&mut connection);
+                    let is_final = connection.is_committing || attempt == MAX_ATTEMPTS;
+                    if is_final || Instant::now() >= deadline {
                         return Err(error);
                     }
                     attempt += 1;
                 }
-                answer => return answer,
+                result => return result,
             }
         }
     }
 }
 
-impl Inner {
-    /// A connection that is worth a try.
-    fn link(&self, until: Instant) -> Result<r2d2::PooledConnection<ConnectionFactory>, AppError> {
+impl DbInner {
+    /// Takes connections from the pool until one is usable. Unusable ones are closed when they are returned.
+    fn usable_connection(
+        &self,
+        deadline: Instant,
+    ) -> Result<r2d2::PooledConnection<ConnectionFactory>, AppError> {
         loop {
-            let wait = until.saturating_duration_since(Instant::now());
-            let link = self.pool.get_timeout(wait);
-            let mut link = link.map_err(|cause| unavailable().caused_by(cause))?;
-            if self.manager.is_fresh(&mut link) {
-                return Ok(link);
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            let connection = self.pool.get_timeout(remaining);
+            let mut connection = connection.map_err(|cause| unavailable().with_cause(cause))?;
+            if self.manager.is_usable(&mut connection) {
+                return Ok(connection);
             }
         }
     }
 }
 
 fn unavailable() -> AppError {
-    AppError::new(Code::DatabaseUnavailable).retry_after(Duration::from_secs(1))
+    AppError::new(Code::DatabaseUnavailable).with_retry_after(Duration::from_secs(1))
 }
 
-fn database_clock(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
+/// The time of the database server.
+fn database_now(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
-/// This machine's clock.
+/// The time of this machine.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place where time comes in"
+    reason = "this is the one place that reads the system clock for requests"
 )]
-pub fn process_clock() -> DateTime<Utc> {
+pub fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// The pool tries again by itself; what a caller can't get is reported to that caller.
+/// Logs connection errors at debug level. The pool retries, and callers receive the error when the retries fail.
 #[derive(Debug)]
-struct QuietErrors;
+struct DebugErrorHandler;
 
-impl<E: std::error::Error> r2d2::HandleError<E> for QuietErrors {
+impl<E: std::error::Error> r2d2::HandleError<E> for DebugErrorHandler {
     fn handle_error(&self, error: E) {
-        tracing::debug!(%error, "no connection to the database yet");
+        tracing::debug!(%error, "cannot connect to the database; retrying");
     }
 }

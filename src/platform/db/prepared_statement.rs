@@ -1,13 +1,14 @@
-//! Statements written out in SQL that are parsed and planned once for each connection, as those are that diesel builds.
+//! Raw SQL statements as cached prepared statements.
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::{QueryResult, RunQueryDsl};
 
-/// A `diesel::sql_query` with its values bound, whose text is the same at each use.
+/// A `diesel::sql_query` whose text never changes, prepared once per connection.
 ///
-/// Diesel takes any text to be written for one use, and so asks the server twice for each: to prepare it, then to run it.
+/// Diesel does not cache plain `sql_query` statements: each execution takes two round trips, one to prepare and one to
+/// run the statement.
 #[derive(Debug)]
 pub struct PreparedStatement<Q>(pub Q);
 
@@ -25,7 +26,7 @@ where
     }
 }
 
-/// Known by its text.
+/// Has no static id, so that diesel uses the SQL text as the cache key.
 impl<Q> QueryId for PreparedStatement<Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;

@@ -1,41 +1,41 @@
-//! What the server says of itself, for whoever looks after it.
+//! The version and the clock of the PostgreSQL server, for `rosterd doctor`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::RunQueryDsl;
 use diesel::dsl::sql;
 use diesel::sql_types::{Integer, Text, Timestamptz};
 
-use super::{Tx, process_clock};
+use super::{Tx, system_now};
 use crate::platform::error::AppError;
 
-/// A PostgreSQL server.
+/// Facts about a PostgreSQL server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// Its version, such as `15.14`.
+    /// The full version, such as `15.14`.
     pub version: String,
-    /// The first part of its version.
+    /// The major version.
     pub major: i32,
-    /// How far its clock is ahead of this machine's; behind, when negative. Half of the way there and back is taken off.
-    pub clock_ahead: TimeDelta,
+    /// The server's time minus this machine's time, corrected by half of the round trip.
+    pub clock_offset: TimeDelta,
 }
 
-/// Asks it.
+/// Reads the facts from the server.
 ///
 /// # Errors
-/// When the database fails.
-pub fn about(tx: &mut Tx<'_>) -> Result<ServerInfo, AppError> {
-    let (version, number): (String, i32) = diesel::select((
+/// Database errors.
+pub fn server_info(tx: &mut Tx<'_>) -> Result<ServerInfo, AppError> {
+    let (version, version_number): (String, i32) = diesel::select((
         sql::<Text>("current_setting('server_version')"),
         sql::<Integer>("current_setting('server_version_num')::integer"),
     ))
     .get_result(tx.conn)?;
-    let asked = process_clock();
-    let theirs: DateTime<Utc> =
+    let query_start = system_now();
+    let server_time: DateTime<Utc> =
         diesel::select(sql::<Timestamptz>("clock_timestamp()")).get_result(tx.conn)?;
-    let ours = asked + (process_clock() - asked) / 2;
+    let local_time = query_start + (system_now() - query_start) / 2;
     Ok(ServerInfo {
         version,
-        major: number / 10_000,
-        clock_ahead: theirs - ours,
+        major: version_number / 10_000,
+        clock_offset: server_time - local_time,
     })
 }

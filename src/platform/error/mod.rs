@@ -1,5 +1,5 @@
-//! Every way in which a use case can fail, without a word of HTTP. `http::problem` gives each its status.
-//! An internal cause goes to the log only; what a caller may read is the code, the detail and the faults.
+//! The errors of use cases, independent of HTTP; `http::problem` maps them to a status.
+//! Callers see the code, the detail and the field errors. The internal cause is only logged.
 
 mod transaction;
 
@@ -10,47 +10,47 @@ use std::time::Duration;
 
 pub use transaction::{TxAbort, TxResult};
 
-/// What sort of failure a [`Code`] is; a transport decides from it how to say so.
+/// The category of a [`Code`]. The HTTP layer derives the status from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The input is wrong in itself.
+pub enum ErrorCategory {
+    /// The input is invalid.
     Invalid,
-    /// Who is calling is not known, or what proved it is no longer good.
+    /// The caller is not authenticated, or the credential is no longer valid.
     Unauthenticated,
-    /// The caller is known and may not.
+    /// The caller lacks the permission.
     Forbidden,
-    /// There is no such thing.
-    Missing,
-    /// The thing exists and is not called this way.
-    WrongMethod,
+    /// The resource does not exist.
+    NotFound,
+    /// The resource exists, but does not support the method.
+    MethodNotAllowed,
     /// The body did not arrive in time.
-    TooSlow,
-    /// What the caller wants collides with the state of things.
+    RequestTimeout,
+    /// The request conflicts with the current state.
     Conflict,
-    /// The caller's copy is out of date.
-    Stale,
-    /// The input is larger than is accepted.
-    TooLarge,
-    /// The address is longer than is accepted.
-    AddressTooLong,
-    /// The headers are larger than is accepted.
+    /// The resource was changed since the caller read it.
+    PreconditionFailed,
+    /// The body exceeds the size limit.
+    PayloadTooLarge,
+    /// The URI exceeds the size limit.
+    UriTooLong,
+    /// The headers exceed the size limit.
     HeadersTooLarge,
-    /// The input is not in a format that is understood.
-    WrongFormat,
-    /// The input is well formed and contradicts an earlier one.
-    Contradicts,
-    /// The caller must slow down.
-    Throttled,
-    /// The service can't answer now and may soon.
+    /// The body has an unsupported media type or encoding.
+    UnsupportedMediaType,
+    /// The input is well-formed, but contradicts an earlier request.
+    Unprocessable,
+    /// The caller exceeded a rate limit.
+    RateLimited,
+    /// The service is temporarily unavailable.
     Unavailable,
     /// A defect of the service.
     Internal,
 }
 
-impl Kind {
-    /// Whether it is no use to go on with the next of many things: what failed is not about this one.
+impl ErrorCategory {
+    /// Whether a bulk operation must stop, because the error would also affect its remaining items.
     #[must_use]
-    pub const fn is_about_more_than_one(self) -> bool {
+    pub const fn aborts_batch(self) -> bool {
         matches!(
             self,
             Self::Unavailable | Self::Internal | Self::Unauthenticated
@@ -59,28 +59,28 @@ impl Kind {
 }
 
 macro_rules! codes {
-    ($($name:ident = $code:literal, $kind:ident, $title:literal;)*) => {
-        /// The stable name of each failure. They are API: none is ever renamed or removed.
+    ($($name:ident = $code:literal, $category:ident, $title:literal;)*) => {
+        /// The stable error codes. They are part of the API and are never renamed or removed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $(#[doc = $title] $name,)* }
 
         impl Code {
-            /// Every code, in the order of this table.
+            /// All codes, in the order of the table.
             pub const ALL: &'static [Code] = &[$(Code::$name,)*];
 
-            /// The code as callers see it.
+            /// The code as in responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $code,)* }
             }
 
-            /// What sort of failure it is.
+            /// The category of the code.
             #[must_use]
-            pub const fn kind(self) -> Kind {
-                match self { $(Code::$name => Kind::$kind,)* }
+            pub const fn category(self) -> ErrorCategory {
+                match self { $(Code::$name => ErrorCategory::$category,)* }
             }
 
-            /// One short sentence, the same at each occurrence (RFC 9457, section 3.1.3).
+            /// A short summary, the same for every occurrence (RFC 9457, section 3.1.3).
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Code::$name => $title,)* }
@@ -92,73 +92,74 @@ macro_rules! codes {
 codes! {
     RequestInvalid = "request_invalid", Invalid, "The request is not valid";
     PermissionUnknown = "permission_unknown", Invalid, "A permission is not in the catalogue";
-    ResetTokenInvalid = "reset_token_invalid", Invalid, "The reset link is not good, or no longer";
-    ConfirmationTokenInvalid = "confirmation_token_invalid", Invalid, "The confirmation link is not good, or no longer";
-    AuthRequired = "auth_required", Unauthenticated, "Sign in to do this";
-    AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is not good, or no longer";
-    AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The name or the password is wrong";
-    AuthRefreshTokenInvalid = "auth_refresh_token_invalid", Unauthenticated, "The refresh token is not good";
+    ResetTokenInvalid = "reset_token_invalid", Invalid, "The reset link is invalid or has expired";
+    ConfirmationTokenInvalid = "confirmation_token_invalid", Invalid, "The confirmation link is invalid or has expired";
+    AuthRequired = "auth_required", Unauthenticated, "Authentication is required";
+    AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is invalid or has expired";
+    AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The username or the password is wrong";
+    AuthRefreshTokenInvalid = "auth_refresh_token_invalid", Unauthenticated, "The refresh token is invalid";
     AuthRefreshTokenExpired = "auth_refresh_token_expired", Unauthenticated, "The refresh token has expired";
-    AuthRefreshTokenReused = "auth_refresh_token_reused", Unauthenticated, "The refresh token was used before; its session has been ended";
+    AuthRefreshTokenReused = "auth_refresh_token_reused", Unauthenticated, "The refresh token was already used; its session has been revoked";
     AuthUserInactive = "auth_user_inactive", Forbidden, "The account is not active";
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
-    AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is needed";
-    AuthSessionRequired = "auth_session_required", Forbidden, "Only a person who has signed in may do this";
-    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is only for pages of listed origins";
-    PermissionRequired = "permission_required", Forbidden, "The caller lacks the permission for this";
-    PermissionNotHeld = "permission_not_held", Forbidden, "Nobody gives what they do not hold";
+    AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is required";
+    AuthSessionRequired = "auth_session_required", Forbidden, "This operation requires a signed-in session";
+    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is accepted only from allowed origins";
+    PermissionRequired = "permission_required", Forbidden, "The caller lacks the required permission";
+    PermissionNotHeld = "permission_not_held", Forbidden, "The caller can't grant permissions that they do not hold";
     UserManageForbidden = "user_manage_forbidden", Forbidden, "The caller may not manage this account";
-    UserSelfRoleChangeForbidden = "user_self_role_change_forbidden", Forbidden, "Nobody changes their own role";
-    UserSelfPermissionsForbidden = "user_self_permissions_forbidden", Forbidden, "Nobody changes their own permissions";
-    UserSelfDisableForbidden = "user_self_disable_forbidden", Forbidden, "Nobody changes their own active state";
-    UserSelfDeleteForbidden = "user_self_delete_forbidden", Forbidden, "Nobody deletes their own account this way";
-    UserSuperAdminForbidden = "user_super_admin_forbidden", Forbidden, "Only a SuperAdmin makes, unmakes or manages one";
-    RegistrationClosed = "registration_closed", Forbidden, "Nobody registers here";
-    InviteInvalid = "invite_invalid", Forbidden, "The invite is not good";
+    UserSelfRoleChangeForbidden = "user_self_role_change_forbidden", Forbidden, "Users can't change their own role";
+    UserSelfPermissionsForbidden = "user_self_permissions_forbidden", Forbidden, "Users can't change their own permissions";
+    UserSelfDisableForbidden = "user_self_disable_forbidden", Forbidden, "Users can't activate or deactivate their own account";
+    UserSelfDeleteForbidden = "user_self_delete_forbidden", Forbidden, "Users can't delete their own account with this operation";
+    UserSuperAdminForbidden = "user_super_admin_forbidden", Forbidden, "Only a SuperAdmin may create, demote or manage a SuperAdmin";
+    RegistrationClosed = "registration_closed", Forbidden, "Registration is closed";
+    InviteInvalid = "invite_invalid", Forbidden, "The invite is invalid";
     InviteExpired = "invite_expired", Forbidden, "The invite has expired";
-    InviteExhausted = "invite_exhausted", Forbidden, "The invite has been used up";
+    InviteExhausted = "invite_exhausted", Forbidden, "The invite has no uses left";
     RoleManageForbidden = "role_manage_forbidden", Forbidden, "The caller may not manage this role";
     ClientManageForbidden = "client_manage_forbidden", Forbidden, "The caller may not manage this service client";
-    RoleBuiltIn = "role_built_in", Forbidden, "A built-in role can't be changed this way";
-    PermissionBuiltIn = "permission_built_in", Forbidden, "The service's own permissions can't be removed";
-    NotFound = "not_found", Missing, "There is nothing at this address";
-    MethodNotAllowed = "method_not_allowed", WrongMethod, "This address does not answer to that method";
-    RequestTimeout = "request_timeout", TooSlow, "The request took too long to arrive";
+    RoleBuiltIn = "role_built_in", Forbidden, "Built-in roles can't be changed this way";
+    PermissionBuiltIn = "permission_built_in", Forbidden, "Built-in permissions can't be removed";
+    NotFound = "not_found", NotFound, "The resource does not exist";
+    MethodNotAllowed = "method_not_allowed", MethodNotAllowed, "The resource does not support this method";
+    RequestTimeout = "request_timeout", RequestTimeout, "The request took too long to arrive";
     UserUsernameConflict = "user_username_conflict", Conflict, "The username is taken";
     UserEmailConflict = "user_email_conflict", Conflict, "The email address is taken";
-    RoleNameConflict = "role_name_conflict", Conflict, "There is a role of this name";
-    ClientNameConflict = "client_name_conflict", Conflict, "There is a service client of this name";
-    RoleInUse = "role_in_use", Conflict, "Accounts have this role";
-    PermissionNameConflict = "permission_name_conflict", Conflict, "The catalogue has a permission of this name";
-    PermissionInUse = "permission_in_use", Conflict, "Accounts, roles or service clients have this permission";
-    LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin has to stay one";
-    TokenLimitReached = "token_limit_reached", Conflict, "The account has as many tokens as it may have";
+    RoleNameConflict = "role_name_conflict", Conflict, "A role with this name already exists";
+    ClientNameConflict = "client_name_conflict", Conflict, "A service client with this name already exists";
+    RoleInUse = "role_in_use", Conflict, "The role is assigned to accounts";
+    PermissionNameConflict = "permission_name_conflict", Conflict, "A permission with this name already exists";
+    PermissionInUse = "permission_in_use", Conflict, "The permission is assigned to accounts, roles or service clients";
+    LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin can't be removed, demoted or deactivated";
+    TokenLimitReached = "token_limit_reached", Conflict, "The account has reached the maximum number of tokens";
     UserDeleted = "user_deleted", Conflict, "The account is deleted; restore it first";
-    PreconditionFailed = "precondition_failed", Stale, "The resource has changed since it was read";
-    PayloadTooLarge = "payload_too_large", TooLarge, "The body is too large";
-    UriTooLong = "uri_too_long", AddressTooLong, "The address is too long";
+    PreconditionFailed = "precondition_failed", PreconditionFailed, "The resource was changed since it was read";
+    PayloadTooLarge = "payload_too_large", PayloadTooLarge, "The body is too large";
+    UriTooLong = "uri_too_long", UriTooLong, "The URI is too long";
     HeadersTooLarge = "headers_too_large", HeadersTooLarge, "The headers are too large";
-    UnsupportedMediaType = "unsupported_media_type", WrongFormat, "The body is not in a supported format";
-    IdempotencyKeyReused = "idempotency_key_reused", Contradicts, "The idempotency key was used with another request";
-    RateLimited = "rate_limited", Throttled, "Too many attempts; slow down";
-    Overloaded = "overloaded", Unavailable, "The service is at its limit; try again soon";
-    DatabaseUnavailable = "database_unavailable", Unavailable, "The database can't be reached; try again soon";
-    Internal = "internal_error", Internal, "Something went wrong in the service";
+    UnsupportedMediaType = "unsupported_media_type", UnsupportedMediaType, "The media type or encoding of the body is not supported";
+    IdempotencyKeyReused = "idempotency_key_reused", Unprocessable, "The idempotency key was already used for a different request";
+    RateLimited = "rate_limited", RateLimited, "Too many attempts; try again later";
+    Overloaded = "overloaded", Unavailable, "The service is overloaded; try again later";
+    DatabaseUnavailable = "database_unavailable", Unavailable, "The database is unavailable; try again later";
+    Internal = "internal_error", Internal, "An internal error occurred";
 }
 
-/// One thing that is wrong with the input.
+/// One invalid member, parameter or header of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// JSON pointer (RFC 6901) to the member, `""` for the whole body; a query parameter is `?name`.
+pub struct FieldError {
+    /// A JSON pointer (RFC 6901) into the body (`""` is the whole body), `?name` for a query parameter, or the name of a
+    /// header.
     pub pointer: Cow<'static, str>,
-    /// Stable `snake_case`, such as `too_short`.
+    /// The stable error code in `snake_case`, such as `too_short`.
     pub code: &'static str,
-    /// One sentence for a person.
+    /// An explanation for people.
     pub detail: Cow<'static, str>,
 }
 
-impl Fault {
-    /// A fault at `pointer`.
+impl FieldError {
+    /// Creates an error at `pointer`.
     pub fn new(
         pointer: impl Into<Cow<'static, str>>,
         code: &'static str,
@@ -172,162 +173,166 @@ impl Fault {
     }
 }
 
-/// Collects what is wrong with an input, so that one answer tells all of it.
+/// Collects the errors of an input, so that one response reports all of them.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<Fault>);
+pub struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
-    /// Notes one.
-    pub fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+impl FieldErrors {
+    /// Adds an error.
+    pub fn push(&mut self, error: FieldError) {
+        self.0.push(error);
     }
 
-    /// The value, or a note of what is wrong with it at `pointer`.
-    pub fn take<T>(
+    /// Returns the value of a successful `result`, or records its error at `pointer`.
+    pub fn check<T>(
         &mut self,
         pointer: impl Into<Cow<'static, str>>,
-        value: Result<T, impl Into<(&'static str, Cow<'static, str>)>>,
+        result: Result<T, impl Into<(&'static str, Cow<'static, str>)>>,
     ) -> Option<T> {
-        value
-            .map_err(|wrong| {
-                let (code, detail) = wrong.into();
-                self.add(Fault::new(pointer, code, detail));
+        result
+            .map_err(|error| {
+                let (code, detail) = error.into();
+                self.push(FieldError::new(pointer, code, detail));
             })
             .ok()
     }
 
-    /// The input, when nothing was wrong with it.
+    /// Returns the input if no error was recorded.
     ///
     /// # Errors
-    /// [`Code::RequestInvalid`] with everything noted.
-    pub fn finish<T>(self, input: Option<T>) -> Result<T, AppError> {
+    /// [`Code::RequestInvalid`] with the recorded errors.
+    pub fn into_result<T>(self, input: Option<T>) -> Result<T, AppError> {
         match input {
             Some(input) if self.0.is_empty() => Ok(input),
-            _ => Err(AppError::invalid(self.0)),
+            _ => Err(AppError::invalid_fields(self.0)),
         }
     }
 }
 
-/// A budget of attempts that is used up, as the caller may know it.
+/// A rate limit that the caller exceeded, as shown in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExceededLimit {
-    /// Which budget; stable.
+    /// The stable name of the limit.
     pub policy: &'static str,
-    /// How many attempts it allows in `window`.
+    /// The number of attempts allowed per `window`.
     pub quota: u32,
-    /// Not zero.
+    /// The time window; not zero.
     pub window: Duration,
 }
 
-/// Why a use case did not do what was asked.
+/// The error of a use case.
 pub struct AppError(Box<Inner>);
 
 struct Inner {
     code: Code,
     detail: Option<Cow<'static, str>>,
-    faults: Vec<Fault>,
+    field_errors: Vec<FieldError>,
     extension: Option<(&'static str, serde_json::Value)>,
     retry_after: Option<Duration>,
-    spent: Option<ExceededLimit>,
+    exceeded_limit: Option<ExceededLimit>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl AppError {
-    /// A failure of this code, with nothing more to say.
+    /// Creates an error with a code and no further information.
     #[must_use]
     pub fn new(code: Code) -> Self {
         Self(Box::new(Inner {
             code,
             detail: None,
-            faults: Vec::new(),
+            field_errors: Vec::new(),
             extension: None,
             retry_after: None,
-            spent: None,
+            exceeded_limit: None,
             cause: None,
         }))
     }
 
-    /// [`Code::RequestInvalid`] with what is wrong.
+    /// [`Code::RequestInvalid`] with these field errors.
     #[must_use]
-    pub fn invalid(faults: Vec<Fault>) -> Self {
+    pub fn invalid_fields(field_errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(Code::RequestInvalid);
-        error.0.faults = faults;
+        error.0.field_errors = field_errors;
         error
     }
 
-    /// [`Code::RequestInvalid`] for one member.
-    pub fn fault(
+    /// [`Code::RequestInvalid`] with one field error.
+    pub fn invalid_field(
         pointer: impl Into<Cow<'static, str>>,
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self::invalid(vec![Fault::new(pointer, code, detail)])
+        Self::invalid_fields(vec![FieldError::new(pointer, code, detail)])
     }
 
-    /// [`Code::Internal`]; the cause is for the log.
+    /// [`Code::Internal`] with a cause for the log.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::Internal).caused_by(cause)
+        Self::new(Code::Internal).with_cause(cause)
     }
 
-    /// [`Code::RateLimited`]: this budget is used up, and has something again after `wait`.
+    /// [`Code::RateLimited`]: `limit` is exceeded and allows the next attempt after `delay`.
     #[must_use]
-    pub fn rate_limited(spent: ExceededLimit, wait: Duration) -> Self {
-        let mut error = Self::new(Code::RateLimited).retry_after(wait);
-        error.0.spent = Some(spent);
-        error.extend("violated-policies", vec![spent.policy])
+    pub fn rate_limited(limit: ExceededLimit, delay: Duration) -> Self {
+        let mut error = Self::new(Code::RateLimited).with_retry_after(delay);
+        error.0.exceeded_limit = Some(limit);
+        error.with_extension("violated-policies", vec![limit.policy])
     }
 
-    /// Says more, for a person, about this occurrence.
+    /// Sets the explanation of this occurrence for people.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// Points at the members that led here.
+    /// Adds a field error.
     #[must_use]
-    pub fn at(mut self, fault: Fault) -> Self {
-        self.0.faults.push(fault);
+    pub fn with_field_error(mut self, error: FieldError) -> Self {
+        self.0.field_errors.push(error);
         self
     }
 
-    /// Adds one extension member to the problem (RFC 9457, section 3.2).
+    /// Sets the extension member of the problem (RFC 9457, section 3.2).
     #[must_use]
-    pub fn extend(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+    pub fn with_extension(
+        mut self,
+        name: &'static str,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
         self.0.extension = Some((name, value.into()));
         self
     }
 
-    /// Says when to try again.
+    /// Sets the delay after which the caller may retry.
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.0.retry_after = Some(wait);
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
         self
     }
 
-    /// Keeps the cause for the log.
+    /// Sets the cause for the log.
     #[must_use]
-    pub fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn with_cause(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// The stable code.
+    /// The error code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What to tell a person about this occurrence, if there is more than the title.
+    /// The explanation of this occurrence, if there is one besides the title.
     #[must_use]
-    pub fn detail_text(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
 
-    /// What is wrong with the input, member by member.
+    /// The invalid members of the input.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.0.faults
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.field_errors
     }
 
     /// The extension member, if there is one.
@@ -336,24 +341,24 @@ impl AppError {
         self.0.extension.as_ref()
     }
 
-    /// How long to wait before trying again.
+    /// The delay after which the caller may retry.
     #[must_use]
-    pub fn wait(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The budget that is used up, if that is why.
+    /// The exceeded rate limit, for [`Code::RateLimited`].
     #[must_use]
-    pub fn spent(&self) -> Option<ExceededLimit> {
-        self.0.spent
+    pub fn exceeded_limit(&self) -> Option<ExceededLimit> {
+        self.0.exceeded_limit
     }
 }
 
 impl fmt::Debug for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
-        for fault in &self.0.faults {
-            write!(f, "; {}: {}", fault.pointer, fault.code)?;
+        for error in &self.0.field_errors {
+            write!(f, "; {}: {}", error.pointer, error.code)?;
         }
         match &self.0.cause {
             Some(cause) => write!(f, " ({cause})"),

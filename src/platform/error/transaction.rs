@@ -1,23 +1,23 @@
-//! How the work of a transaction ends: what is kept of one that refuses. It decides nothing.
+//! The result of a use case inside a transaction, and whether a failure commits or rolls back.
 
 use super::AppError;
 
-/// How a transaction ends that did not do what was asked.
+/// A failed use case, with the decision whether to commit the transaction.
 ///
-/// A refusal can still have something to keep: its audit row, a counter, an ended token family. `Commit` keeps it;
-/// everything else, and every `?` on an ordinary error, rolls back.
+/// Some failures must commit what they wrote: an audit entry, a counter, a revoked token family. The `?` operator on any
+/// other error rolls back.
 #[derive(Debug)]
 pub enum TxAbort {
-    /// Keep what was written, then answer with the error.
+    /// Commit, then return the error.
     Commit(AppError),
-    /// Undo everything, then answer with the error.
+    /// Roll back, then return the error.
     RollBack(AppError),
 }
 
 impl TxAbort {
-    /// Rolls back in any case: for a step that is refused after others were done in the same transaction.
+    /// Converts to a rollback, for a step that fails after other steps of the same transaction.
     #[must_use]
-    pub fn undone(self) -> Self {
+    pub fn into_rollback(self) -> Self {
         match self {
             Self::Commit(error) | Self::RollBack(error) => Self::RollBack(error),
         }

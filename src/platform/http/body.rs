@@ -1,4 +1,4 @@
-//! Reading a request's body whole: no larger, no slower and in no other encoding than is accepted.
+//! Reads a request body into memory, with limits on its size, duration and encoding.
 
 use std::time::Duration;
 
@@ -10,100 +10,101 @@ use futures_util::StreamExt;
 
 use crate::platform::error::{AppError, Code};
 
-/// How large a body may be, and how slow.
+/// The limits on a request body.
 #[derive(Clone, Copy)]
-pub struct Bounds {
-    /// The most that is read into memory, in MiB.
-    pub mebibytes: usize,
-    /// How long it may take to arrive, from its first byte to its last.
-    pub patience: Duration,
+pub struct BodyLimits {
+    /// The maximum size in MiB.
+    pub max_mebibytes: usize,
+    /// The maximum time from the first read to the last byte.
+    pub timeout: Duration,
 }
 
-impl Bounds {
-    /// Those of every body but an import.
-    pub const ORDINARY: Self = Self {
-        mebibytes: 1,
-        patience: Duration::from_secs(10),
+impl BodyLimits {
+    /// The limits on every body except an import.
+    pub const DEFAULT: Self = Self {
+        max_mebibytes: 1,
+        timeout: Duration::from_secs(10),
     };
 
-    const fn bytes(self) -> usize {
-        self.mebibytes * 1024 * 1024
+    const fn max_bytes(self) -> usize {
+        self.max_mebibytes * 1024 * 1024
     }
 
-    fn overstepped(self) -> AppError {
-        AppError::new(Code::PayloadTooLarge).detail(format!("at most {} MiB", self.mebibytes))
+    fn check_length(self, length: usize) -> Result<(), AppError> {
+        if length > self.max_bytes() {
+            Err(self.too_large())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn too_large(self) -> AppError {
+        let detail = format!("The body must be at most {} MiB.", self.max_mebibytes);
+        AppError::new(Code::PayloadTooLarge).with_detail(detail)
     }
 }
 
-/// Reads an ordinary body.
+/// Reads a body within [`BodyLimits::DEFAULT`].
 ///
 /// # Errors
-/// As [`read_within`].
-pub async fn read(declared: Option<u64>, payload: Payload) -> Result<Bytes, AppError> {
-    read_within(Bounds::ORDINARY, declared, payload).await
+/// See [`read_within`].
+pub async fn read(content_length: Option<u64>, payload: Payload) -> Result<Bytes, AppError> {
+    read_within(BodyLimits::DEFAULT, content_length, payload).await
 }
 
-/// Reads a body.
+/// Reads a body within `limits`.
 ///
 /// # Errors
-/// [`Code::PayloadTooLarge`] and [`Code::RequestTimeout`] beyond the bounds, and [`Code::RequestInvalid`] when it breaks
-/// off or its framing is broken.
+/// [`Code::PayloadTooLarge`], [`Code::RequestTimeout`], or [`Code::RequestInvalid`] if the body is incomplete or its
+/// framing is invalid.
 pub async fn read_within(
-    bounds: Bounds,
-    declared: Option<u64>,
+    limits: BodyLimits,
+    content_length: Option<u64>,
     payload: Payload,
 ) -> Result<Bytes, AppError> {
-    if declared.is_some_and(|length| length > bounds.bytes() as u64) {
-        return Err(bounds.overstepped());
+    if content_length.is_some_and(|length| length > limits.max_bytes() as u64) {
+        return Err(limits.too_large());
     }
-    match tokio::time::timeout(bounds.patience, collect(bounds, payload)).await {
-        Ok(body) => body,
+    match tokio::time::timeout(limits.timeout, collect(limits, payload)).await {
+        Ok(result) => result,
         Err(_) => Err(Code::RequestTimeout.into()),
     }
 }
 
-/// Most bodies come in one piece, which is then not copied.
-async fn collect(bounds: Bounds, mut payload: Payload) -> Result<Bytes, AppError> {
+/// Collects all chunks. A body of a single chunk, the common case, is not copied.
+async fn collect(limits: BodyLimits, mut payload: Payload) -> Result<Bytes, AppError> {
     let Some(first) = payload.next().await else {
         return Ok(Bytes::new());
     };
-    let first = first.map_err(|error| broken(bounds, &error))?;
+    let first = first.map_err(|error| read_error(limits, &error))?;
     let Some(second) = payload.next().await else {
-        return within(bounds, first.len()).map(|()| first);
+        return limits.check_length(first.len()).map(|()| first);
     };
     let mut body = BytesMut::from(first);
     let mut next = Some(second);
-    while let Some(piece) = next {
-        let piece = piece.map_err(|error| broken(bounds, &error))?;
-        within(bounds, body.len().saturating_add(piece.len()))?;
-        body.extend_from_slice(&piece);
+    while let Some(chunk) = next {
+        let chunk = chunk.map_err(|error| read_error(limits, &error))?;
+        limits.check_length(body.len().saturating_add(chunk.len()))?;
+        body.extend_from_slice(&chunk);
         next = payload.next().await;
     }
     Ok(body.freeze())
 }
 
-fn within(bounds: Bounds, length: usize) -> Result<(), AppError> {
-    if length > bounds.bytes() {
-        Err(bounds.overstepped())
-    } else {
-        Ok(())
-    }
-}
-
-fn broken(bounds: Bounds, error: &PayloadError) -> AppError {
+fn read_error(limits: BodyLimits, error: &PayloadError) -> AppError {
     match error {
-        PayloadError::Overflow => bounds.overstepped(),
-        _ => AppError::fault(
+        PayloadError::Overflow => limits.too_large(),
+        _ => AppError::invalid_field(
             "",
             "incomplete_body",
-            "the body broke off or is framed wrongly",
+            "the body is incomplete or its framing is invalid",
         ),
     }
 }
 
-/// The length that the caller declares, if it does.
+/// The value of `Content-Length`, if there is a valid one.
 #[must_use]
-pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()
@@ -112,9 +113,10 @@ pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// Whether the body is sent as it is: what is packed would have to be unpacked before its size is known.
+/// Whether the body has no `Content-Encoding` other than `identity`. Compressed bodies are rejected, because their size is
+/// unknown until they are decompressed.
 #[must_use]
-pub fn is_plain(headers: &HeaderMap) -> bool {
+pub fn is_unencoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).all(|coding| {
         coding
             .as_bytes()
@@ -123,20 +125,20 @@ pub fn is_plain(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether the body is sent as it is and said, once, to be of one of these types.
+/// Whether the body is unencoded and has exactly one `Content-Type`, which is one of `accepted`.
 #[must_use]
-pub fn is_sent_as(headers: &HeaderMap, accepted: &[&str]) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE);
-    let is_accepted = match (types.next().map(header::HeaderValue::to_str), types.next()) {
-        (Some(Ok(one)), None) => is_type(one, accepted),
+pub fn has_media_type(headers: &HeaderMap, accepted: &[&str]) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE);
+    let is_accepted = match (lines.next().map(header::HeaderValue::to_str), lines.next()) {
+        (Some(Ok(content_type)), None) => is_media_type(content_type, accepted),
         _ => false,
     };
-    is_accepted && is_plain(headers)
+    is_accepted && is_unencoded(headers)
 }
 
-/// Whether `content_type` is one of `accepted`, in UTF-8 if it says at all.
+/// Whether `content_type` is one of `accepted`, with no parameter except `charset=utf-8`.
 #[must_use]
-pub fn is_type(content_type: &str, accepted: &[&str]) -> bool {
+pub fn is_media_type(content_type: &str, accepted: &[&str]) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     accepted
@@ -158,23 +160,24 @@ mod tests {
     use futures_util::stream;
 
     #[actix_web::test]
-    async fn a_body_that_never_ends_is_given_up() {
-        let begun = stream::iter([Ok(Bytes::from_static(b"{"))]);
-        let payload = Payload::from(begun.chain(stream::pending()).boxed_local());
-        let bounds = Bounds {
-            patience: Duration::from_millis(20),
-            ..Bounds::ORDINARY
+    async fn body_that_never_ends_times_out() {
+        let first_chunk = stream::iter([Ok(Bytes::from_static(b"{"))]);
+        let payload = Payload::from(first_chunk.chain(stream::pending()).boxed_local());
+        let limits = BodyLimits {
+            timeout: Duration::from_millis(20),
+            ..BodyLimits::DEFAULT
         };
-        let given_up = read_within(bounds, None, payload).await;
-        assert_eq!(given_up.unwrap_err().code(), Code::RequestTimeout);
+        let result = read_within(limits, None, payload).await;
+        assert_eq!(result.unwrap_err().code(), Code::RequestTimeout);
     }
 
     #[test]
-    fn the_media_type_counts_and_at_most_its_charset() {
-        let json = |text| is_type(text, &["application/json", "application/merge-patch+json"]);
-        assert!(json("application/json") && json("Application/JSON; charset=UTF-8"));
-        assert!(json("application/merge-patch+json;charset=\"utf-8\""));
-        for wrong in [
+    fn media_type_may_have_only_a_utf8_charset_parameter() {
+        let is_json =
+            |text| is_media_type(text, &["application/json", "application/merge-patch+json"]);
+        assert!(is_json("application/json") && is_json("Application/JSON; charset=UTF-8"));
+        assert!(is_json("application/merge-patch+json;charset=\"utf-8\""));
+        for text in [
             "",
             "text/plain",
             "application/jsonx",
@@ -182,7 +185,7 @@ mod tests {
             "application/json; version=2",
             "application/json;",
         ] {
-            assert!(!json(wrong), "{wrong}");
+            assert!(!is_json(text), "{text}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Entity tags and the conditions made with them (RFC 9110, sections 8.8.3 and 13.1).
-//! A tag is `"<version>-<hash>"`: what guards a write looks at the version alone, what saves a download at the whole.
+//! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1). A tag is `"<version>-<hash>"`: `If-Match`
+//! compares only the version, `If-None-Match` compares the whole tag.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -11,43 +11,44 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::platform::error::{AppError, Code};
 
-/// The strong entity tag of a resource at `version` that looks like `representation`, quotes included.
+/// The strong entity tag for `version` and `representation`, including the quotes.
 #[must_use]
 pub fn etag(version: i64, representation: &[u8]) -> String {
     let hash = digest(&SHA256, representation);
-    let short = hash.as_ref().get(..8).unwrap_or_default();
-    format!("\"{version}-{}\"", hex::encode(short))
+    let prefix = hash.as_ref().get(..8).unwrap_or_default();
+    format!("\"{version}-{}\"", hex::encode(prefix))
 }
 
-/// The version in a strong tag of ours, given without its quotes.
-fn version_of(opaque: &str) -> Option<i64> {
+/// The version in the opaque part of a tag created by [`etag`].
+fn parse_version(opaque: &str) -> Option<i64> {
     let (version, hash) = opaque.split_once('-')?;
-    let hash_fits = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let digits = version.bytes().all(|byte| byte.is_ascii_digit());
-    (hash_fits && digits)
+    let is_hash_valid = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = version.bytes().all(|byte| byte.is_ascii_digit());
+    (is_hash_valid && is_number)
         .then(|| version.parse().ok())
         .flatten()
 }
 
-/// One tag of a list: its opaque part, and whether it is weak.
-struct Tag<'a> {
-    weak: bool,
+/// One entity tag of a list header.
+struct EntityTag<'a> {
+    is_weak: bool,
     opaque: &'a str,
 }
 
-impl<'a> Tag<'a> {
+impl<'a> EntityTag<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (weak, quoted) = match text.strip_prefix("W/") {
+        let (is_weak, quoted) = match text.strip_prefix("W/") {
             Some(rest) => (true, rest),
             None => (false, text),
         };
         let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
-        (!opaque.contains('"')).then_some(Self { weak, opaque })
+        (!opaque.contains('"')).then_some(Self { is_weak, opaque })
     }
 }
 
-/// The members of a list header; ours contain no comma, so another's that does matches nothing, as it would anyway.
-fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+/// The members of a list header, split at every comma. Tags created by [`etag`] contain no comma; a foreign tag that contains
+/// one is split and matches nothing, which is the correct result.
+fn list_members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
         .filter_map(|line| line.to_str().ok())
@@ -55,33 +56,34 @@ fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> 
         .map(str::trim)
 }
 
-/// What `If-Match` asks of a resource before it is changed.
+/// The `If-Match` precondition of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Nothing: the header is absent.
+    /// The header is absent.
     Absent,
-    /// That there is one.
+    /// `*`: the resource must exist.
     Any,
-    /// That its version is one of these. Weak and malformed tags are none (RFC 9110, section 13.1.1).
+    /// The resource must have one of these versions. Weak and malformed tags never match (RFC 9110, section 13.1.1).
     Versions(Vec<i64>),
 }
 
 impl IfMatch {
-    fn of(headers: &HeaderMap) -> Self {
+    fn from_headers(headers: &HeaderMap) -> Self {
         if !headers.contains_key(header::IF_MATCH) {
             return Self::Absent;
         }
-        if members(headers, header::IF_MATCH).eq(["*"]) {
+        if list_members(headers, header::IF_MATCH).eq(["*"]) {
             return Self::Any;
         }
-        let strong = |tag: Tag<'_>| (!tag.weak).then_some(tag.opaque).and_then(version_of);
-        let versions = members(headers, header::IF_MATCH)
-            .filter_map(Tag::parse)
-            .filter_map(strong);
+        let strong_version =
+            |tag: EntityTag<'_>| (!tag.is_weak).then_some(tag.opaque).and_then(parse_version);
+        let versions = list_members(headers, header::IF_MATCH)
+            .filter_map(EntityTag::parse)
+            .filter_map(strong_version);
         Self::Versions(versions.collect())
     }
 
-    /// Whether a resource that exists at `version` may be changed.
+    /// Whether the precondition holds for an existing resource at `version`.
     #[must_use]
     pub fn allows(&self, version: i64) -> bool {
         match self {
@@ -90,10 +92,10 @@ impl IfMatch {
         }
     }
 
-    /// [`allows`](Self::allows), as a result.
+    /// Checks the precondition for an existing resource at `version`.
     ///
     /// # Errors
-    /// [`Code::PreconditionFailed`] when it does not.
+    /// [`Code::PreconditionFailed`] if it does not hold.
     pub fn check(&self, version: i64) -> Result<(), AppError> {
         if self.allows(version) {
             Ok(())
@@ -108,15 +110,15 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(req.headers())))
+        ready(Ok(Self::from_headers(req.headers())))
     }
 }
 
-/// Whether the caller's `If-None-Match` names `current`, a whole tag with its quotes: its copy is good still.
+/// Whether `If-None-Match` contains `current`, a tag with its quotes, by weak comparison (RFC 9110, section 13.1.2).
 #[must_use]
-pub fn is_current(headers: &HeaderMap, current: &str) -> bool {
-    let named = |text: &str| text == "*" || text.strip_prefix("W/").unwrap_or(text) == current;
-    members(headers, header::IF_NONE_MATCH).any(named)
+pub fn matches_if_none_match(headers: &HeaderMap, current: &str) -> bool {
+    let matches = |text: &str| text == "*" || text.strip_prefix("W/").unwrap_or(text) == current;
+    list_members(headers, header::IF_NONE_MATCH).any(matches)
 }
 
 #[cfg(test)]
@@ -134,11 +136,11 @@ mod tests {
     }
 
     fn if_match(lines: &[&str]) -> IfMatch {
-        IfMatch::of(&headers(&header::IF_MATCH, lines))
+        IfMatch::from_headers(&headers(&header::IF_MATCH, lines))
     }
 
     #[test]
-    fn a_tag_names_the_version_and_the_representation() {
+    fn etag_depends_on_version_and_representation() {
         let tag = etag(7, b"{}");
         assert!(
             tag.starts_with("\"7-") && tag.ends_with('"') && tag.len() == 20,
@@ -149,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_guarded_by_the_version_alone() {
-        let condition = if_match(&[&etag(7, b"as it was before somebody's login")]);
+    fn if_match_compares_only_the_version() {
+        let condition = if_match(&[&etag(7, b"an older representation")]);
         assert!(condition.allows(7));
         assert!(!condition.allows(8));
     }
@@ -162,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn lists_match_by_any_member_on_any_line() {
-        let (one, two) = (etag(1, b""), etag(2, b""));
-        let condition = if_match(&[&format!("{one} , \"other\""), &two]);
+    fn any_member_on_any_line_may_match() {
+        let (first, second) = (etag(1, b""), etag(2, b""));
+        let condition = if_match(&[&format!("{first} , \"other\""), &second]);
         assert!(condition.allows(1) && condition.allows(2) && !condition.allows(3));
     }
 
@@ -191,13 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_good_by_weak_comparison_of_the_whole_tag() {
+    fn if_none_match_compares_the_whole_tag_weakly() {
         let current = etag(7, b"now");
-        let good = |line: &str| is_current(&headers(&header::IF_NONE_MATCH, &[line]), &current);
-        assert!(good(&current) && good("*") && good(&format!("W/{current}")));
-        assert!(good(&format!("\"x\", {current}")));
-        assert!(!good(&etag(7, b"then")) && !good("\"x\"") && !good(""));
-        assert!(!is_current(&HeaderMap::new(), &current));
+        let matches =
+            |line: &str| matches_if_none_match(&headers(&header::IF_NONE_MATCH, &[line]), &current);
+        assert!(matches(&current) && matches("*") && matches(&format!("W/{current}")));
+        assert!(matches(&format!("\"x\", {current}")));
+        assert!(!matches(&etag(7, b"then")) && !matches("\"x\"") && !matches(""));
+        assert!(!matches_if_none_match(&HeaderMap::new(), &current));
     }
 
     proptest! {
@@ -207,7 +210,7 @@ mod tests {
         }
 
         #[test]
-        fn no_header_makes_it_panic(line in "[ -~]{0,40}") {
+        fn arbitrary_headers_do_not_panic(line in "[ -~]{0,40}") {
             let _ = if_match(&[&line]).allows(1);
         }
     }

@@ -1,45 +1,48 @@
-//! Everything about HTTP that is not one slice's business: how requests are read, how answers and refusals look, and
-//! the envelope that each of them goes through. It knows [`error`](crate::platform::error) and nothing of what the service does.
+//! HTTP building blocks: request extractors, responses, problem documents and the outermost middleware.
+//! Depends on [`error`](crate::platform::error) and has no domain knowledge.
 //!
-//! A service is put together as `App … .default_service(fallback(&document)).wrap(Envelope::new(settings))`, the
-//! envelope last. A handler takes [`Json`], [`Query`], [`IfMatch`], [`IdempotencyKey`] and [`RequestContext`], and
-//! answers `Result<Reply, AppError>`.
+//! A service is built as `App … .default_service(fallback_route(&document)).wrap(RequestMiddleware::new(config))`, with
+//! the middleware wrapped last. A handler takes [`Json`], [`Query`], [`IfMatch`], [`IdempotencyKey`] and
+//! [`RequestContext`], and returns `Result<Reply, AppError>`.
 
 pub mod body;
+mod chunked_payload;
 mod client_address;
-mod context;
-mod envelope;
 mod etag;
-mod idempotency;
+mod fallback_route;
+mod idempotency_key;
+mod ip_network;
 pub mod json;
-mod limits;
-pub mod merge;
+pub mod merge_patch;
 mod ndjson;
-mod observe;
 mod page;
+mod page_query;
 pub mod percent;
 pub mod problem;
 pub mod query;
 pub mod reply;
-mod routes;
-mod trace;
-mod unread;
+mod request_context;
+mod request_limits;
+mod request_log;
+mod request_middleware;
+mod trace_id;
 
-pub use client_address::{Network, NoNetwork};
-pub use context::RequestContext;
-pub use envelope::{Envelope, Settings};
 pub use etag::IfMatch;
-pub use idempotency::IdempotencyKey;
-pub use json::{Json, parse, validated};
-pub use merge::Patch;
+pub use fallback_route::fallback_route;
+pub use idempotency_key::IdempotencyKey;
+pub use ip_network::{InvalidIpNetwork, IpNetwork};
+pub use json::{Json, parse_json, validate};
+pub use merge_patch::PatchField;
 pub use ndjson::{NDJSON, Ndjson};
-pub use observe::{Observer, Sample};
-pub use page::{Cursors, Limit, Page, PageInfo};
+pub use page::{Cursors, Page, PageInfo, PageLimit};
+pub use page_query::{PageQuery, PagedList};
 pub use problem::{Problem, ProblemCode};
-pub use query::{FromQuery, Noted, Params, Query};
-pub use reply::{Data, Kept, Reply, Versioned};
-pub use routes::fallback;
-pub use trace::TraceId;
+pub use query::{FromQuery, InvalidQuery, Query, QueryParams};
+pub use reply::{Data, Reply, StoredReply, Versioned};
+pub use request_context::RequestContext;
+pub use request_log::{RequestObserver, RequestRecord};
+pub use request_middleware::{RequestMiddleware, RequestMiddlewareConfig};
+pub use trace_id::TraceId;
 
 #[cfg(test)]
 mod tests;

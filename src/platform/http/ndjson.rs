@@ -1,5 +1,5 @@
-//! `Ndjson`: a body of JSON documents, one a line. It splits and reads nothing but lines; each is parsed by itself, so that
-//! a wrong one spoils no other.
+//! `Ndjson`: a request body with one JSON document per line. Each line is parsed separately by the handler, so that an
+//! invalid line does not affect the others.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,22 +9,22 @@ use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::body::{self, Bounds};
+use super::body::{self, BodyLimits};
 use crate::platform::error::{AppError, Code};
 
-/// What it is called, in requests and answers.
+/// The media type of requests and responses in NDJSON.
 pub const NDJSON: &str = "application/x-ndjson";
 
-const BOUNDS: Bounds = Bounds {
-    mebibytes: 64,
-    patience: Duration::from_secs(120),
+const LIMITS: BodyLimits = BodyLimits {
+    max_mebibytes: 64,
+    timeout: Duration::from_secs(120),
 };
 
-/// The lines of a body of at most 64 MiB.
+/// A body of at most 64 MiB, split into lines.
 pub struct Ndjson(Bytes);
 
 impl Ndjson {
-    /// Each line that is not blank, with its number from 1.
+    /// Each line that is not blank, with its line number, starting at 1.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let lines = self.0.split(|byte| *byte == b'\n').enumerate();
         lines
@@ -39,16 +39,17 @@ impl FromRequest for Ndjson {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
-        let is_readable = body::is_sent_as(headers, &[NDJSON]);
-        let declared = body::declared_length(headers);
+        let is_ndjson = body::has_media_type(headers, &[NDJSON]);
+        let content_length = body::content_length(headers);
         let payload = payload.take();
         Box::pin(async move {
-            if !is_readable {
-                let detail = "send application/x-ndjson in UTF-8, without Content-Encoding";
-                return Err(AppError::new(Code::UnsupportedMediaType).detail(detail));
+            if !is_ndjson {
+                let detail =
+                    "The body must be application/x-ndjson in UTF-8 without Content-Encoding.";
+                return Err(AppError::new(Code::UnsupportedMediaType).with_detail(detail));
             }
-            let raw = body::read_within(BOUNDS, declared, payload).await?;
-            Ok(Self(raw))
+            let bytes = body::read_within(LIMITS, content_length, payload).await?;
+            Ok(Self(bytes))
         })
     }
 }

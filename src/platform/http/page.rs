@@ -1,5 +1,5 @@
-//! Lists by keyset: how many, from where, and the cursor that says where the next page begins.
-//! A cursor is sealed: only what this service wrote, for the same list in the same order, is read again.
+//! Keyset pagination: page size, page and cursor. A cursor carries a MAC, so that only cursors created by this service for
+//! the same list, order and filters are accepted.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
@@ -12,59 +12,59 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::query::{Params, Wrong};
+use super::query::{ParamError, QueryParams};
 use crate::platform::error::AppError;
 
-/// How many items a page may have: 1 to 200, 50 when nothing is said.
+/// The maximum number of items on a page: 1 to 200, 50 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = u16, minimum = 1, maximum = 200, default = 50)]
-pub struct Limit(u16);
+#[schema(as = Limit, value_type = u16, minimum = 1, maximum = 200, default = 50)]
+pub struct PageLimit(u16);
 
-impl Default for Limit {
+impl Default for PageLimit {
     fn default() -> Self {
         Self(50)
     }
 }
 
-impl Limit {
-    const MOST: u16 = 200;
+impl PageLimit {
+    const MAX: u16 = 200;
 
-    /// The parameter `limit`.
-    pub fn take(params: &mut Params<'_>) -> Self {
+    /// Takes the query parameter `limit`.
+    pub fn take(params: &mut QueryParams<'_>) -> Self {
         params.take_with("limit", Self::parse).unwrap_or_default()
     }
 
-    fn parse(text: &str) -> Result<Self, Wrong> {
+    fn parse(text: &str) -> Result<Self, ParamError> {
         match text.parse() {
-            Ok(limit @ 1..=Self::MOST) => Ok(Self(limit)),
+            Ok(limit @ 1..=Self::MAX) => Ok(Self(limit)),
             _ => Err(("out_of_range", "must be from 1 to 200")),
         }
     }
 
-    /// How many items to answer.
+    /// The maximum number of items on the page.
     #[must_use]
     pub fn get(self) -> u16 {
         self.0
     }
 
-    /// How many rows to ask for: one more than is answered tells whether there is a next page.
+    /// The number of rows to query: one more than the limit, which shows whether there is a next page.
     #[must_use]
-    pub fn rows(self) -> i64 {
+    pub fn query_limit(self) -> i64 {
         i64::from(self.0) + 1
     }
 }
 
-/// A page of a list, as it is answered.
+/// The response body for one page of a list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Page<T> {
     /// The items.
     pub data: Vec<T>,
-    /// Where they stand in the list.
+    /// The position of the page in the list.
     pub page: PageInfo,
 }
 
-/// By hand, to refer to `T` by name (as `Data<T>` does).
+/// Written by hand, to reference the schema of `T` by name (as for [`Data<T>`](super::reply::Data)).
 impl<T: ToSchema> ComposeSchema for Page<T> {
     fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         ObjectBuilder::new()
@@ -92,34 +92,38 @@ impl<T: ToSchema> ToSchema for Page<T> {
     }
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PageInfo {
-    /// The cursor of the next page; `null` on the last one.
+    /// The cursor of the next page; `null` on the last page.
     #[schema(required)]
     pub next: Option<String>,
-    /// How many items a page has at most.
-    pub limit: Limit,
-    /// How many items there are in all, if `count=true` was asked.
+    /// The maximum number of items on a page.
+    pub limit: PageLimit,
+    /// The total number of items; present if the request has `count=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub total: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// The page made of `rows`, which were asked for by [`Limit::rows`]; `cursor` says where a row stands.
+    /// Creates a page from `rows`, which were queried with [`PageLimit::query_limit`]. `cursor` encodes the position of a row.
     ///
     /// # Errors
-    /// Those of `cursor`.
-    pub fn of(
+    /// The errors of `cursor`.
+    pub fn from_rows(
         mut rows: Vec<T>,
-        limit: Limit,
+        limit: PageLimit,
         cursor: impl FnOnce(&T) -> Result<String, AppError>,
     ) -> Result<Self, AppError> {
-        let most = usize::from(limit.get());
-        let more = rows.len() > most;
-        rows.truncate(most);
-        let next = rows.last().filter(|_| more).map(cursor).transpose()?;
+        let max_len = usize::from(limit.get());
+        let has_next_page = rows.len() > max_len;
+        rows.truncate(max_len);
+        let next = rows
+            .last()
+            .filter(|_| has_next_page)
+            .map(cursor)
+            .transpose()?;
         let page = PageInfo {
             next,
             limit,
@@ -128,125 +132,132 @@ impl<T> Page<T> {
         Ok(Self { data: rows, page })
     }
 
-    /// The one page of a list that is always shown whole.
+    /// Creates the only page of a list that is always returned in full.
     #[must_use]
-    pub fn whole(data: Vec<T>) -> Self {
+    pub fn single(data: Vec<T>) -> Self {
         let page = PageInfo {
             next: None,
-            limit: Limit(Limit::MOST),
+            limit: PageLimit(PageLimit::MAX),
             total: None,
         };
         Self { data, page }
     }
 
-    /// The same page, saying how many items there are in all, if they were counted.
+    /// Sets the total number of items, if they were counted.
     #[must_use]
-    pub fn counted(mut self, total: Option<i64>) -> Self {
+    pub fn with_total(mut self, total: Option<i64>) -> Self {
         self.page.total = total;
         self
     }
 }
 
-/// Seals and opens cursors.
+/// Encodes and decodes cursors: the base64url of a MAC and a position as JSON.
 pub struct Cursors(hmac::Key);
 
-/// Half of the MAC is as much as a cursor needs, and keeps addresses short.
-const SEAL: usize = 16;
-const LONGEST: usize = 2048;
+/// HMAC-SHA-256 is truncated to 128 bits, to keep URLs short.
+const MAC_LEN: usize = 16;
+const MAX_CURSOR_LEN: usize = 2048;
 
 impl Cursors {
-    /// Cursors sealed under `key`, which has to be secret, the same on every replica, and used for nothing else.
+    /// `key` must be secret, the same on every replica, and used for nothing else.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
-    /// The cursor that stands for `position` in the list that `context` names (with its order and its filters).
+    /// Encodes `position` as a cursor. `context` identifies the list with its order and filters.
     ///
     /// # Errors
-    /// [`Code::Internal`](crate::platform::error::Code::Internal) when `position` can't be written as JSON.
+    /// [`Code::Internal`](crate::platform::error::Code::Internal) if `position` can't be serialized.
     pub fn encode(&self, context: &str, position: &impl Serialize) -> Result<String, AppError> {
         let position = serde_json::to_vec(position).map_err(AppError::internal)?;
-        let mut sealed = self.seal(context, &position).to_vec();
-        sealed.extend_from_slice(&position);
-        Ok(URL_SAFE_NO_PAD.encode(sealed))
+        let mut bytes = self.mac(context, &position).to_vec();
+        bytes.extend_from_slice(&position);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The position that a cursor stands for.
+    /// Decodes the position of a cursor.
     ///
     /// # Errors
-    /// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) at `?cursor` when it is not one of this list.
+    /// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) at `?cursor` if the cursor is invalid or
+    /// belongs to another list.
     pub fn decode<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Result<T, AppError> {
         self.decode_at("?cursor", context, cursor)
     }
 
-    /// [`decode`](Self::decode) for a parameter of another name.
+    /// Like [`decode`](Self::decode), for a parameter with another name.
     ///
     /// # Errors
-    /// As there, at `pointer`.
+    /// Like [`decode`](Self::decode), at `pointer`.
     pub fn decode_at<T: DeserializeOwned>(
         &self,
         pointer: &'static str,
         context: &str,
         cursor: &str,
     ) -> Result<T, AppError> {
-        self.open(context, cursor)
-            .ok_or_else(|| AppError::fault(pointer, "invalid_cursor", "is no cursor of this list"))
+        self.verify_and_decode(context, cursor).ok_or_else(|| {
+            let detail = "is not a cursor of this list; use the value of page.next";
+            AppError::invalid_field(pointer, "invalid_cursor", detail)
+        })
     }
 
-    fn open<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Option<T> {
-        let sealed = Some(cursor).filter(|cursor| cursor.len() <= LONGEST)?;
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (seal, position) = sealed.split_at_checked(SEAL)?;
-        verify_slices_are_equal(seal, &self.seal(context, position)).ok()?;
+    fn verify_and_decode<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Option<T> {
+        let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_LEN)?;
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (mac, position) = bytes.split_at_checked(MAC_LEN)?;
+        verify_slices_are_equal(mac, &self.mac(context, position)).ok()?;
         serde_json::from_slice(position).ok()
     }
 
-    /// The context's length goes first, so that no two pairs of context and position are sealed alike.
-    fn seal(&self, context: &str, position: &[u8]) -> [u8; SEAL] {
-        let mut mac = hmac::Context::with_key(&self.0);
-        mac.update(&(context.len() as u64).to_be_bytes());
-        mac.update(context.as_bytes());
-        mac.update(position);
-        let mut seal = [0; SEAL];
-        for (byte, from) in seal.iter_mut().zip(mac.sign().as_ref()) {
-            *byte = *from;
+    /// The MAC input starts with the length of the context, so that different pairs of context and position have different
+    /// inputs.
+    fn mac(&self, context: &str, position: &[u8]) -> [u8; MAC_LEN] {
+        let mut hmac = hmac::Context::with_key(&self.0);
+        hmac.update(&(context.len() as u64).to_be_bytes());
+        hmac.update(context.as_bytes());
+        hmac.update(position);
+        let mut mac = [0; MAC_LEN];
+        for (to, from) in mac.iter_mut().zip(hmac.sign().as_ref()) {
+            *to = *from;
         }
-        seal
+        mac
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::http::query::{FromQuery, Noted, parse};
+    use crate::platform::http::query::{FromQuery, InvalidQuery, parse_query};
     use proptest::prelude::*;
 
     fn cursors() -> Cursors {
         Cursors::new(&[7; 32])
     }
 
-    fn refused(result: Result<(i64, String), AppError>) -> bool {
+    fn is_invalid_cursor(result: Result<(i64, String), AppError>) -> bool {
         result.is_err_and(|error| {
             error
-                .faults()
+                .field_errors()
                 .iter()
-                .any(|fault| (&*fault.pointer, fault.code) == ("?cursor", "invalid_cursor"))
+                .any(|error| (&*error.pointer, error.code) == ("?cursor", "invalid_cursor"))
         })
     }
 
     #[test]
-    fn a_cursor_is_read_only_for_the_list_it_was_made_for() {
+    fn cursor_is_valid_only_for_its_list_and_key() {
         let position = (7_i64, "ada".to_owned());
         let cursor = cursors().encode("users:-createdAtUtc", &position).unwrap();
-        let read = |cursors: Cursors, context| cursors.decode(context, &cursor);
-        assert_eq!(read(cursors(), "users:-createdAtUtc").unwrap(), position);
-        assert!(refused(read(cursors(), "users:+createdAtUtc")));
-        assert!(refused(read(Cursors::new(&[8; 32]), "users:-createdAtUtc")));
+        let decode = |cursors: Cursors, context| cursors.decode(context, &cursor);
+        assert_eq!(decode(cursors(), "users:-createdAtUtc").unwrap(), position);
+        assert!(is_invalid_cursor(decode(cursors(), "users:+createdAtUtc")));
+        assert!(is_invalid_cursor(decode(
+            Cursors::new(&[8; 32]),
+            "users:-createdAtUtc"
+        )));
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
+    fn forged_and_malformed_cursors_are_rejected() {
         let forged = URL_SAFE_NO_PAD.encode(b"0123456789abcdef[7,\"' OR 1=1\"]");
         for cursor in [
             "",
@@ -257,34 +268,37 @@ mod tests {
             &forged,
             &"A".repeat(100_000),
         ] {
-            assert!(refused(cursors().decode("users", cursor)), "{cursor}");
+            assert!(
+                is_invalid_cursor(cursors().decode("users", cursor)),
+                "{cursor}"
+            );
         }
     }
 
     proptest! {
         #[test]
-        fn no_changed_letter_goes_unnoticed(number: i64, name in "\\PC{0,12}", at: prop::sample::Index, letter in "[A-Za-z0-9_-]") {
+        fn cursor_with_a_changed_character_is_rejected(number: i64, name in "\\PC{0,12}", at: prop::sample::Index, c in "[A-Za-z0-9_-]") {
             let cursor = cursors().encode("users", &(number, name)).unwrap();
             let at = at.index(cursor.len());
             let mut changed = cursor.clone();
-            changed.replace_range(at..=at, &letter);
+            changed.replace_range(at..=at, &c);
             prop_assume!(changed != cursor);
-            prop_assert!(refused(cursors().decode("users", &changed)));
+            prop_assert!(is_invalid_cursor(cursors().decode("users", &changed)));
         }
     }
 
     #[test]
-    fn a_page_knows_whether_there_is_another() {
+    fn page_has_a_cursor_if_there_are_more_rows() {
         let page = |rows: u16| {
-            let limit = Limit::parse("2").unwrap();
+            let limit = PageLimit::parse("2").unwrap();
             let after = |last: &u16| Ok(format!("after {last}"));
-            Page::of((0..rows).collect(), limit, after).unwrap()
+            Page::from_rows((0..rows).collect(), limit, after).unwrap()
         };
         assert_eq!(page(0).page.next, None);
         assert_eq!(page(2).page.next, None);
         assert_eq!(page(3).page.next.as_deref(), Some("after 1"));
         assert_eq!(page(3).data, vec![0, 1]);
-        let json = serde_json::to_string(&page(2).counted(Some(9))).unwrap();
+        let json = serde_json::to_string(&page(2).with_total(Some(9))).unwrap();
         assert_eq!(
             json,
             r#"{"data":[0,1],"page":{"next":null,"limit":2,"total":9}}"#
@@ -294,19 +308,19 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_bounded() {
-        struct Only(Limit);
-        impl FromQuery for Only {
-            fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
-                Ok(Self(Limit::take(params)))
+    fn limit_is_from_1_to_200() {
+        struct LimitParam(PageLimit);
+        impl FromQuery for LimitParam {
+            fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+                Ok(Self(PageLimit::take(params)))
             }
         }
-        let limit = |query: &str| parse::<Only>(query).map(|only| only.0.get());
+        let limit = |query: &str| parse_query::<LimitParam>(query).map(|param| param.0.get());
         assert_eq!(limit("").unwrap(), 50);
         assert_eq!(limit("limit=200").unwrap(), 200);
-        for wrong in ["0", "201", "-1", "x", "", "1000000000", "1.0", "%201"] {
-            let error = limit(&format!("limit={wrong}")).unwrap_err();
-            assert_eq!(error.faults()[0].code, "out_of_range", "{wrong}");
+        for text in ["0", "201", "-1", "x", "", "1000000000", "1.0", "%201"] {
+            let error = limit(&format!("limit={text}")).unwrap_err();
+            assert_eq!(error.field_errors()[0].code, "out_of_range", "{text}");
         }
     }
 }

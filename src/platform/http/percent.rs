@@ -1,26 +1,23 @@
-//! Percent encoding (RFC 3986, section 2.1), undone strictly: a broken escape is not taken for itself, nor bytes that
-//! are no UTF-8 for something like them.
+//! Strict percent-decoding (RFC 3986, section 2.1): broken escapes and invalid UTF-8 are errors.
 
 use std::borrow::Cow;
 
-/// `text` without its escapes; `None` when one is broken or the result is no UTF-8.
+use percent_encoding::percent_decode_str;
+
+/// Decodes `text`. Returns `None` if an escape is incomplete or not hexadecimal, or if the result is not UTF-8.
 #[must_use]
 pub fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
+    // percent-encoding copies a broken escape unchanged.
+    if !has_valid_escapes(text) {
+        return None;
     }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
+    percent_decode_str(text).decode_utf8().ok()
+}
+
+fn has_valid_escapes(text: &str) -> bool {
+    text.split('%').skip(1).all(|after| {
+        matches!(after.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+    })
 }
 
 #[cfg(test)]
@@ -28,11 +25,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_undone_and_broken_ones_refused() {
+    fn valid_escapes_are_decoded() {
         assert_eq!(decode("a+b").as_deref(), Some("a+b"));
         assert_eq!(decode("%61%2Fb%c3%A9").as_deref(), Some("a/bé"));
-        for broken in ["%", "%4", "%zz", "%+1", "%ff", "%c0%af", "%é"] {
-            assert_eq!(decode(broken), None, "{broken}");
+        assert_eq!(decode("%2541").as_deref(), Some("%41"));
+    }
+
+    #[test]
+    fn broken_escapes_and_invalid_utf8_are_rejected() {
+        for text in ["%", "%4", "%zz", "%+1", "%%41", "%ff", "%c0%af", "%é"] {
+            assert_eq!(decode(text), None, "{text}");
         }
     }
 }

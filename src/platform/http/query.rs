@@ -1,5 +1,5 @@
-//! `Query<T>`: the parameters of an address, each asked for by name and type; what nobody asked for is refused.
-//! Deserializing with serde can't both take open-ended names (`attr.<name>`) and refuse unknown ones, so this does not.
+//! `Query<T>`: the query parameters of a request, each read by name and type. Unknown parameters are rejected.
+//! serde can't accept open-ended names (`attr.<name>`) and reject unknown ones at the same time, so it is not used here.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -10,149 +10,153 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::percent;
-use crate::platform::error::{AppError, Fault};
+use crate::platform::error::{AppError, FieldError};
 
-/// What the parameters of an address mean to one operation.
+/// The query parameters of one operation.
 pub trait FromQuery: Sized {
-    /// Takes from `params` all that there may be.
+    /// Takes every supported parameter from `params`.
     ///
     /// # Errors
-    /// Only through [`Params::need`]; every other fault is noted in `params`, so that all are reported at once.
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted>;
+    /// Only from [`QueryParams::take_required`]. All other errors are recorded in `params`, so that one response reports
+    /// all of them.
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery>;
 }
 
-/// Proof that a fault was noted in the [`Params`].
+/// A required parameter is missing or invalid. The details are recorded in the [`QueryParams`].
 #[derive(Debug)]
-pub struct Noted(());
+pub struct InvalidQuery(());
 
-/// What is wrong with one parameter: a stable code and a sentence.
-pub type Wrong = (&'static str, &'static str);
+/// Why a parameter is invalid: a stable code and a sentence.
+pub type ParamError = (&'static str, &'static str);
 
-/// The parameters that nobody has taken yet, and what was wrong with the others.
-pub struct Params<'a> {
-    left: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    faults: Vec<Fault>,
+/// The parameters that have not been taken yet, and the errors found so far.
+pub struct QueryParams<'a> {
+    remaining: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    errors: Vec<FieldError>,
 }
 
-impl<'a> Params<'a> {
+impl<'a> QueryParams<'a> {
     fn parse(query: &'a str) -> Self {
         let mut params = Self {
-            left: Vec::new(),
-            faults: Vec::new(),
+            remaining: Vec::new(),
+            errors: Vec::new(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
-                (Some(name), Some(value)) => params.left.push((name, value)),
-                (Some(name), None) => params.note(&name, UNREADABLE),
-                (None, _) => params.note("", UNREADABLE),
+                (Some(name), Some(value)) => params.remaining.push((name, value)),
+                (Some(name), None) => params.add_error(&name, INVALID_ENCODING),
+                (None, _) => params.add_error("", INVALID_ENCODING),
             }
         }
         params
     }
 
-    /// The parameter `name`, if it is there and is a `T`.
+    /// Takes the optional parameter `name`. Returns `None` if it is absent or invalid.
     pub fn take<T: FromStr>(&mut self, name: &str) -> Option<T> {
-        self.take_with(name, |text| text.parse().map_err(|_| INVALID))
+        self.take_with(name, |text| text.parse().map_err(|_| INVALID_VALUE))
     }
 
-    /// The parameter `name`, if it is there and `parse` accepts it.
+    /// Takes the optional parameter `name`, parsed by `parse`. Returns `None` if it is absent or invalid.
     pub fn take_with<T>(
         &mut self,
         name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+        parse: impl FnOnce(&str) -> Result<T, ParamError>,
     ) -> Option<T> {
-        let value = self.remove(name)?;
-        if self.left.iter().any(|(other, _)| other == name) {
-            self.left.retain(|(other, _)| other != name);
-            self.note(name, DUPLICATE);
+        let value = self.remove_first(name)?;
+        if self.remaining.iter().any(|(other, _)| other == name) {
+            self.remaining.retain(|(other, _)| other != name);
+            self.add_error(name, DUPLICATE);
             return None;
         }
-        self.accept(name, parse(&value))
+        self.check(name, parse(&value))
     }
 
-    /// The parameter `name`, which must be there.
+    /// Takes the required parameter `name`.
     ///
     /// # Errors
-    /// When it is not, or is no `T`.
-    pub fn need<T: FromStr>(&mut self, name: &str) -> Result<T, Noted> {
-        let before = self.faults.len();
+    /// If it is absent or invalid.
+    pub fn take_required<T: FromStr>(&mut self, name: &str) -> Result<T, InvalidQuery> {
+        let error_count = self.errors.len();
         let value = self.take(name);
-        if value.is_none() && self.faults.len() == before {
-            self.note(name, ("required", "is required"));
+        if value.is_none() && self.errors.len() == error_count {
+            self.add_error(name, ("required", "is required"));
         }
-        value.ok_or(Noted(()))
+        value.ok_or(InvalidQuery(()))
     }
 
-    /// Every value of the parameter `name`, in order.
-    pub fn take_many<T: FromStr>(&mut self, name: &str) -> Vec<T> {
+    /// Takes every occurrence of the parameter `name`, in order.
+    pub fn take_all<T: FromStr>(&mut self, name: &str) -> Vec<T> {
         let mut values = Vec::new();
-        while let Some(value) = self.remove(name) {
-            values.extend(self.accept(name, value.parse().map_err(|_| INVALID)));
+        while let Some(value) = self.remove_first(name) {
+            values.extend(self.check(name, value.parse().map_err(|_| INVALID_VALUE)));
         }
         values
     }
 
-    /// Every parameter whose name begins with `prefix`: what follows it, and the value. No name comes twice.
+    /// Takes every parameter whose name starts with `prefix`. Returns the rest of each name, which is unique, and the
+    /// value.
     pub fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
-        let (matching, left) = std::mem::take(&mut self.left)
+        let (matching, remaining) = std::mem::take(&mut self.remaining)
             .into_iter()
             .partition::<Vec<_>, _>(|(name, _)| name.starts_with(prefix));
-        self.left = left;
+        self.remaining = remaining;
         let mut taken: Vec<(String, String)> = Vec::with_capacity(matching.len());
         for (name, value) in matching {
-            let rest = name.strip_prefix(prefix).unwrap_or_default();
-            if rest.is_empty() {
-                self.note(&name, UNKNOWN);
-            } else if taken.iter().any(|(other, _)| other == rest) {
-                self.note(&name, DUPLICATE);
+            let suffix = name.strip_prefix(prefix).unwrap_or_default();
+            if suffix.is_empty() {
+                self.add_error(&name, UNKNOWN);
+            } else if taken.iter().any(|(other, _)| other == suffix) {
+                self.add_error(&name, DUPLICATE);
             } else {
-                taken.push((rest.to_owned(), value.into_owned()));
+                taken.push((suffix.to_owned(), value.into_owned()));
             }
         }
         taken
     }
 
-    /// Lets the others be whatever they are, where a standard says so.
-    pub fn ignore_others(&mut self) {
-        self.left.clear();
+    /// Ignores all remaining parameters, for operations whose standard requires it.
+    pub fn ignore_unknown(&mut self) {
+        self.remaining.clear();
     }
 
-    /// Notes that the parameter `name` is wrong.
-    pub fn note(&mut self, name: &str, (code, detail): Wrong) {
-        // An absurdly long name is not repeated whole.
-        let shown: String = name.chars().take(100).collect();
-        self.faults
-            .push(Fault::new(format!("?{shown}"), code, detail));
+    /// Records that the parameter `name` is invalid.
+    pub fn add_error(&mut self, name: &str, (code, detail): ParamError) {
+        const MAX_CHARS: usize = 100;
+        let name: String = name.chars().take(MAX_CHARS).collect();
+        self.errors
+            .push(FieldError::new(format!("?{name}"), code, detail));
     }
 
-    fn accept<T>(&mut self, name: &str, value: Result<T, Wrong>) -> Option<T> {
-        value.map_err(|wrong| self.note(name, wrong)).ok()
+    /// Returns the value, or records the error.
+    fn check<T>(&mut self, name: &str, value: Result<T, ParamError>) -> Option<T> {
+        value.map_err(|error| self.add_error(name, error)).ok()
     }
 
-    fn remove(&mut self, name: &str) -> Option<Cow<'a, str>> {
-        let index = self.left.iter().position(|(other, _)| other == name)?;
-        Some(self.left.remove(index).1)
+    fn remove_first(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let index = self.remaining.iter().position(|(other, _)| other == name)?;
+        Some(self.remaining.remove(index).1)
     }
 
-    /// All that is wrong, now that everything known has been taken.
-    fn into_faults(mut self) -> Vec<Fault> {
-        for (name, _) in std::mem::take(&mut self.left) {
-            self.note(&name, UNKNOWN);
+    /// All errors, including one for each parameter that was not taken.
+    fn into_errors(mut self) -> Vec<FieldError> {
+        for (name, _) in std::mem::take(&mut self.remaining) {
+            self.add_error(&name, UNKNOWN);
         }
-        self.faults
+        self.errors
     }
 }
 
-const INVALID: Wrong = ("invalid_value", "is not valid");
-const DUPLICATE: Wrong = ("duplicate_parameter", "is given more than once");
-const UNKNOWN: Wrong = ("unknown_parameter", "is not a parameter that is known here");
-const UNREADABLE: Wrong = (
+const INVALID_VALUE: ParamError = ("invalid_value", "is not valid");
+const DUPLICATE: ParamError = ("duplicate_parameter", "is given more than once");
+const UNKNOWN: ParamError = ("unknown_parameter", "is not a supported parameter");
+const INVALID_ENCODING: ParamError = (
     "invalid_character",
-    "is not percent-encoded UTF-8 without NUL",
+    "must be percent-encoded UTF-8 without NUL characters",
 );
 
-/// Undoes what forms do to a text; `None` for what is not readable, and for NUL, which the database can't store.
+/// Decodes a form-encoded text. Returns `None` for a broken escape, for invalid UTF-8, and for NUL, which PostgreSQL can't
+/// store.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     let decoded = if text.contains('+') {
         let spaced = text.replace('+', " ");
@@ -163,12 +167,12 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
     Some(decoded).filter(|text| !text.contains('\0'))
 }
 
-/// The parameters of the address, all known and all valid.
+/// The valid query parameters of a request.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
 impl<T> Query<T> {
-    /// What was read.
+    /// The parameters.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -182,16 +186,16 @@ impl<T> Deref for Query<T> {
     }
 }
 
-/// Reads the query part of an address.
+/// Parses a query string.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) with one fault for each parameter that is wrong.
-pub fn parse<T: FromQuery>(query: &str) -> Result<T, AppError> {
-    let mut params = Params::parse(query);
+/// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) with one field error per invalid parameter.
+pub fn parse_query<T: FromQuery>(query: &str) -> Result<T, AppError> {
+    let mut params = QueryParams::parse(query);
     let value = T::from_query(&mut params);
-    match (value, params.into_faults()) {
-        (Ok(value), faults) if faults.is_empty() => Ok(value),
-        (_, faults) => Err(AppError::invalid(faults)),
+    match (value, params.into_errors()) {
+        (Ok(value), errors) if errors.is_empty() => Ok(value),
+        (_, errors) => Err(AppError::invalid_fields(errors)),
     }
 }
 
@@ -200,7 +204,7 @@ impl<T: FromQuery> FromRequest for Query<T> {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(parse(req.query_string()).map(Self))
+        ready(parse_query(req.query_string()).map(Self))
     }
 }
 
@@ -210,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Debug, PartialEq)]
-    struct Search {
+    struct SearchParams {
         user: u32,
         active: Option<bool>,
         query: Option<String>,
@@ -218,31 +222,33 @@ mod tests {
         attributes: Vec<(String, String)>,
     }
 
-    impl FromQuery for Search {
-        fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+    impl FromQuery for SearchParams {
+        fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
             Ok(Self {
                 active: params.take("isActive"),
                 query: params.take("query"),
-                permissions: params.take_many("permission"),
+                permissions: params.take_all("permission"),
                 attributes: params.take_prefixed("attr."),
-                user: params.need("userId")?,
+                user: params.take_required("userId")?,
             })
         }
     }
 
-    fn wrong(query: &str) -> Vec<(String, &'static str)> {
-        let error = parse::<Search>(query).unwrap_err();
-        let fault = |fault: &Fault| (fault.pointer.clone().into_owned(), fault.code);
-        error.faults().iter().map(fault).collect()
+    /// The pointer and code of each error in `query`.
+    fn errors(query: &str) -> Vec<(String, &'static str)> {
+        let error = parse_query::<SearchParams>(query).unwrap_err();
+        let pointer_and_code =
+            |error: &FieldError| (error.pointer.clone().into_owned(), error.code);
+        error.field_errors().iter().map(pointer_and_code).collect()
     }
 
     #[test]
-    fn everything_known_is_taken_by_its_type() {
+    fn known_parameters_are_parsed_by_type() {
         let query =
             "isActive=true&permission=a&userId=7&permission=b&attr.city=K%C3%B6ln+S&attr.x=&query=";
         assert_eq!(
-            parse::<Search>(query).unwrap(),
-            Search {
+            parse_query::<SearchParams>(query).unwrap(),
+            SearchParams {
                 user: 7,
                 active: Some(true),
                 query: Some(String::new()),
@@ -256,9 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_reported_at_once() {
+    fn all_errors_are_reported_at_once() {
         assert_eq!(
-            wrong("isActive=yes&query=a&query=b&attr.k=1&attr.k=2&attr.=3&admin=true"),
+            errors("isActive=yes&query=a&query=b&attr.k=1&attr.k=2&attr.=3&admin=true"),
             vec![
                 ("?isActive".to_owned(), "invalid_value"),
                 ("?query".to_owned(), "duplicate_parameter"),
@@ -269,37 +275,37 @@ mod tests {
             ]
         );
         assert_eq!(
-            wrong("userId=x"),
+            errors("userId=x"),
             vec![("?userId".to_owned(), "invalid_value")]
         );
     }
 
     #[test]
-    fn nul_broken_escapes_and_bad_utf8_are_refused() {
+    fn nul_broken_escapes_and_invalid_utf8_are_rejected() {
         for value in ["%00", "a%00b", "%", "%4", "%zz", "%ff", "%c0%af", "%+1"] {
             assert_eq!(
-                wrong(&format!("userId=1&query={value}")),
+                errors(&format!("userId=1&query={value}")),
                 vec![("?query".to_owned(), "invalid_character")],
                 "{value}"
             );
         }
         assert_eq!(
-            wrong("userId=1&%00=1"),
+            errors("userId=1&%00=1"),
             vec![("?".to_owned(), "invalid_character")]
         );
     }
 
     proptest! {
         #[test]
-        fn no_query_makes_it_panic(query in "[ -~]{0,60}") {
-            let _ = parse::<Search>(&query);
+        fn arbitrary_queries_do_not_panic(query in "[ -~]{0,60}") {
+            let _ = parse_query::<SearchParams>(&query);
         }
 
         #[test]
-        fn what_is_encoded_is_what_is_read(text in "\\PC{0,20}") {
+        fn encoded_text_is_decoded_unchanged(text in "\\PC{0,20}") {
             let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            let search = parse::<Search>(&format!("userId=1&query={encoded}")).unwrap();
-            prop_assert_eq!(search.query, Some(text));
+            let params = parse_query::<SearchParams>(&format!("userId=1&query={encoded}")).unwrap();
+            prop_assert_eq!(params.query, Some(text));
         }
     }
 }

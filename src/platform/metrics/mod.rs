@@ -1,9 +1,9 @@
-//! What Prometheus can ask: requests, the process, and whatever other rooms let it watch.
-//! The number of series does not grow with what callers send: no path, name or id ever becomes a label.
+//! Prometheus metrics: requests, the process, and values that other modules register. The number of time series is
+//! limited: no path, name or id of a request becomes a label.
 
+mod callback_metric;
 mod process;
 mod server;
-mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -18,26 +18,27 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use crate::platform::http::{Observer, Sample};
+use crate::platform::http::{RequestObserver, RequestRecord};
+use callback_metric::CallbackMetric;
 pub use server::serve;
-use watch::Watched;
 
-/// The label of whatever is not among the known.
-const OTHER: &str = "other";
+/// The route label of requests beyond the maximum number of routes.
+const OTHER_ROUTES: &str = "other";
 
-/// More patterns than the service has; whoever passes paths by mistake ends here.
-const MOST_ROUTES: usize = 512;
+/// More than the number of route patterns. Limits the number of labels if paths are passed as patterns by mistake.
+const MAX_ROUTES: usize = 512;
 
-/// From a read by key (well under a millisecond) to a sign-in in a queue (seconds).
-const DURATIONS: [f64; 14] = [
+/// The histogram buckets in seconds, from a read by primary key (less than a millisecond) to a sign-in that waits in the
+/// hashing queue (seconds).
+const DURATION_BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// A handle to the metrics of this process; clones are the same.
+/// The metrics of this process. Clones share the same values.
 #[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
+pub struct Metrics(Arc<MetricsInner>);
 
-struct Inner {
+struct MetricsInner {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
@@ -45,71 +46,74 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Metrics of a process that began at `started`.
+    /// Creates the metrics of a process that started at `start`.
     ///
     /// # Errors
-    /// Never in practice: when a name is not one that Prometheus takes, or is taken twice.
-    pub fn new(started: SystemTime) -> Result<Self, Error> {
+    /// None in practice: a metric name is invalid or registered twice.
+    pub fn new(start: SystemTime) -> Result<Self, Error> {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
-            Opts::new("http_requests_total", "Requests answered."),
+            Opts::new("http_requests_total", "Number of HTTP responses sent."),
             &["method", "route", "status"],
         )?;
         let durations = HistogramVec::new(
             HistogramOpts::new(
                 "http_request_duration_seconds",
-                "Time from the head of a request to the head of its answer.",
+                "Time from receiving the head of a request to sending the head of its response.",
             )
-            .buckets(DURATIONS.to_vec()),
+            .buckets(DURATION_BUCKETS.to_vec()),
             &["route"],
         )?;
         let build = IntGauge::with_opts(
-            Opts::new("rosterd_build_info", "The version that runs; always 1.")
-                .const_label("version", env!("CARGO_PKG_VERSION")),
+            Opts::new(
+                "rosterd_build_info",
+                "Version of the running program; always 1.",
+            )
+            .const_label("version", env!("CARGO_PKG_VERSION")),
         )?;
         build.set(1);
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(build))?;
-        let metrics = Self(Arc::new(Inner {
+        let metrics = Self(Arc::new(MetricsInner {
             registry,
             requests,
             durations,
             routes: RwLock::default(),
         }));
-        process::watch(&metrics, started)?;
+        process::register(&metrics, start)?;
         Ok(metrics)
     }
 
-    /// Lets each scrape read a value: a counter when `name` ends in `_total`, a gauge otherwise.
-    /// `name` begins with `rosterd_` and is in base units: seconds, bytes. `read` must not block.
+    /// Registers a metric whose value is read at each scrape: a counter if `name` ends in `_total`, a gauge otherwise.
+    /// `name` must begin with `rosterd_` and use base units (seconds, bytes). `read_value` must not block.
     ///
     /// # Errors
-    /// When Prometheus does not take the name, or it is watched already.
-    pub fn watch(
+    /// The name is invalid or already registered.
+    pub fn register_callback(
         &self,
         name: &str,
         help: &str,
-        read: impl Fn() -> f64 + Send + Sync + 'static,
+        read_value: impl Fn() -> f64 + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let watched = Watched::new(name, help, Box::new(read))?;
-        self.0.registry.register(Box::new(watched))
+        let metric = CallbackMetric::new(name, help, Box::new(read_value))?;
+        self.0.registry.register(Box::new(metric))
     }
 
-    /// Everything, in the text format 0.0.4 of Prometheus.
+    /// All metrics in the Prometheus text format, version 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut page = String::new();
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.0.registry.gather(), &mut page) {
-            tracing::error!(%error, "the metrics can't be written");
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.0.registry.gather(), &mut text) {
+            tracing::error!(%error, "cannot encode the metrics");
         }
-        page
+        text
     }
 
-    /// Whether the pattern has a label of its own, or can still get one.
-    fn is_known(&self, pattern: &str) -> bool {
+    /// Whether the route pattern is used as a label. Adds it while the maximum number of routes is not reached.
+    fn has_own_label(&self, pattern: &str) -> bool {
         let routes = self.0.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if routes.contains(pattern) || routes.len() >= MOST_ROUTES {
+        if routes.contains(pattern) || routes.len() >= MAX_ROUTES {
             return routes.contains(pattern);
         }
         drop(routes);
@@ -118,28 +122,28 @@ impl Metrics {
             .routes
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if routes.len() < MOST_ROUTES {
+        if routes.len() < MAX_ROUTES {
             routes.insert(pattern.into());
         }
         routes.contains(pattern)
     }
 }
 
-impl Observer for Metrics {
-    fn observe(&self, sample: &Sample<'_>) {
-        let status = StatusCode::from_u16(sample.status).unwrap_or_default();
-        let route = if self.is_known(sample.route) {
-            sample.route
+impl RequestObserver for Metrics {
+    fn observe(&self, record: &RequestRecord<'_>) {
+        let status = StatusCode::from_u16(record.status).unwrap_or_default();
+        let route = if self.has_own_label(record.route) {
+            record.route
         } else {
-            OTHER
+            OTHER_ROUTES
         };
         self.0
             .requests
-            .with_label_values(&[sample.method, route, status.as_str()])
+            .with_label_values(&[record.method, route, status.as_str()])
             .inc();
         self.0
             .durations
             .with_label_values(&[route])
-            .observe(sample.duration.as_secs_f64());
+            .observe(record.duration.as_secs_f64());
     }
 }

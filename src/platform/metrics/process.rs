@@ -1,29 +1,29 @@
-//! The process itself, under the names that Prometheus' own clients use, read from Linux's /proc (proc(5)).
-//! What can't be read is not a number, never a made-up one.
+//! Metrics of the process with the standard names of Prometheus client libraries, read from Linux's /proc (proc(5)). A
+//! value that cannot be read is NaN.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Error, Metrics};
 
-pub(super) fn watch(metrics: &Metrics, started: SystemTime) -> Result<(), Error> {
-    metrics.watch(
+pub(super) fn register(metrics: &Metrics, start: SystemTime) -> Result<(), Error> {
+    metrics.register_callback(
         "process_resident_memory_bytes",
         "Resident memory size in bytes.",
         || resident_bytes().unwrap_or(f64::NAN),
     )?;
-    metrics.watch(
+    metrics.register_callback(
         "process_open_fds",
         "Number of open file descriptors.",
-        || open_files().unwrap_or(f64::NAN),
+        || open_file_descriptors().unwrap_or(f64::NAN),
     )?;
-    let started = started
+    let start_seconds = start
         .duration_since(UNIX_EPOCH)
-        .map_or(f64::NAN, |since| since.as_secs_f64());
-    metrics.watch(
+        .map_or(f64::NAN, |elapsed| elapsed.as_secs_f64());
+    metrics.register_callback(
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
-        move || started,
+        move || start_seconds,
     )
 }
 
@@ -36,8 +36,8 @@ fn resident_bytes() -> Option<f64> {
     Some(kib * 1024.0)
 }
 
-fn open_files() -> Option<f64> {
-    // One of them is the directory while it is being read.
+fn open_file_descriptors() -> Option<f64> {
+    // Without the descriptor that reads the directory.
     let count = fs::read_dir("/proc/self/fd")
         .ok()?
         .count()

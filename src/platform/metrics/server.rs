@@ -1,5 +1,5 @@
-//! `GET /metrics` on an address of its own, so that who may call the service may not read its metrics.
-//! Nothing else is answered there.
+//! Serves `GET /metrics` on a separate address, so that callers of the API have no access to the metrics. Other requests
+//! get 404.
 
 use std::io;
 use std::net::TcpListener;
@@ -10,30 +10,30 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use super::Metrics;
 
-/// Answers on `listener`; the server runs for as long as it is polled, and leaves signals to others.
+/// Creates the server for `listener`. It runs while it is polled, and does not handle signals.
 ///
 /// # Errors
-/// When the listener can't be used.
+/// The listener cannot be used.
 pub fn serve(metrics: Metrics, listener: TcpListener) -> io::Result<Server> {
     let metrics = web::Data::new(metrics);
     let app = move || {
         App::new().app_data(metrics.clone()).service(
             web::resource("/metrics")
-                .get(page)
-                .default_service(web::to(nothing)),
+                .get(get_metrics)
+                .default_service(web::to(not_found)),
         )
     };
     let server = HttpServer::new(app).workers(1).disable_signals();
     Ok(server.listen(listener)?.run())
 }
 
-async fn page(metrics: web::Data<Metrics>) -> HttpResponse {
+async fn get_metrics(metrics: web::Data<Metrics>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(prometheus::TEXT_FORMAT)
         .body(metrics.render())
 }
 
-async fn nothing() -> HttpResponse {
+async fn not_found() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type(ContentType::plaintext())
         .finish()

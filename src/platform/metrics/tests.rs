@@ -1,4 +1,4 @@
-//! What a scrape reads, and what callers can't do to it.
+//! The values of the metrics, the limit of time series, and the metrics server.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,8 +10,8 @@ fn metrics() -> Metrics {
     Metrics::new(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap()
 }
 
-fn answer(metrics: &Metrics, method: &'static str, route: &str, status: u16) {
-    metrics.observe(&Sample {
+fn observe_response(metrics: &Metrics, method: &'static str, route: &str, status: u16) {
+    metrics.observe(&RequestRecord {
         method,
         route,
         status,
@@ -19,9 +19,9 @@ fn answer(metrics: &Metrics, method: &'static str, route: &str, status: u16) {
     });
 }
 
-fn has_line(page: &str, line: &str) {
+fn assert_has_line(page: &str, line: &str) {
     assert!(
-        page.lines().any(|found| found == line),
+        page.lines().any(|page_line| page_line == line),
         "{line}\nin\n{page}"
     );
 }
@@ -35,101 +35,105 @@ fn value(page: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn answers_are_counted_and_timed_by_route() {
+fn responses_are_counted_and_timed_by_route() {
     let metrics = metrics();
-    answer(&metrics, "GET", "/api/v1/users/{id}", 200);
-    answer(&metrics, "GET", "/api/v1/users/{id}", 200);
-    answer(&metrics, "POST", "none", 404);
+    observe_response(&metrics, "GET", "/api/v1/users/{id}", 200);
+    observe_response(&metrics, "GET", "/api/v1/users/{id}", 200);
+    observe_response(&metrics, "POST", "none", 404);
     let page = metrics.render();
-    has_line(
+    assert_has_line(
         &page,
         "http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 2",
     );
-    has_line(
+    assert_has_line(
         &page,
         "http_requests_total{method=\"POST\",route=\"none\",status=\"404\"} 1",
     );
-    has_line(
+    assert_has_line(
         &page,
         "http_request_duration_seconds_count{route=\"/api/v1/users/{id}\"} 2",
     );
-    has_line(
+    assert_has_line(
         &page,
         "http_request_duration_seconds_bucket{route=\"none\",le=\"+Inf\"} 1",
     );
-    has_line(&page, "# TYPE http_request_duration_seconds histogram");
+    assert_has_line(&page, "# TYPE http_request_duration_seconds histogram");
 }
 
 #[test]
-fn made_up_routes_do_not_make_series() {
+fn unknown_routes_share_one_time_series() {
     let metrics = metrics();
     for i in 0..10_000 {
-        answer(&metrics, "GET", &format!("/users/{i}"), 200);
+        observe_response(&metrics, "GET", &format!("/users/{i}"), 200);
     }
     let page = metrics.render();
-    let series = |name: &str| page.lines().filter(|line| line.starts_with(name)).count();
-    assert_eq!(series("http_requests_total{"), MOST_ROUTES + 1);
+    let count_series = |name: &str| page.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!(count_series("http_requests_total{"), MAX_ROUTES + 1);
     assert_eq!(
-        series("http_request_duration_seconds_count{"),
-        MOST_ROUTES + 1
+        count_series("http_request_duration_seconds_count{"),
+        MAX_ROUTES + 1
     );
-    let rest = 10_000 - MOST_ROUTES;
-    has_line(
+    let others = 10_000 - MAX_ROUTES;
+    assert_has_line(
         &page,
-        &format!("http_requests_total{{method=\"GET\",route=\"other\",status=\"200\"}} {rest}"),
+        &format!("http_requests_total{{method=\"GET\",route=\"other\",status=\"200\"}} {others}"),
     );
 }
 
 #[test]
-fn watched_values_are_read_at_each_scrape() {
+fn callbacks_are_called_at_each_scrape() {
     let metrics = metrics();
     let count = Arc::new(AtomicU32::new(0));
     for name in ["rosterd_hashes_total", "rosterd_hash_queue_length"] {
         let count = count.clone();
         let read = move || f64::from(count.fetch_add(1, Ordering::Relaxed));
-        metrics.watch(name, "Test.", read).unwrap();
+        metrics.register_callback(name, "Test.", read).unwrap();
     }
     let _ = metrics.render();
     let page = metrics.render();
-    has_line(&page, "# TYPE rosterd_hashes_total counter");
-    has_line(&page, "# TYPE rosterd_hash_queue_length gauge");
+    assert_has_line(&page, "# TYPE rosterd_hashes_total counter");
+    assert_has_line(&page, "# TYPE rosterd_hash_queue_length gauge");
     let read = value(&page, "rosterd_hashes_total ") + value(&page, "rosterd_hash_queue_length ");
     assert!((read - 5.0).abs() < f64::EPSILON, "2 and 3: {page}");
     assert!(
         metrics
-            .watch("rosterd_hashes_total", "Test.", || 0.0)
+            .register_callback("rosterd_hashes_total", "Test.", || 0.0)
             .is_err()
     );
-    assert!(metrics.watch("rosterd hashes", "Test.", || 0.0).is_err());
+    assert!(
+        metrics
+            .register_callback("rosterd hashes", "Test.", || 0.0)
+            .is_err()
+    );
 }
 
 #[test]
-fn the_process_and_its_version_are_shown() {
+fn process_metrics_and_version_are_included() {
     let page = metrics().render();
     let version = env!("CARGO_PKG_VERSION");
-    has_line(
+    assert_has_line(
         &page,
         &format!("rosterd_build_info{{version=\"{version}\"}} 1"),
     );
-    has_line(&page, "process_start_time_seconds 1700000000");
+    assert_has_line(&page, "process_start_time_seconds 1700000000");
     assert!(value(&page, "process_resident_memory_bytes ") > 1_000_000.0);
     assert!(value(&page, "process_open_fds ") >= 3.0);
 }
 
 #[test]
-fn only_get_metrics_is_answered_on_its_address() {
+fn metrics_server_answers_only_get_metrics() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (handle, thread) = {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = serve(metrics(), listener).unwrap();
-                tell.send(server.handle()).unwrap();
+                sender.send(server.handle()).unwrap();
                 server.await
             })
         });
-        (told.recv().unwrap(), thread)
+        (receiver.recv().unwrap(), thread)
     };
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)

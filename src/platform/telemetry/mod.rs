@@ -1,7 +1,7 @@
-//! The log: one line on stderr for each event, JSON for machines and text for people, and one for each panic.
-//! Nothing that a caller sends can make a second line, and a log that nobody takes any more stops nothing.
+//! The log on stderr: one line per event, as JSON or text, and one line per panic. No value can add a second line, and a
+//! closed stderr does not stop the service.
 
-mod line;
+mod line_format;
 
 #[cfg(test)]
 mod tests;
@@ -18,39 +18,43 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::platform::config::LogFormat;
-use line::Shape;
+use line_format::LineFormat;
 
-/// Sends what `directives` let through (`info`, `info,rosterd=debug`) to stderr, and every panic as an event.
-/// Called once, before there is anything to log.
+/// Starts to log the events that match `directives` (`info`, `info,rosterd=debug`) and all panics to stderr. Must be
+/// called once, before the first event.
 ///
 /// # Errors
-/// When the directives can't be read, or a log was set up before.
+/// The directives are invalid, or the log is already initialized.
 pub fn init(directives: &str, format: LogFormat) -> Result<(), Box<dyn Error + Send + Sync>> {
     let filter = EnvFilter::try_new(directives)?;
-    let shape = match format {
-        LogFormat::Text => Shape::Text,
-        LogFormat::Auto if io::stderr().is_terminal() => Shape::Text,
-        LogFormat::Auto | LogFormat::Json => Shape::Json,
+    let line_format = match format {
+        LogFormat::Text => LineFormat::Text,
+        LogFormat::Auto if io::stderr().is_terminal() => LineFormat::Text,
+        LogFormat::Auto | LogFormat::Json => LineFormat::Json,
     };
-    subscriber(filter, shape, io::stderr).try_init()?;
+    subscriber(filter, line_format, io::stderr).try_init()?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-fn subscriber<W>(filter: EnvFilter, shape: Shape, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    filter: EnvFilter,
+    line_format: LineFormat,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = fmt::layer()
-        .fmt_fields(shape)
-        .event_format(shape)
+    let layer = fmt::layer()
+        .fmt_fields(line_format)
+        .event_format(line_format)
         .with_writer(writer)
-        // It would tell stderr that stderr is gone, and panic over it.
+        // If stderr is closed, reporting that error on stderr would panic.
         .log_internal_errors(false);
-    tracing_subscriber::registry().with(filter).with(lines)
+    tracing_subscriber::registry().with(filter).with(layer)
 }
 
-/// A formatted message may hold anything, a secret too; only a literal is sure to hold nothing but what the source says.
+/// Logs a panic. Its message is logged only if it is a literal, because a formatted message may contain a secret.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let reason = panic.payload().downcast_ref::<&'static str>();
     let location = panic.location().map(ToString::to_string);

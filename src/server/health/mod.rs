@@ -1,4 +1,4 @@
-//! Whether the service lives and is ready, and the public half of its signing keys: what machines ask without a token.
+//! Endpoints for machines, without authentication: liveness, readiness and the public signing keys.
 
 mod routes;
 

@@ -1,8 +1,9 @@
-//! The API document, made from the annotated handlers, and the page that shows it. Nothing is listed here that is listed
-//! at a handler: what operations have by their nature is added to all of them.
+//! The OpenAPI document, generated from the annotated handlers, and the page that displays it. Responses, parameters and
+//! headers that many operations share are added here and not repeated at the handlers.
 
 mod operation_defaults;
 mod schemas;
+mod shared_components;
 
 use std::sync::Arc;
 
@@ -13,45 +14,45 @@ use utoipa::openapi::Components;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
 
-use crate::access::oauth::OAuthError;
+use crate::access::oauth::OAuthErrorBody;
 use crate::app_state::State;
 use crate::platform::http::Problem;
-use crate::server;
+use crate::server::routes;
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "rosterd",
         description = "A headless identity service: users, roles, permissions, sessions and tokens.\n\n\
-            Answers are `{\"data\": …}`; a list has a `page` beside it. Errors are problem details (RFC 9457) whose `code` is stable. \
-            Single resources carry an `ETag`, and `If-Match` on a change answers 412 when they have changed since. \
-            Creating operations take an `Idempotency-Key`.",
+            Successful responses are `{\"data\": …}`; lists also have a `page`. Errors are problem details (RFC 9457) with a stable `code`. \
+            Single resources have an `ETag`; a change with a stale `If-Match` is refused with 412. \
+            Operations that create a resource accept an `Idempotency-Key`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    components(schemas(Problem, OAuthError)),
+    components(schemas(Problem, OAuthErrorBody)),
     security(("bearer" = [])),
     tags(
-        (name = "auth", description = "Signing in, and one's own account"),
-        (name = "users", description = "Accounts"),
-        (name = "sessions", description = "Who is signed in, and from where"),
-        (name = "tokens", description = "Personal access tokens: what programs act with for an account"),
+        (name = "auth", description = "Sign-in and the account of the caller"),
+        (name = "users", description = "User administration"),
+        (name = "sessions", description = "Sessions of all users"),
+        (name = "tokens", description = "Personal access tokens, with which programs act for a user"),
         (name = "roles", description = "Roles and the permission catalogue"),
-        (name = "invites", description = "Who may register, and what they are given"),
-        (name = "clients", description = "Service clients: programs that act for themselves"),
-        (name = "audit", description = "Who did what to whom, and who tried to sign in"),
-        (name = "oauth", description = "Tokens for programs, in OAuth's words; failures are answered as RFC 6749 says"),
-        (name = "health", description = "What machines ask without a token"),
+        (name = "invites", description = "Invites: who may register, and with which role and permissions"),
+        (name = "clients", description = "Service clients: programs with their own permissions"),
+        (name = "audit", description = "The audit log: actions and sign-in attempts"),
+        (name = "oauth", description = "OAuth 2.0 endpoints; errors are in the form of RFC 6749"),
+        (name = "health", description = "Endpoints for monitoring and verifiers, without authentication"),
     ),
 )]
-struct Head;
+struct BaseDocument;
 
-/// The API document.
+/// Generates the OpenAPI document.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_, mut document) = actix_web::App::new()
         .into_utoipa_app()
-        .openapi(Head::openapi())
-        .configure(server::slices)
+        .openapi(BaseDocument::openapi())
+        .configure(routes::mount)
         .split_for_parts();
     let components = document.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()
@@ -61,12 +62,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.add_security_scheme("client", SecurityScheme::Http(client));
-    operation_defaults::complete(&mut document.paths, components);
-    schemas::complete(&mut document);
+    operation_defaults::add_to(&mut document.paths, components);
+    schemas::correct_nullability(&mut document);
     document
 }
 
-/// The API document as JSON, the same for the same program.
+/// The OpenAPI document as JSON; the output is deterministic.
 #[must_use]
 pub fn text() -> String {
     let mut text = document().to_pretty_json().unwrap_or_default();
@@ -74,43 +75,42 @@ pub fn text() -> String {
     text
 }
 
-/// Mounts `/openapi.json` and the interactive page `/docs/`, which needs nothing from outside.
+/// Mounts `/openapi.json` and the interactive page `/docs/`, which loads nothing from other hosts.
 pub fn mount(config: &mut web::ServiceConfig) {
     config
-        .route("/openapi.json", web::get().to(json))
-        .route("/docs", web::get().to(to_page))
-        .route("/docs/{file:.*}", web::get().to(page));
+        .route("/openapi.json", web::get().to(openapi_json))
+        .route("/docs", web::get().to(redirect_to_docs))
+        .route("/docs/{file:.*}", web::get().to(docs_file));
 }
 
-async fn json(app: State) -> HttpResponse {
-    let text = std::future::ready(app.document.to_string()).await;
+async fn openapi_json(app: State) -> HttpResponse {
+    let json = std::future::ready(app.openapi_json.to_string()).await;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-cache"))
         .content_type(ContentType::json())
-        .body(text)
+        .body(json)
 }
 
-async fn to_page() -> HttpResponse {
-    let answer = HttpResponse::PermanentRedirect()
+async fn redirect_to_docs() -> HttpResponse {
+    let response = HttpResponse::PermanentRedirect()
         .insert_header(("Location", "/docs/"))
         .finish();
-    std::future::ready(answer).await
+    std::future::ready(response).await
 }
 
-async fn page(file: web::Path<String>) -> HttpResponse {
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+async fn docs_file(file: web::Path<String>) -> HttpResponse {
+    const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
          connect-src 'self'; frame-ancestors 'none'";
     let config = utoipa_swagger_ui::Config::from("/openapi.json")
         .persist_authorization(false)
         .validator_url("none");
-    let found = utoipa_swagger_ui::serve(&file, Arc::new(config));
-    let answer = match found {
-        Ok(Some(found)) => HttpResponse::Ok()
-            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+    let response = match utoipa_swagger_ui::serve(&file, Arc::new(config)) {
+        Ok(Some(asset)) => HttpResponse::Ok()
+            .insert_header((CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
             .insert_header((CACHE_CONTROL, "no-cache"))
-            .content_type(found.content_type)
-            .body(found.bytes.into_owned()),
+            .content_type(asset.content_type)
+            .body(asset.bytes.into_owned()),
         _ => HttpResponse::NotFound().finish(),
     };
-    std::future::ready(answer).await
+    std::future::ready(response).await
 }

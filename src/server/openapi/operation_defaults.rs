@@ -1,31 +1,27 @@
-//! What follows for an operation from its nature: from its method and path, from whether it needs a caller, from what it
-//! takes and answers. Said here once, so that no handler lists its failures and headers; a test asks the service itself.
+//! Adds the parameters, responses and headers that follow from an operation's method, path, security, body and responses,
+//! so that handlers do not list them. An integration test compares them with the behaviour of the service.
 
 use std::collections::BTreeSet;
 
-use utoipa::openapi::header::Header;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{
-    Components, Content, Paths, Ref, RefOr, Required, Response, ResponseBuilder,
-};
+use utoipa::openapi::{Components, Content, Paths, Ref, RefOr, Response};
 
-/// Adds to every operation what follows from its nature, and to the components what that refers to.
-pub fn complete(paths: &mut Paths, components: &mut Components) {
-    let things = Things::of(paths);
+use super::shared_components;
+
+/// Adds the derived parts to every operation, and the components that they refer to.
+pub fn add_to(paths: &mut Paths, components: &mut Components) {
+    let versioned = VersionedResources::find(paths);
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
-            let nature = Nature::of(method, path, operation, &things);
-            nature.complete(operation);
+            let traits = OperationTraits::derive(method, path, operation, &versioned);
+            traits.apply(operation);
         }
     }
-    components.responses.extend(responses());
-    components.parameters.extend(parameters());
-    components.headers.extend(headers());
+    shared_components::add_to(components);
 }
 
-/// The methods that operations here have.
+/// The HTTP methods of the API.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
     Get,
@@ -47,55 +43,82 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// The things that have a version: those whose GET can say that nothing has changed.
-struct Things {
-    /// What they are answered as.
+/// The resources that have an `ETag`: those whose GET documents a 304 response.
+struct VersionedResources {
+    /// The schemas of their representations.
     schemas: BTreeSet<String>,
-    /// Where they are; they, and what belongs to them, have paths that begin so.
-    places: Vec<String>,
+    /// The beginnings of their paths, and of the paths of their subresources.
+    path_prefixes: Vec<String>,
 }
 
-impl Things {
-    fn of(paths: &Paths) -> Self {
-        let gets = || {
-            let shown = |(path, item): (&String, &PathItem)| {
-                let get = item.get.as_ref()?;
-                let is_versioned = get.responses.responses.contains_key("304");
-                Some((path.clone(), answered(get)?, is_versioned))
-            };
-            paths.paths.iter().filter_map(shown)
-        };
-        let versioned = gets().filter(|(_, _, is_versioned)| *is_versioned);
-        let schemas: BTreeSet<String> = versioned.map(|(_, schema, _)| schema).collect();
-        let place = |(path, schema, is_versioned): (String, String, bool)| {
-            let is_listed = schema.starts_with("Page_")
-                && schemas.contains(&schema.replacen("Page_", "Data_", 1));
-            match (is_versioned, is_listed) {
-                (true, _) => Some(path),
-                (false, true) => Some(format!("{path}/{{")),
-                (false, false) => None,
-            }
-        };
-        let places = gets().filter_map(place).collect();
-        Self { schemas, places }
+/// A documented GET operation.
+struct GetOperation {
+    path: String,
+    response_schema: String,
+    is_versioned: bool,
+}
+
+impl VersionedResources {
+    fn find(paths: &Paths) -> Self {
+        let gets: Vec<GetOperation> = paths
+            .paths
+            .iter()
+            .filter_map(|(path, item)| GetOperation::find(path, item))
+            .collect();
+        let schemas: BTreeSet<String> = gets
+            .iter()
+            .filter(|get| get.is_versioned)
+            .map(|get| get.response_schema.clone())
+            .collect();
+        let path_prefixes = gets
+            .iter()
+            .filter_map(|get| get.versioned_path_prefix(&schemas))
+            .collect();
+        Self {
+            schemas,
+            path_prefixes,
+        }
     }
 
-    /// Whether this path is one of them, or belongs to one.
-    fn are_at(&self, path: &str) -> bool {
-        self.places.iter().any(|place| path.starts_with(place))
+    /// Whether the path is that of a versioned resource or of one of its subresources.
+    fn contains(&self, path: &str) -> bool {
+        self.path_prefixes
+            .iter()
+            .any(|prefix| path.starts_with(prefix))
     }
 }
 
-/// The name of the schema that an operation answers with when it succeeds.
-fn answered(operation: &Operation) -> Option<String> {
-    let content = |response: &RefOr<Response>| match response {
+impl GetOperation {
+    fn find(path: &str, item: &PathItem) -> Option<Self> {
+        let get = item.get.as_ref()?;
+        Some(Self {
+            path: path.to_owned(),
+            response_schema: response_schema(get)?,
+            is_versioned: get.responses.responses.contains_key("304"),
+        })
+    }
+
+    /// The path of a versioned resource, or `{list}/{` for a list of versioned resources.
+    fn versioned_path_prefix(&self, versioned_schemas: &BTreeSet<String>) -> Option<String> {
+        if self.is_versioned {
+            return Some(self.path.clone());
+        }
+        let is_list_of_versioned = self.response_schema.starts_with("Page_")
+            && versioned_schemas.contains(&self.response_schema.replacen("Page_", "Data_", 1));
+        is_list_of_versioned.then(|| format!("{}/{{", self.path))
+    }
+}
+
+/// The name of the JSON schema of the successful response.
+fn response_schema(operation: &Operation) -> Option<String> {
+    let json_content = |response: &RefOr<Response>| match response {
         RefOr::T(response) => response.content.get("application/json").cloned(),
         RefOr::Ref(_) => None,
     };
-    let success = ["200", "201"]
+    let content = ["200", "201"]
         .into_iter()
-        .find_map(|status| content(operation.responses.responses.get(status)?));
-    match success? {
+        .find_map(|status| json_content(operation.responses.responses.get(status)?));
+    match content? {
         RefOr::T(Content {
             schema: Some(RefOr::Ref(schema)),
             ..
@@ -104,238 +127,147 @@ fn answered(operation: &Operation) -> Option<String> {
     }
 }
 
+/// The properties from which the derived parts of an operation follow.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "a question each, independent of one another"
+    reason = "the properties are independent of one another"
 )]
-struct Nature {
-    needs_caller: bool,
-    changes: bool,
-    takes_body: bool,
-    takes_input: bool,
-    names_thing: bool,
-    /// Its success carries an `ETag`.
-    is_tagged: bool,
-    /// It answers 304 to a caller who has the newest.
-    can_be_unchanged: bool,
-    /// It changes a thing that has a version.
+struct OperationTraits {
+    needs_authentication: bool,
+    is_write: bool,
+    has_body: bool,
+    has_input: bool,
+    has_path_parameter: bool,
+    /// Its successful response carries an `ETag`.
+    has_etag: bool,
+    /// It answers 304 to a matching `If-None-Match`.
+    answers_not_modified: bool,
+    /// It accepts `If-Match`.
     is_conditional: bool,
-    creates: bool,
-    /// It refuses as RFC 6749 says.
+    creates_resource: bool,
+    /// Its errors have the form of RFC 6749.
     is_oauth: bool,
-    /// It can be sent again under the same `Idempotency-Key`.
-    is_repeatable: bool,
+    /// It accepts an `Idempotency-Key`.
+    is_idempotent_post: bool,
 }
 
-impl Nature {
-    fn of(method: Method, path: &str, operation: &Operation, things: &Things) -> Self {
-        let has = |status: &str| operation.responses.responses.contains_key(status);
-        let anybody = SecurityRequirement::default();
-        let needs_caller = !operation
+impl OperationTraits {
+    fn derive(
+        method: Method,
+        path: &str,
+        operation: &Operation,
+        versioned: &VersionedResources,
+    ) -> Self {
+        let has_response = |status: &str| operation.responses.responses.contains_key(status);
+        let no_authentication = SecurityRequirement::default();
+        let needs_authentication = !operation
             .security
             .as_ref()
-            .is_some_and(|ways| ways.contains(&anybody));
-        let changes = method != Method::Get;
-        let creates = method == Method::Post && has("201");
+            .is_some_and(|requirements| requirements.contains(&no_authentication));
+        let is_write = method != Method::Get;
+        let creates_resource = method == Method::Post && has_response("201");
         let is_oauth = path.starts_with("/api/v1/oauth/");
-        let is_of_signing_in = path.starts_with("/api/v1/auth/") || is_oauth;
+        let is_sign_in = path.starts_with("/api/v1/auth/") || is_oauth;
         Self {
-            needs_caller,
-            changes,
-            takes_body: operation.request_body.is_some(),
-            takes_input: operation.request_body.is_some() || operation.parameters.is_some(),
-            names_thing: path.contains('{'),
-            is_tagged: answered(operation).is_some_and(|schema| things.schemas.contains(&schema)),
-            can_be_unchanged: has("304"),
-            is_conditional: changes && things.are_at(path),
-            creates,
+            needs_authentication,
+            is_write,
+            has_body: operation.request_body.is_some(),
+            has_input: operation.request_body.is_some() || operation.parameters.is_some(),
+            has_path_parameter: path.contains('{'),
+            has_etag: response_schema(operation)
+                .is_some_and(|schema| versioned.schemas.contains(&schema)),
+            answers_not_modified: has_response("304"),
+            is_conditional: is_write && versioned.contains(path),
+            creates_resource,
             is_oauth,
-            is_repeatable: creates && needs_caller && !is_of_signing_in,
+            is_idempotent_post: creates_resource && needs_authentication && !is_sign_in,
         }
     }
 
-    fn complete(&self, operation: &mut Operation) {
-        if self.needs_caller {
+    fn apply(&self, operation: &mut Operation) {
+        if self.needs_authentication {
             operation.security = Some(vec![SecurityRequirement::new("bearer", [""; 0])]);
         }
-        for parameter in self.parameters() {
-            let all = operation.parameters.get_or_insert_default();
-            all.push(RefOr::Ref(Ref::new(format!(
-                "#/components/parameters/{parameter}"
+        for name in self.parameters() {
+            let parameters = operation.parameters.get_or_insert_default();
+            parameters.push(RefOr::Ref(Ref::new(format!(
+                "#/components/parameters/{name}"
             ))));
         }
         let responses = &mut operation.responses.responses;
         for (status, response) in responses.iter_mut() {
             if let RefOr::T(response) = response {
-                for header in self.headers(status) {
-                    let at = Ref::new(format!("#/components/headers/{header}"));
-                    response.headers.insert(header.to_owned(), RefOr::Ref(at));
+                for name in self.response_headers(status) {
+                    let header = Ref::new(format!("#/components/headers/{name}"));
+                    response.headers.insert(name.to_owned(), RefOr::Ref(header));
                 }
             }
         }
-        for status in self.failures() {
-            let failure = match status {
-                _ if self.is_oauth => "OAuthFailure",
-                "401" => "Unauthenticated",
-                "429" => "Throttled",
-                "503" => "TryLater",
-                _ => "Problem",
-            };
-            responses
-                .entry(status.to_owned())
-                .or_insert_with(|| RefOr::Ref(Ref::from_response_name(failure)));
+        for status in self.error_statuses() {
+            responses.entry(status.to_owned()).or_insert_with(|| {
+                RefOr::Ref(Ref::from_response_name(self.error_response_name(status)))
+            });
         }
     }
 
+    fn error_response_name(&self, status: &str) -> &'static str {
+        match status {
+            _ if self.is_oauth => shared_components::OAUTH_ERROR,
+            "401" => shared_components::UNAUTHENTICATED,
+            "429" => shared_components::RATE_LIMITED,
+            "503" => shared_components::OVERLOADED,
+            _ => shared_components::PROBLEM,
+        }
+    }
+
+    /// The header parameters to add.
     fn parameters(&self) -> impl Iterator<Item = &'static str> {
-        chosen([
-            (self.can_be_unchanged, "If-None-Match"),
+        select([
+            (self.answers_not_modified, "If-None-Match"),
             (self.is_conditional, "If-Match"),
-            (self.is_repeatable, "Idempotency-Key"),
+            (self.is_idempotent_post, "Idempotency-Key"),
         ])
     }
 
-    /// What a success carries besides its body.
-    fn headers(&self, status: &str) -> impl Iterator<Item = &'static str> {
+    /// The headers to add to the response with this status.
+    fn response_headers(&self, status: &str) -> impl Iterator<Item = &'static str> {
         let is_success = status.starts_with('2') || status == "304";
-        chosen([
-            (is_success && self.is_tagged, "ETag"),
-            (status == "201" && self.creates, "Location"),
+        select([
+            (is_success && self.has_etag, "ETag"),
+            (status == "201" && self.creates_resource, "Location"),
             (
-                status == "201" && self.is_repeatable,
+                status == "201" && self.is_idempotent_post,
                 "Idempotency-Replayed",
             ),
         ])
     }
 
-    fn failures(&self) -> impl Iterator<Item = &'static str> {
-        let proves_itself = self.needs_caller || self.takes_body;
-        chosen([
+    /// The error responses to add, unless the handler documents them.
+    fn error_statuses(&self) -> impl Iterator<Item = &'static str> {
+        let checks_credentials = self.needs_authentication || self.has_body;
+        select([
             (true, "429"),
             (true, "500"),
             (true, "503"),
-            (proves_itself, "401"),
-            (proves_itself && !self.is_oauth, "403"),
-            (self.takes_input, "400"),
-            (self.takes_body, "408"),
-            (self.takes_body, "413"),
-            (self.takes_body && !self.is_oauth, "415"),
-            (self.names_thing, "404"),
-            (self.changes && self.takes_input && !self.is_oauth, "409"),
+            (checks_credentials, "401"),
+            (checks_credentials && !self.is_oauth, "403"),
+            (self.has_input, "400"),
+            (self.has_body, "408"),
+            (self.has_body, "413"),
+            (self.has_body && !self.is_oauth, "415"),
+            (self.has_path_parameter, "404"),
+            (self.is_write && self.has_input && !self.is_oauth, "409"),
             (self.is_conditional, "412"),
-            (self.is_repeatable, "422"),
+            (self.is_idempotent_post, "422"),
         ])
     }
 }
 
-fn chosen<const N: usize>(of: [(bool, &'static str); N]) -> impl Iterator<Item = &'static str> {
-    of.into_iter()
-        .filter_map(|(applies, what)| applies.then_some(what))
-}
-
-/// How failures are answered: all in one form, some with a header.
-fn responses() -> [(String, RefOr<Response>); 5] {
-    let problem = |description: &str| {
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        ResponseBuilder::new()
-            .description(description)
-            .content("application/problem+json", content)
-    };
-    let header = |name: &str| Ref::new(format!("#/components/headers/{name}"));
-    [
-        (
-            "Problem",
-            problem("A problem (RFC 9457); `code` says which."),
-        ),
-        (
-            "Unauthenticated",
-            problem("Who is calling is not known, or not any more; `code` says why.")
-                .header_ref("WWW-Authenticate", header("WWW-Authenticate")),
-        ),
-        (
-            "TryLater",
-            problem("Too much at once from all callers together.")
-                .header_ref("Retry-After", header("Retry-After")),
-        ),
-        (
-            "Throttled",
-            problem("Too many attempts; `violated-policies` names the budget that is used up.")
-                .header_ref("Retry-After", header("Retry-After"))
-                .header_ref("RateLimit", header("RateLimit"))
-                .header_ref("RateLimit-Policy", header("RateLimit-Policy")),
-        ),
-        (
-            "OAuthFailure",
-            ResponseBuilder::new()
-                .description("A refusal (RFC 6749, section 5.2); `error` says which.")
-                .content(
-                    "application/json",
-                    Content::new(Some(Ref::from_schema_name("OAuthError"))),
-                ),
-        ),
-    ]
-    .map(|(name, response)| (name.to_owned(), RefOr::T(response.build())))
-}
-
-fn parameters() -> [(String, RefOr<Parameter>); 3] {
-    [
-        (
-            "If-None-Match",
-            "The `ETag` of the copy that the caller has: 304 when it is still good.",
-        ),
-        (
-            "If-Match",
-            "The `ETag` of the copy that the change is based on: 412 when the thing has been changed since.",
-        ),
-        (
-            "Idempotency-Key",
-            "A name of 1 to 255 printable characters for this attempt. Sent again within 24 hours with the same body it gets \
-             the first answer again; with another body it gets 422.",
-        ),
-    ]
-    .map(|(name, description)| {
-        let parameter = ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some(description))
-            .schema(Some(text()));
-        (name.to_owned(), RefOr::T(parameter.build()))
-    })
-}
-
-fn headers() -> [(String, RefOr<Header>); 7] {
-    [
-        (
-            "ETag",
-            "The version of this copy (RFC 9110, section 8.8.3), for `If-Match` and `If-None-Match`.",
-        ),
-        ("Location", "The path of what was made."),
-        (
-            "Idempotency-Replayed",
-            "`true` when this is the answer that was given before.",
-        ),
-        (
-            "WWW-Authenticate",
-            "`Bearer`, with the error when a token was sent (RFC 6750, section 3).",
-        ),
-        ("Retry-After", "After how many seconds to try again."),
-        (
-            "RateLimit",
-            "The budget that is used up: `r` is what is left, `t` the seconds until there is more.",
-        ),
-        (
-            "RateLimit-Policy",
-            "What that budget allows: `q` attempts in `w` seconds.",
-        ),
-    ]
-    .map(|(name, description)| {
-        let mut header = Header::new(text());
-        header.description = Some(description.to_owned());
-        (name.to_owned(), RefOr::T(header))
-    })
-}
-
-fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String)
+/// The values whose condition is true.
+fn select<const N: usize>(
+    candidates: [(bool, &'static str); N],
+) -> impl Iterator<Item = &'static str> {
+    candidates
+        .into_iter()
+        .filter_map(|(is_selected, value)| is_selected.then_some(value))
 }

@@ -1,5 +1,5 @@
-//! What is true of all schemas: what an answer can leave `null` it never leaves out, and what a request leaves out is not
-//! the same as `null`.
+//! Corrects the nullability of all schemas: a response never omits a nullable member, and in a request an omitted member
+//! is not the same as `null`.
 
 use std::collections::BTreeSet;
 
@@ -7,98 +7,103 @@ use serde_json::Value;
 use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr};
 
-/// Says both of the document's schemas.
-pub fn complete(document: &mut OpenApi) {
-    let written = serde_json::to_value(&*document).unwrap_or_default();
-    let answers = reachable(&written, &["responses"]);
-    let requests = reachable(&written, &["requestBody", "parameters"]);
+/// Marks the nullable members of response schemas as required, and removes `null` defaults from all schemas.
+pub fn correct_nullability(document: &mut OpenApi) {
+    let json = serde_json::to_value(&*document).unwrap_or_default();
+    let response_schemas = referenced_schemas(&json, &["responses"]);
+    let request_schemas = referenced_schemas(&json, &["requestBody", "parameters"]);
     let Some(components) = document.components.as_mut() else {
         return;
     };
     for (name, schema) in &mut components.schemas {
         if let RefOr::T(Schema::Object(object)) = schema {
-            if answers.contains(name) && !requests.contains(name) {
-                require_nullable(object);
+            if response_schemas.contains(name) && !request_schemas.contains(name) {
+                require_nullable_members(object);
             }
-            forget_null_defaults(object);
+            remove_null_defaults(object);
         }
     }
 }
 
-fn require_nullable(object: &mut Object) {
-    let is_said = |name: &String| object.required.contains(name);
+fn require_nullable_members(object: &mut Object) {
+    let is_required = |name: &String| object.required.contains(name);
     let required = object
         .properties
         .iter()
-        .filter(|(name, schema)| is_said(name) || is_nullable(schema))
+        .filter(|(name, schema)| is_required(name) || is_nullable(schema))
         .map(|(name, _)| name.clone())
         .collect();
     object.required = required;
 }
 
 fn is_nullable(schema: &RefOr<Schema>) -> bool {
-    let is_null = |kind: &SchemaType| match kind {
+    let includes_null = |schema_type: &SchemaType| match schema_type {
         SchemaType::Array(types) => types.contains(&Type::Null),
-        SchemaType::Type(one) => *one == Type::Null,
+        SchemaType::Type(single) => *single == Type::Null,
         SchemaType::AnyValue => false,
     };
     let RefOr::T(schema) = schema else {
         return false;
     };
     match schema {
-        Schema::Object(object) => is_null(&object.schema_type),
-        Schema::Array(array) => is_null(&array.schema_type),
-        Schema::OneOf(ways) => ways.items.iter().any(is_nullable),
+        Schema::Object(object) => includes_null(&object.schema_type),
+        Schema::Array(array) => includes_null(&array.schema_type),
+        Schema::OneOf(one_of) => one_of.items.iter().any(is_nullable),
         _ => false,
     }
 }
 
-/// `null` clears a member of a merge patch; to leave the member out keeps it.
-fn forget_null_defaults(object: &mut Object) {
+/// In a merge patch `null` clears a member and an omitted member is kept, so `null` is not a default.
+fn remove_null_defaults(object: &mut Object) {
     for property in object.properties.values_mut() {
         match property {
-            RefOr::T(Schema::Object(object)) => forget(&mut object.default),
-            RefOr::T(Schema::Array(array)) => forget(&mut array.default),
-            RefOr::T(Schema::OneOf(ways)) => forget(&mut ways.default),
+            RefOr::T(Schema::Object(object)) => remove_if_null(&mut object.default),
+            RefOr::T(Schema::Array(array)) => remove_if_null(&mut array.default),
+            RefOr::T(Schema::OneOf(one_of)) => remove_if_null(&mut one_of.default),
             _ => {}
         }
     }
 }
 
-fn forget(default: &mut Option<Value>) {
+fn remove_if_null(default: &mut Option<Value>) {
     *default = default.take().filter(|value| !value.is_null());
 }
 
-/// The names of all schemas that these parts of the operations refer to, directly or through others.
-fn reachable(document: &Value, parts: &[&str]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+/// The names of all schemas that these parts of the operations refer to, directly or through other schemas.
+fn referenced_schemas(document: &Value, operation_parts: &[&str]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
     let items = document["paths"].as_object().into_iter().flatten();
     for (_, operation) in items.flat_map(|(_, item)| item.as_object().into_iter().flatten()) {
-        for part in parts.iter().filter_map(|part| operation.get(part)) {
-            follow(document, part, &mut found);
+        for part in operation_parts
+            .iter()
+            .filter_map(|part| operation.get(part))
+        {
+            collect_references(document, part, &mut names);
         }
     }
-    found
+    names
 }
 
-fn follow(document: &Value, from: &Value, found: &mut BTreeSet<String>) {
-    match from {
+fn collect_references(document: &Value, value: &Value, names: &mut BTreeSet<String>) {
+    match value {
         Value::Object(members) => {
-            if let Some(at) = members.get("$ref").and_then(Value::as_str) {
-                let target = document.pointer(at.trim_start_matches('#'));
-                let is_new = match at.strip_prefix("#/components/schemas/") {
-                    Some(name) => found.insert(name.to_owned()),
+            if let Some(location) = members.get("$ref").and_then(Value::as_str) {
+                let target = document.pointer(location.trim_start_matches('#'));
+                let is_new = match location.strip_prefix("#/components/schemas/") {
+                    Some(name) => names.insert(name.to_owned()),
                     None => true,
                 };
                 if is_new {
-                    follow(document, target.unwrap_or(&Value::Null), found);
+                    collect_references(document, target.unwrap_or(&Value::Null), names);
                 }
             }
             members
                 .values()
-                .for_each(|member| follow(document, member, found));
+                .for_each(|member| collect_references(document, member, names));
         }
-        Value::Array(items) => items.iter().for_each(|item| follow(document, item, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_references(document, item, names)),
         _ => {}
     }
 }

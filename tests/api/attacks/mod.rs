@@ -1,8 +1,8 @@
-//! The attacks of the threat model, by subject.
+//! Attacks from the threat list, by subject.
 
 mod access_tokens;
 mod authorization;
 mod input;
-mod logs;
+mod observability;
 mod resources;
 mod sessions;

@@ -1,18 +1,16 @@
-//! Signing in, sessions, tokens, clients and everything else about authentication.
+//! `/api/v1/auth`: login, sessions, own account, passwords, tokens and registration.
 
-mod browser_apps;
-mod clients;
-mod email_confirmation;
-mod invites;
-mod oauth;
-mod own_account;
-mod password_change;
-mod password_reset_links;
-mod permission_check;
-mod personal_tokens;
+mod change_password;
+mod check;
+mod confirm_email;
+mod cookie_transport;
+mod login;
+mod me;
 mod rate_limits;
-mod registration;
-mod revocation_feed;
+mod register;
+mod request_password_reset;
+mod reset_password;
+mod revocations;
 mod sessions;
-mod sign_in;
 mod signing_keys;
+mod tokens;

@@ -1,46 +1,47 @@
-//! The keys that sign access tokens: what is published of them, and how one takes the place of another.
+//! `GET /.well-known/jwks.json` and the rotation of signing keys.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Value, json};
 
 use crate::support::verifiers::Verifier;
-use crate::support::{TestApp, eventually};
+use crate::support::{TestApp, wait_until};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
-/// The keys that are published.
-fn published(app: &TestApp) -> Vec<Value> {
-    let answer = app.get(JWKS).send().expect(200);
-    answer.body["keys"].as_array().unwrap().clone()
+/// The published keys.
+fn published_keys(app: &TestApp) -> Vec<Value> {
+    let response = app.get(JWKS).send().expect(200);
+    response.body["keys"].as_array().unwrap().clone()
 }
 
-/// The key that signed a token.
-fn kid(token: &str) -> String {
+/// The id of the key that signed a token.
+fn key_id_of(token: &str) -> String {
     let header = token.split('.').next().unwrap();
     let header: Value =
         serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
 }
 
-fn is_good(app: &TestApp, token: &str) -> bool {
-    app.get("/api/v1/auth/me").by(token).send().status == 200
+fn is_accepted(app: &TestApp, token: &str) -> bool {
+    app.get("/api/v1/auth/me").bearer(token).send().status == 200
 }
 
-/// Every verifier says of the token that it is good, and whose.
-fn all_accept(verifiers: &mut [Verifier], token: &str, user: &str) {
+/// Asserts that every verifier accepts the token for this user.
+fn assert_all_accept(verifiers: &mut [Verifier], token: &str, user: &str) {
     for verifier in verifiers {
-        assert_eq!(verifier.judge(token), format!("good {user}"));
+        assert_eq!(verifier.verify(token), format!("good {user}"));
     }
 }
 
+// SECURITY: B20
 #[test]
-fn b20_nothing_private_is_published_and_no_cache_keeps_it_too_long() {
+fn jwks_has_only_public_members_and_a_short_cache_lifetime() {
     let app = TestApp::start();
     app.cli().run("keys rotate").expect(0);
-    eventually(|| published(&app).len() == 2);
-    let answer = app.get(JWKS).send().expect(200);
-    assert_eq!(answer.header("content-type"), "application/jwk-set+json");
-    for key in answer.body["keys"].as_array().unwrap() {
+    wait_until(|| published_keys(&app).len() == 2);
+    let response = app.get(JWKS).send().expect(200);
+    assert_eq!(response.header("content-type"), "application/jwk-set+json");
+    for key in response.body["keys"].as_array().unwrap() {
         let mut members: Vec<&str> = key
             .as_object()
             .unwrap()
@@ -56,37 +57,43 @@ fn b20_nothing_private_is_published_and_no_cache_keeps_it_too_long() {
         assert_eq!((&key["use"], &key["alg"]), (&json!("sig"), &json!("ES256")));
         assert_eq!(key["key_ops"], json!(["verify"]));
     }
-    let cached = answer
+    let max_age = response
         .header("cache-control")
         .strip_prefix("public, max-age=")
         .unwrap();
-    let cached: i64 = cached.parse().unwrap();
-    assert!(0 < cached && cached * 2 <= rosterd::access::authentication::keys::LEAD.num_seconds());
-    let plain = "SELECT count(*) FROM signing_keys WHERE public_jwk ? 'd'";
-    assert_eq!(app.number(plain), 0);
+    let max_age: i64 = max_age.parse().unwrap();
+    assert!(
+        0 < max_age && max_age * 2 <= rosterd::access::authentication::keys::LEAD.num_seconds()
+    );
+    let rows_with_private_key = "SELECT count(*) FROM signing_keys WHERE public_jwk ? 'd'";
+    assert_eq!(app.query_number(rows_with_private_key), 0);
 }
 
 #[test]
-fn another_key_is_known_before_it_signs_and_the_old_one_until_its_last_token_is_dead() {
+fn rotation_publishes_the_new_key_early_and_keeps_the_old_key_until_its_tokens_expire() {
     let app = TestApp::start();
-    let elsewhere = app.replica();
+    let other_replica = app.start_replica();
     let cli = app.cli();
-    let ada = app.user("ada", "User", &[]);
+    let ada = app.create_user("ada", "User", &[]);
     let jwks = format!("{}{JWKS}", app.base);
     let mut verifiers = Verifier::all(&jwks);
     let old = app.token("ada");
-    all_accept(&mut verifiers, &old, &ada.id);
+    assert_all_accept(&mut verifiers, &old, &ada.id);
 
-    let made = cli.run("keys rotate --json").expect(0).json();
-    let new_kid = made["kid"].as_str().unwrap();
-    assert_eq!(made["state"], "next");
-    for replica in [&app, &elsewhere] {
-        eventually(|| published(replica).len() == 2);
+    let created = cli.run("keys rotate --json").expect(0).json();
+    let new_kid = created["kid"].as_str().unwrap();
+    assert_eq!(created["state"], "next");
+    for replica in [&app, &other_replica] {
+        wait_until(|| published_keys(replica).len() == 2);
         let token = replica.token("ada");
-        assert_eq!(kid(&token), kid(&old), "it does not sign yet");
-        all_accept(&mut verifiers, &token, &ada.id);
+        assert_eq!(
+            key_id_of(&token),
+            key_id_of(&old),
+            "the new key does not sign yet"
+        );
+        assert_all_accept(&mut verifiers, &token, &ada.id);
     }
-    let states = |expected: [&str; 2]| {
+    let assert_key_states = |expected: [&str; 2]| {
         let keys = cli.run("keys ls --json").expect(0).json();
         let states: Vec<&str> = keys
             .as_array()
@@ -97,72 +104,77 @@ fn another_key_is_known_before_it_signs_and_the_old_one_until_its_last_token_is_
         assert_eq!(states, expected);
         assert!(keys[0]["expiresAtUtc"].is_null() && keys[1]["expiresAtUtc"].is_string());
     };
-    states(["next", "signing"]);
+    assert_key_states(["next", "signing"]);
 
-    // A quarter of an hour goes by.
+    // Simulates a quarter of an hour.
     app.execute("UPDATE signing_keys SET active_at = active_at - interval '15 minutes', expires_at = expires_at - interval '15 minutes'");
-    states(["signing", "retiring"]);
-    for replica in [&app, &elsewhere] {
-        eventually(|| kid(&replica.token("ada")) == new_kid);
+    assert_key_states(["signing", "retiring"]);
+    for replica in [&app, &other_replica] {
+        wait_until(|| key_id_of(&replica.token("ada")) == new_kid);
         let new = replica.token("ada");
-        assert!(is_good(&app, &new) && is_good(&elsewhere, &new));
-        assert!(is_good(replica, &old), "its session lives");
-        all_accept(&mut verifiers, &new, &ada.id);
-        all_accept(&mut verifiers, &old, &ada.id);
-        all_accept(&mut Verifier::all(&jwks), &old, &ada.id);
+        assert!(is_accepted(&app, &new) && is_accepted(&other_replica, &new));
+        assert!(
+            is_accepted(replica, &old),
+            "the session of the old token is active"
+        );
+        assert_all_accept(&mut verifiers, &new, &ada.id);
+        assert_all_accept(&mut verifiers, &old, &ada.id);
+        assert_all_accept(&mut Verifier::all(&jwks), &old, &ada.id);
     }
 
-    // And half an hour more.
+    // Simulates another half hour.
     app.execute("UPDATE signing_keys SET active_at = active_at - interval '31 minutes', expires_at = expires_at - interval '31 minutes'");
     let new = app.token("ada");
-    for replica in [&app, &elsewhere] {
-        eventually(|| published(replica).len() == 1);
-        assert!(!is_good(replica, &old) && is_good(replica, &new));
+    for replica in [&app, &other_replica] {
+        wait_until(|| published_keys(replica).len() == 1);
+        assert!(!is_accepted(replica, &old) && is_accepted(replica, &new));
     }
     for verifier in &mut Verifier::all(&jwks) {
-        assert!(verifier.judge(&old).starts_with("bad "));
-        assert_eq!(verifier.judge(&new), format!("good {}", ada.id));
+        assert!(verifier.verify(&old).starts_with("bad "));
+        assert_eq!(verifier.verify(&new), format!("good {}", ada.id));
     }
-    rosterd::server::keep_house(&app.db()).unwrap();
-    assert_eq!(app.number("SELECT count(*) FROM signing_keys"), 1);
+    rosterd::server::delete_expired_rows(&app.db()).unwrap();
+    assert_eq!(app.query_number("SELECT count(*) FROM signing_keys"), 1);
     let rotated = "SELECT count(*) FROM audit_events WHERE action = 'signingKey.rotate' AND actor_kind = 'cli'";
-    assert_eq!(app.number(rotated), 1);
+    assert_eq!(app.query_number(rotated), 1);
 }
 
-/// Nobody tells a replica that the time has come.
+/// The replica gets no notification when a key becomes active or expires.
 #[test]
-fn a_key_begins_and_ends_by_the_clock_alone() {
+fn key_activation_and_expiry_follow_the_clock() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let old = app.token("ada");
     app.cli().run("keys rotate").expect(0);
-    eventually(|| published(&app).len() == 2);
+    wait_until(|| published_keys(&app).len() == 2);
     app.execute(
         "UPDATE signing_keys SET active_at = clock_timestamp() + interval '2 seconds' WHERE expires_at IS NULL; \
          UPDATE signing_keys SET expires_at = clock_timestamp() + interval '4 seconds' WHERE expires_at IS NOT NULL",
     );
-    eventually(|| kid(&app.token("ada")) != kid(&old));
-    eventually(|| published(&app).len() == 1);
-    assert!(!is_good(&app, &old));
+    wait_until(|| key_id_of(&app.token("ada")) != key_id_of(&old));
+    wait_until(|| published_keys(&app).len() == 1);
+    assert!(!is_accepted(&app, &old));
 }
 
 #[test]
-fn what_is_done_to_keys_at_once_leaves_one_that_is_last() {
+fn concurrent_rotations_leave_one_key_without_expiry() {
     let app = TestApp::start();
     let db = app.db();
     let vault = rosterd::platform::crypto::Vault::new(&[0x5a; 32]).unwrap();
-    let system = rosterd::access::authentication::Actor::system();
-    crate::support::at_once(4, |_| {
-        db.write_now(|tx| rosterd::access::authentication::keys::rotate(tx, &system, &vault))
-            .unwrap();
-    });
-    let lasting = "SELECT count(*) FROM signing_keys WHERE expires_at IS NULL";
-    assert_eq!(app.number(lasting), 1);
-    let gaps = "SELECT count(*) FROM signing_keys a WHERE expires_at IS NOT NULL AND expires_at < \
-                (SELECT min(active_at) FROM signing_keys b WHERE b.active_at > a.active_at) + interval '15 minutes'";
-    assert_eq!(
-        app.number(gaps),
-        0,
-        "each is accepted until its last token is dead"
-    );
+    let system = rosterd::access::actor::Actor::system();
+    for _ in 0..20 {
+        crate::support::run_concurrently(4, |_| {
+            db.write_now(|tx| rosterd::access::authentication::keys::rotate(tx, &system, &vault))
+                .unwrap();
+        });
+        let keys_without_expiry = "SELECT count(*) FROM signing_keys WHERE expires_at IS NULL";
+        assert_eq!(app.query_number(keys_without_expiry), 1);
+        let keys_expiring_too_early = "SELECT count(*) FROM signing_keys a WHERE expires_at IS NOT NULL AND expires_at < \
+                    (SELECT min(active_at) FROM signing_keys b WHERE b.active_at > a.active_at) + interval '15 minutes'";
+        assert_eq!(
+            app.query_number(keys_expiring_too_early),
+            0,
+            "each key is accepted until its last token expires"
+        );
+    }
 }

@@ -1,8 +1,8 @@
-//! `rosterd audit`: the log on the machine itself.
+//! `rosterd audit`.
 
 use serde_json::json;
 
-use super::audited;
+use super::count_audit_rows;
 use crate::support::{OPERATOR, PASSWORD, TestApp};
 
 fn log_in(app: &TestApp, name: &str, password: &str, status: u16) {
@@ -14,10 +14,10 @@ fn log_in(app: &TestApp, name: &str, password: &str, status: u16) {
 }
 
 #[test]
-fn events_are_listed_searched_and_filtered() {
+fn events_are_listed_and_filtered() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
-    app.user("grace", "User", &[]);
+    app.create_user("ada", "User", &[]);
+    app.create_user("grace", "User", &[]);
     let cli = app.cli();
     cli.run("users tag ada staff").expect(0);
     cli.run("users tag grace staff").expect(0);
@@ -27,10 +27,7 @@ fn events_are_listed_searched_and_filtered() {
         .json();
     let events = events.as_array().unwrap();
     assert_eq!(events.len(), 2);
-    assert_eq!(
-        events[0]["subject"]["username"], "grace",
-        "the newest first"
-    );
+    assert_eq!(events[0]["subject"]["username"], "grace", "newest first");
     assert_eq!(events[0]["actor"]["name"], OPERATOR);
     assert_eq!(events[0]["after"]["tags"], json!(["staff"]));
     let plain = cli.run("audit events ada").expect(0);
@@ -58,30 +55,30 @@ fn events_are_listed_searched_and_filtered() {
     assert_eq!(
         count("audit events --action user.tag --csv"),
         3,
-        "with a heading"
+        "with a header line"
     );
     assert_eq!(count("audit events --action user.tag --md"), 4);
     cli.run("audit events --ip somewhere").expect(2);
-    assert_eq!(audited(&app, "user.tag", "done"), 2);
+    assert_eq!(count_audit_rows(&app, "user.tag", "done"), 2);
 }
 
 #[test]
-fn attempts_to_sign_in_are_listed_by_name() {
+fn sign_in_attempts_are_listed_by_username() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     log_in(&app, "ada", PASSWORD, 200);
     log_in(&app, "ada", "not the password of anybody", 401);
     log_in(&app, "swordfish", PASSWORD, 401);
     let cli = app.cli();
     let of_ada = cli.run("audit logins ada --json").expect(0).json();
-    let told: Vec<_> = of_ada
+    let outcomes: Vec<_> = of_ada
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| (&one["outcome"], &one["reason"]))
+        .map(|attempt| (&attempt["outcome"], &attempt["reason"]))
         .collect();
     assert_eq!(
-        told,
+        outcomes,
         [
             (&json!("failure"), &json!("wrong_password")),
             (&json!("success"), &json!(null))
@@ -101,41 +98,45 @@ fn attempts_to_sign_in_are_listed_by_name() {
 }
 
 #[test]
-fn verify_prints_the_end_of_the_chain_and_names_the_first_bad_row() {
+fn verify_prints_the_chain_head_and_names_the_first_modified_row() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let cli = app.cli();
     cli.run("users tag ada staff").expect(0);
-    let ran = cli.run("audit verify").expect(0);
-    let head = ran.lines()[0].to_owned();
-    assert!(head.starts_with("0:"), "{head}: nobody has sealed yet");
-    assert!(ran.err.contains("more wait to be sealed"), "{}", ran.err);
+    let output = cli.run("audit verify").expect(0);
+    let head = output.lines()[0].to_owned();
+    assert!(head.starts_with("0:"), "{head}: no row is sealed yet");
+    assert!(
+        output.err.contains("entries are not sealed yet"),
+        "{}",
+        output.err
+    );
     cli.run(&format!("audit verify --expect {head}")).expect(0);
     let later = head.replacen("0:", "9:", 1);
     cli.run(&format!("audit verify --expect {later}"))
         .expect_error(1, "the audit log: row 1 was deleted");
     cli.run("audit verify --expect 12").expect(2);
-    let id = app.text("SELECT id FROM audit_events WHERE action = 'user.tag'");
+    let id = app.query_text("SELECT id FROM audit_events WHERE action = 'user.tag'");
     app.execute(&format!(
         "DELETE FROM audit_unsealed WHERE event_id = '{id}'"
     ));
-    let said = format!("the audit log: event {id} was inserted by something else than rosterd");
-    cli.run("audit verify").expect_error(1, &said);
+    let message = format!("the audit log: event {id} was not inserted by rosterd");
+    cli.run("audit verify").expect_error(1, &message);
 }
 
 #[test]
-fn reset_asks_removes_everything_and_says_who_did_it() {
+fn reset_needs_confirmation_and_leaves_one_row_that_names_the_operator() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let cli = app.cli();
     cli.run("users tag ada staff").expect(0);
     cli.run("audit reset")
-        .expect_error(1, "there is no terminal to ask on: use --yes");
-    assert_eq!(audited(&app, "user.tag", "done"), 1);
+        .expect_error(1, "standard input is not a terminal: use --yes");
+    assert_eq!(count_audit_rows(&app, "user.tag", "done"), 1);
     cli.run("audit reset --yes").expect(0);
-    let left = cli.run("audit events --json").expect(0).json();
-    assert_eq!(left.as_array().unwrap().len(), 1);
-    assert_eq!(left[0]["action"], "audit.reset");
-    assert_eq!(left[0]["actor"]["name"], OPERATOR);
+    let remaining = cli.run("audit events --json").expect(0).json();
+    assert_eq!(remaining.as_array().unwrap().len(), 1);
+    assert_eq!(remaining[0]["action"], "audit.reset");
+    assert_eq!(remaining[0]["actor"]["name"], OPERATOR);
     cli.run("audit verify").expect(0);
 }

@@ -1,16 +1,16 @@
-//! The verbs that take many accounts, and beginning anew.
+//! Commands on several accounts, and `rosterd users reset`.
 
 use serde_json::json;
 
-use super::audited;
+use super::count_audit_rows;
 use crate::support::TestApp;
 
-fn active(app: &TestApp) -> i64 {
-    app.number("SELECT count(*) FROM users WHERE is_active")
+fn count_active(app: &TestApp) -> i64 {
+    app.query_number("SELECT count(*) FROM users WHERE is_active")
 }
 
 #[test]
-fn a_domain_is_deactivated_after_a_dry_run_and_a_yes() {
+fn accounts_of_a_domain_are_deactivated_after_a_dry_run_and_a_confirmation() {
     let app = TestApp::start();
     let cli = app.cli();
     for (name, email) in [
@@ -23,11 +23,11 @@ fn a_domain_is_deactivated_after_a_dry_run_and_a_yes() {
             .expect(0);
     }
     let audit_rows = "SELECT count(*) FROM audit_events";
-    let before = app.number(audit_rows);
-    let dry = cli
+    let before = app.query_number(audit_rows);
+    let dry_run = cli
         .run("users deactivate --email-domain @example.org --dry-run --json")
         .expect(0);
-    let names: Vec<_> = dry
+    let names: Vec<_> = dry_run
         .json()
         .as_array()
         .unwrap()
@@ -36,42 +36,42 @@ fn a_domain_is_deactivated_after_a_dry_run_and_a_yes() {
         .collect();
     assert_eq!(names, ["grace", "ada"]);
     assert_eq!(
-        (active(&app), app.number(audit_rows)),
+        (count_active(&app), app.query_number(audit_rows)),
         (4, before),
-        "nothing is done"
+        "a dry run changes nothing"
     );
 
-    let ran = cli.run("users deactivate --email-domain example.org");
-    ran.expect_error(1, "there is no terminal to ask on: use --yes");
-    assert_eq!(active(&app), 4);
+    let output = cli.run("users deactivate --email-domain example.org");
+    output.expect_error(1, "standard input is not a terminal: use --yes");
+    assert_eq!(count_active(&app), 4);
     let done = cli
         .run("users deactivate --email-domain example.org --yes")
         .expect(0);
     assert_eq!(done.out, "grace\tdone\t\t\nada\tdone\t\t\n");
-    assert_eq!(active(&app), 2);
-    assert_eq!(audited(&app, "user.disable", "done"), 2);
+    assert_eq!(count_active(&app), 2);
+    assert_eq!(count_audit_rows(&app, "user.disable", "done"), 2);
     let again = cli
         .run("users deactivate --email-domain example.org --yes")
         .expect(0);
     assert_eq!(
         (again.out.as_str(), again.err.as_str()),
-        ("", "There is no such account.\n")
+        ("", "No user matches.\n")
     );
     cli.run("users activate --email-domain example.org --yes")
         .expect(0);
-    assert_eq!(active(&app), 4);
+    assert_eq!(count_active(&app), 4);
 }
 
 #[test]
-fn one_that_is_refused_is_named_and_stops_no_other() {
+fn refused_account_is_reported_and_does_not_stop_the_others() {
     let app = TestApp::start();
-    app.user("boss", "SuperAdmin", &[]);
-    app.user("ada", "User", &[]);
-    app.user("grace", "User", &[]);
+    app.create_user("boss", "SuperAdmin", &[]);
+    app.create_user("ada", "User", &[]);
+    app.create_user("grace", "User", &[]);
     let cli = app.cli();
-    let ran = cli.run("users deactivate ada boss grace --json");
-    let ran = ran.expect_error(1, "1 of 3 were refused");
-    let outcomes: Vec<_> = ran
+    let output = cli.run("users deactivate ada boss grace --json");
+    let output = output.expect_error(1, "1 of 3 users were refused");
+    let outcomes: Vec<_> = output
         .json()
         .as_array()
         .unwrap()
@@ -93,23 +93,25 @@ fn one_that_is_refused_is_named_and_stops_no_other() {
             item("grace", "done", json!(null)),
         ]
     );
-    assert_eq!(active(&app), 1);
-    assert_eq!(audited(&app, "user.disable", "refused"), 1);
-    cli.run("users deactivate boss")
-        .expect_error(1, "boss: The last active SuperAdmin has to stay one");
+    assert_eq!(count_active(&app), 1);
+    assert_eq!(count_audit_rows(&app, "user.disable", "refused"), 1);
+    cli.run("users deactivate boss").expect_error(
+        1,
+        "boss: The last active SuperAdmin can't be removed, demoted or deactivated",
+    );
 }
 
 #[test]
-fn a_name_that_nobody_has_stops_all() {
+fn unknown_username_stops_the_whole_command() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
-    let ran = app.cli().run("users deactivate ada nobody");
-    ran.expect_error(1, "there is no account called nobody");
-    assert_eq!(active(&app), 1);
+    app.create_user("ada", "User", &[]);
+    let output = app.cli().run("users deactivate ada nobody");
+    output.expect_error(1, "there is no user called nobody");
+    assert_eq!(count_active(&app), 1);
 }
 
 #[test]
-fn names_and_filters_are_not_mixed() {
+fn usernames_and_filters_cannot_be_combined() {
     let app = TestApp::start();
     let cli = app.cli();
     assert!(
@@ -123,10 +125,10 @@ fn names_and_filters_are_not_mixed() {
 }
 
 #[test]
-fn tags_and_filters_by_tag_and_role() {
+fn accounts_are_selected_by_tag_and_role() {
     let app = TestApp::start();
-    app.user("ada", "Admin", &[]);
-    app.user("grace", "User", &[]);
+    app.create_user("ada", "Admin", &[]);
+    app.create_user("grace", "User", &[]);
     let cli = app.cli();
     cli.run("users tag ada staff london").expect(0);
     cli.run("users untag ada london").expect(0);
@@ -144,26 +146,26 @@ fn tags_and_filters_by_tag_and_role() {
 }
 
 #[test]
-fn reset_leaves_the_super_admins() {
+fn reset_purges_all_accounts_except_super_admins() {
     let app = TestApp::start();
-    app.user("boss", "SuperAdmin", &[]);
+    app.create_user("boss", "SuperAdmin", &[]);
     for name in ["ada", "grace", "joan"] {
-        app.user(name, "User", &[]);
+        app.create_user(name, "User", &[]);
     }
     let cli = app.cli();
     cli.run("users rm joan --yes").expect(0);
     cli.run("users reset")
-        .expect_error(1, "there is no terminal to ask on: use --yes");
-    let dry = cli.run("users reset --dry-run").expect(0);
-    assert_eq!(dry.lines().len(), 3);
-    assert_eq!(app.number("SELECT count(*) FROM users"), 4);
+        .expect_error(1, "standard input is not a terminal: use --yes");
+    let dry_run = cli.run("users reset --dry-run").expect(0);
+    assert_eq!(dry_run.lines().len(), 3);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 4);
     cli.run("users reset --yes").expect(0);
-    assert_eq!(app.number("SELECT count(*) FROM users"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
     assert_eq!(
         cli.run("users ls --json").expect(0).json()[0]["username"],
         "boss"
     );
-    assert_eq!(audited(&app, "user.purge", "done"), 3);
+    assert_eq!(count_audit_rows(&app, "user.purge", "done"), 3);
     let again = cli.run("users reset --yes").expect(0);
-    assert_eq!(again.err, "There is no account but those of SuperAdmins.\n");
+    assert_eq!(again.err, "There are no users except SuperAdmins.\n");
 }

@@ -1,15 +1,17 @@
-//! `rosterd doctor`, and what shells and manuals are told.
+//! `rosterd doctor`, `rosterd completions` and `rosterd man`.
 
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::support::binary::{self, Folder};
-use crate::support::{Cli, Ran, Schema, TestApp};
+use crate::support::binary;
+use crate::support::binary::TempDir;
+use crate::support::{Cli, CommandOutput, Schema, TestApp};
 
-fn verdicts(ran: &Ran) -> Vec<(String, String)> {
+fn verdicts(output: &CommandOutput) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    ran.json()
+    output
+        .json()
         .as_array()
         .unwrap()
         .iter()
@@ -17,24 +19,24 @@ fn verdicts(ran: &Ran) -> Vec<(String, String)> {
         .collect()
 }
 
-fn verdict(ran: &Ran, check: &str) -> String {
-    let found = verdicts(ran);
-    let one = found.iter().find(|(name, _)| name == check);
-    one.map_or_else(
-        || panic!("no {check} in {found:?}"),
+fn verdict(output: &CommandOutput, check: &str) -> String {
+    let verdicts = self::verdicts(output);
+    let matching = verdicts.iter().find(|(name, _)| name == check);
+    matching.map_or_else(
+        || panic!("no {check} in {verdicts:?}"),
         |(_, verdict)| verdict.clone(),
     )
 }
 
 #[test]
-fn doctor_finds_nothing_where_nothing_is_wrong() {
+fn doctor_reports_no_problems_for_a_correct_setup() {
     let app = TestApp::start();
-    app.super_admin();
+    app.super_admin_token();
     let cli = app
         .cli()
         .with("ROSTERD_PUBLIC_URL", "https://id.example.org");
-    let ran = cli.run("doctor --json").expect(0);
-    let all: Vec<String> = verdicts(&ran)
+    let output = cli.run("doctor --json").expect(0);
+    let all: Vec<String> = verdicts(&output)
         .into_iter()
         .map(|(check, verdict)| format!("{check} {verdict}"))
         .collect();
@@ -52,20 +54,20 @@ fn doctor_finds_nothing_where_nothing_is_wrong() {
     );
     let plain = cli.run("doctor").expect(0);
     assert!(
-        plain.out.starts_with("ok\tsettings\tall are understood\n"),
+        plain.out.starts_with("ok\tsettings\tall are valid\n"),
         "{}",
         plain.out
     );
 }
 
 #[test]
-fn doctor_says_what_is_wrong() {
+fn doctor_reports_each_problem() {
     let app = TestApp::start();
-    let ran = app.cli().run("doctor --json");
-    let ran = ran.expect_error(1, "one thing is wrong");
-    assert_eq!(verdict(&ran, "super admins"), "wrong");
-    assert_eq!(verdict(&ran, "public url"), "warning");
-    app.super_admin();
+    let output = app.cli().run("doctor --json");
+    let output = output.expect_error(1, "1 check failed");
+    assert_eq!(verdict(&output, "super admins"), "wrong");
+    assert_eq!(verdict(&output, "public url"), "warning");
+    app.super_admin_token();
 
     let key = app
         .cli()
@@ -88,46 +90,46 @@ fn doctor_says_what_is_wrong() {
         verdicts(&setting),
         [("settings".to_owned(), "wrong".to_owned())]
     );
-    let gone = app
+    let unreachable = app
         .cli()
         .with("DATABASE_URL", "postgres://127.0.0.1:1/none")
         .run("doctor --json")
         .expect(1);
-    assert_eq!(verdict(&gone, "database"), "wrong");
-    let behind = Cli::new(binary::on(&Schema::empty()))
+    assert_eq!(verdict(&unreachable, "database"), "wrong");
+    let outdated = Cli::new(binary::database_settings(&Schema::empty()))
         .run("doctor --json")
         .expect(1);
-    assert_eq!(verdict(&behind, "schema"), "wrong");
+    assert_eq!(verdict(&outdated, "schema"), "wrong");
 }
 
 #[test]
-fn doctor_looks_at_who_can_read_secrets() {
+fn doctor_warns_about_secret_files_that_others_can_read() {
     let app = TestApp::start();
-    app.super_admin();
-    let folder = Folder::new();
-    let path = folder.path().join("key");
+    app.super_admin_token();
+    let dir = TempDir::new();
+    let path = dir.path().join("key");
     std::fs::write(&path, "5a".repeat(32)).unwrap();
-    let mut settings = app.settings_for_the_binary();
+    let mut settings = app.binary_settings();
     settings.retain(|(name, _)| name != "ROSTERD_SECRET_KEY");
     let cli = Cli::new(settings).with("ROSTERD_SECRET_KEY_FILE", path.to_str().unwrap());
     for (mode, expected) in [(0o600, "ok"), (0o640, "warning"), (0o604, "warning")] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let ran = cli.run("doctor --json").expect(0);
-        assert_eq!(verdict(&ran, "secret file"), expected, "{mode:o}");
+        let output = cli.run("doctor --json").expect(0);
+        assert_eq!(verdict(&output, "secret file"), expected, "{mode:o}");
     }
 }
 
 #[test]
-fn shells_are_told_of_every_command() {
+fn completions_cover_every_command() {
     let cli = Cli::new(Vec::new());
     for (shell, word) in [
         ("bash", "_rosterd()"),
         ("zsh", "#compdef rosterd"),
         ("fish", "complete -c rosterd"),
     ] {
-        let ran = cli.run(&format!("completions {shell}")).expect(0);
-        assert!(ran.out.contains(word), "{shell}");
-        assert!(ran.out.contains("reset-link"), "{shell}");
+        let output = cli.run(&format!("completions {shell}")).expect(0);
+        assert!(output.out.contains(word), "{shell}");
+        assert!(output.out.contains("reset-link"), "{shell}");
     }
     let wrong = cli.run("completions cmd").expect(2);
     assert!(
@@ -140,9 +142,9 @@ fn shells_are_told_of_every_command() {
 }
 
 #[test]
-fn the_manual_has_a_page_for_each_command() {
-    let folder = Folder::new();
-    let pages = folder.path().join("man1");
+fn man_writes_a_page_for_each_command() {
+    let dir = TempDir::new();
+    let pages = dir.path().join("man1");
     Cli::new(Vec::new())
         .run(&format!("man {}", pages.display()))
         .expect(0);
@@ -156,5 +158,8 @@ fn the_manual_has_a_page_for_each_command() {
         assert!(text.contains(".SH NAME"), "{page}");
     }
     let add = std::fs::read_to_string(pages.join("rosterd-users-add.1")).unwrap();
-    assert!(add.contains("rosterd users add ada"), "with its examples");
+    assert!(
+        add.contains("rosterd users add ada"),
+        "the page has examples"
+    );
 }

@@ -2,20 +2,23 @@
 
 use serde_json::json;
 
-use super::audited;
+use super::count_audit_rows;
 use crate::support::{PASSWORD, TestApp};
 
 #[test]
-fn an_invite_is_made_used_listed_and_revoked() {
-    let app = TestApp::with(&[("ROSTERD_REGISTRATION", "invite")]);
+fn invite_can_be_created_used_listed_and_revoked() {
+    let app = TestApp::start_with(&[("ROSTERD_REGISTRATION", "invite")]);
     let cli = app.cli();
-    let made = cli
+    let created = cli
         .run("invites add --expires-at 2099-01-31 --max-use 2 --permission users.read --json")
         .expect(0)
         .json();
-    assert_eq!((&made["maxUses"], &made["uses"]), (&json!(2), &json!(0)));
-    assert_eq!(made["expiresAtUtc"], "2099-01-31T00:00:00Z");
-    let token = made["token"].as_str().unwrap();
+    assert_eq!(
+        (&created["maxUses"], &created["uses"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(created["expiresAtUtc"], "2099-01-31T00:00:00Z");
+    let token = created["token"].as_str().unwrap();
     let register = |name: &str| {
         let body = json!({"username": name, "password": PASSWORD, "inviteToken": token});
         app.post("/api/v1/auth/register").json(&body).send()
@@ -26,7 +29,7 @@ fn an_invite_is_made_used_listed_and_revoked() {
     let listed = cli.run("invites ls --json").expect(0).json();
     assert_eq!(
         (&listed[0]["id"], &listed[0]["uses"]),
-        (&made["id"], &json!(1))
+        (&created["id"], &json!(1))
     );
     assert_eq!(listed[0].get("token"), None);
     assert!(!cli.run("invites ls --csv").out.contains(token));
@@ -48,25 +51,26 @@ fn an_invite_is_made_used_listed_and_revoked() {
             .len(),
         1
     );
-    assert_eq!(audited(&app, "invite.create", "done"), 2);
-    assert_eq!(audited(&app, "invite.revoke", "done"), 2);
+    assert_eq!(count_audit_rows(&app, "invite.create", "done"), 2);
+    assert_eq!(count_audit_rows(&app, "invite.revoke", "done"), 2);
 }
 
 #[test]
-fn invites_are_refused_as_over_http() {
+fn invite_errors_are_those_of_the_api() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("invites add --max-use 0")
         .expect_error(1, "maxUses: must be from 1 to 100000");
     cli.run("invites add --expires-at 2001-01-01")
-        .expect_error(1, "expiresAtUtc: this time has passed");
+        .expect_error(1, "expiresAtUtc: must be in the future");
     cli.run("invites add --expires-at soon").expect(2);
-    // A token that was mistyped is not repeated.
+    // A mistyped token is not printed.
     let wrong = cli.run("invites revoke rst_inv_mistyped").expect(1);
     assert!(!wrong.err.contains("mistyped"), "{}", wrong.err);
-    let made = cli.run("invites add").expect(0);
+    let created = cli.run("invites add").expect(0);
     assert!(
-        made.lines()
+        created
+            .lines()
             .iter()
             .any(|line| line.starts_with("token\trst_inv_"))
     );

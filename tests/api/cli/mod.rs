@@ -1,4 +1,4 @@
-//! The command line: the same acts as over HTTP, by the real program.
+//! The command line, tested with the `rosterd` binary.
 
 mod audit;
 mod auth;
@@ -14,9 +14,9 @@ mod users;
 
 use crate::support::TestApp;
 
-/// How many rows the audit log has of this act by the operator, with this outcome.
-fn audited(app: &TestApp, action: &str, outcome: &str) -> i64 {
-    app.number(&format!(
+/// The number of audit rows with this action and outcome whose actor is the command line.
+fn count_audit_rows(app: &TestApp, action: &str, outcome: &str) -> i64 {
+    app.query_number(&format!(
         "SELECT count(*) FROM audit_events WHERE action = '{action}' AND outcome = '{outcome}' AND actor_kind = 'cli'"
     ))
 }

@@ -1,32 +1,32 @@
-//! How answers are printed: for people, for pipes and for programs.
+//! Output formats: plain text, JSON, CSV, TSV and Markdown.
 
 use std::io::Read;
 use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::{TestApp, User};
+use crate::support::{TestApp, TestUser};
 
-fn three(app: &TestApp) -> Vec<User> {
+fn create_three_users(app: &TestApp) -> Vec<TestUser> {
     ["ada", "grace", "joan"]
-        .map(|name| app.user(name, "User", &[]))
+        .map(|name| app.create_user(name, "User", &[]))
         .into()
 }
 
 #[test]
-fn a_list_is_printed_in_the_form_that_was_asked_for() {
+fn list_is_printed_in_the_requested_format() {
     let app = TestApp::start();
-    let users = three(&app);
+    let users = create_three_users(&app);
     app.execute(
         "UPDATE users SET display_name = 'Ada \"the first\", King' || chr(27) || '[2J', created_at = '2026-01-02 03:04:05.678Z', \
          tags = '{london,staff}' WHERE username = 'ada'",
     );
     let cli = app.cli();
-    let list = |form: &str| cli.run(&format!("users ls ada{form}")).expect(0).out;
+    let list = |format: &str| cli.run(&format!("users ls ada{format}")).expect(0).out;
     assert_eq!(
         list(""),
         "ada\tAda \"the first\", King\\\\u{1b}[2J\t\tUser\tyes\t\n",
-        "what steers a terminal is shown, not sent"
+        "control characters are escaped"
     );
     assert_eq!(list(" --json").chars().next(), Some('['));
     let parsed: serde_json::Value = serde_json::from_str(&list(" --json")).unwrap();
@@ -55,16 +55,18 @@ fn a_list_is_printed_in_the_form_that_was_asked_for() {
         markdown,
         "| USERNAME | NAME | EMAIL | ROLE | ACTIVE | LAST LOGIN |\n| --- | --- | --- | --- | --- | --- |\n| grace |  |  | User | yes |  |\n"
     );
-    let two = cli.run("users ls --json --csv").expect(2);
+    let two_formats = cli.run("users ls --json --csv").expect(2);
     assert!(
-        two.err.contains("'--json' cannot be used with '--csv'"),
+        two_formats
+            .err
+            .contains("'--json' cannot be used with '--csv'"),
         "{}",
-        two.err
+        two_formats.err
     );
 }
 
 #[test]
-fn nothing_is_printed_for_nothing() {
+fn empty_list_prints_nothing_in_plain_text_and_an_empty_array_in_json() {
     let app = TestApp::start();
     let cli = app.cli();
     assert_eq!(cli.run("users ls").expect(0).out, "");
@@ -73,13 +75,14 @@ fn nothing_is_printed_for_nothing() {
 }
 
 #[test]
-fn a_list_is_as_long_as_is_asked_and_in_that_order() {
+fn list_follows_limit_and_sort_order() {
     let app = TestApp::start();
-    three(&app);
+    create_three_users(&app);
     let cli = app.cli();
     let names = |line: &str| -> Vec<String> {
-        let ran = cli.run(line).expect(0);
-        ran.lines()
+        let output = cli.run(line).expect(0);
+        output
+            .lines()
             .iter()
             .map(|line| line.split('\t').next().unwrap().to_owned())
             .collect()
@@ -99,14 +102,18 @@ fn a_list_is_as_long_as_is_asked_and_in_that_order() {
     );
     let all = names("users ls");
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
-    assert_eq!((all.len(), distinct.len()), (453, 453), "page after page");
+    assert_eq!(
+        (all.len(), distinct.len()),
+        (453, 453),
+        "all pages are printed"
+    );
     assert_eq!(names("users ls -n 201").len(), 201);
 }
 
 #[test]
-fn one_thing_is_printed_member_by_member() {
+fn single_resource_is_printed_one_member_per_line() {
     let app = TestApp::start();
-    three(&app);
+    create_three_users(&app);
     let cli = app.cli();
     let plain = cli.run("users show ada").expect(0);
     assert!(plain.out.contains("username\tada\n"), "{}", plain.out);
@@ -121,7 +128,7 @@ fn one_thing_is_printed_member_by_member() {
 }
 
 #[test]
-fn whoever_stops_reading_ends_it_quietly() {
+fn closed_output_pipe_ends_the_command_without_an_error() {
     let app = TestApp::start();
     app.execute(
         "INSERT INTO users (id, username, role, created_at, updated_at) SELECT gen_random_uuid(), 'many-' || n, 'User', now(), now() FROM generate_series(1, 3000) n",
@@ -138,9 +145,9 @@ fn whoever_stops_reading_ends_it_quietly() {
         let mut first = [0; 1];
         child.stdout.take().unwrap().read_exact(&mut first).unwrap();
         let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
-            (output.status.code(), said.as_str()),
+            (output.status.code(), message.as_str()),
             (Some(0), ""),
             "{line}"
         );

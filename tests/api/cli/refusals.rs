@@ -1,16 +1,18 @@
-//! The rules are those of HTTP, said in one line.
+//! Errors and confirmations: the rules are those of the API, reported in one line.
 
 use serde_json::json;
 
-use super::audited;
-use crate::support::{PASSWORD, Schema, TestApp, binary};
+use super::count_audit_rows;
+use crate::support::binary;
+use crate::support::{Cli, PASSWORD, Schema, TestApp};
 
+// SECURITY: K10
 #[test]
-fn k10_the_last_super_admin_stays() {
+fn last_super_admin_cannot_be_removed_by_any_command() {
     let app = TestApp::start();
-    app.user("boss", "SuperAdmin", &[]);
+    app.create_user("boss", "SuperAdmin", &[]);
     let cli = app.cli();
-    let said = "The last active SuperAdmin has to stay one (last_super_admin); make another one first: `rosterd users \
+    let message = "The last active SuperAdmin can't be removed, demoted or deactivated (last_super_admin); create another SuperAdmin first: `rosterd users \
                 mod NAME --superadmin`";
     for line in [
         "users mod boss --no-superadmin",
@@ -18,27 +20,29 @@ fn k10_the_last_super_admin_stays() {
         "users mod boss --expires-at 30d --permission users.read",
         "passwd boss --rm --yes",
     ] {
-        cli.run(line).expect_error(1, said);
+        cli.run(line).expect_error(1, message);
     }
     for line in [
         "users rm boss --yes",
         "users rm boss --purge --yes",
         "users deactivate boss",
     ] {
-        cli.run(line)
-            .expect_error(1, "boss: The last active SuperAdmin has to stay one");
+        cli.run(line).expect_error(
+            1,
+            "boss: The last active SuperAdmin can't be removed, demoted or deactivated",
+        );
     }
     let boss = cli.run("users show boss --json").expect(0).json();
     assert_eq!(
         (&boss["role"], &boss["isActive"], &boss["permissions"]),
         (&json!("SuperAdmin"), &json!(true), &json!([]))
     );
-    assert_eq!(audited(&app, "user.update", "refused"), 3);
-    assert_eq!(audited(&app, "user.password.remove", "refused"), 1);
+    assert_eq!(count_audit_rows(&app, "user.update", "refused"), 3);
+    assert_eq!(count_audit_rows(&app, "user.password.remove", "refused"), 1);
 }
 
 #[test]
-fn what_is_taken_is_a_conflict() {
+fn taken_username_or_email_is_a_conflict() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada --email ada@example.org").expect(0);
@@ -46,32 +50,32 @@ fn what_is_taken_is_a_conflict() {
         .expect_error(1, "The username is taken (user_username_conflict)");
     cli.run("users add grace --email ADA@example.org")
         .expect_error(1, "The email address is taken (user_email_conflict)");
-    assert_eq!(app.number("SELECT count(*) FROM users"), 1);
-    assert_eq!(app.number("SELECT count(*) FROM reset_links"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM reset_links"), 1);
 }
 
 #[test]
-fn every_fault_is_named_with_its_field() {
+fn every_error_names_its_field() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add x --email nope --tag !").expect_error(
         1,
-        "username: a username has at least 3 characters; email: this is not an email address of the form \
+        "username: must be 3 to 50 characters; email: must be an email address of the form \
          name@example.org; tags: a tag has letters a to z, digits and : . _ -",
     );
-    let weak = cli.run_with("short\n", &["users", "add", "ada", "--password-stdin"]);
+    let weak = cli.run_with_input("short\n", &["users", "add", "ada", "--password-stdin"]);
     assert!(weak.expect(1).err.starts_with("rosterd: password: "));
     cli.run("users add ada --role Editor").expect_error(
         1,
-        "role: there is no role of this name; `rosterd roles ls` shows the roles",
+        "role: there is no role of this name; `rosterd roles ls` lists the roles",
     );
-    assert_eq!(app.number("SELECT count(*) FROM users"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 0);
 }
 
 #[test]
-fn a_deleted_account_is_restored_first() {
+fn deleted_account_cannot_be_changed() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let cli = app.cli();
     cli.run("users rm ada --yes").expect(0);
     cli.run("users mod ada --name Ada")
@@ -79,10 +83,10 @@ fn a_deleted_account_is_restored_first() {
 }
 
 #[test]
-fn what_is_mistyped_is_answered_with_the_nearest() {
+fn mistyped_arguments_are_answered_with_a_suggestion() {
     let schema = Schema::empty();
-    let cli = crate::support::Cli::new(binary::on(&schema));
-    for (line, said) in [
+    let cli = Cli::new(binary::database_settings(&schema));
+    for (line, message) in [
         (
             "users ls --jsn",
             "unexpected argument '--jsn' found; a similar argument exists: '--json' (see `rosterd users ls --help`)",
@@ -97,48 +101,51 @@ fn what_is_mistyped_is_answered_with_the_nearest() {
         ),
         (
             "users add ada --expires-at soon",
-            "invalid value 'soon' for '--expires-at <TIME>': expected a time like 2027-01-31T12:00:00Z, a day like \
-             2027-01-31, or a span like 30d (see `rosterd --help`)",
+            "invalid value 'soon' for '--expires-at <TIME>': expected a time like 2027-01-31T12:00:00Z, a date like \
+             2027-01-31, or a duration like 30d (see `rosterd --help`)",
         ),
     ] {
-        cli.run(line).expect_error(2, said);
+        cli.run(line).expect_error(2, message);
     }
 }
 
 #[test]
-fn without_a_schema_it_says_what_to_do() {
+fn missing_schema_is_reported_with_the_command_that_creates_it() {
     let schema = Schema::empty();
-    let ran = crate::support::Cli::new(binary::on(&schema))
+    let output = Cli::new(binary::database_settings(&schema))
         .run("users ls")
         .expect(1);
     assert!(
-        ran.err
+        output
+            .err
             .ends_with("migrations behind: run `rosterd db migrate`\n"),
         "{}",
-        ran.err
+        output.err
     );
 }
 
 #[test]
-fn without_a_server_it_works_all_the_same() {
+fn commands_work_without_a_running_server() {
     let schema = Schema::new();
-    let cli = crate::support::Cli::new(binary::on(&schema));
-    let words = ["users", "add", "ada", "--superadmin", "--password-stdin"];
-    cli.run_with(&format!("{PASSWORD}\n"), &words).expect(0);
+    let cli = Cli::new(binary::database_settings(&schema));
+    let arguments = ["users", "add", "ada", "--superadmin", "--password-stdin"];
+    cli.run_with_input(&format!("{PASSWORD}\n"), &arguments)
+        .expect(0);
     assert_eq!(
         cli.run("users ls").expect(0).out,
         "ada\t\t\tSuperAdmin\tyes\t\n"
     );
 }
 
+// SECURITY: K10
 #[test]
-fn k10_what_destroys_asks_first_and_is_done_once() {
+fn destructive_commands_need_confirmation_and_can_be_repeated() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
-    app.role("Clerk", 10, &[]);
+    app.create_user("ada", "User", &[]);
+    app.create_role("Clerk", 10, &[]);
     let cli = app.cli();
     let state = || {
-        app.text(
+        app.query_text(
             "SELECT string_agg(u::text, ';' ORDER BY id) || (SELECT string_agg(r::text, ';') FROM roles r) FROM users u",
         )
     };
@@ -150,21 +157,24 @@ fn k10_what_destroys_asks_first_and_is_done_once() {
         "passwd ada --rm",
         "roles rm Clerk",
     ] {
-        let ran = cli.run(line).expect(1);
-        assert!(ran.err.contains("--yes"), "{line}: {}", ran.err);
+        let output = cli.run(line).expect(1);
+        assert!(output.err.contains("--yes"), "{line}: {}", output.err);
     }
     assert_eq!(state(), before);
-    let audited = "SELECT count(*) FROM audit_events WHERE actor_kind <> 'system'";
-    assert_eq!(app.number(audited), 0);
+    let count_audit_rows = "SELECT count(*) FROM audit_events WHERE actor_kind <> 'system'";
+    assert_eq!(app.query_number(count_audit_rows), 0);
 
     for _ in 0..2 {
         cli.run("users rm ada --yes").expect(0);
     }
     cli.run("users rm ada --purge --yes").expect(0);
     cli.run("users rm ada --purge --yes")
-        .expect_error(1, "there is no account called ada");
+        .expect_error(1, "there is no user called ada");
     let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_people w ON w.event_id = e.id \
                            WHERE e.actor_kind = 'cli' AND w.part = 'actor' AND w.words ->> 'name' = 'ops'";
-    assert_eq!(app.number(by_the_operator), app.number(audited));
-    assert!(app.number(audited) >= 2);
+    assert_eq!(
+        app.query_number(by_the_operator),
+        app.query_number(count_audit_rows)
+    );
+    assert!(app.query_number(count_audit_rows) >= 2);
 }

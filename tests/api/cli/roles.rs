@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::audited;
+use super::count_audit_rows;
 use crate::support::TestApp;
 
 #[test]
-fn a_role_is_made_shown_changed_and_deleted() {
+fn role_can_be_created_shown_changed_and_deleted() {
     let app = TestApp::start();
     let cli = app.cli();
-    let words = [
+    let arguments = [
         "roles",
         "add",
         "Editor",
@@ -21,9 +21,12 @@ fn a_role_is_made_shown_changed_and_deleted() {
         "Keeps the texts",
         "--json",
     ];
-    let made = cli.run_with("", &words).expect(0).json();
-    assert_eq!(made["rank"], 20);
-    assert_eq!(cli.run("roles show Editor --json").expect(0).json(), made);
+    let created = cli.run_with_input("", &arguments).expect(0).json();
+    assert_eq!(created["rank"], 20);
+    assert_eq!(
+        cli.run("roles show Editor --json").expect(0).json(),
+        created
+    );
     let changed = cli
         .run("roles mod Editor --rank 30 --permission users.update --no-permission users.read --no-description --json")
         .expect(0)
@@ -39,22 +42,22 @@ fn a_role_is_made_shown_changed_and_deleted() {
         .collect();
     assert_eq!(names, ["SuperAdmin", "Admin", "Editor", "User"]);
     cli.run("roles rm Editor")
-        .expect_error(1, "there is no terminal to ask on: use --yes");
+        .expect_error(1, "standard input is not a terminal: use --yes");
     cli.run("roles rm Editor --yes").expect(0);
     for action in ["role.create", "role.update", "role.delete"] {
-        assert_eq!(audited(&app, action, "done"), 1, "{action}");
+        assert_eq!(count_audit_rows(&app, action, "done"), 1, "{action}");
     }
 }
 
 #[test]
-fn whoever_has_a_role_that_goes_is_moved() {
+fn accounts_of_a_deleted_or_renamed_role_are_moved() {
     let app = TestApp::start();
-    app.role("Editor", 20, &[]);
-    app.user("ada", "Editor", &[]);
+    app.create_role("Editor", 20, &[]);
+    app.create_user("ada", "Editor", &[]);
     let cli = app.cli();
     cli.run("roles rm Editor --yes").expect_error(
         1,
-        "1 accounts have it, deleted ones counted (role_in_use); say with --move-to where they go",
+        "1 accounts have it, deleted ones counted (role_in_use); use --move-to to give its users another role",
     );
     cli.run("roles mod Editor --name Writer --move-to Writer")
         .expect(0);
@@ -64,20 +67,22 @@ fn whoever_has_a_role_that_goes_is_moved() {
 }
 
 #[test]
-fn roles_are_refused_as_over_http() {
+fn role_errors_are_those_of_the_api() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("roles show Nobody").expect_error(
         1,
-        "there is no role called Nobody; `rosterd roles ls` shows the roles",
+        "there is no role called Nobody; `rosterd roles ls` lists the roles",
     );
     cli.run("roles add Editor --rank 1000")
         .expect_error(1, "rank: must be from 0 to 999");
-    cli.run("roles add user")
-        .expect_error(1, "There is a role of this name (role_name_conflict)");
+    cli.run("roles add user").expect_error(
+        1,
+        "A role with this name already exists (role_name_conflict)",
+    );
     cli.run("roles mod Admin").expect_error(
         2,
-        "nothing is to be changed: `rosterd roles mod --help` shows what can be",
+        "nothing to change: `rosterd roles mod --help` lists the options",
     );
     assert!(
         cli.run("roles rm Admin --yes")
@@ -86,9 +91,9 @@ fn roles_are_refused_as_over_http() {
             .contains("(role_built_in)")
     );
     let long = "x".repeat(501);
-    let words = ["roles", "add", "Editor", "--description", &long];
+    let arguments = ["roles", "add", "Editor", "--description", &long];
     assert!(
-        cli.run_with("", &words)
+        cli.run_with_input("", &arguments)
             .expect(1)
             .err
             .starts_with("rosterd: description: ")
@@ -96,10 +101,10 @@ fn roles_are_refused_as_over_http() {
 }
 
 #[test]
-fn the_catalogue_is_kept() {
+fn permissions_can_be_registered_listed_and_unregistered() {
     let app = TestApp::start();
     let cli = app.cli();
-    let words = [
+    let arguments = [
         "permissions",
         "add",
         "assets.read",
@@ -108,7 +113,7 @@ fn the_catalogue_is_kept() {
         "--json",
     ];
     assert_eq!(
-        cli.run_with("", &words).expect(0).json()["description"],
+        cli.run_with_input("", &arguments).expect(0).json()["description"],
         "See the assets"
     );
     assert!(
@@ -119,7 +124,7 @@ fn the_catalogue_is_kept() {
     );
     cli.run("permissions add assets.read").expect_error(
         1,
-        "The catalogue has a permission of this name (permission_name_conflict)",
+        "A permission with this name already exists (permission_name_conflict)",
     );
     assert!(
         cli.run("permissions add Assets")

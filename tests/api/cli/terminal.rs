@@ -1,10 +1,12 @@
-//! The command line as a person at a terminal meets it.
+//! Prompts, confirmations and line width in a terminal.
 
 use serde_json::json;
 
 use crate::support::{PASSWORD, Terminal, TestApp};
 
-const NEW: &str = "nine amber kettles by the sea";
+const NEW_PASSWORD: &str = "nine amber kettles by the sea";
+
+/// Ctrl-C.
 const INTERRUPT: &str = "\u{3}";
 
 fn can_sign_in(app: &TestApp, password: &str) -> bool {
@@ -13,67 +15,67 @@ fn can_sign_in(app: &TestApp, password: &str) -> bool {
 }
 
 #[test]
-fn a_password_is_asked_for_twice_and_never_shown() {
+fn passwd_prompts_twice_and_does_not_echo_the_password() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let mut terminal = Terminal::start(&app.cli().command("passwd ada"));
-    terminal.shows("New password: ", 1);
-    terminal.types(&format!("{NEW}\n"));
-    terminal.shows("Once more: ", 1);
-    terminal.types(&format!("{NEW}\n"));
-    let (status, screen) = terminal.status();
+    terminal.wait_for_text("New password: ", 1);
+    terminal.type_keys(&format!("{NEW_PASSWORD}\n"));
+    terminal.wait_for_text("Repeat new password: ", 1);
+    terminal.type_keys(&format!("{NEW_PASSWORD}\n"));
+    let (status, screen) = terminal.wait_for_exit();
     assert_eq!(status, 0, "{screen}");
     assert!(!screen.contains("amber"), "{screen}");
-    assert!(can_sign_in(&app, NEW));
+    assert!(can_sign_in(&app, NEW_PASSWORD));
 }
 
 #[test]
-fn two_passwords_that_differ_and_an_interrupt_leave_everything_as_it_was() {
+fn different_passwords_or_an_interrupt_change_nothing() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let mut terminal = Terminal::start(&app.cli().command("passwd ada"));
-    terminal.shows("New password: ", 1);
-    terminal.types(&format!("{NEW}\n"));
-    terminal.shows("Once more: ", 1);
-    terminal.types("another\n");
-    assert_eq!(terminal.status().0, 1);
+    terminal.wait_for_text("New password: ", 1);
+    terminal.type_keys(&format!("{NEW_PASSWORD}\n"));
+    terminal.wait_for_text("Repeat new password: ", 1);
+    terminal.type_keys("another\n");
+    assert_eq!(terminal.wait_for_exit().0, 1);
 
-    for (command, question) in [
+    for (command, prompt) in [
         ("passwd ada", "New password: "),
         ("users rm ada", "[y/N]"),
         ("users rm ada --purge", "[y/N]"),
         ("users reset", "Type "),
     ] {
         let mut terminal = Terminal::start(&app.cli().command(command));
-        terminal.shows(question, 1);
-        terminal.types(INTERRUPT);
-        let (status, screen) = terminal.status();
+        terminal.wait_for_text(prompt, 1);
+        terminal.type_keys(INTERRUPT);
+        let (status, screen) = terminal.wait_for_exit();
         assert_eq!(status, 130, "{command}: {screen}");
     }
     assert!(can_sign_in(&app, PASSWORD));
 }
 
 #[test]
-fn what_can_not_be_taken_back_is_done_only_after_a_yes() {
+fn deletion_needs_the_answer_yes() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
-    let rm = |answer: &str| {
+    app.create_user("ada", "User", &[]);
+    let delete_with_input = |input: &str| {
         let mut terminal = Terminal::start(&app.cli().command("users rm ada"));
-        terminal.shows("[y/N]", 1);
-        terminal.types(answer);
-        terminal.status().0
+        terminal.wait_for_text("[y/N]", 1);
+        terminal.type_keys(input);
+        terminal.wait_for_exit().0
     };
-    assert_eq!(rm("\n"), 1);
-    assert_eq!(rm("no\n"), 1);
+    assert_eq!(delete_with_input("\n"), 1);
+    assert_eq!(delete_with_input("no\n"), 1);
     assert!(can_sign_in(&app, PASSWORD));
-    assert_eq!(rm("y\n"), 0);
+    assert_eq!(delete_with_input("y\n"), 0);
     assert!(!can_sign_in(&app, PASSWORD));
 }
 
 #[test]
-fn tables_and_help_fit_the_terminal() {
+fn tables_and_help_fit_the_terminal_width() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     app.execute(&format!(
         "UPDATE users SET display_name = '{}', email = '{}@example.org'",
         "Augusta Ada ".repeat(10).trim(),
@@ -87,20 +89,20 @@ fn tables_and_help_fit_the_terminal() {
         "users mod --help",
     ];
     for command in commands {
-        let (status, screen) = Terminal::start(&app.cli().command(command)).status();
+        let (status, screen) = Terminal::start(&app.cli().command(command)).wait_for_exit();
         assert_eq!(status, 0, "{screen}");
-        let plain = without_colours(&screen);
+        let plain = strip_colour_sequences(&screen);
         let widest = plain.lines().map(|line| line.chars().count()).max();
         assert!(widest.unwrap() <= 80, "{command}\n{plain}");
     }
 }
 
-/// The text without the sequences that set colours (ECMA-48).
-fn without_colours(text: &str) -> String {
-    let mut pieces = text.split('\u{1b}');
-    let first = pieces.next().unwrap_or_default().to_owned();
-    pieces.fold(first, |plain, piece| {
-        let rest = piece.split_once('m').map_or("", |(_, rest)| rest);
+/// The text without the escape sequences that set colours (ECMA-48).
+fn strip_colour_sequences(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        let rest = part.split_once('m').map_or("", |(_, rest)| rest);
         plain + rest
     })
 }

@@ -1,22 +1,22 @@
-//! `rosterd users` and `rosterd passwd`, one account at a time.
+//! `rosterd users` and `rosterd passwd`, on one account.
 
 use serde_json::json;
 
-use super::audited;
-use crate::support::{OPERATOR, PASSWORD, TestApp, eventually};
+use super::count_audit_rows;
+use crate::support::{OPERATOR, PASSWORD, TestApp, wait_until};
 
-const ANOTHER: &str = "nine amber kettles by the sea";
+const OTHER_PASSWORD: &str = "nine amber kettles by the sea";
 
-fn login(app: &TestApp, username: &str, password: &str) -> u16 {
+fn login_status(app: &TestApp, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password});
     app.post("/api/v1/auth/login").json(&body).send().status
 }
 
 #[test]
-fn add_makes_an_account_with_all_that_is_said_of_it() {
+fn add_creates_an_account_with_every_option() {
     let app = TestApp::start();
     let cli = app.cli();
-    let words = [
+    let arguments = [
         "users",
         "add",
         " Ada ",
@@ -45,8 +45,10 @@ fn add_makes_an_account_with_all_that_is_said_of_it() {
         "--password-stdin",
         "--json",
     ];
-    let made = cli.run_with(&format!("{PASSWORD}\n"), &words).expect(0);
-    let user = made.json();
+    let created = cli
+        .run_with_input(&format!("{PASSWORD}\n"), &arguments)
+        .expect(0);
+    let user = created.json();
     let expected = json!({
         "username": "ada", "displayName": "Ada Lovelace", "email": "ada@example.org", "emailConfirmed": false,
         "role": "Admin", "permissions": ["webhooks.manage"], "tags": ["london", "staff"],
@@ -57,92 +59,94 @@ fn add_makes_an_account_with_all_that_is_said_of_it() {
     for (member, value) in expected.as_object().unwrap() {
         assert_eq!(user[member], *value, "{member}");
     }
-    assert_eq!(made.err, "");
+    assert_eq!(created.err, "");
     let shown = cli.run("users show ada --json").expect(0).json();
-    assert_eq!(shown, user, "shown as the API has it");
+    assert_eq!(shown, user, "show prints the resource of the API");
     let over_http = app
         .get(&format!("/api/v1/users/{}", user["id"].as_str().unwrap()))
-        .by(app.super_admin())
+        .bearer(app.super_admin_token())
         .send()
         .expect(200);
     assert_eq!(*over_http.data(), user);
-    assert_eq!(audited(&app, "user.create", "done"), 1);
-    let by = "SELECT words->>'name' FROM audit_people WHERE part = 'actor' AND event_id = \
+    assert_eq!(count_audit_rows(&app, "user.create", "done"), 1);
+    let operator_query = "SELECT words->>'name' FROM audit_people WHERE part = 'actor' AND event_id = \
               (SELECT id FROM audit_events WHERE actor_kind = 'cli')";
-    assert_eq!(app.text(by), OPERATOR);
+    assert_eq!(app.query_text(operator_query), OPERATOR);
 }
 
 #[test]
-fn without_a_password_add_prints_a_link_that_sets_one() {
+fn add_without_a_password_prints_a_reset_link() {
     let app = TestApp::start();
-    let made = app.cli().run("users add ada").expect(0);
+    let created = app.cli().run("users add ada").expect(0);
     assert!(
-        made.err
-            .starts_with("ada is made.\nIts password is set with this link, once, until ")
+        created
+            .err
+            .starts_with("User ada created.\nPassword reset link, valid once, until ")
     );
-    let [link] = made.lines()[..] else {
-        panic!("{}", made.out);
+    let [link] = created.lines()[..] else {
+        panic!("{}", created.out);
     };
     let token = link.split('=').next_back().unwrap();
-    let body = json!({"token": token, "newPassword": ANOTHER});
+    let body = json!({"token": token, "newPassword": OTHER_PASSWORD});
     app.post("/api/v1/auth/reset-password")
         .json(&body)
         .send()
         .expect(204);
-    assert_eq!(login(&app, "ada", ANOTHER), 200);
-    assert_eq!(audited(&app, "user.resetLink.create", "done"), 1);
+    assert_eq!(login_status(&app, "ada", OTHER_PASSWORD), 200);
+    assert_eq!(count_audit_rows(&app, "user.resetLink.create", "done"), 1);
 
-    let made = app.cli().run("users add grace --json").expect(0).json();
+    let created = app.cli().run("users add grace --json").expect(0).json();
     assert!(
-        made["resetLink"]["url"]
+        created["resetLink"]["url"]
             .as_str()
             .unwrap()
             .contains("rst_rst_")
     );
-    for words in ["users add robot --no-login", "users add dora --auth ldap"] {
-        let ran = app.cli().run(words).expect(0);
-        assert_eq!(ran.out, "", "{words}: a link would be good for nothing");
+    for arguments in ["users add robot --no-login", "users add dora --auth ldap"] {
+        let output = app.cli().run(arguments).expect(0);
+        assert_eq!(output.out, "", "{arguments}: no reset link");
     }
 }
 
 #[test]
-fn a_password_is_made_up_read_or_warned_about() {
+fn password_is_generated_or_given_with_a_warning() {
     let app = TestApp::start();
-    let made = app.cli().run("users add ada --generate-password").expect(0);
-    assert_eq!(login(&app, "ada", made.out.trim()), 200);
+    let created = app.cli().run("users add ada --generate-password").expect(0);
+    assert_eq!(login_status(&app, "ada", created.out.trim()), 200);
 
-    let words = ["users", "add", "grace", "--password", PASSWORD];
-    let made = app.cli().run_with("", &words).expect(0);
+    let arguments = ["users", "add", "grace", "--password", PASSWORD];
+    let created = app.cli().run_with_input("", &arguments).expect(0);
     assert!(
-        made.err
-            .starts_with("rosterd: warning: others can read a password"),
+        created
+            .err
+            .starts_with("rosterd: warning: a password on the command line is visible"),
         "{}",
-        made.err
+        created.err
     );
-    assert_eq!(login(&app, "grace", PASSWORD), 200);
+    assert_eq!(login_status(&app, "grace", PASSWORD), 200);
 
-    let set = app.cli().run("passwd grace --generate-password").expect(0);
-    assert_eq!(login(&app, "grace", set.out.trim()), 200);
-    let twice = app
+    let generated = app.cli().run("passwd grace --generate-password").expect(0);
+    assert_eq!(login_status(&app, "grace", generated.out.trim()), 200);
+    let both_options = app
         .cli()
         .run("passwd grace --generate-password --password-stdin");
-    assert!(twice.expect(2).err.contains("cannot be used with"));
+    assert!(both_options.expect(2).err.contains("cannot be used with"));
 }
 
 #[test]
-fn passwd_removes_a_password_when_it_is_told_twice() {
+fn passwd_rm_needs_confirmation() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let refused = app.cli().run("passwd ada --rm");
-    refused.expect_error(1, "there is no terminal to ask on: use --yes");
-    assert_eq!(login(&app, "ada", PASSWORD), 200);
+    refused.expect_error(1, "standard input is not a terminal: use --yes");
+    assert_eq!(login_status(&app, "ada", PASSWORD), 200);
     app.cli().run("passwd ada --rm --yes").expect(0);
-    assert_eq!(login(&app, "ada", PASSWORD), 401);
-    assert_eq!(audited(&app, "user.password.remove", "done"), 1);
+    assert_eq!(login_status(&app, "ada", PASSWORD), 401);
+    assert_eq!(count_audit_rows(&app, "user.password.remove", "done"), 1);
 }
 
 #[test]
-fn mod_changes_what_is_named_and_keeps_the_rest() {
+fn mod_changes_the_named_members_only() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada --email ada@example.org --tag staff --attr team=ops --attr phone=1 --permission users.read").expect(0);
@@ -158,34 +162,34 @@ fn mod_changes_what_is_named_and_keeps_the_rest() {
         assert_eq!(changed[member], *value, "{member}");
     }
     assert!(changed["expiresAtUtc"].is_string());
-    let back = cli
+    let reverted = cli
         .run("users mod ada.king --login --no-must-change-password --no-expires-at --json")
         .expect(0)
         .json();
-    assert_eq!(back["isActive"], true);
-    assert_eq!(back["mustChangePassword"], false);
-    assert_eq!(back["expiresAtUtc"], json!(null));
+    assert_eq!(reverted["isActive"], true);
+    assert_eq!(reverted["mustChangePassword"], false);
+    assert_eq!(reverted["expiresAtUtc"], json!(null));
     cli.run("users mod ada.king").expect_error(
         2,
-        "nothing is to be changed: `rosterd users mod --help` shows what can be",
+        "nothing to change: `rosterd users mod --help` lists the options",
     );
 }
 
 #[test]
-fn roles_are_given_and_taken_by_switches() {
+fn role_switches_set_and_remove_roles() {
     let app = TestApp::start();
-    app.super_admin();
+    app.super_admin_token();
     let cli = app.cli();
     cli.run("users add ada").expect(0);
     let role = |switch: &str| {
-        let ran = cli.run(&format!("users mod ada {switch} --json")).expect(0);
-        ran.json()["role"].as_str().unwrap().to_owned()
+        let output = cli.run(&format!("users mod ada {switch} --json")).expect(0);
+        output.json()["role"].as_str().unwrap().to_owned()
     };
     assert_eq!(role("--superadmin"), "SuperAdmin");
     assert_eq!(
         role("--no-admin --tag kept"),
         "SuperAdmin",
-        "it is no Admin"
+        "--no-admin does not affect a SuperAdmin"
     );
     assert_eq!(role("--no-superadmin"), "User");
     assert_eq!(role("--admin"), "Admin");
@@ -193,9 +197,9 @@ fn roles_are_given_and_taken_by_switches() {
     assert_eq!(role("--role Admin"), "Admin");
     cli.run("users mod ada --moderator").expect_error(
         1,
-        "role: there is no role of this name; `rosterd roles ls` shows the roles",
+        "role: there is no role of this name; `rosterd roles ls` lists the roles",
     );
-    app.role("Moderator", 50, &[]);
+    app.create_role("Moderator", 50, &[]);
     assert_eq!(role("--moderator"), "Moderator");
     assert_eq!(role("--no-moderator"), "User");
     let both = cli.run("users mod ada --admin --superadmin").expect(2);
@@ -208,18 +212,18 @@ fn roles_are_given_and_taken_by_switches() {
 }
 
 #[test]
-fn mod_does_all_or_nothing() {
+fn mod_with_an_error_changes_nothing() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada").expect(0);
     let before = cli.run("users show ada --json").expect(0).json();
-    let ran = cli.run("users mod ada --name Ada --permission users.raed");
-    ran.expect_error(
+    let output = cli.run("users mod ada --name Ada --permission users.raed");
+    output.expect_error(
         1,
-        "permissions: users.raed is not in the catalogue (permission_unknown); `rosterd permissions ls` shows the \
-         catalogue, `rosterd permissions add` registers one",
+        "permissions: users.raed is not in the catalogue (permission_unknown); `rosterd permissions ls` lists the \
+         catalogue, `rosterd permissions add` registers a permission",
     );
-    cli.run_with(
+    cli.run_with_input(
         "short\n",
         &["users", "mod", "ada", "--name", "Ada", "--password-stdin"],
     )
@@ -228,29 +232,29 @@ fn mod_does_all_or_nothing() {
 }
 
 #[test]
-fn a_running_server_sees_changes_at_once() {
+fn running_server_applies_changes_of_the_command_line() {
     let app = TestApp::start();
-    let (user, token) = app.someone("User", &["users.read"]);
+    let (user, token) = app.create_signed_in_user("User", &["users.read"]);
     let path = format!("/api/v1/users/{}", user.id);
-    let shown = || app.get(&path).by(&token).send();
-    shown().expect(200);
+    let get_user = || app.get(&path).bearer(&token).send();
+    get_user().expect(200);
     let cli = app.cli();
     cli.run(&format!("users tag {} staff", user.username))
         .expect(0);
-    eventually(|| shown().body["data"]["tags"] == json!(["staff"]));
+    wait_until(|| get_user().body["data"]["tags"] == json!(["staff"]));
     cli.run(&format!("users permissions set {}", user.id))
         .expect(0);
-    eventually(|| shown().status == 403);
+    wait_until(|| get_user().status == 403);
     cli.run(&format!("users deactivate {}", user.username))
         .expect(0);
-    eventually(|| shown().status == 401);
+    wait_until(|| get_user().status == 401);
     cli.run(&format!("users activate {}", user.username))
         .expect(0);
-    assert_eq!(shown().status, 401, "what was ended stays ended");
+    assert_eq!(get_user().status, 401, "ended sessions stay ended");
 }
 
 #[test]
-fn permissions_are_set_and_asked() {
+fn permissions_can_be_set_and_checked() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada").expect(0);
@@ -266,7 +270,7 @@ fn permissions_are_set_and_asked() {
     assert_eq!(
         cli.run("users can ada users.create").err,
         "",
-        "no is an answer, not an error"
+        "`no` is a result, not an error"
     );
     cli.run("users deactivate ada").expect(0);
     assert_eq!(cli.run("users can ada users.read").expect(1).out, "no\n");
@@ -284,7 +288,7 @@ fn permissions_are_set_and_asked() {
 }
 
 #[test]
-fn accounts_are_found_by_name_id_and_address() {
+fn account_is_found_by_username_id_or_email() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada --email Ada@Example.org").expect(0);
@@ -301,42 +305,42 @@ fn accounts_are_found_by_name_id_and_address() {
         user
     );
     cli.run("users show nobody")
-        .expect_error(1, "there is no account called nobody");
+        .expect_error(1, "there is no user called nobody");
 }
 
 #[test]
-fn reset_links_live_as_long_as_is_said() {
+fn reset_link_has_the_requested_lifetime() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let cli = app.cli();
     let link = cli
         .run("users reset-link ada --expires-in 1h --json")
         .expect(0)
         .json();
-    let body = json!({"token": link["token"], "newPassword": ANOTHER});
+    let body = json!({"token": link["token"], "newPassword": OTHER_PASSWORD});
     app.post("/api/v1/auth/reset-password")
         .json(&body)
         .send()
         .expect(204);
-    assert_eq!(login(&app, "ada", ANOTHER), 200);
+    assert_eq!(login_status(&app, "ada", OTHER_PASSWORD), 200);
     let plain = cli.run("users reset-link ada").expect(0);
     assert!(plain.lines()[0].starts_with("https://") || plain.lines()[0].starts_with("http://"));
     let long = cli.run("users reset-link ada --expires-in 8d").expect(2);
     assert!(
         long.err
-            .contains("a reset link lives from 60 seconds to 604800 (7 days)")
+            .contains("must be from 60 to 604800 seconds (7 days)")
     );
 }
 
 #[test]
-fn deleting_asks_and_restoring_brings_back() {
+fn deletion_needs_confirmation_and_can_be_restored() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     let cli = app.cli();
     cli.run("users rm ada")
-        .expect_error(1, "there is no terminal to ask on: use --yes");
+        .expect_error(1, "standard input is not a terminal: use --yes");
     cli.run("users rm ada --yes").expect(0);
-    assert_eq!(login(&app, "ada", PASSWORD), 401);
+    assert_eq!(login_status(&app, "ada", PASSWORD), 401);
     assert_eq!(
         cli.run("users ls --deleted --json").expect(0).json()[0]["username"],
         "ada"
@@ -344,17 +348,17 @@ fn deleting_asks_and_restoring_brings_back() {
     assert_eq!(cli.run("users ls --json").expect(0).json(), json!([]));
     cli.run("users rm ada --yes").expect(0);
     cli.run("users restore ada").expect(0);
-    assert_eq!(login(&app, "ada", PASSWORD), 200);
+    assert_eq!(login_status(&app, "ada", PASSWORD), 200);
     cli.run("users rm ada --purge --yes").expect(0);
     cli.run("users show ada")
-        .expect_error(1, "there is no account called ada");
+        .expect_error(1, "there is no user called ada");
     for (action, count) in [("user.delete", 2), ("user.restore", 1), ("user.purge", 1)] {
-        assert_eq!(audited(&app, action, "done"), count, "{action}");
+        assert_eq!(count_audit_rows(&app, action, "done"), count, "{action}");
     }
 }
 
 #[test]
-fn addresses_are_confirmed_and_sessions_ended() {
+fn email_can_be_confirmed_and_sessions_ended() {
     let app = TestApp::start();
     let cli = app.cli();
     cli.run("users add ada --email ada@example.org --generate-password")
@@ -369,27 +373,27 @@ fn addresses_are_confirmed_and_sessions_ended() {
         cli.run("users show ada --json").json()["emailConfirmed"],
         false
     );
-    let (user, token) = app.someone("User", &[]);
+    let (user, token) = app.create_signed_in_user("User", &[]);
     cli.run(&format!("users sign-out {}", user.username))
         .expect(0);
-    eventually(|| app.get("/api/v1/auth/me").by(&token).send().status == 401);
-    assert_eq!(audited(&app, "user.signOut", "done"), 1);
+    wait_until(|| app.get("/api/v1/auth/me").bearer(&token).send().status == 401);
+    assert_eq!(count_audit_rows(&app, "user.signOut", "done"), 1);
 }
 
 #[test]
-fn a_second_factor_is_removed_for_whoever_lost_it() {
+fn second_factor_can_be_removed() {
     let app = TestApp::start();
-    app.user("ada", "User", &[]);
+    app.create_user("ada", "User", &[]);
     app.execute("UPDATE users SET mfa_enabled = true WHERE username = 'ada'");
     let cli = app.cli();
     cli.run("users mod ada --disable-2fa").expect(0);
     assert_eq!(
-        app.number("SELECT count(*) FROM users WHERE mfa_enabled"),
+        app.query_number("SELECT count(*) FROM users WHERE mfa_enabled"),
         0
     );
     cli.run("users mod ada --disable-2fa").expect(0);
     assert_eq!(
-        app.number("SELECT count(*) FROM audit_events WHERE action = 'user.mfa.remove'"),
+        app.query_number("SELECT count(*) FROM audit_events WHERE action = 'user.mfa.remove'"),
         2
     );
 }

@@ -1,238 +1,255 @@
-//! Creating calls that are sent again with the same `Idempotency-Key`.
+//! Requests that are retried with the same `Idempotency-Key`.
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp, User};
+use crate::support::{Response, TestApp, TestUser};
 
 const USERS: &str = "/api/v1/users";
 
-fn body(username: &str) -> Value {
+fn user_body(username: &str) -> Value {
     json!({"username": username, "role": "User"})
 }
 
-fn create(app: &TestApp, by: &str, key: &str, body: &Value) -> Answer {
+fn create(app: &TestApp, token: &str, key: &str, body: &Value) -> Response {
     app.post(USERS)
-        .by(by)
+        .bearer(token)
         .header("Idempotency-Key", key)
         .json(body)
         .send()
 }
 
-fn made(app: &TestApp) -> i64 {
-    app.number("SELECT count(*) FROM users WHERE username LIKE 'made%'")
+fn created_count(app: &TestApp) -> i64 {
+    app.query_number("SELECT count(*) FROM users WHERE username LIKE 'made%'")
 }
 
 #[test]
-fn the_first_answer_is_given_again_whole() {
+fn retry_returns_the_stored_response() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let first = create(&app, &admin, "one", &body("made")).expect(201);
+    let admin = app.super_admin_token();
+    let first = create(&app, &admin, "one", &user_body("made")).expect(201);
     assert_eq!(first.header("idempotency-replayed"), "");
     for key in ["one", "\"one\""] {
-        let again = create(&app, &admin, key, &body("made")).expect(201);
-        assert_eq!(again.header("idempotency-replayed"), "true");
-        assert_eq!(again.text, first.text);
+        let retried = create(&app, &admin, key, &user_body("made")).expect(201);
+        assert_eq!(retried.header("idempotency-replayed"), "true");
+        assert_eq!(retried.text, first.text);
         for name in ["location", "etag", "content-type", "cache-control"] {
-            assert_eq!(again.header(name), first.header(name), "{name}");
+            assert_eq!(retried.header(name), first.header(name), "{name}");
         }
     }
-    // As it was made, not as it is.
+    // The stored response shows the state at creation.
     app.patch(first.header("location"))
-        .by(&admin)
+        .bearer(&admin)
         .json(&json!({"displayName": "x"}))
         .send()
         .expect(200);
     assert_eq!(
-        create(&app, &admin, "one", &body("made")).expect(201).text,
+        create(&app, &admin, "one", &user_body("made"))
+            .expect(201)
+            .text,
         first.text
     );
-    assert_eq!(made(&app), 1);
+    assert_eq!(created_count(&app), 1);
     assert_eq!(
-        app.number("SELECT count(*) FROM audit_events WHERE action = 'user.create'"),
+        app.query_number("SELECT count(*) FROM audit_events WHERE action = 'user.create'"),
         1
     );
 }
 
 #[test]
-fn the_same_key_with_another_body_is_refused_and_with_another_caller_or_call_its_own() {
+fn key_is_scoped_to_caller_route_and_body() {
     let app = TestApp::start();
-    let (admin, other) = (app.super_admin(), app.super_admin());
-    create(&app, &admin, "one", &body("made-1")).expect(201);
-    create(&app, &admin, "one", &body("made-2")).expect_problem(422, "idempotency_key_reused");
-    let spaced = format!(" {}", body("made-1"));
+    let (admin, other) = (app.super_admin_token(), app.super_admin_token());
+    create(&app, &admin, "one", &user_body("made-1")).expect(201);
+    create(&app, &admin, "one", &user_body("made-2")).expect_problem(422, "idempotency_key_reused");
+    let reformatted = format!(" {}", user_body("made-1"));
     app.post(USERS)
-        .by(&admin)
+        .bearer(&admin)
         .header("Idempotency-Key", "one")
-        .body("application/json", spaced)
+        .body("application/json", reformatted)
         .send()
         .expect_problem(422, "idempotency_key_reused");
-    let theirs = create(&app, &other, "one", &body("made-2")).expect(201);
-    assert_eq!(theirs.header("idempotency-replayed"), "");
-    let register = || {
+    let other_response = create(&app, &other, "one", &user_body("made-2")).expect(201);
+    assert_eq!(other_response.header("idempotency-replayed"), "");
+    let create_permission = || {
         app.post("/api/v1/permissions")
-            .by(&admin)
+            .bearer(&admin)
             .header("Idempotency-Key", "one")
             .json(&json!({"name": "assets.read"}))
             .send()
     };
-    assert_eq!(register().expect(201).header("idempotency-replayed"), "");
     assert_eq!(
-        register().expect(201).header("idempotency-replayed"),
-        "true"
+        create_permission()
+            .expect(201)
+            .header("idempotency-replayed"),
+        ""
     );
-    create(&app, &admin, "One", &body("made-3")).expect(201);
-    assert_eq!(made(&app), 3);
-}
-
-#[test]
-fn the_same_caller_is_the_same_in_another_session() {
-    let app = TestApp::start();
-    let (own, first) = app.someone("SuperAdmin", &[]);
-    create(&app, &first, "one", &body("made")).expect(201);
-    let second = app.token(&own.username);
-    app.post("/api/v1/auth/logout")
-        .by(&first)
-        .send()
-        .expect(204);
     assert_eq!(
-        create(&app, &second, "one", &body("made"))
+        create_permission()
             .expect(201)
             .header("idempotency-replayed"),
         "true"
     );
-    create(&app, &first, "one", &body("made")).expect_problem(401, "auth_token_invalid");
+    create(&app, &admin, "One", &user_body("made-3")).expect(201);
+    assert_eq!(created_count(&app), 3);
 }
 
 #[test]
-fn a_refused_answer_is_not_kept() {
+fn stored_response_is_shared_by_all_sessions_of_an_account() {
     let app = TestApp::start();
-    let (admin, taken) = (app.super_admin(), app.user("made-taken", "User", &[]));
-    // By the body, by a name that is taken, by a rule that leaves an audit row.
+    let (account, first) = app.create_signed_in_user("SuperAdmin", &[]);
+    create(&app, &first, "one", &user_body("made")).expect(201);
+    let second = app.token(&account.username);
+    app.post("/api/v1/auth/logout")
+        .bearer(&first)
+        .send()
+        .expect(204);
+    assert_eq!(
+        create(&app, &second, "one", &user_body("made"))
+            .expect(201)
+            .header("idempotency-replayed"),
+        "true"
+    );
+    create(&app, &first, "one", &user_body("made")).expect_problem(401, "auth_token_invalid");
+}
+
+#[test]
+fn error_response_is_not_stored() {
+    let app = TestApp::start();
+    let (admin, taken) = (
+        app.super_admin_token(),
+        app.create_user("made-taken", "User", &[]),
+    );
+    // Refused because of the body, a username conflict, and an authorization rule that is audited.
     create(&app, &admin, "a", &json!({"username": "x", "role": "User"})).expect(400);
     create(
         &app,
         &admin,
         "a",
-        &json!({"username": "made-a", "role": "Nobody"}),
+        &json!({"username": "made-a", "role": "NoSuchRole"}),
     )
-    .expect_fault("/role", "role_unknown");
-    create(&app, &admin, "b", &body("made-taken")).expect_problem(409, "user_username_conflict");
-    let (_, clerk) = app.someone("User", &["users.create"]);
-    let wanted = json!({"username": "made-c", "role": "Admin"});
-    create(&app, &clerk, "c", &wanted).expect_problem(403, "user_manage_forbidden");
-    assert_eq!(app.number("SELECT count(*) FROM kept_replies"), 0);
+    .expect_field_error("/role", "role_unknown");
+    create(&app, &admin, "b", &user_body("made-taken"))
+        .expect_problem(409, "user_username_conflict");
+    let (_, creator) = app.create_signed_in_user("User", &["users.create"]);
+    let body = json!({"username": "made-c", "role": "Admin"});
+    create(&app, &creator, "c", &body).expect_problem(403, "user_manage_forbidden");
+    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
     assert_eq!(
-        app.number("SELECT count(*) FROM audit_events WHERE outcome = 'refused'"),
+        app.query_number("SELECT count(*) FROM audit_events WHERE outcome = 'refused'"),
         1
     );
 
-    create(&app, &admin, "a", &body("made-a")).expect(201);
-    app.delete(&taken.at("?purge=true"))
-        .by(&admin)
+    create(&app, &admin, "a", &user_body("made-a")).expect(201);
+    app.delete(&taken.path("?purge=true"))
+        .bearer(&admin)
         .send()
         .expect(204);
-    create(&app, &admin, "b", &body("made-taken")).expect(201);
-    create(&app, &clerk, "c", &body("made-c")).expect(201);
+    create(&app, &admin, "b", &user_body("made-taken")).expect(201);
+    create(&app, &creator, "c", &user_body("made-c")).expect(201);
 }
 
+// SECURITY: H20
 #[test]
-fn h20_a_caller_who_lost_the_permission_or_was_disabled_gets_no_kept_answer() {
+fn stored_response_requires_current_permission() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let (clerk, token) = app.someone("User", &["users.create"]);
-    create(&app, &token, "one", &body("made")).expect(201);
-    let permit = |names: Value| {
-        app.patch(&clerk.at("/permissions"))
-            .by(&admin)
+    let admin = app.super_admin_token();
+    let (creator, token) = app.create_signed_in_user("User", &["users.create"]);
+    create(&app, &token, "one", &user_body("made")).expect(201);
+    let set_permissions = |names: Value| {
+        app.patch(&creator.path("/permissions"))
+            .bearer(&admin)
             .json(&json!({ "permissions": names }))
             .send()
             .expect(200);
     };
-    permit(json!([]));
-    create(&app, &token, "one", &body("made")).expect_problem(403, "permission_required");
-    permit(json!(["users.create"]));
+    set_permissions(json!([]));
+    create(&app, &token, "one", &user_body("made")).expect_problem(403, "permission_required");
+    set_permissions(json!(["users.create"]));
     assert_eq!(
-        create(&app, &token, "one", &body("made"))
+        create(&app, &token, "one", &user_body("made"))
             .expect(201)
             .header("idempotency-replayed"),
         "true"
     );
-    app.post(&clerk.at("/status"))
-        .by(&admin)
+    app.post(&creator.path("/status"))
+        .bearer(&admin)
         .json(&json!({"isActive": false}))
         .send()
         .expect(200);
-    create(&app, &token, "one", &body("made")).expect_problem(401, "auth_token_invalid");
+    create(&app, &token, "one", &user_body("made")).expect_problem(401, "auth_token_invalid");
 }
 
 #[test]
-fn a_purge_takes_the_kept_answer_with_it() {
+fn purge_deletes_the_stored_response() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let first = create(&app, &admin, "one", &body("made")).expect(201);
-    let user = User {
+    let admin = app.super_admin_token();
+    let first = create(&app, &admin, "one", &user_body("made")).expect(201);
+    let user = TestUser {
         id: first.data()["id"].as_str().unwrap().to_owned(),
         username: String::new(),
     };
-    app.delete(&user.at("")).by(&admin).send().expect(204);
+    app.delete(&user.path("")).bearer(&admin).send().expect(204);
     assert_eq!(
-        create(&app, &admin, "one", &body("made")).expect(201).text,
+        create(&app, &admin, "one", &user_body("made"))
+            .expect(201)
+            .text,
         first.text
     );
-    app.delete(&user.at("?purge=true"))
-        .by(&admin)
+    app.delete(&user.path("?purge=true"))
+        .bearer(&admin)
         .send()
         .expect(204);
-    assert_eq!(app.number("SELECT count(*) FROM kept_replies"), 0);
-    let second = create(&app, &admin, "one", &body("made")).expect(201);
+    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
+    let second = create(&app, &admin, "one", &user_body("made")).expect(201);
     assert_eq!(second.header("idempotency-replayed"), "");
     assert_ne!(second.data()["id"], first.data()["id"]);
 }
 
 #[test]
-fn an_answer_is_kept_for_a_day_and_unreadable_in_the_database() {
+fn stored_response_is_encrypted_and_expires_after_a_day() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let mut wanted = body("made");
-    wanted["displayName"] = json!("Augusta Ada King");
-    create(&app, &admin, "one", &wanted).expect(201);
-    let readable = "SELECT count(*) FROM kept_replies WHERE encode(sealed_reply, 'escape') ~ 'Augusta' OR encode(request_mac, 'escape') ~ 'Augusta'";
-    assert_eq!(app.number(readable), 0);
+    let admin = app.super_admin_token();
+    let mut body = user_body("made");
+    body["displayName"] = json!("Augusta Ada King");
+    create(&app, &admin, "one", &body).expect(201);
+    let rows_with_plaintext = "SELECT count(*) FROM kept_replies WHERE encode(sealed_reply, 'escape') ~ 'Augusta' OR encode(request_mac, 'escape') ~ 'Augusta'";
+    assert_eq!(app.query_number(rows_with_plaintext), 0);
     app.execute("UPDATE kept_replies SET created_at = now() - interval '23 hours 59 minutes'");
     assert_eq!(
-        create(&app, &admin, "one", &wanted)
+        create(&app, &admin, "one", &body)
             .expect(201)
             .header("idempotency-replayed"),
         "true"
     );
     app.execute("UPDATE kept_replies SET created_at = now() - interval '24 hours 1 second'");
-    create(&app, &admin, "one", &wanted).expect_problem(409, "user_username_conflict");
-    // One that is moved to another place is no answer there.
-    create(&app, &admin, "two", &body("made-2")).expect(201);
+    create(&app, &admin, "one", &body).expect_problem(409, "user_username_conflict");
+    // A stored response that was moved to another key cannot be decrypted.
+    create(&app, &admin, "two", &user_body("made-2")).expect(201);
     app.execute("UPDATE kept_replies SET key = 'three' WHERE key = 'two'");
-    create(&app, &admin, "three", &body("made-2")).expect_problem(500, "internal_error");
+    create(&app, &admin, "three", &user_body("made-2")).expect_problem(500, "internal_error");
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn invalid_key_is_refused() {
     let app = TestApp::start();
-    let admin = app.super_admin();
+    let admin = app.super_admin_token();
     for key in ["", "\"\"", "\"open", &"k".repeat(256)] {
-        create(&app, &admin, key, &body("made")).expect_fault("Idempotency-Key", "invalid_header");
+        create(&app, &admin, key, &user_body("made"))
+            .expect_field_error("Idempotency-Key", "invalid_header");
     }
     app.post(USERS)
-        .by(&admin)
+        .bearer(&admin)
         .header("Idempotency-Key", "a")
         .header("Idempotency-Key", "b")
-        .json(&body("made"))
+        .json(&user_body("made"))
         .send()
-        .expect_fault("Idempotency-Key", "invalid_header");
-    create(&app, &admin, &"k".repeat(255), &body("made")).expect(201);
-    // Without one, nothing is kept.
+        .expect_field_error("Idempotency-Key", "invalid_header");
+    create(&app, &admin, &"k".repeat(255), &user_body("made")).expect(201);
+    // Without a key nothing is stored.
     app.post(USERS)
-        .by(&admin)
-        .json(&body("made-2"))
+        .bearer(&admin)
+        .json(&user_body("made-2"))
         .send()
         .expect(201);
-    assert_eq!(app.number("SELECT count(*) FROM kept_replies"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 1);
 }

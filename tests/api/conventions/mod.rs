@@ -1,5 +1,9 @@
-//! What all endpoints have in common on the wire.
+//! Rules that all endpoints share.
 
+mod conditional_requests;
+mod cors;
 mod idempotency;
 mod openapi;
-mod wire;
+mod request_bodies;
+mod response_headers;
+mod routing;

@@ -1,5 +1,4 @@
-//! The API document: it is the one that is checked in, it leaves nothing out, and a generator of clients can rely on its
-//! form.
+//! The OpenAPI document: it is current and complete, and client generators can use it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Operation, document, operations};
 
 #[test]
-fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
+fn checked_in_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
     let checked_in = std::fs::read_to_string(path).unwrap();
     assert!(
@@ -19,7 +18,7 @@ fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
 }
 
 #[test]
-fn every_code_is_in_the_document() {
+fn document_lists_every_error_code() {
     let document = document();
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(
@@ -31,7 +30,7 @@ fn every_code_is_in_the_document() {
 }
 
 #[test]
-fn every_operation_has_a_name_a_tag_and_a_summary() {
+fn every_operation_has_an_id_a_tag_and_a_summary() {
     let document = document();
     let tags: Vec<&Value> = document["tags"]
         .as_array()
@@ -40,31 +39,34 @@ fn every_operation_has_a_name_a_tag_and_a_summary() {
         .map(|tag| &tag["name"])
         .collect();
     let mut names = BTreeSet::new();
-    for Operation { id, said, .. } in operations() {
+    for Operation { id, definition, .. } in operations() {
         let is_camel_case = id.starts_with(|c: char| c.is_ascii_lowercase())
             && id.chars().all(|c| c.is_ascii_alphanumeric());
         assert!(is_camel_case, "{id:?}");
-        assert!(said["summary"].as_str().unwrap().ends_with('.'), "{id}");
-        let [tag] = said["tags"].as_array().unwrap().as_slice() else {
-            panic!("{id} has not one tag");
+        assert!(
+            definition["summary"].as_str().unwrap().ends_with('.'),
+            "{id}"
+        );
+        let [tag] = definition["tags"].as_array().unwrap().as_slice() else {
+            panic!("{id} must have exactly one tag");
         };
-        assert!(tags.contains(&tag), "{id}: {tag} is not introduced");
+        assert!(tags.contains(&tag), "{id}: {tag} is not declared");
         assert!(names.insert(id.clone()), "{id} twice");
     }
 }
 
-/// Which are the public ones is in `access.rs`.
+/// The public operations are listed in `invariants/access_table.rs`.
 #[test]
-fn every_operation_but_the_public_ones_asks_for_a_bearer_token() {
+fn every_non_public_operation_requires_a_bearer_token() {
     for Operation {
         id,
         is_public,
-        said,
+        definition,
         ..
     } in operations()
     {
-        let asks = said["security"] == json!([{"bearer": []}]);
-        assert!(asks != *is_public, "{id}");
+        let requires_bearer = definition["security"] == json!([{"bearer": []}]);
+        assert!(requires_bearer != *is_public, "{id}");
     }
     let scheme = &document()["components"]["securitySchemes"]["bearer"];
     assert_eq!(scheme["type"], "http");
@@ -72,9 +74,9 @@ fn every_operation_but_the_public_ones_asks_for_a_bearer_token() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let document = document();
-    each(document, &mut |member, value| {
+    visit_members(document, &mut |member, value| {
         if member == "$ref" {
             let target = value.as_str().unwrap().strip_prefix('#').unwrap();
             assert!(document.pointer(target).is_some(), "{target}");
@@ -83,67 +85,77 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn the_parameters_of_a_path_are_those_in_its_braces() {
+fn path_parameters_match_the_path_template() {
     for operation in operations() {
-        let in_braces: BTreeSet<String> = operation
+        let template_parameters: BTreeSet<String> = operation
             .path
             .split('/')
             .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
             .map(str::to_owned)
             .collect();
-        let mut declared = BTreeSet::new();
-        let mut all = BTreeSet::new();
+        let mut path_parameters = BTreeSet::new();
+        let mut names = BTreeSet::new();
         for parameter in parameters(operation) {
             let name = parameter["name"].as_str().unwrap().to_owned();
             assert!(!parameter["schema"].is_null() && !parameter["in"].is_null());
             if parameter["in"] == "path" {
                 assert_eq!(parameter["required"], true);
-                declared.insert(name.clone());
+                path_parameters.insert(name.clone());
             } else {
                 assert!(parameter["description"].is_string(), "{name}");
             }
-            assert!(all.insert(name.clone()), "{name} twice at {}", operation.id);
+            assert!(
+                names.insert(name.clone()),
+                "{name} twice at {}",
+                operation.id
+            );
         }
-        assert_eq!(declared, in_braces, "{}", operation.path);
+        assert_eq!(path_parameters, template_parameters, "{}", operation.path);
     }
 }
 
-/// The parameters of an operation, whether they stand at it or among the components.
+/// The parameters of an operation, with references resolved.
 fn parameters(operation: &Operation) -> Vec<Value> {
     let document = document();
     let resolve = |parameter: &Value| match parameter["$ref"].as_str() {
-        Some(at) => document.pointer(at.trim_start_matches('#')).cloned(),
+        Some(pointer) => document.pointer(pointer.trim_start_matches('#')).cloned(),
         None => Some(parameter.clone()),
     };
-    let at_it = operation.said["parameters"].as_array().into_iter();
-    at_it.flatten().filter_map(resolve).collect()
+    let declared_parameters = operation.definition["parameters"].as_array().into_iter();
+    declared_parameters.flatten().filter_map(resolve).collect()
 }
 
 #[test]
-fn every_success_has_one_form_and_every_failure_another() {
+fn success_and_error_responses_use_the_common_schemas() {
     let document = document();
-    for Operation { id, said, path, .. } in operations() {
-        let responses = said["responses"].as_object().unwrap();
+    for Operation {
+        id,
+        definition,
+        path,
+        ..
+    } in operations()
+    {
+        let responses = definition["responses"].as_object().unwrap();
         let is_oauth = path.contains("oauth");
         let is_success = |status: &&String| status.starts_with('2');
         assert_eq!(responses.keys().filter(is_success).count(), 1, "{id}");
         for (status, response) in responses {
             let response = match response["$ref"].as_str() {
-                Some(at) => document.pointer(at.trim_start_matches('#')).unwrap(),
+                Some(pointer) => document.pointer(pointer.trim_start_matches('#')).unwrap(),
                 None => response,
             };
             assert!(response["description"].is_string(), "{id} {status}");
             let content = &response["content"];
             match status.as_str() {
                 "202" | "204" | "304" => assert!(content.is_null(), "{id} {status}"),
-                // A key set has a form of its own, and a proxy reads headers.
+                // A JWK set has its own schema, and forward authentication responds with headers only.
                 "200" if id == "getJwks" || id == "verifyCaller" => {}
-                // A line for each line.
+                // One result line for each input line.
                 "200" if id == "importUsers" => assert_eq!(
                     content["application/x-ndjson"]["schema"]["$ref"],
                     "#/components/schemas/ImportResult"
                 ),
-                // In the words of RFC 6749 and its like.
+                // Response members are defined by RFC 6749, 7662 and 8414.
                 "200" if is_oauth => {}
                 _ if path.contains("/oauth/") => assert_eq!(
                     content["application/json"]["schema"]["$ref"],
@@ -165,20 +177,20 @@ fn every_success_has_one_form_and_every_failure_another() {
 }
 
 #[test]
-fn what_is_sent_has_no_unknown_members_and_what_is_answered_leaves_none_out() {
+fn request_schemas_are_closed_and_response_members_are_required() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    let sent = referred_to(document, "requestBody");
-    let answered = referred_to(document, "responses");
+    let request_schemas = reachable_schemas(document, "requestBody");
+    let response_schemas = reachable_schemas(document, "responses");
     for (name, schema) in schemas {
         let Some(properties) = schema["properties"].as_object() else {
             continue;
         };
-        // Their standards name the members, and what is unknown is ignored.
+        // The OAuth standards define the members and require that unknown members are ignored.
         if name.starts_with("OAuth") {
             continue;
         }
-        if sent.contains(name) {
+        if request_schemas.contains(name) {
             assert_eq!(schema["additionalProperties"], false, "{name}");
         }
         for (member, property) in properties {
@@ -189,26 +201,26 @@ fn what_is_sent_has_no_unknown_members_and_what_is_answered_leaves_none_out() {
             let text = property.to_string();
             let is_nullable = text.contains(r#""null"]"#) || text.contains(r#"{"type":"null"}"#);
             let required = schema["required"].as_array().unwrap_or(&Vec::new()).clone();
-            if answered.contains(name) && !sent.contains(name) && is_nullable {
-                assert!(required.contains(&json!(member)), "{label} may be missing");
+            if response_schemas.contains(name) && !request_schemas.contains(name) && is_nullable {
+                assert!(required.contains(&json!(member)), "{label} is not required");
             }
         }
     }
 }
 
-/// The schemas that a part of the operations leads to.
-fn referred_to(document: &Value, part: &str) -> BTreeSet<String> {
+/// The names of all schemas that are reachable from this part of the operations.
+fn reachable_schemas(document: &Value, part: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut waiting: Vec<Value> = operations()
+    let mut queue: Vec<Value> = operations()
         .iter()
-        .map(|operation| operation.said[part].clone())
+        .map(|operation| operation.definition[part].clone())
         .collect();
-    while let Some(value) = waiting.pop() {
-        each(&value, &mut |member, target| {
+    while let Some(value) = queue.pop() {
+        visit_members(&value, &mut |member, target| {
             if member == "$ref" {
-                let at = target.as_str().unwrap().trim_start_matches('#');
-                if found.insert(at.rsplit('/').next().unwrap().to_owned()) {
-                    waiting.push(document.pointer(at).unwrap().clone());
+                let pointer = target.as_str().unwrap().trim_start_matches('#');
+                if found.insert(pointer.rsplit('/').next().unwrap().to_owned()) {
+                    queue.push(document.pointer(pointer).unwrap().clone());
                 }
             }
         });
@@ -217,8 +229,8 @@ fn referred_to(document: &Value, part: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn nothing_in_it_is_meant_for_readers_of_the_source() {
-    each(document(), &mut |member, value| {
+fn descriptions_contain_no_source_references() {
+    visit_members(document(), &mut |member, value| {
         if let (true, Some(text)) = (matches!(member, "description" | "summary"), value.as_str()) {
             for word in ["[`", "](", "::", "crate", "TODO"] {
                 assert!(!text.contains(word), "{text:?}");
@@ -227,16 +239,16 @@ fn nothing_in_it_is_meant_for_readers_of_the_source() {
     });
 }
 
-/// Calls `with` for every member of every object in `value`.
-fn each(value: &Value, with: &mut dyn FnMut(&str, &Value)) {
+/// Calls `visit` with every member of every object in `value`.
+fn visit_members(value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                with(name, member);
-                each(member, with);
+                visit(name, member);
+                visit_members(member, visit);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| each(item, with)),
+        Value::Array(items) => items.iter().for_each(|item| visit_members(item, visit)),
         _ => {}
     }
 }

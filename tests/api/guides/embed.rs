@@ -1,34 +1,38 @@
-//! An app behind nginx and behind Caddy, exactly as docs/embed.md has it.
-
-use serde_json::{Value, json};
+//! The configurations and apps of `docs/embed.md`, run as written: nginx, Caddy, Express and Flask.
 
 use std::process::Command;
 
-use crate::support::proxy::{Program, echo_app, folder, free_port, snippet};
-use crate::support::{Answer, Call, TestApp, eventually, verifiers};
+use serde_json::{Value, json};
+
+use crate::support::programs::{
+    ExternalProgram, free_port, guide_code_block, program_directory, start_header_echo_app,
+};
+use crate::support::verifiers;
+use crate::support::{RequestBuilder, Response, TestApp, wait_until};
 
 const SETTINGS: [(&str, &str); 2] = [
     ("ROSTERD_PERMISSIONS", "assets.read assets.write"),
     ("ROSTERD_TRUSTED_PROXIES", "127.0.0.1"),
 ];
 
-/// The guide's snippet with the addresses of this test.
-fn config(app: &TestApp, heading: &str, language: &str, port: u16) -> String {
-    snippet("embed.md", heading, language)
+/// The code block of the guide with the addresses of this test.
+fn proxy_config(app: &TestApp, heading: &str, language: &str, port: u16) -> String {
+    guide_code_block("embed.md", heading, language)
         .replace("listen 8000", &format!("listen 127.0.0.1:{port}"))
         .replace(":8000 {", &format!("http://127.0.0.1:{port} {{"))
         .replace("127.0.0.1:8080", &app.addr.to_string())
-        .replace("127.0.0.1:3000", &echo_app().to_string())
+        .replace("127.0.0.1:3000", &start_header_echo_app().to_string())
 }
 
-/// Allowed, refused for the wrong permission, refused at once after revocation; what a caller forges never arrives.
-fn a_proxy_guards_the_app(app: &TestApp, port: u16) {
+/// Checks an app behind a proxy: allowed, refused for a missing permission, refused at once after revocation. Headers
+/// forged by the caller do not reach the app.
+fn check_app_behind_proxy(app: &TestApp, port: u16) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .build()
         .into();
-    let call = |token: Option<&str>| -> Answer {
-        let call = Call::new(
+    let call = |token: Option<&str>| -> Response {
+        let call = RequestBuilder::new(
             &agent,
             "GET",
             &format!("http://127.0.0.1:{port}/pictures?x=1"),
@@ -37,75 +41,83 @@ fn a_proxy_guards_the_app(app: &TestApp, port: u16) {
         .header("X-Roster-Role", "SuperAdmin")
         .header("x-roster-permissions", "everything");
         match token {
-            Some(token) => call.by(token).send(),
+            Some(token) => call.bearer(token).send(),
             None => call.send(),
         }
     };
-    let admin = app.super_admin();
-    let (reader, token) = app.someone("User", &["assets.read"]);
-    let (_, stranger) = app.someone("User", &["assets.write"]);
+    let admin = app.super_admin_token();
+    let (reader, token) = app.create_signed_in_user("User", &["assets.read"]);
+    let (_, other_token) = app.create_signed_in_user("User", &["assets.write"]);
 
     call(None).expect(401);
     call(Some("not-a-token")).expect(401);
-    call(Some(&stranger)).expect(403);
-    let seen = call(Some(&token)).expect(200).body;
-    assert_eq!(seen["x-roster-user-id"], reader.id);
-    assert_eq!(seen["x-roster-username"], reader.username);
-    assert_eq!(seen["x-roster-role"], "User");
-    assert_eq!(seen["x-roster-permissions"], "assets.read");
+    call(Some(&other_token)).expect(403);
+    let received_headers = call(Some(&token)).expect(200).body;
+    assert_eq!(received_headers["x-roster-user-id"], reader.id);
+    assert_eq!(received_headers["x-roster-username"], reader.username);
+    assert_eq!(received_headers["x-roster-role"], "User");
+    assert_eq!(received_headers["x-roster-permissions"], "assets.read");
     assert!(
-        matches!(&seen["authorization"], Value::Null) || seen["authorization"] == "",
-        "the token stays outside"
+        matches!(&received_headers["authorization"], Value::Null)
+            || received_headers["authorization"] == "",
+        "the token does not reach the app"
     );
 
     let status = format!("/api/v1/users/{}/status", reader.id);
     app.post(&status)
-        .by(&admin)
+        .bearer(&admin)
         .json(&json!({"isActive": false}))
         .send()
         .expect(200);
     call(Some(&token)).expect(401);
 
-    // Through the proxy to rosterd itself: signing in, with the caller's own address.
-    let me = Call::new(
+    // The proxy also forwards requests to rosterd itself.
+    let me = RequestBuilder::new(
         &agent,
         "GET",
         &format!("http://127.0.0.1:{port}/api/v1/auth/me"),
     );
-    me.by(&admin).send().expect(200);
+    me.bearer(&admin).send().expect(200);
 }
 
 #[test]
-fn nginx_asks_for_every_request() {
-    let app = TestApp::with(&SETTINGS);
+fn nginx_checks_every_request() {
+    let app = TestApp::start_with(&SETTINGS);
     let port = free_port();
-    if let Some(_nginx) = Program::nginx(&config(&app, "nginx", "nginx", port), port) {
-        a_proxy_guards_the_app(&app, port);
+    if let Some(_nginx) = ExternalProgram::nginx(&proxy_config(&app, "nginx", "nginx", port), port)
+    {
+        check_app_behind_proxy(&app, port);
     }
 }
 
 #[test]
-fn caddy_asks_for_every_request() {
-    let app = TestApp::with(&SETTINGS);
+fn caddy_checks_every_request() {
+    let app = TestApp::start_with(&SETTINGS);
     let port = free_port();
-    if let Some(_caddy) = Program::caddy(&config(&app, "Caddy", "caddy", port), port) {
-        a_proxy_guards_the_app(&app, port);
+    if let Some(_caddy) = ExternalProgram::caddy(&proxy_config(&app, "Caddy", "caddy", port), port)
+    {
+        check_app_behind_proxy(&app, port);
     }
 }
 
-/// The guide's back end in a file of this name, started by `command`.
-fn back_end(app: &TestApp, mut command: Command, file: &str, code: &str) -> (Program, u16) {
+/// Writes an app of the guide to a file with this name and starts it with `command`. Returns it with its port.
+fn start_app(
+    app: &TestApp,
+    mut command: Command,
+    file: &str,
+    code: &str,
+) -> (ExternalProgram, u16) {
     let port = free_port();
-    let folder = folder(file, port);
-    let path = folder.join(file);
+    let directory = program_directory(file, port);
+    let path = directory.join(file);
     std::fs::write(&path, code).unwrap();
-    // node looks for libraries from where the file is.
-    std::os::unix::fs::symlink(verifiers::node_modules(), folder.join("node_modules")).unwrap();
-    let admin = app.super_admin();
-    let body = json!({"name": format!("back end {port}"), "permissions": []});
+    // Node.js looks for packages next to the file.
+    std::os::unix::fs::symlink(verifiers::node_modules(), directory.join("node_modules")).unwrap();
+    let admin = app.super_admin_token();
+    let body = json!({"name": format!("app {port}"), "permissions": []});
     let client = app
         .post("/api/v1/clients")
-        .by(&admin)
+        .bearer(&admin)
         .json(&body)
         .send()
         .expect(201);
@@ -119,72 +131,75 @@ fn back_end(app: &TestApp, mut command: Command, file: &str, code: &str) -> (Pro
             client.data()["clientSecret"].as_str().unwrap(),
         )
         .env("PORT", port.to_string());
-    (Program::start(&mut command, folder, port), port)
+    (ExternalProgram::start(&mut command, directory, port), port)
 }
 
-/// Allowed, refused for the wrong permission, refused after revocation, after sign-out, and when a permission is taken.
-fn a_back_end_guards_itself(app: &TestApp, port: u16) {
+/// Checks an app: allowed, refused for a missing permission, an invalid or foreign token, after sign-out, after a
+/// permission is revoked, and after the account is disabled.
+fn check_app_that_verifies_tokens(app: &TestApp, port: u16) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .build()
         .into();
-    let call = |token: &str| -> Answer {
+    let call = |token: &str| -> Response {
         let url = format!("http://127.0.0.1:{port}/pictures");
-        Call::new(&agent, "GET", &url).by(token).send()
+        RequestBuilder::new(&agent, "GET", &url)
+            .bearer(token)
+            .send()
     };
-    let admin = app.super_admin();
-    let (reader, token) = app.someone("User", &["assets.read"]);
-    // It has to hear from rosterd first.
-    eventually(|| call(&token).status == 200);
+    let admin = app.super_admin_token();
+    let (reader, token) = app.create_signed_in_user("User", &["assets.read"]);
+    // The app must fetch the keys first.
+    wait_until(|| call(&token).status == 200);
     assert_eq!(call(&token).body["caller"], reader.id);
-    let (_, stranger) = app.someone("User", &["assets.write"]);
-    call(&stranger).expect(403);
+    let (_, other_token) = app.create_signed_in_user("User", &["assets.write"]);
+    call(&other_token).expect(403);
     let (head, _) = token.rsplit_once('.').unwrap();
-    for wrong in ["not-a-token", &format!("{head}.AAAA"), "rst_pat_x"] {
-        call(wrong).expect(401);
+    for invalid in ["not-a-token", &format!("{head}.AAAA"), "rst_pat_x"] {
+        call(invalid).expect(401);
     }
-    let foreign = TestApp::with(&[("ROSTERD_AUDIENCE", "other")]);
-    call(&foreign.super_admin()).expect(401);
+    let other_service = TestApp::start_with(&[("ROSTERD_AUDIENCE", "other")]);
+    call(&other_service.super_admin_token()).expect(401);
 
-    let second = app.token(&reader.username);
+    let second_token = app.token(&reader.username);
     app.post("/api/v1/auth/logout")
-        .by(&second)
+        .bearer(&second_token)
         .send()
         .expect(204);
-    eventually(|| call(&second).status == 401);
+    wait_until(|| call(&second_token).status == 401);
     call(&token).expect(200);
 
-    let (changed, before) = app.someone("User", &["assets.read"]);
-    app.patch(&changed.at("/permissions"))
-        .by(&admin)
+    let (other_user, token_before) = app.create_signed_in_user("User", &["assets.read"]);
+    app.patch(&other_user.path("/permissions"))
+        .bearer(&admin)
         .json(&json!({"permissions": []}))
         .send()
         .expect(200);
-    eventually(|| call(&before).status != 200);
-    app.post(&reader.at("/status"))
-        .by(&admin)
+    wait_until(|| call(&token_before).status != 200);
+    app.post(&reader.path("/status"))
+        .bearer(&admin)
         .json(&json!({"isActive": false}))
         .send()
         .expect(200);
-    eventually(|| call(&token).status == 401);
+    wait_until(|| call(&token).status == 401);
 }
 
 #[test]
-fn express_verifies_by_itself_and_follows_what_is_revoked() {
-    let app = TestApp::with(&SETTINGS);
+fn express_app_verifies_tokens_and_follows_revocations() {
+    let app = TestApp::start_with(&SETTINGS);
     if let Some(node) = verifiers::node() {
-        let code = snippet("embed.md", "Express", "js");
-        let (_express, port) = back_end(&app, node, "app.mjs", &code);
-        a_back_end_guards_itself(&app, port);
+        let code = guide_code_block("embed.md", "Express", "js");
+        let (_express, port) = start_app(&app, node, "app.mjs", &code);
+        check_app_that_verifies_tokens(&app, port);
     }
 }
 
 #[test]
-fn python_asks_about_each_token() {
-    let app = TestApp::with(&SETTINGS);
+fn flask_app_introspects_each_token() {
+    let app = TestApp::start_with(&SETTINGS);
     if let Some(python) = verifiers::python() {
-        let code = snippet("embed.md", "Python", "python");
-        let (_flask, port) = back_end(&app, python, "app.py", &code);
-        a_back_end_guards_itself(&app, port);
+        let code = guide_code_block("embed.md", "Python", "python");
+        let (_flask, port) = start_app(&app, python, "app.py", &code);
+        check_app_that_verifies_tokens(&app, port);
     }
 }

@@ -1,6 +1,31 @@
-//! The commands of the README and the guides, run as written.
+//! The commands, configurations and examples of the README and the guides, run as written.
 
 mod embed;
 mod operator_commands;
 mod readme;
 mod spa;
+
+use std::process::Command;
+
+use crate::support::programs::find_program;
+
+/// The shell blocks below a heading of a Markdown text.
+fn shell_blocks(text: &'static str, heading: &str) -> Vec<&'static str> {
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section
+        .split("```sh\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+/// Runs a shell script that uses curl and returns its standard output. `None` if curl is not installed (see
+/// [`find_program`]).
+fn run_shell_script(script: &str) -> Option<String> {
+    find_program(&["curl"], "curl")?;
+    let result = Command::new("sh").arg("-euc").arg(script).output().unwrap();
+    let output = String::from_utf8(result.stdout).unwrap();
+    assert!(result.status.success(), "{output}");
+    Some(output)
+}

@@ -1,121 +1,117 @@
-//! The commands that the guides tell an operator to type, run as they stand. A command that asks is answered by the flag
-//! that it names when there is no terminal.
+//! The commands that the guides tell an operator to type, run as written. A command that asks for input is repeated
+//! with the flag that its error message names.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
-use crate::support::binary::Service;
-use crate::support::{Cli, PASSWORD, Ran, TestApp};
+use serde_json::{Value, json};
+
+use super::{run_shell_script, shell_blocks};
+use crate::support::binary::ServiceProcess;
+use crate::support::{Cli, CommandOutput, PASSWORD, TestApp};
 
 const COMING_FROM: &str = include_str!("../../../docs/coming-from.md");
+
 const OPERATE: &str = include_str!("../../../docs/operate.md");
+
 const SECURITY: &str = include_str!("../../../docs/security.md");
 
-/// The blocks of shell below this heading.
-fn blocks(guide: &'static str, heading: &str) -> Vec<&'static str> {
-    let (_, section) = guide.split_once(&format!("\n## {heading}\n")).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let blocks = section.split("```sh\n").skip(1);
-    blocks
-        .map(|block| block.split("```").next().unwrap())
-        .collect()
-}
-
-/// The commands in the second column of the tables.
-fn commands_here() -> BTreeSet<&'static str> {
+/// The `rosterd` commands in the second column of the tables of `docs/coming-from.md`.
+fn migration_commands() -> BTreeSet<&'static str> {
     let rows = COMING_FROM.lines().filter(|line| line.starts_with("| "));
-    let here = rows.filter_map(|row| row.split(" | ").nth(1));
-    here.flat_map(|cell| cell.split('`').skip(1).step_by(2))
+    let cells = rows.filter_map(|row| row.split(" | ").nth(1));
+    cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .chain(["rosterd roles add Moderator --rank 50"])
         .filter_map(|code| code.strip_prefix("rosterd "))
         .collect()
 }
 
-/// Runs it; what it asks without a terminal is answered with the flag that it asks for.
-fn answered(cli: &Cli, command: &str) -> Ran {
-    let words: Vec<&str> = command.split(' ').collect();
-    let ran = cli.run_with("", &words);
-    let with = |flag| {
-        let words: Vec<&str> = words.iter().copied().chain([flag]).collect();
-        cli.run_with("six yellow bicycles by the lake\n", &words)
+/// Runs a command. If it fails because it needs input, runs it again with the flag that the message names.
+fn run_with_confirmation(cli: &Cli, command: &str) -> CommandOutput {
+    let arguments: Vec<&str> = command.split(' ').collect();
+    let output = cli.run_with_input("", &arguments);
+    let run_with_flag = |flag| {
+        let arguments: Vec<&str> = arguments.iter().copied().chain([flag]).collect();
+        cli.run_with_input("six yellow bicycles by the lake\n", &arguments)
     };
-    match &ran.err {
-        asked if asked.contains("--password-stdin") => with("--password-stdin"),
-        asked if asked.contains("--yes") => with("--yes"),
-        _ => ran,
+    match &output.err {
+        message if message.contains("--password-stdin") => run_with_flag("--password-stdin"),
+        message if message.contains("--yes") => run_with_flag("--yes"),
+        _ => output,
     }
 }
 
 #[test]
-fn whatever_is_said_to_those_who_come_from_elsewhere_works() {
-    let commands = commands_here();
+fn commands_of_the_migration_guide_work() {
+    let commands = migration_commands();
     assert!(commands.len() > 20, "{commands:?}");
     for command in commands {
         let app = TestApp::start();
-        app.user("chief", "SuperAdmin", &[]);
+        app.create_user("chief", "SuperAdmin", &[]);
         if !command.starts_with("users add") {
-            app.user("ada", "Admin", &[]);
+            app.create_user("ada", "Admin", &[]);
             app.execute("UPDATE users SET email = 'ada@example.org' WHERE username = 'ada'");
         }
-        let ran = answered(&app.cli(), command);
-        assert_eq!(ran.status, 0, "rosterd {command}\n{}{}", ran.out, ran.err);
+        let output = run_with_confirmation(&app.cli(), command);
+        assert_eq!(
+            output.status, 0,
+            "rosterd {command}\n{}{}",
+            output.out, output.err
+        );
     }
 }
 
 #[test]
-fn what_is_left_to_the_operator_can_be_looked_at_as_the_guide_says() {
+fn operator_checks_of_the_security_guide_work() {
     let app = TestApp::start();
-    app.user("admin", "SuperAdmin", &[]);
-    let blocks = blocks(SECURITY, "What is left to the operator");
-    let commands: Vec<&str> = blocks.iter().flat_map(|block| block.lines()).collect();
+    app.create_user("admin", "SuperAdmin", &[]);
+    let sections = shell_blocks(SECURITY, "What is left to the operator");
+    let commands: Vec<&str> = sections.iter().flat_map(|block| block.lines()).collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     for command in commands {
-        let ran = app.cli().run(command.strip_prefix("rosterd ").unwrap());
-        // The doctor finds what is not as it should be on the machine of the tests.
-        let is_answered = ran.status == 0 || (command == "rosterd doctor" && !ran.out.is_empty());
-        assert!(is_answered, "{command}\n{}{}", ran.out, ran.err);
+        let output = app.cli().run(command.strip_prefix("rosterd ").unwrap());
+        // `rosterd doctor` reports problems of the machine that runs the tests.
+        let is_expected =
+            output.status == 0 || (command == "rosterd doctor" && !output.out.is_empty());
+        assert!(is_expected, "{command}\n{}{}", output.out, output.err);
     }
 }
 
 #[test]
-fn what_the_guide_to_security_claims_is_seen_by_whoever_tries_it() {
+fn examples_of_the_security_guide_give_the_stated_results() {
     let app = TestApp::start();
-    app.user("admin", "SuperAdmin", &[]);
-    let script = blocks(SECURITY, "See for yourself")
+    app.create_user("admin", "SuperAdmin", &[]);
+    let script = shell_blocks(SECURITY, "See for yourself")
         .concat()
         .replace("http://127.0.0.1:8080", &app.base)
         .replace("the password that was shown", PASSWORD);
-    let claimed: Vec<&str> = script
+    let stated: Vec<&str> = script
         .lines()
         .filter_map(|line| line.rsplit_once("  # "))
         .map(|(_, status)| status)
         .collect();
-    assert_eq!(claimed, ["200", "401", "204", "401", "401"]);
-    let ran = Command::new("sh")
-        .arg("-euc")
-        .arg(&script)
-        .output()
-        .unwrap();
-    let said = String::from_utf8(ran.stdout).unwrap();
-    assert!(ran.status.success(), "{said}");
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[..5], claimed, "{said}");
+    assert_eq!(stated, ["200", "401", "204", "401", "401"]);
+    let Some(output) = run_shell_script(&script) else {
+        return;
+    };
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines[..5], stated, "{output}");
     assert_eq!(lines[5], "alike");
-    let log: serde_json::Value = serde_json::from_str(lines[6]).unwrap();
-    let reasons: Vec<&serde_json::Value> = log["data"]
+    let log: Value = serde_json::from_str(lines[6]).unwrap();
+    let reasons: Vec<&Value> = log["data"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| &line["reason"])
         .collect();
     assert_eq!(
-        serde_json::json!(reasons),
-        serde_json::json!([null, "unknown_name", "wrong_password"])
+        json!(reasons),
+        json!([null, "unknown_name", "wrong_password"])
     );
 }
 
 #[test]
-fn whatever_an_operator_is_told_to_type_works() {
+fn commands_of_the_operating_guide_work() {
     let blocks = OPERATE.split("```sh\n").skip(1);
     let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
     let mut commands = 0;
@@ -126,17 +122,17 @@ fn whatever_an_operator_is_told_to_type_works() {
         };
         commands += 1;
         let app = TestApp::start();
-        app.user("admin", "SuperAdmin", &[]);
-        let mut of_machine = app.settings_for_the_binary();
+        app.create_user("admin", "SuperAdmin", &[]);
+        let mut all_settings = app.binary_settings();
         for setting in settings.split_whitespace() {
             let (name, text) = setting.split_once('=').unwrap();
-            of_machine.push((name.to_owned(), text.to_owned()));
+            all_settings.push((name.to_owned(), text.to_owned()));
         }
         if command == "serve" {
-            Service::start(&of_machine);
+            ServiceProcess::start(&all_settings);
         } else {
-            let ran = answered(&Cli::new(of_machine), command);
-            assert_eq!(ran.status, 0, "{line}\n{}{}", ran.out, ran.err);
+            let output = run_with_confirmation(&Cli::new(all_settings), command);
+            assert_eq!(output.status, 0, "{line}\n{}{}", output.out, output.err);
         }
     }
     assert!(commands >= 4, "{commands}");

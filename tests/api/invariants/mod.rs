@@ -1,12 +1,13 @@
 //! Rules that hold for every operation or across operations.
 
-mod access_table;
+mod account_management_policy;
 mod authorization_rules;
-mod equal_time;
 mod every_operation;
-mod policy_table;
+mod login_timing;
+mod operation_permissions;
 mod races;
 mod replicas;
 mod revocation;
+mod revocation_behind_nginx;
 mod schema;
 mod structure;

@@ -1,4 +1,4 @@
-//! Its database goes away and comes back: cut off, silent, restarted, without writes.
+//! Outages of the database: closed and stalled connections, restarts, and read-only operation.
 
 use std::process::Command;
 use std::thread;
@@ -8,31 +8,31 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use serde_json::json;
 
-use crate::support::binary::{Folder, Service, is_alive, signal};
-use crate::support::wire::{Way, Wire};
-use crate::support::{Answer, PASSWORD, TestApp, eventually};
+use crate::support::binary::{ServiceProcess, TempDir, is_alive, signal};
+use crate::support::database_proxy::{DatabaseProxy, ProxyMode};
+use crate::support::{PASSWORD, Response, TestApp, wait_until};
 
-/// More than there are connections.
-const MANY: usize = 30;
+/// More concurrent requests than there are connections in the pool.
+const REQUESTS: usize = 30;
 
-/// A service whose way to the database is ours, and the token of somebody in it.
-struct Scene {
-    // Dropped in this order: the service leaves the database before its schema goes.
-    service: Service,
-    wire: Wire,
+/// A service that reaches its database through a proxy, and the token of a `SuperAdmin`.
+struct ProxiedService {
+    // Fields are dropped in this order: the service must disconnect before the schema is dropped.
+    service: ServiceProcess,
+    proxy: DatabaseProxy,
     token: String,
     app: TestApp,
 }
 
-impl Scene {
+impl ProxiedService {
     fn new() -> Self {
         let app = TestApp::start();
-        let token = app.super_admin();
-        let mut settings = app.settings_for_the_binary();
-        let wire = Wire::to(&settings[0].1);
+        let token = app.super_admin_token();
+        let mut settings = app.binary_settings();
+        let proxy = DatabaseProxy::start(&settings[0].1);
         settings.extend(
             [
-                ("DATABASE_URL", wire.url()),
+                ("DATABASE_URL", proxy.url()),
                 ("ROSTERD_PUBLIC_URL", "https://id.example.org"),
                 ("ROSTERD_DB_ACQUIRE_MS", "500"),
                 ("ROSTERD_DB_POOL_SIZE", "4"),
@@ -40,22 +40,26 @@ impl Scene {
             ]
             .map(|(name, text)| (name.to_owned(), text.to_owned())),
         );
-        let service = Service::start(&settings);
+        let service = ServiceProcess::start(&settings);
         Self {
             service,
-            wire,
+            proxy,
             token,
             app,
         }
     }
 
-    /// What many callers are answered at once, of every kind that needs the database.
-    fn answers(&self) -> Vec<Answer> {
-        // Another name each time: a guess at one name would in the end be one too many.
+    /// The responses to many concurrent requests of three kinds that need the database.
+    fn concurrent_responses(&self) -> Vec<Response> {
+        // A new username each time, so that no rate limit is reached.
         let login = || json!({"username": format!("nobody-{}", uuid::Uuid::now_v7()), "password": PASSWORD});
         let call = |number: usize| match number % 3 {
             0 => self.service.get("/readyz").send(),
-            1 => self.service.get("/api/v1/auth/me").by(&self.token).send(),
+            1 => self
+                .service
+                .get("/api/v1/auth/me")
+                .bearer(&self.token)
+                .send(),
             _ => self
                 .service
                 .post("/api/v1/auth/login")
@@ -63,7 +67,7 @@ impl Scene {
                 .send(),
         };
         thread::scope(|scope| {
-            let calls: Vec<_> = (0..MANY)
+            let calls: Vec<_> = (0..REQUESTS)
                 .map(|number| scope.spawn(move || call(number)))
                 .collect();
             calls.into_iter().map(|call| call.join().unwrap()).collect()
@@ -71,153 +75,158 @@ impl Scene {
     }
 
     #[track_caller]
-    fn is_unavailable(&self) {
-        for answer in self.answers() {
-            let code = answer.body["code"].as_str().unwrap_or_default().to_owned();
+    fn expect_unavailable(&self) {
+        for response in self.concurrent_responses() {
+            let code = response.body["code"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             assert!(
                 ["database_unavailable", "overloaded"].contains(&&*code),
                 "{}",
-                answer.text
+                response.text
             );
-            let answer = answer.expect_problem(503, &code);
-            assert_eq!(answer.header("retry-after"), "1");
+            let response = response.expect_problem(503, &code);
+            assert_eq!(response.header("retry-after"), "1");
         }
         self.service.get("/livez").send().expect(200);
     }
 
     #[track_caller]
-    fn recovers(&self) {
-        eventually(|| self.service.get("/readyz").send().status == 200);
-        for answer in self.answers() {
-            assert!([200, 401].contains(&answer.status), "{}", answer.text);
+    fn expect_recovery(&self) {
+        wait_until(|| self.service.get("/readyz").send().status == 200);
+        for response in self.concurrent_responses() {
+            assert!([200, 401].contains(&response.status), "{}", response.text);
         }
     }
 }
 
 #[test]
-fn while_the_database_is_cut_off_everything_is_503_and_then_it_recovers() {
-    let scene = Scene::new();
-    scene.recovers();
+fn closed_database_connections_give_503_until_they_are_restored() {
+    let fixture = ProxiedService::new();
+    fixture.expect_recovery();
     for _ in 0..2 {
-        scene.wire.turn(Way::Cut);
-        eventually(|| scene.service.get("/readyz").send().status == 503);
-        scene.is_unavailable();
-        scene.wire.turn(Way::Open);
-        scene.recovers();
+        fixture.proxy.set_mode(ProxyMode::Disconnect);
+        wait_until(|| fixture.service.get("/readyz").send().status == 503);
+        fixture.expect_unavailable();
+        fixture.proxy.set_mode(ProxyMode::Forward);
+        fixture.expect_recovery();
     }
 }
 
 #[test]
-fn while_the_database_says_nothing_everything_is_503_and_then_it_recovers() {
-    let scene = Scene::new();
-    scene.recovers();
+fn stalled_database_connections_give_503_until_they_are_restored() {
+    let fixture = ProxiedService::new();
+    fixture.expect_recovery();
     for _ in 0..2 {
-        scene.wire.turn(Way::Silent);
-        eventually(|| scene.service.get("/readyz").send().status == 503);
-        scene.is_unavailable();
-        scene.is_unavailable();
-        scene.wire.turn(Way::Open);
-        scene.recovers();
+        fixture.proxy.set_mode(ProxyMode::Stall);
+        wait_until(|| fixture.service.get("/readyz").send().status == 503);
+        fixture.expect_unavailable();
+        fixture.expect_unavailable();
+        fixture.proxy.set_mode(ProxyMode::Forward);
+        fixture.expect_recovery();
     }
 }
 
 #[test]
-fn a_database_that_says_nothing_does_not_hold_the_end_up() {
-    let mut scene = Scene::new();
-    scene.wire.turn(Way::Silent);
-    scene.is_unavailable();
-    scene.service.signal("-TERM");
-    assert!(scene.service.ended().success());
+fn stalled_database_does_not_delay_the_shutdown() {
+    let mut fixture = ProxiedService::new();
+    fixture.proxy.set_mode(ProxyMode::Stall);
+    fixture.expect_unavailable();
+    fixture.service.signal("-TERM");
+    assert!(fixture.service.wait_for_exit().success());
 }
 
 #[test]
-fn a_slow_statement_is_waited_for_as_long_as_the_database_answers_others() {
-    let scene = Scene::new();
-    scene.app.user("ada", "User", &[]);
-    // A sign-in reads the account, and this view of it takes three times as long as the silence that is borne.
-    let slow = "ALTER TABLE users RENAME TO kept; \
-        CREATE VIEW users AS SELECT kept.* FROM kept, pg_sleep(1.5)";
-    scene.app.execute(slow);
+fn slow_statement_is_awaited_while_the_database_responds() {
+    let fixture = ProxiedService::new();
+    fixture.app.create_user("ada", "User", &[]);
+    // A sign-in reads the account through this view, which takes three times as long as the timeout for a silent
+    // connection.
+    let slow = "ALTER TABLE users RENAME TO slow_users; \
+        CREATE VIEW users AS SELECT slow_users.* FROM slow_users, pg_sleep(1.5)";
+    fixture.app.execute(slow);
     let login = json!({"username": "ada", "password": "not the password"});
-    let call = scene.service.post("/api/v1/auth/login").json(&login);
+    let call = fixture.service.post("/api/v1/auth/login").json(&login);
     call.send().expect(401);
-    scene
+    fixture
         .app
-        .execute("DROP VIEW users; ALTER TABLE kept RENAME TO users");
+        .execute("DROP VIEW users; ALTER TABLE slow_users RENAME TO users");
 }
 
-/// A service on a cluster that only it uses.
-fn alone() -> (Folder, Service, String) {
-    let folder = Folder::new();
-    let mut first = Service::start(&folder.settings());
-    let password = first.first_password();
+/// Starts a service on its own cluster, which the tests can stop.
+fn service_on_own_cluster() -> (TempDir, ServiceProcess, String) {
+    let dir = TempDir::new();
+    let mut first = ServiceProcess::start(&dir.private_cluster_settings());
+    let password = first.generated_password();
     first.signal("-TERM");
-    assert!(first.ended().success());
-    let mut settings = folder.settings();
-    settings.push(("DATABASE_URL".to_owned(), folder.cluster_url()));
-    let key = std::fs::read_to_string(folder.data().join("secret-key")).unwrap();
+    assert!(first.wait_for_exit().success());
+    let mut settings = dir.private_cluster_settings();
+    settings.push(("DATABASE_URL".to_owned(), dir.cluster_url()));
+    let key = std::fs::read_to_string(dir.data_dir().join("secret-key")).unwrap();
     settings.push(("ROSTERD_SECRET_KEY".to_owned(), key));
-    let service = Service::start(&settings);
+    let service = ServiceProcess::start(&settings);
     let token = service.token("admin", &password);
-    (folder, service, token)
+    (dir, service, token)
 }
 
-fn create(service: &Service, token: &str, name: &str) -> Answer {
+fn create_user(service: &ServiceProcess, token: &str, name: &str) -> Response {
     let body = json!({"username": name, "role": "User"});
-    let call = service.post("/api/v1/users").by(token).json(&body);
+    let call = service.post("/api/v1/users").bearer(token).json(&body);
     call.send()
 }
 
-/// Opens as many connections as there may be.
-fn warm(service: &Service) {
+/// Fills the connection pool.
+fn open_all_connections(service: &ServiceProcess) {
     thread::scope(|scope| {
-        for _ in 0..MANY {
+        for _ in 0..REQUESTS {
             scope.spawn(|| service.get("/readyz").send().expect(200));
         }
     });
 }
 
 #[test]
-fn a_restart_of_the_server_is_not_seen_by_those_who_call_after_it() {
-    let (folder, service, token) = alone();
+fn requests_after_a_database_restart_succeed() {
+    let (dir, service, token) = service_on_own_cluster();
     for round in 0..3 {
-        warm(&service);
-        let postmaster = folder.postmaster().unwrap();
+        open_all_connections(&service);
+        let postmaster = dir.postmaster_pid().unwrap();
         signal(postmaster, "-INT");
-        eventually(|| !is_alive(postmaster));
-        let _cluster = folder.cluster();
-        for number in 0..MANY {
-            let answer = create(&service, &token, &format!("user-{round}-{number}"));
-            answer.expect(201);
+        wait_until(|| !is_alive(postmaster));
+        let _cluster = dir.open_cluster();
+        for number in 0..REQUESTS {
+            let response = create_user(&service, &token, &format!("user-{round}-{number}"));
+            response.expect(201);
         }
     }
 }
 
+// SECURITY: K08
 #[test]
-fn k08_a_connection_that_takes_no_writes_is_not_used_again() {
-    let (folder, service, token) = alone();
-    warm(&service);
-    let mut operator = PgConnection::establish(&folder.cluster_url()).unwrap();
+fn read_only_connections_are_replaced_after_the_database_accepts_writes() {
+    let (dir, service, token) = service_on_own_cluster();
+    open_all_connections(&service);
+    let mut operator = PgConnection::establish(&dir.cluster_url()).unwrap();
     let mut run = |sql: &str| operator.batch_execute(sql).unwrap();
-    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+    let terminate_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE usename = current_user AND pid <> pg_backend_pid()";
     run("ALTER ROLE rosterd SET default_transaction_read_only = on");
-    run(end_all);
-    let answer = create(&service, &token, "ada").expect_problem(503, "database_unavailable");
-    assert_eq!(answer.header("retry-after"), "1");
-    let me = service.get("/api/v1/auth/me").by(&token);
+    run(terminate_all);
+    let response = create_user(&service, &token, "ada").expect_problem(503, "database_unavailable");
+    assert_eq!(response.header("retry-after"), "1");
+    let me = service.get("/api/v1/auth/me").bearer(&token);
     me.send().expect(200);
     run("ALTER ROLE rosterd RESET default_transaction_read_only");
-    for number in 0..MANY {
-        create(&service, &token, &format!("user-{number}")).expect(201);
+    for number in 0..REQUESTS {
+        create_user(&service, &token, &format!("user-{number}")).expect(201);
     }
 }
 
 #[test]
-fn sessions_that_are_stopped_leave_nobody_waiting() {
-    let (folder, service, token) = alone();
-    warm(&service);
-    let postmaster = folder.postmaster().unwrap().to_string();
+fn stopped_database_sessions_cause_503_instead_of_hanging_requests() {
+    let (dir, service, token) = service_on_own_cluster();
+    open_all_connections(&service);
+    let postmaster = dir.postmaster_pid().unwrap().to_string();
     let children = Command::new("pgrep").args(["-P", &postmaster]).output();
     let children = String::from_utf8(children.unwrap().stdout).unwrap();
     let children: Vec<u32> = children.lines().map(|pid| pid.parse().unwrap()).collect();
@@ -225,21 +234,25 @@ fn sessions_that_are_stopped_leave_nobody_waiting() {
     for child in &children {
         signal(*child, "-STOP");
     }
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let call = || service.get("/api/v1/auth/me").by(&token).send();
-        let calls: Vec<_> = (0..MANY).map(|_| scope.spawn(call)).collect();
+    let responses: Vec<Response> = thread::scope(|scope| {
+        let call = || service.get("/api/v1/auth/me").bearer(&token).send();
+        let calls: Vec<_> = (0..REQUESTS).map(|_| scope.spawn(call)).collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
-    for answer in &answers {
-        let waits = answer.status == 503 && answer.header("retry-after") == "1";
-        assert!(answer.status == 200 || waits, "{}", answer.text);
+    for response in &responses {
+        let is_unavailable = response.status == 503 && response.header("retry-after") == "1";
+        assert!(
+            response.status == 200 || is_unavailable,
+            "{}",
+            response.text
+        );
     }
-    assert!(answers.iter().any(|answer| answer.status == 503));
+    assert!(responses.iter().any(|response| response.status == 503));
     for child in &children {
         signal(*child, "-CONT");
     }
-    eventually(|| service.get("/readyz").send().status == 200);
-    for number in 0..MANY {
-        create(&service, &token, &format!("user-{number}")).expect(201);
+    wait_until(|| service.get("/readyz").send().status == 200);
+    for number in 0..REQUESTS {
+        create_user(&service, &token, &format!("user-{number}")).expect(201);
     }
 }

@@ -1,22 +1,23 @@
-//! Replicas that are started anew with other settings, and a schema that gets ahead of them, while requests come in.
+//! Restarting replicas with other settings, and migrating the schema, under load.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use serde_json::json;
 
-use crate::support::binary::Service;
-use crate::support::proxy::{Program, free_port};
-use crate::support::{PASSWORD, TestApp, eventually};
+use crate::support::binary::ServiceProcess;
+use crate::support::programs::{ExternalProgram, free_port};
+use crate::support::{PASSWORD, TestApp, wait_until};
 
+// SECURITY: K04
 #[test]
-fn k04_settings_change_under_load_without_a_failed_request() {
+fn replicas_restart_with_other_settings_without_a_failed_request() {
     let app = TestApp::start();
-    let (_, token) = app.someone("User", &[]);
-    app.user("ada", "User", &[]);
+    let (_, token) = app.create_signed_in_user("User", &[]);
+    app.create_user("ada", "User", &[]);
     let ports = [free_port(), free_port()];
     let settings = |port: u16, pool: &str| {
-        let mut settings = app.settings_for_the_binary();
+        let mut settings = app.binary_settings();
         for (name, text) in [
             ("ROSTERD_ADDR", format!("127.0.0.1:{port}")),
             ("ROSTERD_PUBLIC_URL", "https://id.example.org".to_owned()),
@@ -27,20 +28,20 @@ fn k04_settings_change_under_load_without_a_failed_request() {
         }
         settings
     };
-    let mut replicas = ports.map(|port| Service::start(&settings(port, "3")));
-    let front = free_port();
+    let mut replicas = ports.map(|port| ServiceProcess::start(&settings(port, "3")));
+    let proxy_port = free_port();
     let server = format!(
         "upstream replicas {{ server 127.0.0.1:{} max_fails=0; server 127.0.0.1:{} max_fails=0; }}\n\
-         server {{ listen 127.0.0.1:{front}; location / {{ proxy_pass http://replicas; }} }}",
+         server {{ listen 127.0.0.1:{proxy_port}; location / {{ proxy_pass http://replicas; }} }}",
         ports[0], ports[1]
     );
-    let Some(_nginx) = Program::nginx(&server, front) else {
+    let Some(_nginx) = ExternalProgram::nginx(&server, proxy_port) else {
         return;
     };
-    let proxy = format!("http://127.0.0.1:{front}");
+    let proxy = format!("http://127.0.0.1:{proxy_port}");
     let login = || {
         let body = json!({"username": "ada", "password": "not the password at all"});
-        app.call_at(&proxy, "POST", "/api/v1/auth/login")
+        app.request_via(&proxy, "POST", "/api/v1/auth/login")
             .json(&body)
             .send()
             .status
@@ -50,78 +51,82 @@ fn k04_settings_change_under_load_without_a_failed_request() {
     }
     assert_eq!(login(), 429);
 
-    let (over, answered) = (AtomicBool::new(false), AtomicU32::new(0));
+    let (is_done, request_count) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    app.call_at(&proxy, "GET", "/api/v1/auth/me")
-                        .by(&token)
+                while !is_done.load(Ordering::Relaxed) {
+                    app.request_via(&proxy, "GET", "/api/v1/auth/me")
+                        .bearer(&token)
                         .send()
                         .expect(200);
-                    answered.fetch_add(1, Ordering::Relaxed);
+                    request_count.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         for (replica, port) in replicas.iter_mut().zip(ports) {
             replica.signal("-TERM");
-            assert!(replica.ended().success());
-            *replica = Service::start(&settings(port, "4"));
+            assert!(replica.wait_for_exit().success());
+            *replica = ServiceProcess::start(&settings(port, "4"));
         }
-        over.store(true, Ordering::Relaxed);
+        is_done.store(true, Ordering::Relaxed);
     });
-    assert!(answered.load(Ordering::Relaxed) > 100);
-    assert_eq!(login(), 429, "what was counted is counted still");
+    assert!(request_count.load(Ordering::Relaxed) > 100);
+    assert_eq!(login(), 429, "failed sign-ins are still counted");
     let body = json!({"username": "ada", "password": PASSWORD});
-    let right = app.call_at(&proxy, "POST", "/api/v1/auth/login");
-    right.json(&body).send().expect_problem(429, "rate_limited");
+    let correct = app.request_via(&proxy, "POST", "/api/v1/auth/login");
+    correct
+        .json(&body)
+        .send()
+        .expect_problem(429, "rate_limited");
 }
 
-/// As far as a release can show it by itself: what the next one brings (a column, a table, an index, the note that it was
-/// migrated) troubles neither replicas that run nor one that starts.
+/// Simulates the migration of a later release: a column, a table, an index and a row in the migrations table. Running
+/// replicas and a new one must serve requests.
+// SECURITY: K02
 #[test]
-fn k02_a_schema_that_is_newer_is_served_without_a_failed_request() {
+fn newer_schema_is_served_without_a_failed_request() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let mut settings = app.settings_for_the_binary();
+    let admin = app.super_admin_token();
+    let mut settings = app.binary_settings();
     settings.push((
         "ROSTERD_PUBLIC_URL".to_owned(),
         "https://id.example.org".to_owned(),
     ));
-    let old = Service::start(&settings);
-    let (over, answered) = (AtomicBool::new(false), AtomicU32::new(0));
+    let old = ServiceProcess::start(&settings);
+    let (is_done, request_count) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
         for writer in 0..3 {
-            let (admin, old, over, answered) = (&admin, &old, &over, &answered);
+            let (admin, old, is_done, request_count) = (&admin, &old, &is_done, &request_count);
             scope.spawn(move || {
                 for number in 0.. {
-                    if over.load(Ordering::Relaxed) {
+                    if is_done.load(Ordering::Relaxed) {
                         break;
                     }
                     let body = json!({"username": format!("w{writer}-{number}"), "role": "User"});
-                    let made = old.post("/api/v1/users").by(admin).json(&body);
-                    let made = made.send().expect(201);
-                    let id = made.data()["id"].as_str().unwrap();
+                    let created = old.post("/api/v1/users").bearer(admin).json(&body);
+                    let created = created.send().expect(201);
+                    let id = created.data()["id"].as_str().unwrap();
                     let path = format!("/api/v1/users/{id}");
-                    old.get(&path).by(admin).send().expect(200);
-                    old.call("DELETE", &path).by(admin).send().expect(204);
-                    answered.fetch_add(1, Ordering::Relaxed);
+                    old.get(&path).bearer(admin).send().expect(200);
+                    old.call("DELETE", &path).bearer(admin).send().expect(204);
+                    request_count.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
-        let later = || answered.load(Ordering::Relaxed);
-        eventually(|| later() > 10);
+        let completed = || request_count.load(Ordering::Relaxed);
+        wait_until(|| completed() > 10);
         app.execute(
             "ALTER TABLE users ADD COLUMN later text; CREATE TABLE laters (id uuid PRIMARY KEY); \
              INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000000')",
         );
         app.execute("CREATE INDEX CONCURRENTLY users_later_idx ON users (later)");
-        let migrated_at = later();
-        let new = Service::start(&settings);
+        let migrated_at = completed();
+        let new = ServiceProcess::start(&settings);
         new.get("/readyz").send().expect(200);
         old.get("/readyz").send().expect(200);
-        new.get("/api/v1/users").by(&admin).send().expect(200);
-        eventually(|| later() > migrated_at + 10);
-        over.store(true, Ordering::Relaxed);
+        new.get("/api/v1/users").bearer(&admin).send().expect(200);
+        wait_until(|| completed() > migrated_at + 10);
+        is_done.store(true, Ordering::Relaxed);
     });
 }

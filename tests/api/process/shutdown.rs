@@ -1,4 +1,4 @@
-//! How it ends: told to, in a hurry, and killed.
+//! Graceful shutdown by signals, and a killed process.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,17 +7,17 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::binary::{Folder, Service, is_alive, on, signal};
+use crate::support::binary::{ServiceProcess, TempDir, database_settings, is_alive, signal};
 use crate::support::{PASSWORD, Schema};
 
-/// A request whose body has begun to arrive.
-struct InFlight {
+/// A request whose body has been sent in part.
+struct PartialRequest {
     stream: TcpStream,
     rest: String,
 }
 
-impl InFlight {
-    fn begin(service: &Service) -> Self {
+impl PartialRequest {
+    fn start(service: &ServiceProcess) -> Self {
         let body = json!({"username": "nobody", "password": PASSWORD}).to_string();
         let (first, rest) = body.split_at(10);
         let mut stream = TcpStream::connect(service.addr()).unwrap();
@@ -33,176 +33,188 @@ impl InFlight {
         }
     }
 
-    /// The answer, up to the end of the connection.
+    /// Sends the rest of the body. Returns everything received until the connection is closed.
     fn finish(mut self) -> String {
         let _ = self.stream.write_all(self.rest.as_bytes());
-        self.until_it_is_closed()
+        self.read_until_closed()
     }
 
-    fn until_it_is_closed(&mut self) -> String {
-        let mut answer = Vec::new();
-        // A connection that is cut off may be reset.
-        let _ = self.stream.read_to_end(&mut answer);
-        String::from_utf8(answer).unwrap()
+    fn read_until_closed(&mut self) -> String {
+        let mut response = Vec::new();
+        // A closed connection may be reset.
+        let _ = self.stream.read_to_end(&mut response);
+        String::from_utf8(response).unwrap()
     }
 }
 
-/// A connection that has been answered once and is kept for more.
-fn kept_connection(service: &Service) -> TcpStream {
+/// Opens a connection, makes one request and leaves it open.
+fn open_keep_alive_connection(service: &ServiceProcess) -> TcpStream {
     let mut stream = TcpStream::connect(service.addr()).unwrap();
     write!(stream, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut begin = [0; 12];
-    stream.read_exact(&mut begin).unwrap();
-    assert_eq!(&begin, b"HTTP/1.1 200");
+    let mut status_line = [0; 12];
+    stream.read_exact(&mut status_line).unwrap();
+    assert_eq!(&status_line, b"HTTP/1.1 200");
     stream
 }
 
-fn ends_in_order(name: &str) {
-    let folder = Folder::new();
-    let mut service = Service::start(&folder.settings());
-    let postmaster = folder.postmaster().unwrap();
-    let kept: Vec<TcpStream> = (0..50).map(|_| kept_connection(&service)).collect();
-    let in_flight = InFlight::begin(&service);
-    // Answered after it, so that it has arrived.
+fn check_graceful_shutdown(signal_name: &str) {
+    let dir = TempDir::new();
+    let mut service = ServiceProcess::start(&dir.private_cluster_settings());
+    let postmaster = dir.postmaster_pid().unwrap();
+    let idle_connections: Vec<TcpStream> = (0..50)
+        .map(|_| open_keep_alive_connection(&service))
+        .collect();
+    let partial_request = PartialRequest::start(&service);
+    // This response shows that the partial request has arrived.
     service.get("/livez").send().expect(200);
-    service.signal(name);
-    service.until_it_says("ending: what is in flight may finish");
-    let answer = in_flight.finish();
-    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
-    assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"));
-    assert!(service.ended().success());
+    service.signal(signal_name);
+    service.wait_for_output("shutting down: requests in flight may finish");
+    let response = partial_request.finish();
+    assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+    assert!(
+        response
+            .to_lowercase()
+            .contains("\r\nconnection: close\r\n")
+    );
+    assert!(service.wait_for_exit().success());
     assert!(!is_alive(postmaster));
-    assert_eq!(folder.postmaster(), None);
-    drop(kept);
+    assert_eq!(dir.postmaster_pid(), None);
+    drop(idle_connections);
 }
 
 #[test]
-fn sigterm_lets_what_is_in_flight_finish_and_stops_the_private_cluster() {
-    ends_in_order("-TERM");
+fn sigterm_finishes_open_requests_and_stops_the_private_cluster() {
+    check_graceful_shutdown("-TERM");
 }
 
 #[test]
-fn sigint_does_so_too() {
-    ends_in_order("-INT");
+fn sigint_finishes_open_requests_and_stops_the_private_cluster() {
+    check_graceful_shutdown("-INT");
 }
 
 #[test]
-fn after_sigterm_it_says_that_it_is_not_ready_before_it_stops_listening() {
+fn readiness_check_fails_during_the_drain_delay() {
     let schema = Schema::new();
-    let mut settings = on(&schema);
+    let mut settings = database_settings(&schema);
     settings.push(("ROSTERD_DRAIN_DELAY_SECONDS".into(), "3600".into()));
-    let mut service = Service::start(&settings);
+    let mut service = ServiceProcess::start(&settings);
     service.get("/readyz").send().expect(200);
     service.signal("-TERM");
-    service.until_it_says("ending: what is in flight may finish");
-    let answer = service
+    service.wait_for_output("shutting down: requests in flight may finish");
+    let response = service
         .get("/readyz")
         .send()
         .expect_problem(503, "overloaded");
-    assert_eq!(answer.header("retry-after"), "1");
-    let answer = service.get("/livez").send().expect(200);
-    assert_eq!(answer.header("connection"), "close");
+    assert_eq!(response.header("retry-after"), "1");
+    let response = service.get("/livez").send().expect(200);
+    assert_eq!(response.header("connection"), "close");
     service.signal("-TERM");
-    assert!(service.ended().success());
+    assert!(service.wait_for_exit().success());
 }
 
 #[test]
-fn what_takes_longer_than_the_drain_is_cut_off() {
+fn request_longer_than_the_drain_time_is_closed() {
     let schema = Schema::new();
-    let mut settings = on(&schema);
+    let mut settings = database_settings(&schema);
     settings.push(("ROSTERD_DRAIN_SECONDS".into(), "1".into()));
-    let mut service = Service::start(&settings);
-    let mut in_flight = InFlight::begin(&service);
+    let mut service = ServiceProcess::start(&settings);
+    let mut partial_request = PartialRequest::start(&service);
     service.get("/livez").send().expect(200);
     service.signal("-TERM");
-    assert_eq!(in_flight.until_it_is_closed(), "");
-    assert!(service.ended().success());
+    assert_eq!(partial_request.read_until_closed(), "");
+    assert!(service.wait_for_exit().success());
 }
 
 #[test]
-fn a_second_signal_cuts_off_what_is_in_flight() {
+fn second_signal_closes_open_requests() {
     let schema = Schema::new();
-    let mut settings = on(&schema);
+    let mut settings = database_settings(&schema);
     settings.push(("ROSTERD_DRAIN_SECONDS".into(), "3600".into()));
-    let mut service = Service::start(&settings);
-    let mut in_flight = InFlight::begin(&service);
+    let mut service = ServiceProcess::start(&settings);
+    let mut partial_request = PartialRequest::start(&service);
     service.get("/livez").send().expect(200);
     service.signal("-TERM");
-    service.until_it_says("ending: what is in flight may finish");
+    service.wait_for_output("shutting down: requests in flight may finish");
     service.signal("-TERM");
-    service.until_it_says("is cut off");
-    assert!(service.ended().success());
-    assert_eq!(in_flight.until_it_is_closed(), "");
+    service.wait_for_output("are cut off");
+    assert!(service.wait_for_exit().success());
+    assert_eq!(partial_request.read_until_closed(), "");
 }
 
 #[test]
-fn a_server_that_is_killed_loses_nothing_that_was_acknowledged() {
+fn killed_process_loses_no_acknowledged_account() {
     const ACCOUNTS: usize = 1000;
-    const CALLERS: usize = 8;
-    let folder = Folder::new();
-    let mut service = Service::start(&folder.settings());
-    let postmaster = folder.postmaster().unwrap();
-    let password = service.first_password();
+    const THREADS: usize = 8;
+    let dir = TempDir::new();
+    let mut service = ServiceProcess::start(&dir.private_cluster_settings());
+    let postmaster = dir.postmaster_pid().unwrap();
+    let password = service.generated_password();
     let token = service.token("admin", &password);
-    let is_enough = AtomicBool::new(false);
+    let has_enough = AtomicBool::new(false);
     let acknowledged: Vec<String> = thread::scope(|scope| {
-        let create = |caller: usize| {
-            let (service, token, is_enough) = (&service, &token, &is_enough);
+        let create = |thread_number: usize| {
+            let (service, token, has_enough) = (&service, &token, &has_enough);
             move || {
-                let mut made = Vec::new();
+                let mut created = Vec::new();
                 for number in 0.. {
-                    let name = format!("user-{caller}-{number}");
+                    let name = format!("user-{thread_number}-{number}");
                     let body = json!({"username": name, "role": "User"});
-                    let call = service.post("/api/v1/users").by(token).json(&body);
-                    // The process is killed while calls are under way.
+                    let call = service.post("/api/v1/users").bearer(token).json(&body);
+                    // The process is killed during some of the requests.
                     match call.try_send() {
-                        Some(answer) => {
-                            answer.expect(201);
-                            made.push(name);
+                        Some(response) => {
+                            response.expect(201);
+                            created.push(name);
                         }
                         None => break,
                     }
-                    if made.len() * CALLERS >= ACCOUNTS {
-                        is_enough.store(true, Ordering::Relaxed);
+                    if created.len() * THREADS >= ACCOUNTS {
+                        has_enough.store(true, Ordering::Relaxed);
                     }
                 }
-                made
+                created
             }
         };
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|caller| scope.spawn(create(caller)))
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread_number| scope.spawn(create(thread_number)))
             .collect();
-        while !is_enough.load(Ordering::Relaxed) {
+        while !has_enough.load(Ordering::Relaxed) {
             thread::sleep(std::time::Duration::from_millis(5));
         }
         signal(service.pid(), "-KILL");
-        let made = callers.into_iter().map(|caller| caller.join().unwrap());
-        made.flatten().collect()
+        let created = threads
+            .into_iter()
+            .map(|thread_number| thread_number.join().unwrap());
+        created.flatten().collect()
     });
-    assert!(!service.ended().success());
-    assert!(is_alive(postmaster), "the cluster outlives it");
+    assert!(!service.wait_for_exit().success());
+    assert!(is_alive(postmaster), "the cluster keeps running");
 
-    let mut service = Service::start(&folder.settings());
-    assert_eq!(folder.postmaster(), Some(postmaster), "it is taken over");
+    let mut service = ServiceProcess::start(&dir.private_cluster_settings());
+    assert_eq!(
+        dir.postmaster_pid(),
+        Some(postmaster),
+        "the running cluster is reused"
+    );
     let token = service.token("admin", &password);
-    let mut found = std::collections::HashSet::new();
+    let mut stored = std::collections::HashSet::new();
     let mut path = "/api/v1/users?limit=200".to_owned();
     loop {
-        let answer = service.get(&path).by(&token).send().expect(200);
-        let names = answer.data().as_array().unwrap().iter();
-        found.extend(names.map(|user| user["username"].as_str().unwrap().to_owned()));
-        match &answer.body["page"]["next"] {
+        let response = service.get(&path).bearer(&token).send().expect(200);
+        let names = response.data().as_array().unwrap().iter();
+        stored.extend(names.map(|user| user["username"].as_str().unwrap().to_owned()));
+        match &response.body["page"]["next"] {
             Value::String(next) => path = format!("/api/v1/users?limit=200&cursor={next}"),
             _ => break,
         }
     }
     let lost: Vec<_> = acknowledged
         .iter()
-        .filter(|name| !found.contains(*name))
+        .filter(|name| !stored.contains(*name))
         .collect();
     assert!(acknowledged.len() >= ACCOUNTS / 2, "{}", acknowledged.len());
     assert!(lost.is_empty(), "{lost:?}");
     service.signal("-TERM");
-    assert!(service.ended().success());
+    assert!(service.wait_for_exit().success());
     assert!(!is_alive(postmaster));
 }

@@ -1,60 +1,64 @@
-//! How it starts, and why it refuses to.
+//! Starting the service, and errors that prevent the start.
 
 use std::fs;
 use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::support::binary::{Folder, Service, expect_refusal, on, run};
+use crate::support::binary::{
+    ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
+};
 use crate::support::{PASSWORD, Schema, TestApp};
 
 type Settings = Vec<(String, String)>;
 
-fn with(mut settings: Settings, more: &[(&str, &str)]) -> Settings {
-    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-    settings.extend(more.iter().map(owned));
+fn with_settings(mut settings: Settings, additional: &[(&str, &str)]) -> Settings {
+    let to_owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    settings.extend(additional.iter().map(to_owned));
     settings
 }
 
+/// Starts the service on a free port and returns the one line that it prints before it exits.
 #[track_caller]
-fn refused(settings: &Settings) -> String {
-    let mut free = with(Settings::new(), &[("ROSTERD_ADDR", "127.0.0.1:0")]);
-    free.extend(settings.iter().cloned());
-    expect_refusal(&run(&["serve"], &free, ""))
+fn start_error(settings: &Settings) -> String {
+    let mut with_free_port = with_settings(Settings::new(), &[("ROSTERD_ADDR", "127.0.0.1:0")]);
+    with_free_port.extend(settings.iter().cloned());
+    expect_error_line(&run_rosterd(&["serve"], &with_free_port, ""))
 }
 
 #[test]
-fn from_nothing_to_the_first_sign_in_and_again() {
-    let folder = Folder::new();
-    let mut service = Service::start(&folder.settings());
-    let password = service.first_password();
+fn first_start_prints_a_password_once() {
+    let dir = TempDir::new();
+    let mut service = ServiceProcess::start(&dir.private_cluster_settings());
+    let password = service.generated_password();
     assert_ne!(service.token("admin", &password), "");
     service.signal("-TERM");
-    assert!(service.ended().success());
+    assert!(service.wait_for_exit().success());
 
-    let service = Service::start(&folder.settings());
-    let said = service.said().join("\n");
-    assert!(!said.contains("  password  "), "it is shown once: {said}");
-    assert!(!said.contains(&password));
+    let service = ServiceProcess::start(&dir.private_cluster_settings());
+    let output = service.output().join("\n");
+    assert!(
+        !output.contains("  password  "),
+        "the password is printed only once: {output}"
+    );
+    assert!(!output.contains(&password));
     assert_ne!(service.token("admin", &password), "");
 }
 
 #[test]
-fn an_address_that_is_taken_is_found_before_anything_is_made() {
-    let folder = Folder::new();
+fn occupied_address_is_reported_before_files_are_created() {
+    let dir = TempDir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
-    let settings = with(folder.settings(), &[("ROSTERD_ADDR", &addr)]);
-    let line = expect_refusal(&run(&["serve"], &settings, ""));
-    assert!(
-        line.starts_with("ROSTERD_ADDR can't be listened on: "),
-        "{line}"
-    );
-    assert!(!folder.data().exists());
+    let settings = with_settings(dir.private_cluster_settings(), &[("ROSTERD_ADDR", &addr)]);
+    let line = expect_error_line(&run_rosterd(&["serve"], &settings, ""));
+    assert!(line.starts_with("can't listen on ROSTERD_ADDR: "), "{line}");
+    assert!(!dir.data_dir().exists());
 }
 
+// SECURITY: K14
 #[test]
-fn k14_a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
+fn invalid_setting_prevents_the_start_and_is_named_in_one_line() {
     let schema = Schema::new();
     let nowhere = "postgres://someone:geheim@127.0.0.1:9/none";
     for (name, text, expected) in [
@@ -92,7 +96,7 @@ fn k14_a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
         (
             "ROSTERD_METRICS_ADDR",
             "192.0.2.1:9",
-            "ROSTERD_METRICS_ADDR can't be listened on: ",
+            "can't listen on ROSTERD_METRICS_ADDR: ",
         ),
         ("DATABASE_URL", "mysql://h/db", "DATABASE_URL: expected "),
         (
@@ -101,47 +105,70 @@ fn k14_a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
             "DATABASE_URL: connection to server at \"127.0.0.1\", port 9 failed: ",
         ),
     ] {
-        let line = refused(&with(on(&schema), &[(name, text)]));
+        let line = start_error(&with_settings(database_settings(&schema), &[(name, text)]));
         assert!(line.starts_with(expected), "{name}={text:?}: {line}");
         assert!(!line.contains("geheim"), "{line}");
     }
 }
 
 #[test]
-fn a_key_that_the_database_was_not_written_with_is_refused() {
+fn different_secret_key_is_refused() {
     let schema = Schema::new();
-    drop(Service::start(&on(&schema)));
+    drop(ServiceProcess::start(&database_settings(&schema)));
     let other = "a5".repeat(32);
-    let line = refused(&with(on(&schema), &[("ROSTERD_SECRET_KEY", &other)]));
+    let line = start_error(&with_settings(
+        database_settings(&schema),
+        &[("ROSTERD_SECRET_KEY", &other)],
+    ));
     assert!(line.contains("ROSTERD_SECRET_KEY"), "{line}");
 }
 
 #[test]
-fn an_old_schema_is_refused_where_the_start_may_not_migrate() {
+fn outdated_schema_is_refused_if_migrations_are_off() {
     let schema = Schema::empty();
-    let off = with(on(&schema), &[("ROSTERD_MIGRATE", "off")]);
-    let line = refused(&off);
+    let off = with_settings(database_settings(&schema), &[("ROSTERD_MIGRATE", "off")]);
+    let line = start_error(&off);
     assert!(line.starts_with("ROSTERD_MIGRATE: is off and "), "{line}");
     assert!(line.ends_with("run `rosterd db migrate`"), "{line}");
-    assert!(run(&["db", "migrate"], &off, "").status.success());
-    Service::start(&off).get("/readyz").send().expect(200);
+    assert!(run_rosterd(&["db", "migrate"], &off, "").status.success());
+    ServiceProcess::start(&off)
+        .get("/readyz")
+        .send()
+        .expect(200);
 }
 
 #[test]
-fn of_five_that_start_together_on_an_empty_database_one_migrates() {
+fn five_concurrent_starts_on_an_empty_database_migrate_once() {
+    check_five_concurrent_starts();
+}
+
+#[test]
+#[ignore = "long: run by make test-long"]
+fn five_concurrent_starts_on_an_empty_database_migrate_once_in_twenty_rounds() {
+    for _ in 0..20 {
+        check_five_concurrent_starts();
+    }
+}
+
+fn check_five_concurrent_starts() {
     let schema = Schema::empty();
-    let mut services: Vec<_> = (0..5).map(|_| Service::spawn(&on(&schema))).collect();
-    services.iter_mut().for_each(Service::until_it_serves);
-    let migrated = |service: &&Service| {
-        let said = service.said();
-        said.iter()
+    let mut services: Vec<_> = (0..5)
+        .map(|_| ServiceProcess::spawn(&database_settings(&schema)))
+        .collect();
+    services
+        .iter_mut()
+        .for_each(ServiceProcess::wait_until_listening);
+    let has_migrated = |service: &&ServiceProcess| {
+        let output = service.output();
+        output
+            .iter()
             .any(|line| line.contains("migrating the database ("))
     };
-    assert_eq!(services.iter().filter(migrated).count(), 1);
+    assert_eq!(services.iter().filter(has_migrated).count(), 1);
     for service in &services {
         service.get("/readyz").send().expect(200);
     }
-    let jwks = |service: &Service| service.get("/.well-known/jwks.json").send().text;
+    let jwks = |service: &ServiceProcess| service.get("/.well-known/jwks.json").send().text;
     assert!(
         services
             .iter()
@@ -150,17 +177,17 @@ fn of_five_that_start_together_on_an_empty_database_one_migrates() {
 }
 
 #[test]
-fn without_a_super_admin_it_starts_with_one_warning_that_says_what_to_do() {
+fn start_without_a_super_admin_logs_one_warning_with_instructions() {
     let schema = Schema::new();
-    let service = Service::start(&on(&schema));
+    let service = ServiceProcess::start(&database_settings(&schema));
     service.get("/readyz").send().expect(200);
-    let said = service.said();
-    let warnings: Vec<_> = said
+    let output = service.output();
+    let warnings: Vec<_> = output
         .iter()
         .filter(|line| line.contains("\"WARN\""))
         .collect();
     let [warning] = warnings[..] else {
-        panic!("{said:?}");
+        panic!("{output:?}");
     };
     assert!(
         warning.contains("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME"),
@@ -169,9 +196,9 @@ fn without_a_super_admin_it_starts_with_one_warning_that_says_what_to_do() {
 }
 
 #[test]
-fn the_settings_make_the_first_super_admin_in_each_of_their_forms() {
-    let folder = Folder::new();
-    let file = folder.path().join("password");
+fn every_form_of_the_bootstrap_settings_creates_the_first_super_admin() {
+    let dir = TempDir::new();
+    let file = dir.path().join("password");
     fs::write(&file, format!("{PASSWORD}\n")).unwrap();
     let file = file.to_str().unwrap();
     for (name, password, text) in [
@@ -192,66 +219,87 @@ fn the_settings_make_the_first_super_admin_in_each_of_their_forms() {
         ),
     ] {
         let schema = Schema::new();
-        let settings = with(on(&schema), &[(name, " Chief "), (password, text)]);
-        let service = Service::start(&settings);
+        let settings = with_settings(
+            database_settings(&schema),
+            &[(name, " Chief "), (password, text)],
+        );
+        let service = ServiceProcess::start(&settings);
         let token = service.token("chief", PASSWORD);
-        let me = service.get("/api/v1/auth/me").by(&token).send().expect(200);
+        let me = service
+            .get("/api/v1/auth/me")
+            .bearer(&token)
+            .send()
+            .expect(200);
         assert_eq!(me.data()["role"], "SuperAdmin", "{name}");
-        assert!(!service.said().join("\n").contains(PASSWORD));
+        assert!(!service.output().join("\n").contains(PASSWORD));
     }
 }
 
 #[test]
-fn a_bootstrap_that_can_not_be_is_refused() {
+fn invalid_bootstrap_settings_prevent_the_start() {
     let app = TestApp::start();
-    app.user("taken", "User", &[]);
-    let named = |name, password| {
-        with(
-            app.settings_for_the_binary(),
+    app.create_user("taken", "User", &[]);
+    let bootstrap_settings = |name, password| {
+        with_settings(
+            app.binary_settings(),
             &[
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", name),
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", password),
             ],
         )
     };
-    let line = refused(&named("taken", PASSWORD));
+    let line = start_error(&bootstrap_settings("taken", PASSWORD));
     assert!(
         line.starts_with("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME: is the name of an account"),
         "{line}"
     );
-    let line = refused(&named("-", PASSWORD));
+    let line = start_error(&bootstrap_settings("-", PASSWORD));
     assert!(
         line.starts_with("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME: "),
         "{line}"
     );
-    let line = refused(&named("chief", "password"));
+    let line = start_error(&bootstrap_settings("chief", "password"));
     assert!(
         line.starts_with("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD: "),
         "{line}"
     );
     assert!(!line.contains("password;"), "{line}");
-    assert_eq!(app.number("SELECT count(*) FROM users"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
 }
 
 #[test]
-fn of_twenty_that_start_together_one_makes_the_super_admin() {
+fn twenty_concurrent_starts_create_one_super_admin() {
+    check_twenty_concurrent_bootstraps();
+}
+
+#[test]
+#[ignore = "long: run by make test-long"]
+fn twenty_concurrent_starts_create_one_super_admin_in_twenty_rounds() {
+    for _ in 0..20 {
+        check_twenty_concurrent_bootstraps();
+    }
+}
+
+fn check_twenty_concurrent_bootstraps() {
     let app = TestApp::start();
-    let settings = with(
-        app.settings_for_the_binary(),
+    let settings = with_settings(
+        app.binary_settings(),
         &[
             ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "chief"),
             ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
             ("ROSTERD_DB_POOL_SIZE", "2"),
         ],
     );
-    let mut services: Vec<_> = (0..20).map(|_| Service::spawn(&settings)).collect();
-    services.iter_mut().for_each(Service::until_it_serves);
-    assert_eq!(app.number("SELECT count(*) FROM users"), 1);
+    let mut services: Vec<_> = (0..20).map(|_| ServiceProcess::spawn(&settings)).collect();
+    services
+        .iter_mut()
+        .for_each(ServiceProcess::wait_until_listening);
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
     assert_eq!(
-        app.number("SELECT count(*) FROM audit_events WHERE action = 'user.create'"),
+        app.query_number("SELECT count(*) FROM audit_events WHERE action = 'user.create'"),
         1
     );
-    // Made once, it is not made again, whatever the settings say.
+    // The existing account is not created again by the same settings.
     let body = json!({"username": "chief", "password": PASSWORD});
     services[19]
         .post("/api/v1/auth/login")

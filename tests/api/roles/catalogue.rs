@@ -1,21 +1,21 @@
-//! Reading roles, and keeping the catalogue of permissions.
+//! Built-in roles, and the permission catalogue.
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{Response, TestApp};
 
 const PERMISSIONS: &str = "/api/v1/permissions";
 
 fn names(list: &Value) -> Vec<String> {
-    let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+    let name = |item: &Value| item["name"].as_str().unwrap().to_owned();
     list.as_array().unwrap().iter().map(name).collect()
 }
 
 #[test]
-fn the_built_in_roles_and_the_catalogue_are_those_of_the_contract() {
+fn built_in_roles_and_permissions_match_the_contract() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let roles = app.get("/api/v1/roles").by(&admin).send().expect(200);
+    let admin = app.super_admin_token();
+    let roles = app.get("/api/v1/roles").bearer(&admin).send().expect(200);
     let shape: Vec<_> = roles
         .data()
         .as_array()
@@ -38,8 +38,8 @@ fn the_built_in_roles_and_the_catalogue_are_those_of_the_contract() {
         ])
     );
     assert_eq!(roles.body["page"], json!({"next": null, "limit": 200}));
-    let catalogue = app.get(PERMISSIONS).by(&admin).send().expect(200);
-    let mut own = vec![
+    let catalogue = app.get(PERMISSIONS).bearer(&admin).send().expect(200);
+    let mut expected = vec![
         "users.read",
         "users.create",
         "users.update",
@@ -61,33 +61,33 @@ fn the_built_in_roles_and_the_catalogue_are_those_of_the_contract() {
         "events.read",
         "webhooks.manage",
     ];
-    own.sort_unstable();
-    assert_eq!(names(catalogue.data()), own);
+    expected.sort_unstable();
+    assert_eq!(names(catalogue.data()), expected);
     assert_eq!(
         roles.data()[0]["permissions"],
-        json!(own),
+        json!(expected),
         "SuperAdmin holds every permission"
     );
-    own.retain(|name| !["roles.manage", "clients.manage", "webhooks.manage"].contains(name));
-    assert_eq!(roles.data()[1]["permissions"], json!(own));
+    expected.retain(|name| !["roles.manage", "clients.manage", "webhooks.manage"].contains(name));
+    assert_eq!(roles.data()[1]["permissions"], json!(expected));
     assert_eq!(roles.data()[2]["permissions"], json!([]));
 }
 
 #[test]
-fn a_role_is_shown_by_its_name_with_a_tag() {
+fn role_is_read_by_its_exact_name_with_an_etag() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let get = |name: &str| app.get(&format!("/api/v1/roles/{name}")).by(&admin);
-    let shown = get("Admin").send().expect(200);
-    assert_eq!(shown.data()["name"], "Admin");
-    assert!(shown.header("etag").starts_with("\"1-"));
-    let same = get("Admin")
-        .header("If-None-Match", shown.header("etag"))
+    let admin = app.super_admin_token();
+    let get = |name: &str| app.get(&format!("/api/v1/roles/{name}")).bearer(&admin);
+    let role = get("Admin").send().expect(200);
+    assert_eq!(role.data()["name"], "Admin");
+    assert!(role.header("etag").starts_with("\"1-"));
+    let not_modified = get("Admin")
+        .header("If-None-Match", role.header("etag"))
         .send()
         .expect(304);
     assert_eq!(
-        (same.text.as_str(), same.header("etag")),
-        ("", shown.header("etag"))
+        (not_modified.text.as_str(), not_modified.header("etag")),
+        ("", role.header("etag"))
     );
     for name in ["Nobody", "admin", "%41dmin%20", "Admin%2F"] {
         get(name).send().expect_problem(404, "not_found");
@@ -96,24 +96,27 @@ fn a_role_is_shown_by_its_name_with_a_tag() {
 }
 
 #[test]
-fn an_app_registers_its_permissions_and_takes_them_out_again() {
+fn permissions_can_be_registered_and_unregistered() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let register = |body: &Value| app.post(PERMISSIONS).by(&admin).json(body).send();
+    let admin = app.super_admin_token();
+    let register = |body: &Value| app.post(PERMISSIONS).bearer(&admin).json(body).send();
     let remove = |name: &str| {
         app.delete(&format!("{PERMISSIONS}/{name}"))
-            .by(&admin)
+            .bearer(&admin)
             .send()
     };
     let body = json!({"name": "assets.read", "description": "See assets"});
-    let made = register(&body).expect(201);
-    assert_eq!(made.header("location"), "/api/v1/permissions/assets.read");
+    let created = register(&body).expect(201);
     assert_eq!(
-        (&made.data()["description"], &made.data()["isBuiltIn"]),
+        created.header("location"),
+        "/api/v1/permissions/assets.read"
+    );
+    assert_eq!(
+        (&created.data()["description"], &created.data()["isBuiltIn"]),
         (&json!("See assets"), &json!(false))
     );
     register(&body).expect_problem(409, "permission_name_conflict");
-    for wrong in [
+    for invalid in [
         "assets",
         "Assets.read",
         "assets.*",
@@ -123,20 +126,20 @@ fn an_app_registers_its_permissions_and_takes_them_out_again() {
         " assets.read",
         "a.Read",
     ] {
-        register(&json!({ "name": wrong })).expect_fault("/name", "invalid_format");
+        register(&json!({ "name": invalid })).expect_field_error("/name", "invalid_format");
     }
     register(&json!({"name": format!("a.{}", "b".repeat(98))})).expect(201);
     register(&json!({"name": format!("a.{}", "b".repeat(99))}))
-        .expect_fault("/name", "invalid_format");
+        .expect_field_error("/name", "invalid_format");
     register(&json!({"name": "a.b", "description": "x".repeat(501)}))
-        .expect_fault("/description", "too_long");
-    register(&json!({"name": "a.b", "rank": 1})).expect_fault("/rank", "unknown_field");
+        .expect_field_error("/description", "too_long");
+    register(&json!({"name": "a.b", "rank": 1})).expect_field_error("/rank", "unknown_field");
     remove("assets.read").expect(204);
     remove("assets.read").expect_problem(404, "not_found");
     remove("users.read").expect_problem(403, "permission_built_in");
     assert!(
         !app.get(PERMISSIONS)
-            .by(&admin)
+            .bearer(&admin)
             .send()
             .text
             .contains("assets.read")
@@ -144,67 +147,68 @@ fn an_app_registers_its_permissions_and_takes_them_out_again() {
 }
 
 #[test]
-fn a_permission_that_somebody_has_stays_in_the_catalogue() {
+fn permission_in_use_cannot_be_unregistered() {
     let app = TestApp::start();
-    let admin = app.super_admin();
+    let admin = app.super_admin_token();
     app.post(PERMISSIONS)
-        .by(&admin)
+        .bearer(&admin)
         .json(&json!({"name": "assets.read"}))
         .send()
         .expect(201);
     let remove = || {
         app.delete(&format!("{PERMISSIONS}/assets.read"))
-            .by(&admin)
+            .bearer(&admin)
             .send()
     };
-    let in_use = |answer: Answer| {
-        let answer = answer.expect_problem(409, "permission_in_use");
-        assert_eq!(answer.body["count"], 1, "{}", answer.text);
+    let expect_in_use = |response: Response| {
+        let response = response.expect_problem(409, "permission_in_use");
+        assert_eq!(response.body["count"], 1, "{}", response.text);
     };
-    let user = app.user("ada", "User", &["assets.read"]);
-    in_use(remove());
-    app.delete(&user.at("")).by(&admin).send().expect(204);
-    in_use(remove());
-    app.delete(&user.at("?purge=true"))
-        .by(&admin)
+    let user = app.create_user("ada", "User", &["assets.read"]);
+    expect_in_use(remove());
+    app.delete(&user.path("")).bearer(&admin).send().expect(204);
+    expect_in_use(remove());
+    app.delete(&user.path("?purge=true"))
+        .bearer(&admin)
         .send()
         .expect(204);
-    app.role("Librarian", 1, &["assets.read"]);
-    in_use(remove());
+    app.create_role("Librarian", 1, &["assets.read"]);
+    expect_in_use(remove());
     app.execute("DELETE FROM roles WHERE name = 'Librarian'");
     remove().expect(204);
 }
 
 #[test]
-fn a_super_admin_holds_what_is_registered_later_at_once() {
+fn newly_registered_permission_is_held_by_super_admins_at_once() {
     let app = TestApp::start();
-    let (own, admin) = app.someone("SuperAdmin", &[]);
-    let effective = || {
-        let shown = app.get(&own.at("")).by(&admin).send().expect(200);
-        shown.data()["effectivePermissions"]
+    let (own, admin) = app.create_signed_in_user("SuperAdmin", &[]);
+    let is_effective = || {
+        let response = app.get(&own.path("")).bearer(&admin).send().expect(200);
+        response.data()["effectivePermissions"]
             .as_array()
             .unwrap()
             .contains(&json!("assets.read"))
     };
-    assert!(!effective());
+    assert!(!is_effective());
     app.post(PERMISSIONS)
-        .by(&admin)
+        .bearer(&admin)
         .json(&json!({"name": "assets.read"}))
         .send()
         .expect(201);
-    assert!(effective());
+    assert!(is_effective());
     app.delete(&format!("{PERMISSIONS}/assets.read"))
-        .by(&admin)
+        .bearer(&admin)
         .send()
         .expect(204);
-    assert!(!effective());
+    assert!(!is_effective());
 }
 
 #[test]
-fn settings_register_permissions_at_the_start() {
-    let app = TestApp::with(&[("ROSTERD_PERMISSIONS", "assets.read,assets.write,users.read")]);
-    let admin = app.super_admin();
-    let catalogue = app.get(PERMISSIONS).by(&admin).send().expect(200);
+fn permissions_of_the_settings_are_registered_at_the_start() {
+    let app =
+        TestApp::start_with(&[("ROSTERD_PERMISSIONS", "assets.read,assets.write,users.read")]);
+    let admin = app.super_admin_token();
+    let catalogue = app.get(PERMISSIONS).bearer(&admin).send().expect(200);
     assert_eq!(
         names(catalogue.data())
             .iter()
@@ -212,9 +216,9 @@ fn settings_register_permissions_at_the_start() {
             .count(),
         2
     );
-    drop(app.replica());
+    drop(app.start_replica());
     assert_eq!(
-        app.number("SELECT count(*) FROM audit_events WHERE action = 'permission.register'"),
+        app.query_number("SELECT count(*) FROM audit_events WHERE action = 'permission.register'"),
         2
     );
 }

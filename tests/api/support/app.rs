@@ -1,4 +1,4 @@
-//! The service on a port of its own, in this process.
+//! The service running inside the test process, on its own port and database schema.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -13,45 +13,44 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use rosterd::access::passwords::{Hasher, HasherOptions, Password};
-use rosterd::app_state::AppState;
 use rosterd::platform::config::Config;
 use rosterd::platform::db::{Db, DbOptions};
 use rosterd::server;
 use serde_json::{Value, json};
 
-use super::{Call, Cli, MailServer, Schema};
+use super::{Cli, MailServer, RequestBuilder, Schema};
 
-/// A password that the policy accepts; every test account has it unless told otherwise.
+/// A password that the password policy accepts. Test accounts have it by default.
 pub const PASSWORD: &str = "seven green lanterns at noon";
 
-/// The hash of [`PASSWORD`], made once for each run.
+/// The hash of [`PASSWORD`], computed once per run.
 fn password_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| {
         let hasher = Hasher::start(HasherOptions::default()).unwrap();
         hasher
-            .hash_now(Password::new(PASSWORD.to_owned()))
+            .hash_blocking(Password::new(PASSWORD.to_owned()))
             .unwrap()
             .as_str()
             .to_owned()
     })
 }
 
-/// An account of a test.
+/// An account created by a test.
 #[derive(Clone, Debug)]
-pub struct User {
+pub struct TestUser {
     pub id: String,
     pub username: String,
 }
 
-impl User {
-    /// Where it is, and what is below it: `user.at("")`, `user.at("/status")`.
-    pub fn at(&self, below: &str) -> String {
-        format!("/api/v1/users/{}{below}", self.id)
+impl TestUser {
+    /// The URL path of the account or of a sub-resource: `user.path("")`, `user.path("/status")`.
+    pub fn path(&self, suffix: &str) -> String {
+        format!("/api/v1/users/{}{suffix}", self.id)
     }
 }
 
-/// The service, with a schema of its own.
+/// The service on its own port, with its own database schema. It stops when dropped.
 pub struct TestApp {
     /// `http://127.0.0.1:port`.
     pub base: String,
@@ -63,22 +62,22 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Starts the service on a fresh schema.
+    /// Starts the service on a new schema.
     pub fn start() -> Self {
-        Self::with(&[])
+        Self::start_with(&[])
     }
 
-    /// Starts it with these settings besides.
-    pub fn with(settings: &[(&str, &str)]) -> Self {
+    /// Starts the service on a new schema, with additional settings.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
         let settings = settings
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect();
-        Self::on(std::sync::Arc::new(Schema::new()), settings)
+        Self::start_on(std::sync::Arc::new(Schema::new()), settings)
     }
 
-    /// The service with a mail server, and settings besides.
-    pub fn with_mail(settings: &[(&str, &str)]) -> (Self, MailServer) {
+    /// Starts the service with an SMTP server that records messages, and additional settings.
+    pub fn start_with_mail(settings: &[(&str, &str)]) -> (Self, MailServer) {
         let server = MailServer::start();
         let url = server.url();
         let mut all = vec![
@@ -86,23 +85,23 @@ impl TestApp {
             ("ROSTERD_MAIL_FROM", "Accounts <id@example.org>"),
         ];
         all.extend(settings);
-        (Self::with(&all), server)
+        (Self::start_with(&all), server)
     }
 
-    /// Starts another replica on the same database.
-    pub fn replica(&self) -> Self {
-        Self::on(self.schema.clone(), self.settings.clone())
+    /// Starts another replica on the same schema.
+    pub fn start_replica(&self) -> Self {
+        Self::start_on(self.schema.clone(), self.settings.clone())
     }
 
-    /// Starts another replica on the same database, with these settings besides.
-    pub fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
+    /// Starts another replica on the same schema, with additional settings.
+    pub fn start_replica_with(&self, settings: &[(&str, &str)]) -> Self {
         let mut all = self.settings.clone();
-        let texts = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        all.extend(settings.iter().map(texts));
-        Self::on(self.schema.clone(), all)
+        let to_owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        all.extend(settings.iter().map(to_owned));
+        Self::start_on(self.schema.clone(), all)
     }
 
-    fn on(schema: std::sync::Arc<Schema>, settings: BTreeMap<String, String>) -> Self {
+    fn start_on(schema: std::sync::Arc<Schema>, settings: BTreeMap<String, String>) -> Self {
         let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", schema.url().as_str()),
             ("ROSTERD_SECRET_KEY", &"5a".repeat(32)),
@@ -115,19 +114,18 @@ impl TestApp {
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .into();
         vars.extend(settings.clone());
-        let config = Config::from_vars(vars, &|_| panic!("no file is read")).unwrap();
+        let config = Config::from_vars(vars, &|_| panic!("the tests configure no files")).unwrap();
         let key = *config.secret_key.as_ref().unwrap().expose();
         let url = config.database_url.as_ref().unwrap().expose().to_owned();
-        let app = AppState::new(&config, &url, &key).unwrap();
-        app.listen(&url).unwrap();
-        app.send_mail().unwrap();
+        let app = server::build_app_state(&config, &url, &key).unwrap();
+        server::start_workers(&app, &url).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (handle_sender, handle_receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             System::new().block_on(async move {
-                let server = server::serve(app, &config, listener).unwrap();
-                tell.send(server.handle()).unwrap();
+                let server = server::start_http_server(app, &config, listener).unwrap();
+                handle_sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
         });
@@ -143,46 +141,47 @@ impl TestApp {
             schema,
             settings,
             agent,
-            server: Some((told.recv().unwrap(), thread)),
+            server: Some((handle_receiver.recv().unwrap(), thread)),
         }
     }
 
-    /// The command line of this service's machine.
+    /// The `rosterd` command line, configured for the same database.
     pub fn cli(&self) -> Cli {
-        Cli::new(self.settings_for_the_binary())
+        Cli::new(self.binary_settings())
     }
 
-    pub fn call(&self, method: &str, path: &str) -> Call {
-        self.call_at(&self.base, method, path)
+    /// A request to this replica.
+    pub fn call(&self, method: &str, path: &str) -> RequestBuilder {
+        self.request_via(&self.base, method, path)
     }
 
-    /// A call by way of a proxy that listens there.
-    pub fn call_at(&self, base: &str, method: &str, path: &str) -> Call {
-        Call::new(&self.agent, method, &format!("{base}{path}"))
+    /// A request to a proxy at this base URL, such as `http://127.0.0.1:8000`.
+    pub fn request_via(&self, base: &str, method: &str, path: &str) -> RequestBuilder {
+        RequestBuilder::new(&self.agent, method, &format!("{base}{path}"))
     }
 
-    pub fn get(&self, path: &str) -> Call {
+    pub fn get(&self, path: &str) -> RequestBuilder {
         self.call("GET", path)
     }
 
-    pub fn post(&self, path: &str) -> Call {
+    pub fn post(&self, path: &str) -> RequestBuilder {
         self.call("POST", path)
     }
 
-    pub fn patch(&self, path: &str) -> Call {
+    pub fn patch(&self, path: &str) -> RequestBuilder {
         self.call("PATCH", path)
     }
 
-    pub fn put(&self, path: &str) -> Call {
+    pub fn put(&self, path: &str) -> RequestBuilder {
         self.call("PUT", path)
     }
 
-    pub fn delete(&self, path: &str) -> Call {
+    pub fn delete(&self, path: &str) -> RequestBuilder {
         self.call("DELETE", path)
     }
 
-    /// Makes an account of this role straight in the database, with [`PASSWORD`] and these direct grants.
-    pub fn user(&self, username: &str, role: &str, permissions: &[&str]) -> User {
+    /// Inserts an account into the database, with this role, these direct grants and [`PASSWORD`].
+    pub fn create_user(&self, username: &str, role: &str, permissions: &[&str]) -> TestUser {
         let id = uuid::Uuid::now_v7();
         let mut permissions: Vec<&str> = permissions.to_vec();
         permissions.sort_unstable();
@@ -197,13 +196,13 @@ impl TestApp {
         .bind::<diesel::sql_types::Text, _>(password_hash())
         .execute(&mut self.sql())
         .unwrap();
-        User {
+        TestUser {
             id: id.to_string(),
             username: username.to_owned(),
         }
     }
 
-    /// Signs in with [`PASSWORD`]: the whole `data` of the answer.
+    /// Signs in with [`PASSWORD`] and returns the `data` member of the response.
     pub fn sign_in(&self, username: &str) -> Value {
         let body = json!({"username": username, "password": PASSWORD});
         self.post("/api/v1/auth/login")
@@ -214,7 +213,7 @@ impl TestApp {
             .clone()
     }
 
-    /// The access token of a new session.
+    /// Signs in with [`PASSWORD`] and returns the access token.
     pub fn token(&self, username: &str) -> String {
         self.sign_in(username)["accessToken"]
             .as_str()
@@ -222,62 +221,62 @@ impl TestApp {
             .to_owned()
     }
 
-    /// An account of this role and a token of it. The username is made up.
-    pub fn someone(&self, role: &str, permissions: &[&str]) -> (User, String) {
+    /// Creates an account with a unique username and signs it in. Returns the account and its access token.
+    pub fn create_signed_in_user(&self, role: &str, permissions: &[&str]) -> (TestUser, String) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let username = format!(
             "{}-{}",
             role.to_lowercase(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let user = self.user(&username, role, permissions);
+        let user = self.create_user(&username, role, permissions);
         let token = self.token(&username);
         (user, token)
     }
 
-    /// The token of a `SuperAdmin`.
-    pub fn super_admin(&self) -> String {
-        self.someone("SuperAdmin", &[]).1
+    /// Creates a `SuperAdmin` and returns its access token.
+    pub fn super_admin_token(&self) -> String {
+        self.create_signed_in_user("SuperAdmin", &[]).1
     }
 
-    /// The database as the service's own functions take it.
+    /// A connection pool on the schema, for tests that call service functions directly.
     pub fn db(&self) -> Db {
         Db::connect(&DbOptions {
             url: self.schema.url(),
-            size: 2,
-            acquire: Duration::from_secs(20),
-            statement: Duration::from_secs(20),
+            pool_size: 2,
+            acquire_timeout: Duration::from_secs(20),
+            statement_timeout: Duration::from_secs(20),
         })
         .unwrap()
     }
 
-    /// What the real binary needs to work on the same database.
-    pub fn settings_for_the_binary(&self) -> Vec<(String, String)> {
-        super::binary::on(&self.schema)
+    /// The settings with which the `rosterd` binary uses the same database.
+    pub fn binary_settings(&self) -> Vec<(String, String)> {
+        super::binary::database_settings(&self.schema)
     }
 
-    /// How libpq reaches the test's schema.
+    /// The libpq URL of the schema.
     pub fn url(&self) -> String {
         self.schema.url()
     }
 
-    /// A connection to the test's schema.
+    /// A new connection to the schema.
     pub fn sql(&self) -> PgConnection {
         self.schema.connect()
     }
 
-    /// Runs SQL in the test's schema.
+    /// Runs SQL statements in the schema.
     pub fn execute(&self, sql: &str) {
         self.sql().batch_execute(sql).unwrap();
     }
 
-    /// Forgets all failed guesses: for tests of what is answered to many of them, and not of how many there may be.
-    pub fn forget_failures(&self) {
+    /// Deletes the counters of failed sign-ins, for tests that make more attempts than the rate limits allow.
+    pub fn clear_throttle(&self) {
         self.execute("DELETE FROM throttle_tallies; DELETE FROM throttle_sources");
     }
 
-    /// Adds a role of one's own straight to the database.
-    pub fn role(&self, name: &str, rank: i32, permissions: &[&str]) {
+    /// Inserts a custom role into the database.
+    pub fn create_role(&self, name: &str, rank: i32, permissions: &[&str]) {
         diesel::sql_query("INSERT INTO roles (name, rank, permissions) VALUES ($1, $2, $3)")
             .bind::<diesel::sql_types::Text, _>(name)
             .bind::<diesel::sql_types::Integer, _>(rank)
@@ -286,8 +285,8 @@ impl TestApp {
             .unwrap();
     }
 
-    /// One text that SQL gives.
-    pub fn text(&self, sql: &str) -> String {
+    /// The result of a SQL query with one row and one column, as text.
+    pub fn query_text(&self, sql: &str) -> String {
         diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(&format!(
             "({sql})::text"
         )))
@@ -295,8 +294,8 @@ impl TestApp {
         .unwrap()
     }
 
-    /// One number that SQL gives.
-    pub fn number(&self, sql: &str) -> i64 {
+    /// The result of a SQL query with one row and one column, as an integer.
+    pub fn query_number(&self, sql: &str) -> i64 {
         diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!(
             "({sql})::bigint"
         )))

@@ -1,5 +1,4 @@
-//! The real binary as a process of its own: started with nothing of our environment, told to end by signals, and gone
-//! with the test whatever becomes of it.
+//! Runs the `rosterd` binary as a child process with an empty environment. The process is killed when the test ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,18 +9,18 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rosterd::platform::db::cluster::{Cluster, Mode, Options};
+use rosterd::platform::db::cluster::{Cluster, ClusterMode, ClusterOptions};
 
-use super::{Call, Schema};
+use super::{RequestBuilder, Schema};
 
-/// Far beyond what an answer may take even on a busy machine; less than a request would hang for that nobody gives up.
-const LONGEST_ANSWER: Duration = Duration::from_secs(45);
+/// The timeout of a request: longer than any response takes on a busy machine, shorter than a request that hangs.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Far beyond anything real; what waits so long has failed.
-const LONGEST: Duration = Duration::from_secs(120);
+/// The timeout for the start, the output and the exit of a process.
+const PROCESS_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What every start on a database of its own needs, and patience with a machine that is busy with other tests.
-pub fn on(schema: &Schema) -> Vec<(String, String)> {
+/// The settings for a schema, with long queue timeouts because other tests keep the machine busy.
+pub fn database_settings(schema: &Schema) -> Vec<(String, String)> {
     [
         ("DATABASE_URL", schema.url()),
         ("ROSTERD_SECRET_KEY", "5a".repeat(32)),
@@ -32,34 +31,34 @@ pub fn on(schema: &Schema) -> Vec<(String, String)> {
     .into()
 }
 
-/// A folder under the machine's folder for temporary files, which PostgreSQL's user can reach too. At the end the
-/// cluster in it is stopped, and the folder removed.
-pub struct Folder(PathBuf);
+/// A temporary directory that the PostgreSQL user can access. When dropped, a private cluster in it is stopped and the
+/// directory is removed.
+pub struct TempDir(PathBuf);
 
-impl Folder {
+impl TempDir {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("rosterd-binary-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir(&directory).unwrap();
+        Self(directory)
     }
 
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Where the private cluster is.
-    pub fn data(&self) -> PathBuf {
+    /// The data directory of the private cluster.
+    pub fn data_dir(&self) -> PathBuf {
         self.0.join("data")
     }
 
-    /// A start with a private cluster in this folder.
-    pub fn settings(&self) -> Vec<(String, String)> {
-        let data = self.data().to_str().unwrap().to_owned();
+    /// The settings for a private cluster in this directory.
+    pub fn private_cluster_settings(&self) -> Vec<(String, String)> {
+        let data_dir = self.data_dir().to_str().unwrap().to_owned();
         [
-            ("ROSTERD_DATA_DIR", data),
+            ("ROSTERD_DATA_DIR", data_dir),
             ("ROSTERD_DB_ACQUIRE_MS", "30000".to_owned()),
             ("ROSTERD_HASH_QUEUE_MS", "30000".to_owned()),
         ]
@@ -67,46 +66,44 @@ impl Folder {
         .into()
     }
 
-    /// The process of the private cluster, if it runs.
-    pub fn postmaster(&self) -> Option<u32> {
-        let text = fs::read_to_string(self.data().join("pgdata/postmaster.pid")).ok()?;
+    /// The process id of the private cluster's postmaster, if it runs.
+    pub fn postmaster_pid(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.data_dir().join("pgdata/postmaster.pid")).ok()?;
         text.lines().next()?.trim().parse().ok()
     }
 
-    /// The private cluster, brought up if it does not run.
-    pub fn cluster(&self) -> Cluster {
-        let options = Options::new(self.data(), path_variable(), Mode::Existing);
+    /// Opens the private cluster and starts it if necessary. It stops when the value is dropped.
+    pub fn open_cluster(&self) -> Cluster {
+        let options = ClusterOptions::new(self.data_dir(), path_variable(), ClusterMode::Existing);
         Cluster::open(&options, &|_| ()).unwrap()
     }
-}
 
-impl Folder {
-    /// The address of the private cluster, which is brought up if it does not run, and left running.
+    /// The URL of the private cluster, which is started if necessary and keeps running.
     pub fn cluster_url(&self) -> String {
-        let cluster = self.cluster();
+        let cluster = self.open_cluster();
         let url = cluster.url();
-        // Its end would stop the server.
+        // Dropping the value would stop the server.
         std::mem::forget(cluster);
         url
     }
 }
 
-impl Drop for Folder {
+impl Drop for TempDir {
     fn drop(&mut self) {
-        if self.postmaster().is_some() {
-            drop(self.cluster());
+        if self.postmaster_pid().is_some() {
+            drop(self.open_cluster());
         }
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 fn path_variable() -> std::ffi::OsString {
-    #[expect(clippy::disallowed_methods, reason = "the tests have no settings room")]
+    #[expect(clippy::disallowed_methods, reason = "the child processes need PATH and nothing else of the environment")]
     std::env::var_os("PATH").unwrap()
 }
 
-/// `rosterd` with these arguments and settings and no others, in a folder without `.env`.
-pub fn rosterd(arguments: &[&str], settings: &[(String, String)]) -> Command {
+/// The `rosterd` command with these arguments and settings, in a directory without `.env`.
+pub fn rosterd_command(arguments: &[&str], settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
     command
         .args(arguments)
@@ -117,19 +114,19 @@ pub fn rosterd(arguments: &[&str], settings: &[(String, String)]) -> Command {
     command
 }
 
-/// Runs it to its end with this on its standard input; bounded in time.
-pub fn run(arguments: &[&str], settings: &[(String, String)], input: &str) -> Output {
-    let mut child = rosterd(arguments, settings)
+/// Runs `rosterd` with this standard input and waits for its exit.
+pub fn run_rosterd(arguments: &[&str], settings: &[(String, String)], input: &str) -> Output {
+    let mut child = rosterd_command(arguments, settings)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may end without having read.
+    // The process may exit without reading its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let out = collect(child.stdout.take().unwrap());
-    let err = collect(child.stderr.take().unwrap());
-    let status = wait(&mut child);
+    let out = read_in_background(child.stdout.take().unwrap());
+    let err = read_in_background(child.stderr.take().unwrap());
+    let status = wait_with_timeout(&mut child);
     Output {
         status,
         stdout: out.join().unwrap(),
@@ -137,7 +134,7 @@ pub fn run(arguments: &[&str], settings: &[(String, String)], input: &str) -> Ou
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+fn read_in_background(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut all = Vec::new();
         from.read_to_end(&mut all).unwrap();
@@ -145,54 +142,58 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
     })
 }
 
-fn wait(child: &mut Child) -> ExitStatus {
-    let began = Instant::now();
+fn wait_with_timeout(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        if began.elapsed() > LONGEST {
+        if started.elapsed() > PROCESS_TIMEOUT {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("it does not end");
+            panic!("the process does not exit");
         }
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Ends badly, with nothing but this one line on standard error.
+/// Asserts exit status 1, an empty standard output, and one line on standard error besides log lines. Returns the line
+/// without `rosterd: `.
 #[track_caller]
-pub fn expect_refusal(output: &Output) -> String {
-    let said = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+pub fn expect_error_line(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(output.stdout.is_empty());
-    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with('{')).collect();
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.starts_with('{'))
+        .collect();
     let [line] = lines[..] else {
-        panic!("not one line: {said}");
+        panic!("not one line: {stderr}");
     };
     line.strip_prefix("rosterd: ").unwrap().to_owned()
 }
 
-/// A running `rosterd serve`.
-pub struct Service {
+/// A running `rosterd serve`, killed when dropped.
+pub struct ServiceProcess {
     child: Child,
-    said: Arc<Mutex<Vec<String>>>,
+    output: Arc<Mutex<Vec<String>>>,
     agent: ureq::Agent,
     /// `http://127.0.0.1:port`.
     pub base: String,
 }
 
-impl Service {
-    /// Starts it on a free port, and returns when it has said where it serves.
+impl ServiceProcess {
+    /// Starts the process on a free port and waits until it listens.
     pub fn start(settings: &[(String, String)]) -> Self {
         let mut service = Self::spawn(settings);
-        service.until_it_serves();
+        service.wait_until_listening();
         service
     }
 
-    /// Starts it, and does not wait.
+    /// Starts the process without waiting.
     pub fn spawn(settings: &[(String, String)]) -> Self {
-        let mut command = rosterd(&["serve"], &[]);
+        let mut command = rosterd_command(&["serve"], &[]);
         command
             .env("ROSTERD_ADDR", "127.0.0.1:0")
             .env("ROSTERD_DRAIN_DELAY_SECONDS", "0")
@@ -201,49 +202,57 @@ impl Service {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let said = Arc::default();
-        listen(child.stdout.take().unwrap(), &said);
-        listen(child.stderr.take().unwrap(), &said);
+        let output = Arc::default();
+        collect_lines(child.stdout.take().unwrap(), &output);
+        collect_lines(child.stderr.take().unwrap(), &output);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(LONGEST_ANSWER))
+            .timeout_global(Some(REQUEST_TIMEOUT))
             .build()
             .into();
         Self {
             child,
-            said,
+            output,
             agent,
             base: String::new(),
         }
     }
 
-    /// Returns when it has said where it serves.
+    /// Waits until the process prints its address, and stores the address.
     #[track_caller]
-    pub fn until_it_serves(&mut self) {
-        let line = self.until_it_says("rosterd serves on ");
+    pub fn wait_until_listening(&mut self) {
+        let line = self.wait_for_output("rosterd serves on ");
         let base = line.split(' ').nth(3).unwrap();
         base.clone_into(&mut self.base);
     }
 
-    /// The first line with this text, on whichever of its outputs.
+    /// Waits for a line that contains this text on standard output or standard error, and returns it.
     #[track_caller]
-    pub fn until_it_says(&mut self, text: &str) -> String {
-        let began = Instant::now();
+    pub fn wait_for_output(&mut self, text: &str) -> String {
+        let started = Instant::now();
         loop {
-            let has_ended = self.child.try_wait().unwrap();
-            if let Some(line) = self.said().iter().find(|line| line.contains(text)) {
+            let exit_status = self.child.try_wait().unwrap();
+            if let Some(line) = self.output().iter().find(|line| line.contains(text)) {
                 return line.clone();
             }
-            let all = || self.said().join("\n");
-            assert!(has_ended.is_none(), "it ended: {has_ended:?}\n{}", all());
-            assert!(began.elapsed() < LONGEST, "never said {text:?}:\n{}", all());
+            let all = || self.output().join("\n");
+            assert!(
+                exit_status.is_none(),
+                "the process exited: {exit_status:?}\n{}",
+                all()
+            );
+            assert!(
+                started.elapsed() < PROCESS_TIMEOUT,
+                "no line contains {text:?}:\n{}",
+                all()
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// All that it has written.
-    pub fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
+    /// The lines of standard output and standard error so far.
+    pub fn output(&self) -> Vec<String> {
+        self.output.lock().unwrap().clone()
     }
 
     /// `127.0.0.1:port`.
@@ -255,74 +264,74 @@ impl Service {
         self.child.id()
     }
 
-    pub fn call(&self, method: &str, path: &str) -> Call {
-        Call::new(&self.agent, method, &format!("{}{path}", self.base))
+    pub fn call(&self, method: &str, path: &str) -> RequestBuilder {
+        RequestBuilder::new(&self.agent, method, &format!("{}{path}", self.base))
     }
 
-    pub fn get(&self, path: &str) -> Call {
+    pub fn get(&self, path: &str) -> RequestBuilder {
         self.call("GET", path)
     }
 
-    pub fn post(&self, path: &str) -> Call {
+    pub fn post(&self, path: &str) -> RequestBuilder {
         self.call("POST", path)
     }
 
-    /// The first password, as it was shown.
-    pub fn first_password(&self) -> String {
-        let said = self.said();
-        let line = said
+    /// The password of the first account, as printed at the first start.
+    pub fn generated_password(&self) -> String {
+        let output = self.output();
+        let line = output
             .iter()
             .find_map(|line| line.strip_prefix("  password  "));
         line.unwrap().to_owned()
     }
 
-    /// The access token of a new session; empty where there is none to be had.
+    /// Signs in and returns the access token; an empty string if signing in fails.
     pub fn token(&self, username: &str, password: &str) -> String {
         let body = serde_json::json!({"username": username, "password": password});
-        let answer = self.post("/api/v1/auth/login").json(&body).send();
-        answer.data()["accessToken"]
+        let response = self.post("/api/v1/auth/login").json(&body).send();
+        response.data()["accessToken"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
     }
 
-    /// Sends it a signal, such as `-TERM`.
+    /// Sends a signal, such as `-TERM`.
     pub fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 
-    /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
-        wait(&mut self.child)
+    /// Waits for the exit of the process.
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        wait_with_timeout(&mut self.child)
     }
 }
 
-impl Drop for Service {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = writeln!(std::io::stderr(), "{}", self.said().join("\n"));
+            let _ = writeln!(std::io::stderr(), "{}", self.output().join("\n"));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn listen(from: impl Read + Send + 'static, said: &Arc<Mutex<Vec<String>>>) {
-    let said = Arc::clone(said);
+fn collect_lines(from: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::clone(lines);
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            said.lock().unwrap().push(line);
+            lines.lock().unwrap().push(line);
         }
     });
 }
 
-/// Sends a signal to a process that is ours.
+/// Sends a signal, such as `-TERM`, to a process.
 pub fn signal(pid: u32, name: &str) {
     let kill = Command::new("kill").args([name, &pid.to_string()]).status();
     assert!(kill.unwrap().success());
 }
 
-/// Whether the process runs; one that only waits for its parent to look at it does not.
+/// Whether the process runs. A zombie does not count as running.
 pub fn is_alive(pid: u32) -> bool {
     let state = Command::new("ps")
         .args(["-o", "stat=", "-p", &pid.to_string()])

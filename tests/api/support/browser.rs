@@ -1,29 +1,29 @@
-//! Chromium, driven through `WebDriver`.
+//! Chromium, controlled through `WebDriver`.
 
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::proxy::{Program, folder, free_port, is_there};
+use super::programs::{ExternalProgram, find_program, free_port, program_directory};
 
-/// A browser without a window.
+/// A headless browser.
 pub struct Browser {
     agent: ureq::Agent,
     session: String,
-    _driver: Program,
+    _driver: ExternalProgram,
 }
 
 impl Browser {
-    /// Starts one, or `None` where there is none.
+    /// Starts a browser. `None` if chromedriver is not installed (see [`find_program`]).
     pub fn start() -> Option<Self> {
-        is_there("chromedriver").then_some(())?;
+        let chromedriver = find_program(&["chromedriver"], "chromium-driver")?;
         let port = free_port();
-        let folder = folder("browser", port);
-        let profile = folder.join("profile");
-        let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).env("HOME", &folder);
-        let driver = Program::start(&mut command, folder, port);
+        let directory = program_directory("browser", port);
+        let profile = directory.join("profile");
+        let mut command = Command::new(chromedriver);
+        command.arg(format!("--port={port}")).env("HOME", &directory);
+        let driver = ExternalProgram::start(&mut command, directory, port);
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
@@ -41,7 +41,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             &format!("--user-data-dir={}", profile.display()),
         ];
-        let wanted = json!({"capabilities": {"alwaysMatch": {
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": {"args": arguments}
         }}});
         let mut browser = Self {
@@ -49,75 +49,75 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             _driver: driver,
         };
-        let made = browser.ask("POST", "", &wanted);
+        let created = browser.send_command("POST", "", &capabilities);
         browser.session = format!(
             "{}/{}",
             browser.session,
-            made["sessionId"].as_str().unwrap()
+            created["sessionId"].as_str().unwrap()
         );
         Some(browser)
     }
 
-    /// Opens this address in the tab in use.
+    /// Opens a URL in the current tab.
     pub fn open(&self, url: &str) {
-        self.ask("POST", "/url", &json!({"url": url}));
+        self.send_command("POST", "/url", &json!({"url": url}));
     }
 
-    /// The address that the tab in use shows.
-    pub fn address(&self) -> String {
-        self.ask("GET", "/url", &Value::Null)
+    /// The URL of the current tab.
+    pub fn url(&self) -> String {
+        self.send_command("GET", "/url", &Value::Null)
             .as_str()
             .unwrap()
             .to_owned()
     }
 
-    /// Opens another tab and uses it; its name.
+    /// Opens a tab, switches to it and returns its handle.
     pub fn new_tab(&self) -> String {
-        let made = self.ask("POST", "/window/new", &json!({"type": "tab"}));
-        let name = made["handle"].as_str().unwrap().to_owned();
-        self.use_tab(&name);
-        name
+        let created = self.send_command("POST", "/window/new", &json!({"type": "tab"}));
+        let handle = created["handle"].as_str().unwrap().to_owned();
+        self.switch_to_tab(&handle);
+        handle
     }
 
-    /// The name of the tab in use.
-    pub fn tab(&self) -> String {
-        self.ask("GET", "/window", &Value::Null)
+    /// The handle of the current tab.
+    pub fn current_tab(&self) -> String {
+        self.send_command("GET", "/window", &Value::Null)
             .as_str()
             .unwrap()
             .to_owned()
     }
 
-    /// Uses another tab.
-    pub fn use_tab(&self, name: &str) {
-        self.ask("POST", "/window", &json!({"handle": name}));
+    /// Switches to another tab.
+    pub fn switch_to_tab(&self, handle: &str) {
+        self.send_command("POST", "/window", &json!({ "handle": handle }));
     }
 
-    /// Runs this in the page; what it returns.
-    pub fn run(&self, script: &str) -> Value {
-        self.ask(
+    /// Runs JavaScript in the page and returns its result.
+    pub fn run_script(&self, script: &str) -> Value {
+        self.send_command(
             "POST",
             "/execute/sync",
             &json!({"script": script, "args": []}),
         )
     }
 
-    /// Waits until this is true in the page.
+    /// Waits until a JavaScript condition is true in the page.
     #[track_caller]
-    pub fn until(&self, condition: &str) {
+    pub fn wait_for_condition(&self, condition: &str) {
         for _ in 0..600 {
-            if self.run(&format!("return Boolean({condition})")) == json!(true) {
+            if self.run_script(&format!("return Boolean({condition})")) == json!(true) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!(
-            "never: {condition}, at {}: {}",
-            self.address(),
-            self.run("return document.body.innerText")
+            "not met: {condition}, at {}: {}",
+            self.url(),
+            self.run_script("return document.body.innerText")
         );
     }
 
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    fn send_command(&self, method: &str, path: &str, body: &Value) -> Value {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.session))
@@ -127,16 +127,16 @@ impl Browser {
         } else {
             body.to_string().into_bytes()
         };
-        let mut answer = self.agent.run(request.body(body).unwrap()).unwrap();
-        let text = answer.body_mut().read_to_string().unwrap();
-        assert!(answer.status().is_success(), "{method} {path}: {text}");
+        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        assert!(response.status().is_success(), "{method} {path}: {text}");
         serde_json::from_str::<Value>(&text).unwrap()["value"].take()
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends Chromium with it.
+        // Deleting the session ends Chromium.
         let request = ureq::http::Request::delete(&self.session)
             .body(Vec::<u8>::new())
             .unwrap();

@@ -1,4 +1,4 @@
-//! One private cluster for the whole run, one schema for each test.
+//! One private PostgreSQL cluster for the whole run, and one schema per test.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use rosterd::platform::db::cluster::{Cluster, Durability, Mode, Options};
+use rosterd::platform::db::cluster::{Cluster, Durability, ClusterMode, ClusterOptions};
 use rosterd::platform::db::migrate;
 
-/// The cluster of this run: made once on this machine, started once for each run, ended with its parent.
+/// The shared cluster. Its data directory is kept between runs; the server stops when the test process ends.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the programs are where this machine's PATH says"
+    reason = "the PostgreSQL programs are found through PATH"
 )]
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let mut options = Options::new(data_dir(), std::env::var_os("PATH").unwrap(), Mode::CreateIfMissing);
+        let mut options = ClusterOptions::new(data_dir(), std::env::var_os("PATH").unwrap(), ClusterMode::CreateIfMissing);
         options.durability = Durability::Fast;
         options.max_connections = 400;
         options.stop_with_parent = true;
@@ -32,26 +32,26 @@ fn cluster() -> &'static Cluster {
     })
 }
 
-/// A folder that PostgreSQL's user can reach, the same for each run of this checkout.
+/// A directory that the PostgreSQL user can access. It is the same for every run of this checkout.
 fn data_dir() -> PathBuf {
     let checkout = env!("CARGO_MANIFEST_DIR").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     std::env::temp_dir().join(format!("rosterd-tests{checkout}"))
 }
 
-/// A schema with all migrations applied, dropped at the end.
+/// A schema of one test, dropped when the value is dropped.
 pub struct Schema {
     name: String,
 }
 
 impl Schema {
-    /// Makes one that nobody else uses.
+    /// Creates a schema and applies all migrations.
     pub fn new() -> Self {
         let schema = Self::empty();
-        migrate::apply(&mut schema.connect()).unwrap();
+        migrate::apply_unlocked(&mut schema.connect()).unwrap();
         schema
     }
 
-    /// Makes one without any table.
+    /// Creates a schema without tables.
     pub fn empty() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -67,7 +67,7 @@ impl Schema {
         Self { name }
     }
 
-    /// A URL whose connections work in this schema.
+    /// A libpq URL whose `search_path` is this schema.
     pub fn url(&self) -> String {
         let url = cluster().url();
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -77,7 +77,7 @@ impl Schema {
         )
     }
 
-    /// A connection of its own.
+    /// A new connection.
     pub fn connect(&self) -> PgConnection {
         PgConnection::establish(&self.url()).unwrap()
     }

@@ -1,53 +1,57 @@
-//! What the tests stand on: a real PostgreSQL, a schema for each test, the service on a port of its own, and a client
-//! that reads like the calls it makes.
+//! Fixtures shared by all integration tests: a private PostgreSQL cluster with one schema per test, the service on its
+//! own port, the `rosterd` binary as a child process, and a small HTTP client.
 
 mod app;
-mod attack;
 pub mod binary;
 pub mod browser;
-mod call;
 mod cli;
 mod database;
+pub mod database_proxy;
+mod golden_file;
+mod http_client;
 mod operations;
-mod own_role;
-pub mod proxy;
+pub mod programs;
+mod restricted_role;
+mod security_checks;
 mod smtp;
 mod terminal;
 pub mod verifiers;
-pub mod wire;
 
-pub use app::{PASSWORD, TestApp, User};
-pub use attack::{Footprint, to_the_end};
-pub use call::{Answer, Call};
-pub use cli::{Cli, OPERATOR, Ran};
+pub use app::{PASSWORD, TestApp, TestUser};
+pub use cli::{Cli, CommandOutput, OPERATOR};
 pub use database::Schema;
+pub use golden_file::assert_matches_golden_file;
+pub use http_client::{RequestBuilder, Response};
 pub use operations::{Operation, document, operations};
-pub use own_role::OwnRole;
-pub use smtp::{Letter, MailServer};
+pub use restricted_role::RestrictedRole;
+pub use security_checks::{ProcessUsage, read_until_closed};
+pub use smtp::{MailServer, ReceivedEmail};
 pub use terminal::Terminal;
 
-/// Asks until it is so; for what other processes are told of, and not in which time.
+/// Polls `condition` until it is true, for effects that reach another process or replica asynchronously.
+/// Panics after about ten seconds.
 #[track_caller]
-pub fn eventually(mut so: impl FnMut() -> bool) {
+pub fn wait_until(mut condition: impl FnMut() -> bool) {
     for _ in 0..1000 {
-        if so() {
+        if condition() {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    panic!("it never came to be so");
+    panic!("the condition was not met in time");
 }
 
-/// Runs `act` on `count` threads that all begin at the same moment; their answers in order.
-pub fn at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = std::sync::Barrier::new(count);
+/// Runs `action` on `count` threads that start at the same moment. Returns the results in the order of the thread
+/// index.
+pub fn run_concurrently<T: Send>(count: usize, action: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let barrier = std::sync::Barrier::new(count);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..count)
             .map(|index| {
-                let (start, act) = (&start, &act);
+                let (barrier, action) = (&barrier, &action);
                 scope.spawn(move || {
-                    start.wait();
-                    act(index)
+                    barrier.wait();
+                    action(index)
                 })
             })
             .collect();

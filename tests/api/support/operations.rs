@@ -1,24 +1,25 @@
-//! Every operation of the API document, as the tests that leave none out go through them.
+//! The operations of the OpenAPI document, for tests that cover every operation.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// One operation.
+/// One operation of the OpenAPI document.
 #[derive(Clone, Debug)]
 pub struct Operation {
+    /// The `operationId`.
     pub id: String,
-    /// In capitals.
+    /// In upper case.
     pub method: String,
-    /// With its parameters in braces.
+    /// The path template, with parameters in braces.
     pub path: String,
-    /// Whether it says of itself that it needs no caller.
+    /// Whether the document says that the operation needs no authentication.
     pub is_public: bool,
-    /// All that the document says of it.
-    pub said: Value,
+    /// The operation object of the document.
+    pub definition: Value,
 }
 
-/// The API document as JSON.
+/// The OpenAPI document as JSON.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| serde_json::to_value(rosterd::server::openapi::document()).unwrap())
@@ -27,21 +28,21 @@ pub fn document() -> &'static Value {
 /// All operations, in the order of the document.
 pub fn operations() -> &'static [Operation] {
     static OPERATIONS: OnceLock<Vec<Operation>> = OnceLock::new();
-    OPERATIONS.get_or_init(read)
+    OPERATIONS.get_or_init(read_operations)
 }
 
-fn read() -> Vec<Operation> {
+fn read_operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document()["paths"].as_object().unwrap() {
-        for (method, said) in item.as_object().unwrap() {
-            let anybody = serde_json::json!({});
-            let ways = said["security"].as_array();
+        for (method, definition) in item.as_object().unwrap() {
+            let no_scheme = serde_json::json!({});
+            let schemes = definition["security"].as_array();
             operations.push(Operation {
-                id: said["operationId"].as_str().unwrap_or_default().to_owned(),
+                id: definition["operationId"].as_str().unwrap_or_default().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
-                is_public: ways.is_some_and(|ways| ways.contains(&anybody)),
-                said: said.clone(),
+                is_public: schemes.is_some_and(|schemes| schemes.contains(&no_scheme)),
+                definition: definition.clone(),
             });
         }
     }

@@ -1,23 +1,23 @@
-//! A mail server that keeps what it is sent, over real sockets, and can be told to refuse.
+//! An SMTP server that records the messages it receives and can refuse recipients.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::eventually;
+use super::wait_until;
 
-/// A letter as it arrived.
+/// A received message.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct ReceivedEmail {
     pub from: String,
     pub to: Vec<String>,
-    /// Headers and text, with LF.
+    /// Headers and body, with LF line ends.
     pub data: String,
 }
 
-impl Letter {
-    /// A header's value, or the empty text.
+impl ReceivedEmail {
+    /// The value of a header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         let (head, _) = self.data.split_once("\n\n").unwrap();
         head.lines()
@@ -25,16 +25,16 @@ impl Letter {
             .unwrap_or("")
     }
 
-    /// What stands below the headers, as a reader sees it.
+    /// The decoded body.
     pub fn text(&self) -> String {
         let (_, body) = self.data.split_once("\n\n").unwrap();
         match self.header("Content-Transfer-Encoding") {
-            "quoted-printable" => unquote(body),
+            "quoted-printable" => decode_quoted_printable(body),
             _ => body.to_owned(),
         }
     }
 
-    /// The line that is a link.
+    /// The first line that is a link.
     pub fn link(&self) -> String {
         let text = self.text();
         let is_link = |line: &&str| line.starts_with("https://");
@@ -47,13 +47,13 @@ impl Letter {
     }
 }
 
-/// Undoes quoted-printable (RFC 2045, section 6.7).
-fn unquote(text: &str) -> String {
+/// Decodes quoted-printable text (RFC 2045, section 6.7).
+fn decode_quoted_printable(text: &str) -> String {
     let joined = text.replace("=\n", "");
     let mut bytes = joined.bytes();
-    let mut plain = Vec::new();
+    let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
-        plain.push(match byte {
+        decoded.push(match byte {
             b'=' => {
                 let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
                 u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
@@ -61,22 +61,22 @@ fn unquote(text: &str) -> String {
             other => other,
         });
     }
-    String::from_utf8(plain).unwrap()
+    String::from_utf8(decoded).unwrap()
 }
 
-/// The server; it ends with the test process.
+/// The server. It runs until the test process ends.
 #[derive(Clone)]
 pub struct MailServer {
     addr: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    state: Arc<Mutex<MailServerState>>,
 }
 
 #[derive(Default)]
-struct Seen {
-    letters: Vec<Letter>,
-    /// Every command as it came, but not what letters say.
+struct MailServerState {
+    emails: Vec<ReceivedEmail>,
+    /// Every SMTP command, without the data of messages.
     commands: Vec<String>,
-    /// What the next recipients are answered.
+    /// The replies to the next `RCPT` commands.
     refusals: Vec<&'static str>,
 }
 
@@ -85,87 +85,87 @@ impl MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             addr: listener.local_addr().unwrap(),
-            seen: Arc::default(),
+            state: Arc::default(),
         };
-        let seen = server.seen.clone();
+        let state = server.state.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, seen) = (client.unwrap(), seen.clone());
-                // A client that breaks off is none of this server's business.
-                thread::spawn(move || drop(talk(&client, &seen)));
+                let (client, state) = (client.unwrap(), state.clone());
+                // The client may close the connection early.
+                thread::spawn(move || drop(serve_client(&client, &state)));
             }
         });
         server
     }
 
-    /// `ROSTERD_SMTP_URL` for it.
+    /// The value of `ROSTERD_SMTP_URL` for this server.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.addr)
     }
 
-    /// What it has got.
-    pub fn letters(&self) -> Vec<Letter> {
-        self.seen.lock().unwrap().letters.clone()
+    /// The messages received so far.
+    pub fn emails(&self) -> Vec<ReceivedEmail> {
+        self.state.lock().unwrap().emails.clone()
     }
 
-    /// The only letter, once it is there.
+    /// Waits for one message. Panics if there are more.
     #[track_caller]
-    pub fn letter(&self) -> Letter {
-        self.wait_for(1).remove(0)
+    pub fn only_email(&self) -> ReceivedEmail {
+        self.wait_for_emails(1).remove(0)
     }
 
-    /// Exactly this many letters, once they are there.
+    /// Waits for this number of messages. Panics if there are more.
     #[track_caller]
-    pub fn wait_for(&self, count: usize) -> Vec<Letter> {
-        eventually(|| self.letters().len() >= count);
-        let letters = self.letters();
-        assert_eq!(letters.len(), count, "{letters:#?}");
-        letters
+    pub fn wait_for_emails(&self, count: usize) -> Vec<ReceivedEmail> {
+        wait_until(|| self.emails().len() >= count);
+        let emails = self.emails();
+        assert_eq!(emails.len(), count, "{emails:#?}");
+        emails
     }
 
-    /// Every command that it has got.
+    /// The SMTP commands received so far.
     pub fn commands(&self) -> Vec<String> {
-        self.seen.lock().unwrap().commands.clone()
+        self.state.lock().unwrap().commands.clone()
     }
 
-    /// Answers the next recipients with these.
-    pub fn refuse(&self, answers: &[&'static str]) {
-        self.seen.lock().unwrap().refusals = answers.to_vec();
+    /// Replies to the next `RCPT` commands with these lines.
+    pub fn refuse_recipients(&self, replies: &[&'static str]) {
+        self.state.lock().unwrap().refusals = replies.to_vec();
     }
 }
 
-fn talk(client: &TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
-    let say = |line: &str| (&mut &*client).write_all(format!("{line}\r\n").as_bytes());
+fn serve_client(client: &TcpStream, state: &Mutex<MailServerState>) -> std::io::Result<()> {
+    let reply = |line: &str| (&mut &*client).write_all(format!("{line}\r\n").as_bytes());
     let mut lines = BufReader::new(client)
         .lines()
         .map(|line| line.map(|line| line.trim_end_matches('\r').to_owned()));
-    let mut letter = Letter {
+    let mut email = ReceivedEmail {
         from: String::new(),
         to: Vec::new(),
         data: String::new(),
     };
-    say("220 sink ready")?;
+    reply("220 sink ready")?;
     while let Some(command) = lines.next().transpose()? {
-        seen.lock().unwrap().commands.push(command.clone());
+        state.lock().unwrap().commands.push(command.clone());
         let address = || command.split(['<', '>']).nth(1).unwrap_or("").to_owned();
         match command.get(..4).unwrap_or("") {
-            "EHLO" => say("250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN")?,
-            "AUTH" => say("235 welcome")?,
+            "EHLO" => reply("250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN")?,
+            "AUTH" => reply("235 welcome")?,
             "MAIL" => {
-                letter.from = address();
-                letter.to.clear();
-                say("250 ok")?;
+                email.from = address();
+                email.to.clear();
+                reply("250 ok")?;
             }
             "RCPT" => {
                 let refusal = {
-                    let mut seen = seen.lock().unwrap();
-                    (!seen.refusals.is_empty()).then(|| seen.refusals.remove(0))
+                    let mut state = state.lock().unwrap();
+                    (!state.refusals.is_empty()).then(|| state.refusals.remove(0))
                 };
-                letter.to.push(address());
-                say(refusal.unwrap_or("250 ok"))?;
+                email.to.push(address());
+                reply(refusal.unwrap_or("250 ok"))?;
             }
             "DATA" => {
-                say("354 go on")?;
+                reply("354 go on")?;
                 let mut data = Vec::new();
                 for line in lines.by_ref() {
                     match line?.as_str() {
@@ -173,12 +173,12 @@ fn talk(client: &TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
                         line => data.push(line.strip_prefix('.').unwrap_or(line).to_owned()),
                     }
                 }
-                letter.data = data.join("\n");
-                seen.lock().unwrap().letters.push(letter.clone());
-                say("250 taken")?;
+                email.data = data.join("\n");
+                state.lock().unwrap().emails.push(email.clone());
+                reply("250 taken")?;
             }
-            "QUIT" => return say("221 bye"),
-            _ => say("502 unknown")?,
+            "QUIT" => return reply("221 bye"),
+            _ => reply("502 unknown")?,
         }
     }
     Ok(())

@@ -1,20 +1,20 @@
-//! A command at a terminal of 80 columns: what a person sees of it, and what it is typed.
+//! Runs a command in a pseudo-terminal of 80 columns.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::eventually;
+use super::wait_until;
 
-/// A command that runs at a terminal of its own.
+/// A command in its own pseudo-terminal.
 pub struct Terminal {
     child: Child,
     screen: Arc<Mutex<String>>,
 }
 
 impl Terminal {
-    /// Starts the command, with the environment that it has.
+    /// Starts the command with its own environment.
     pub fn start(command: &Command) -> Self {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let quoted: Vec<String> = words
@@ -38,39 +38,39 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(String::new()));
         let (shown, mut out) = (Arc::clone(&screen), child.stdout.take().unwrap());
         thread::spawn(move || {
-            let mut piece = [0; 1024];
-            while let Ok(read @ 1..) = out.read(&mut piece) {
-                let text = String::from_utf8_lossy(&piece[..read]);
+            let mut buffer = [0; 1024];
+            while let Ok(read @ 1..) = out.read(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..read]);
                 shown.lock().unwrap().push_str(&text);
             }
         });
         Self { child, screen }
     }
 
-    /// All that has been shown.
+    /// All output so far.
     pub fn screen(&self) -> String {
         self.screen.lock().unwrap().clone()
     }
 
-    /// Waits until this is shown `times` times.
+    /// Waits until the output contains `text` at least `times` times.
     #[track_caller]
-    pub fn shows(&self, text: &str, times: usize) {
-        eventually(|| self.screen().matches(text).count() >= times);
+    pub fn wait_for_text(&self, text: &str, times: usize) {
+        wait_until(|| self.screen().matches(text).count() >= times);
     }
 
-    /// Types this.
-    pub fn types(&mut self, keys: &str) {
+    /// Types keys.
+    pub fn type_keys(&mut self, keys: &str) {
         let input = self.child.stdin.as_mut().unwrap();
         input.write_all(keys.as_bytes()).unwrap();
         input.flush().unwrap();
     }
 
-    /// What the command ends with.
-    pub fn status(mut self) -> (i32, String) {
+    /// Waits for the command to end. Returns its exit status and the whole output.
+    pub fn wait_for_exit(mut self) -> (i32, String) {
         let status = self.child.wait().unwrap().code().unwrap();
         let screen = Arc::clone(&self.screen);
-        // The reader holds it for as long as there is something to be read.
-        eventually(|| Arc::strong_count(&screen) <= 2);
+        // The reader thread holds a reference until the output ends.
+        wait_until(|| Arc::strong_count(&screen) <= 2);
         (status, self.screen())
     }
 }

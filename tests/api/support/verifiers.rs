@@ -1,81 +1,84 @@
-//! Those who verify our tokens as apps do: `PyJWT` and jose, set up by `scripts/setup --tests` below `target/verifiers`.
+//! Token verification with `PyJWT` and jose, as apps do it. `scripts/setup --tests` installs both in
+//! `target/verifiers`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-fn root() -> &'static Path {
+use super::programs::find_path;
+
+fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Python with the libraries of `tests/verifiers/requirements.txt`, where it is set up.
+/// Python with the packages of `tests/verifiers/requirements.txt`. `None` if they are not installed (see
+/// [`find_path`]).
+#[track_caller]
 pub fn python() -> Option<Command> {
-    let program = root().join("target/verifiers/python/bin/python");
-    there(&program).map(Command::new)
+    let program = repository().join("target/verifiers/python/bin/python");
+    find_path(
+        program,
+        "python3-venv and tests/verifiers/requirements.txt (PyJWT, Flask)",
+    )
+    .map(Command::new)
 }
 
-/// node with the libraries of `tests/verifiers/package.json`, where it is set up. It works in their folder.
+/// Node.js with the packages of `tests/verifiers/package.json`. `None` if they are not installed (see [`find_path`]).
+#[track_caller]
 pub fn node() -> Option<Command> {
-    there(&node_modules())?;
+    find_path(
+        node_modules(),
+        "nodejs, npm and tests/verifiers/package.json (jose, express)",
+    )?;
     let mut command = Command::new("node");
-    command.current_dir(root().join("target/verifiers/node"));
+    command.current_dir(repository().join("target/verifiers/node"));
     Some(command)
 }
 
-/// Where node's libraries are, if they are set up.
+/// The directory of the installed Node.js packages.
 pub fn node_modules() -> PathBuf {
-    root().join("target/verifiers/node/node_modules")
+    repository().join("target/verifiers/node/node_modules")
 }
 
-fn there(path: &Path) -> Option<PathBuf> {
-    let is_there = path.exists();
-    if !is_there {
-        eprintln!(
-            "{} is not there: this part is not tested (scripts/setup --tests sets it up)",
-            path.display()
-        );
-    }
-    is_there.then(|| path.to_owned())
-}
-
-/// A program that verifies tokens, and keeps the keys that it has read, until it is dropped.
+/// A running verifier program. It caches the public keys it has fetched, and ends when the value is dropped.
 pub struct Verifier {
     child: Child,
     tokens: ChildStdin,
-    verdicts: BufReader<ChildStdout>,
+    results: BufReader<ChildStdout>,
 }
 
 impl Verifier {
-    /// Those that are set up here, with the public keys at this address.
-    pub fn all(jwks: &str) -> Vec<Self> {
+    /// Starts all installed verifiers with the public keys at this URL.
+    #[track_caller]
+    pub fn all(jwks_url: &str) -> Vec<Self> {
         let scripts = [(python(), "verify.py"), (node(), "verify.mjs")];
         scripts
             .into_iter()
-            .filter_map(|(command, script)| Some(Self::start(command?, script, jwks)))
+            .filter_map(|(command, script)| Some(Self::start(command?, script, jwks_url)))
             .collect()
     }
 
-    fn start(mut command: Command, script: &str, jwks: &str) -> Self {
+    fn start(mut command: Command, script: &str, jwks_url: &str) -> Self {
         let mut child = command
-            .arg(root().join("tests/verifiers").join(script))
-            .arg(jwks)
+            .arg(repository().join("tests/verifiers").join(script))
+            .arg(jwks_url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         Self {
             tokens: child.stdin.take().unwrap(),
-            verdicts: BufReader::new(child.stdout.take().unwrap()),
+            results: BufReader::new(child.stdout.take().unwrap()),
             child,
         }
     }
 
-    /// What it says of a token: `good` and the subject, or `bad` and why.
-    pub fn judge(&mut self, token: &str) -> String {
+    /// Verifies a token: `good` and the subject, or `bad` and the error.
+    pub fn verify(&mut self, token: &str) -> String {
         writeln!(self.tokens, "{token}").unwrap();
-        let mut verdict = String::new();
-        self.verdicts.read_line(&mut verdict).unwrap();
-        verdict.trim().to_owned()
+        let mut result = String::new();
+        self.results.read_line(&mut result).unwrap();
+        result.trim().to_owned()
     }
 }
 

@@ -1,30 +1,31 @@
-//! Bringing accounts in from elsewhere.
+//! `POST /api/v1/users/import`.
 
 use rosterd::access::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestApp};
+use crate::support::{PASSWORD, Response, TestApp};
 
 const IMPORT: &str = "/api/v1/users/import";
+
 const NDJSON: &str = "application/x-ndjson";
 
-fn send(app: &TestApp, by: &str, body: impl Into<Vec<u8>>) -> Answer {
-    app.post(IMPORT).by(by).body(NDJSON, body).send()
+fn import(app: &TestApp, caller: &str, body: impl Into<Vec<u8>>) -> Response {
+    app.post(IMPORT).bearer(caller).body(NDJSON, body).send()
 }
 
 /// The result of each line.
-fn results(answer: &Answer) -> Vec<Value> {
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(answer.header("content-type"), NDJSON);
-    let lines = answer.text.lines();
+fn results(response: &Response) -> Vec<Value> {
+    assert_eq!(response.status, 200, "{}", response.text);
+    assert_eq!(response.header("content-type"), NDJSON);
+    let lines = response.text.lines();
     lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-fn lines(lines: &[Value]) -> String {
-    let texts: Vec<String> = lines.iter().map(Value::to_string).collect();
-    texts.join("\n")
+fn to_ndjson(lines: &[Value]) -> String {
+    let json: Vec<String> = lines.iter().map(Value::to_string).collect();
+    json.join("\n")
 }
 
 fn can_sign_in(app: &TestApp, username: &str) -> bool {
@@ -33,20 +34,20 @@ fn can_sign_in(app: &TestApp, username: &str) -> bool {
 }
 
 #[test]
-fn each_line_is_an_account_and_the_answer_has_a_line_for_each() {
+fn each_line_creates_an_account_and_has_a_result_line() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    let answer = send(
+    let admin = app.super_admin_token();
+    let response = import(
         &app,
         &admin,
-        lines(&[
+        to_ndjson(&[
             json!({"username": "Ada", "email": "ada@example.org", "displayName": "Ada", "role": "Admin",
                    "permissions": ["webhooks.manage"], "tags": ["staff"], "attributes": {"team": 7},
                    "externalId": "4711", "password": PASSWORD}),
             json!({"username": "bob", "isActive": false}),
         ]),
     );
-    let results = results(&answer);
+    let results = results(&response);
     assert_eq!(results.len(), 2);
     assert_eq!(
         (&results[0]["line"], &results[1]["line"]),
@@ -55,7 +56,7 @@ fn each_line_is_an_account_and_the_answer_has_a_line_for_each() {
     assert_eq!(results[0]["outcome"], "created");
     assert_eq!(results[0]["externalId"], "4711");
     let path = format!("/api/v1/users/{}", results[0]["id"].as_str().unwrap());
-    let ada = app.get(&path).by(&admin).send().expect(200);
+    let ada = app.get(&path).bearer(&admin).send().expect(200);
     for (member, value) in [
         ("username", json!("ada")),
         ("email", json!("ada@example.org")),
@@ -70,17 +71,17 @@ fn each_line_is_an_account_and_the_answer_has_a_line_for_each() {
         assert_eq!(ada.data()[member], value, "{member}");
     }
     assert!(can_sign_in(&app, "ada"));
-    let made = "SELECT count(*) FROM audit_events WHERE action = 'user.create'";
-    assert_eq!(app.number(made), 2);
+    let created = "SELECT count(*) FROM audit_events WHERE action = 'user.create'";
+    assert_eq!(app.query_number(created), 2);
     let bob = "SELECT count(*) FROM users WHERE username = 'bob' AND role = 'User' AND NOT is_active AND password_hash IS NULL";
-    assert_eq!(app.number(bob), 1);
+    assert_eq!(app.query_number(bob), 1);
 }
 
 #[test]
-fn a_line_that_is_wrong_says_so_and_spoils_no_other() {
+fn invalid_line_has_an_error_result_and_does_not_affect_other_lines() {
     let app = TestApp::start();
-    let admin = app.super_admin();
-    app.user("taken", "User", &[]);
+    let admin = app.super_admin_token();
+    app.create_user("taken", "User", &[]);
     let body = [
         "{\"username\": \"ada\"}\r\n",
         "\n",
@@ -94,52 +95,58 @@ fn a_line_that_is_wrong_says_so_and_spoils_no_other() {
         "{\"username\": \"bob\"}",
     ]
     .concat();
-    let results = results(&send(&app, &admin, body));
-    let told: Vec<(&Value, &Value, &Value)> = results
+    let results = results(&import(&app, &admin, body));
+    let outcomes: Vec<(&Value, &Value, &Value)> = results
         .iter()
-        .map(|one| (&one["line"], &one["code"], &one["errors"][0]["pointer"]))
+        .map(|result| {
+            (
+                &result["line"],
+                &result["code"],
+                &result["errors"][0]["pointer"],
+            )
+        })
         .collect();
     let invalid = json!("request_invalid");
     let none = Value::Null;
-    assert_eq!(told[0], (&json!(1), &none, &none));
-    assert_eq!(told[1].0, &json!(3), "a blank line has no result");
-    assert_eq!(told[1].1, &invalid);
-    assert_eq!(told[2], (&json!(4), &invalid, &json!("/username")));
+    assert_eq!(outcomes[0], (&json!(1), &none, &none));
+    assert_eq!(outcomes[1].0, &json!(3), "a blank line has no result");
+    assert_eq!(outcomes[1].1, &invalid);
+    assert_eq!(outcomes[2], (&json!(4), &invalid, &json!("/username")));
     assert_eq!(
-        told[3],
+        outcomes[3],
         (&json!(5), &json!("user_username_conflict"), &none)
     );
     assert_eq!(results[3]["externalId"], "9");
-    assert_eq!(told[4], (&json!(6), &invalid, &json!("/isSuperAdmin")));
-    assert_eq!(told[5], (&json!(7), &invalid, &json!("/role")));
-    assert_eq!(told[6].1, &json!("permission_unknown"));
-    assert_eq!(told[7], (&json!(9), &invalid, &json!("/password")));
-    assert_eq!(told[8], (&json!(10), &none, &none));
+    assert_eq!(outcomes[4], (&json!(6), &invalid, &json!("/isSuperAdmin")));
+    assert_eq!(outcomes[5], (&json!(7), &invalid, &json!("/role")));
+    assert_eq!(outcomes[6].1, &json!("permission_unknown"));
+    assert_eq!(outcomes[7], (&json!(9), &invalid, &json!("/password")));
+    assert_eq!(outcomes[8], (&json!(10), &none, &none));
     assert_eq!(
-        app.number("SELECT count(*) FROM users WHERE username IN ('ada', 'bob', 'eve')"),
+        app.query_number("SELECT count(*) FROM users WHERE username IN ('ada', 'bob', 'eve')"),
         2
     );
 }
 
 #[test]
-fn a_hash_of_argon2_is_taken_over_and_renewed_and_no_other() {
+fn argon2_hashes_are_imported_and_other_hashes_are_refused() {
     let app = TestApp::start();
-    let admin = app.super_admin();
+    let admin = app.super_admin_token();
     let hasher = Hasher::start(HasherOptions::default()).unwrap();
     let hash = actix_web::rt::System::new()
         .block_on(hasher.hash(Password::new(PASSWORD.to_owned())))
         .unwrap();
     let hash = hash.as_str();
     let line = |name: &str, hash: &str| json!({"username": name, "passwordHash": hash});
-    let both = json!({"username": "both", "passwordHash": hash, "password": PASSWORD});
-    let body = lines(&[
+    let hash_and_password = json!({"username": "both", "passwordHash": hash, "password": PASSWORD});
+    let body = to_ndjson(&[
         line("ada", hash),
         line("bcrypt", "$2b$12$abcdefghijklmnopqrstuv"),
-        line("ruinous", &hash.replacen("m=19456", "m=4194304", 1)),
-        line("cut", hash.split_at(40).0),
-        both,
+        line("too-expensive", &hash.replacen("m=19456", "m=4194304", 1)),
+        line("truncated", hash.split_at(40).0),
+        hash_and_password,
     ]);
-    let results = results(&send(&app, &admin, body));
+    let results = results(&import(&app, &admin, body));
     assert_eq!(results[0]["outcome"], "created");
     for result in &results[1..] {
         assert_eq!(result["outcome"], "refused", "{result}");
@@ -150,17 +157,17 @@ fn a_hash_of_argon2_is_taken_over_and_renewed_and_no_other() {
 }
 
 #[test]
-fn nobody_brings_in_more_than_they_may_make() {
+fn import_requires_the_permissions_of_creating_each_account() {
     let app = TestApp::start();
-    let (_, token) = app.someone("User", &["users.create"]);
-    let body = lines(&[
+    let (_, token) = app.create_signed_in_user("User", &["users.create"]);
+    let body = to_ndjson(&[
         json!({"username": "ada"}),
         json!({"username": "chief", "role": "SuperAdmin"}),
         json!({"username": "admin", "role": "Admin"}),
         json!({"username": "granted", "permissions": ["users.create"]}),
     ]);
-    let results = results(&send(&app, &token, body));
-    let codes: Vec<&Value> = results.iter().map(|one| &one["code"]).collect();
+    let results = results(&import(&app, &token, body));
+    let codes: Vec<&Value> = results.iter().map(|result| &result["code"]).collect();
     assert_eq!(
         json!(codes),
         json!([
@@ -173,30 +180,30 @@ fn nobody_brings_in_more_than_they_may_make() {
 }
 
 #[test]
-fn a_large_import_is_read_what_is_larger_or_no_ndjson_is_refused_and_it_can_be_sent_again() {
+fn import_over_64_mib_or_of_another_type_is_refused_and_a_repeated_import_reports_conflicts() {
     let app = TestApp::start();
-    let admin = app.super_admin();
+    let admin = app.super_admin_token();
     let blank = " ".repeat(2 * 1024 * 1024);
     let body = format!("{{\"username\": \"ada\"}}\n{blank}\n{{\"username\": \"bob\"}}\n");
-    let codes = |answer: &Answer| -> Vec<Value> {
-        results(answer)
+    let codes = |response: &Response| -> Vec<Value> {
+        results(response)
             .iter()
-            .map(|one| one["code"].clone())
+            .map(|result| result["code"].clone())
             .collect()
     };
     assert_eq!(
-        codes(&send(&app, &admin, body.clone())),
+        codes(&import(&app, &admin, body.clone())),
         [Value::Null, Value::Null]
     );
     let conflict = json!("user_username_conflict");
     assert_eq!(
-        codes(&send(&app, &admin, body)),
+        codes(&import(&app, &admin, body)),
         [conflict.clone(), conflict]
     );
-    assert_eq!(codes(&send(&app, &admin, "")), Vec::<Value>::new());
-    send(&app, &admin, vec![b' '; 64 * 1024 * 1024 + 1]).expect_problem(413, "payload_too_large");
+    assert_eq!(codes(&import(&app, &admin, "")), Vec::<Value>::new());
+    import(&app, &admin, vec![b' '; 64 * 1024 * 1024 + 1]).expect_problem(413, "payload_too_large");
     app.post(IMPORT)
-        .by(&admin)
+        .bearer(&admin)
         .json(&json!({"username": "eve"}))
         .send()
         .expect_problem(415, "unsupported_media_type");

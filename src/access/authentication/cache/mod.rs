@@ -1,253 +1,174 @@
-//! What is known of callers, from memory: who a credential stands for, and what that account may.
+//! The cache of resolved callers, of responses that show an account, and of the permission catalogue.
 //!
-//! # Why an answer from here is never out of date
+//! # Why a cached answer is never stale
 //!
-//! 1. **Here.** Whatever changes an account's standing says so (`Tx::invalidate`), and [`AuthCache::invalidate`] runs before the change
-//!    is answered. So the next request on this replica reads the database.
-//! 2. **Elsewhere.** Triggers on the same tables `NOTIFY` in the changing transaction, whoever makes it: another replica,
-//!    the command line, psql. PostgreSQL has signalled every listening connection before it answers the commit, and a
-//!    listening connection delivers what it was signalled of with the answer to its next query. So a query that *began*
-//!    after the commit was answered, and has come back, has brought the news.
-//! 3. **The lease.** [`AuthCache::get`] answers only while such a query began less than [`LEASE`] ago. A listener that is cut
-//!    off, slow or stopped lets the lease run out, and every request goes to the database: slower, not wrong. That bounds
-//!    the time for which another replica can still accept what was revoked: [`LEASE`].
-//! 4. **No late fill.** A fill takes a [`FillTicket`] before it reads the database, and is thrown away if anything was forgotten
-//!    since: what it read may be from before the change.
-//! 5. **Only yes.** Memory never refuses: what is not here, or has run out of time, is asked of the database.
+//! 1. **On this replica.** A transaction that changes an account declares it with `Tx::invalidate`, and
+//!    [`AuthCache::invalidate`] runs before the change is answered. The next request on this replica reads the database.
+//! 2. **On other replicas.** Triggers on the same tables send `NOTIFY` in the changing transaction, whichever process runs
+//!    it: another replica, the command line, psql. PostgreSQL signals every listening connection before it answers the
+//!    commit, and a listening connection delivers the notifications with the answer to its next query. A query that *began*
+//!    after the commit was answered, and has returned, has therefore delivered the notification.
+//! 3. **The lease.** [`AuthCache::get`] answers only if such a query began less than [`LEASE`] ago. If the listener is
+//!    disconnected, slow or stopped, the lease expires and every request reads the database. [`LEASE`] is therefore the
+//!    longest time for which another replica can accept a revoked credential.
+//! 4. **No late insert.** [`AuthCache::begin_fill`] is called before the database is read. An insert is discarded if
+//!    anything was invalidated since, because the value may have been read before the change.
+//! 5. **Only positive answers.** The cache never rejects a caller: a credential that is missing or no longer valid is looked
+//!    up in the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use super::{Actor, Authority, Identity, Origin};
+use super::credential::{Credential, ResolvedCaller};
 use crate::platform::db::Invalidation;
-use crate::platform::http::Kept;
-use crate::platform::ids::{GrantId, SessionId};
+use crate::platform::http::StoredReply;
 
-/// How long after the last news memory may still answer.
+/// How long the cache answers after the start of the last successful poll for notifications.
 pub const LEASE: Duration = Duration::from_millis(100);
 
-/// How old a page gets before it is read anew. For twice as long at most it may lack what other replicas do not tell, such
-/// as the time of the last sign-in.
-const PAGE_AGE: Duration = Duration::from_secs(1);
+/// How old a cached user response can get before it is read again. Changes that are not notified, such as the time of the
+/// last sign-in, can be missing for twice this time.
+const USER_RESPONSE_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// How many credentials, accounts and pages are remembered at most; some tens of megabytes when full.
+/// The maximum number of principals, of credentials and of user responses: some tens of megabytes when full.
 const CAPACITY: usize = 50_000;
 
-/// What a caller proves who it is with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// An access token of a session.
-    Session(SessionId),
-    /// A personal access token, by its digest.
-    Token([u8; 32]),
-    /// An access token of a service client.
-    Client(GrantId),
-}
+/// The value of `polled_at` when there is no lease.
+const NO_LEASE: i64 = -1;
 
-/// What a credential stands for.
-pub struct ResolvedCaller {
-    /// Who it is.
-    pub identity: Identity,
-    /// Its name.
-    pub username: Arc<str>,
-    /// What it may.
-    pub authority: Arc<Authority>,
-    /// The account or client whose changes concern it.
-    pub principal: Uuid,
-    /// When it is over at the latest.
-    pub ends_at: Option<DateTime<Utc>>,
-    /// How long it may be unused; `None`: for ever.
-    pub idle: Option<TimeDelta>,
-    last_seen: AtomicI64,
-}
-
-impl ResolvedCaller {
-    /// Facts of a credential that was last seen at `last_seen`.
-    #[must_use]
-    pub fn new(
-        identity: Identity,
-        username: &str,
-        authority: Authority,
-        principal: Uuid,
-        ends_at: Option<DateTime<Utc>>,
-        idle: Option<TimeDelta>,
-        last_seen: DateTime<Utc>,
-    ) -> Self {
-        Self {
-            identity,
-            username: username.into(),
-            authority: Arc::new(authority),
-            principal,
-            ends_at,
-            idle,
-            last_seen: AtomicI64::new(last_seen.timestamp()),
-        }
-    }
-
-    /// Whether the credential is still good at `now`, as far as time goes.
-    #[must_use]
-    pub fn lasts(&self, now: DateTime<Utc>) -> bool {
-        let last_seen = self.last_seen.load(Ordering::Relaxed);
-        self.ends_at.is_none_or(|end| now < end)
-            && self
-                .idle
-                .is_none_or(|idle| now.timestamp() - last_seen < idle.num_seconds())
-    }
-
-    /// Whether its use should be noted in the database; says yes once a minute.
-    #[must_use]
-    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
-        const EVERY: i64 = 60;
-        let last_seen = self.last_seen.load(Ordering::Relaxed);
-        now.timestamp() - last_seen >= EVERY
-            && self
-                .last_seen
-                .compare_exchange(
-                    last_seen,
-                    now.timestamp(),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
-                .is_ok()
-    }
-
-    /// The actor that this is, coming from `origin`.
-    #[must_use]
-    pub fn actor(&self, origin: Origin) -> Actor {
-        Actor {
-            identity: self.identity.clone(),
-            username: Some(Arc::clone(&self.username)),
-            authority: Arc::clone(&self.authority),
-            origin,
-        }
-    }
-}
-
-/// Leave to fill memory with what is read from now on.
+/// The state of the cache when a fill began.
 #[derive(Clone, Copy, Debug)]
 pub struct FillTicket(u64);
 
-/// A party as it is remembered; when it is forgotten, all that was remembered with this stamp is void. It has a size, so
-/// that no two are the same to [`Arc::ptr_eq`].
+/// Identifies the entries of a principal that were inserted since its last invalidation. Compared with [`Arc::ptr_eq`], so it
+/// must have a size.
 type Generation = Arc<u8>;
 
-/// The memory of one process.
+/// The cache of one process.
 pub struct AuthCache {
-    began: Instant,
-    /// Microseconds after `began` at which the last query began whose news have all been heeded; -1: none.
-    heard: AtomicI64,
-    /// How often something was forgotten.
-    changes: AtomicU64,
+    created_at: Instant,
+    /// Microseconds after `created_at` at which the last poll began whose notifications have all been applied.
+    polled_at: AtomicI64,
+    /// The number of invalidations.
+    invalidations: AtomicU64,
     principals: Cache<Uuid, Generation>,
     credentials: Cache<Credential, (Generation, Arc<ResolvedCaller>)>,
-    pages: Cache<Uuid, (Generation, Instant, Arc<Kept>)>,
+    user_responses: Cache<Uuid, (Generation, Instant, Arc<StoredReply>)>,
     catalogue: Cache<(), (Generation, Arc<str>)>,
 }
 
-/// What stands for everybody where a party is asked for: it is forgotten with everybody, and with nobody else.
-const EVERYBODY: Uuid = Uuid::nil();
+/// The principal of entries that only [`Invalidation::All`] invalidates.
+const ALL_PRINCIPALS: Uuid = Uuid::nil();
 
 impl Default for AuthCache {
     fn default() -> Self {
         Self {
-            began: Instant::now(),
-            heard: AtomicI64::new(-1),
-            changes: AtomicU64::new(0),
+            created_at: Instant::now(),
+            polled_at: AtomicI64::new(NO_LEASE),
+            invalidations: AtomicU64::new(0),
             principals: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
-            pages: Cache::new(CAPACITY),
+            user_responses: Cache::new(CAPACITY),
             catalogue: Cache::new(1),
         }
     }
 }
 
 impl AuthCache {
-    /// What this credential stands for, if that is known for certain.
+    /// The caller of this credential, if it is cached and valid.
     #[must_use]
     pub fn get(&self, credential: &Credential, now: DateTime<Utc>) -> Option<Arc<ResolvedCaller>> {
-        if !self.is_leased() {
+        if !self.has_lease() {
             return None;
         }
-        let (generation, facts) = self.credentials.get(credential)?;
-        (self.is_current(facts.principal, &generation) && facts.lasts(now)).then_some(facts)
+        let (generation, caller) = self.credentials.get(credential)?;
+        (self.is_current(caller.principal, &generation) && caller.is_valid(now)).then_some(caller)
     }
 
-    /// The account as it is shown, if that is known for certain.
+    /// The response that shows this account, if it is cached.
     #[must_use]
-    pub fn get_user_response(&self, account: Uuid) -> Option<Arc<Kept>> {
-        if !self.is_leased() {
+    pub fn get_user_response(&self, account: Uuid) -> Option<Arc<StoredReply>> {
+        if !self.has_lease() {
             return None;
         }
-        let (generation, since, page) = self.pages.get(&account)?;
+        let (generation, read_at, response) = self.user_responses.get(&account)?;
         if !self.is_current(account, &generation) {
             return None;
         }
-        if since.elapsed() >= PAGE_AGE {
-            // Whoever comes first reads it anew; for those who come meanwhile it is good for as long again.
-            self.pages
-                .insert(account, (generation, Instant::now(), page));
+        if read_at.elapsed() >= USER_RESPONSE_MAX_AGE {
+            // This request reads the account again; concurrent ones use the old response for one more interval.
+            self.user_responses
+                .insert(account, (generation, Instant::now(), response));
             return None;
         }
-        Some(page)
+        Some(response)
     }
 
-    /// Every permission that there is, in one line, if that is known for certain.
+    /// The names of the permission catalogue in one line, if they are cached.
     #[must_use]
     pub fn get_catalogue(&self) -> Option<Arc<str>> {
-        if !self.is_leased() {
+        if !self.has_lease() {
             return None;
         }
-        let (generation, line) = self.catalogue.get(&())?;
-        self.is_current(EVERYBODY, &generation).then_some(line)
+        let (generation, names) = self.catalogue.get(&())?;
+        self.is_current(ALL_PRINCIPALS, &generation)
+            .then_some(names)
     }
 
-    /// To be called before the database is read for [`AuthCache::insert`].
+    /// Must be called before the database is read for one of the `insert` functions.
     #[must_use]
     pub fn begin_fill(&self) -> FillTicket {
-        FillTicket(self.changes.load(Ordering::SeqCst))
+        FillTicket(self.invalidations.load(Ordering::SeqCst))
     }
 
-    /// Remembers what was read since the ticket, unless anything was forgotten meanwhile.
+    /// Caches what was read since the fill began, unless anything was invalidated in between.
     pub fn insert(
         &self,
-        begin_fill: FillTicket,
+        ticket: FillTicket,
         credential: Credential,
-        facts: &Arc<ResolvedCaller>,
+        caller: &Arc<ResolvedCaller>,
     ) {
-        if let Some(generation) = self.generation(begin_fill, facts.principal) {
+        if let Some(generation) = self.generation(ticket, caller.principal) {
             self.credentials
-                .insert(credential, (generation, Arc::clone(facts)));
+                .insert(credential, (generation, Arc::clone(caller)));
         }
     }
 
-    /// Remembers how an account is shown, as [`AuthCache::insert`] does.
-    pub fn insert_user_response(&self, begin_fill: FillTicket, account: Uuid, page: Arc<Kept>) {
-        if let Some(generation) = self.generation(begin_fill, account) {
-            self.pages
-                .insert(account, (generation, Instant::now(), page));
+    /// Caches the response that shows an account, under the conditions of [`AuthCache::insert`].
+    pub fn insert_user_response(
+        &self,
+        ticket: FillTicket,
+        account: Uuid,
+        response: Arc<StoredReply>,
+    ) {
+        if let Some(generation) = self.generation(ticket, account) {
+            self.user_responses
+                .insert(account, (generation, Instant::now(), response));
         }
     }
 
-    /// Remembers every permission that there is, as [`AuthCache::insert`] does.
-    pub fn insert_catalogue(&self, begin_fill: FillTicket, line: Arc<str>) {
-        if let Some(generation) = self.generation(begin_fill, EVERYBODY) {
-            self.catalogue.insert((), (generation, line));
+    /// Caches the names of the permission catalogue, under the conditions of [`AuthCache::insert`].
+    pub fn insert_catalogue(&self, ticket: FillTicket, names: Arc<str>) {
+        if let Some(generation) = self.generation(ticket, ALL_PRINCIPALS) {
+            self.catalogue.insert((), (generation, names));
         }
     }
 
-    /// The stamp to remember something about `principal` with. It is taken before the ticket is looked at, and forgetting
-    /// counts before it removes stamps: so either the ticket is seen to be void, or the stamp is still to be removed.
-    fn generation(&self, begin_fill: FillTicket, principal: Uuid) -> Option<Generation> {
+    /// The generation for an insert, or `None` if the ticket is no longer valid.
+    ///
+    /// The generation is read before the ticket is compared, and [`AuthCache::invalidate`] counts before it removes
+    /// generations. So either the comparison fails, or the generation is removed afterwards.
+    fn generation(&self, ticket: FillTicket, principal: Uuid) -> Option<Generation> {
         let generation = self
             .principals
             .get_or_insert_with(&principal, || Ok::<_, ()>(Generation::default()))
             .ok()?;
-        (self.changes.load(Ordering::SeqCst) == begin_fill.0).then_some(generation)
+        (self.invalidations.load(Ordering::SeqCst) == ticket.0).then_some(generation)
     }
 
     fn is_current(&self, principal: Uuid, generation: &Generation) -> bool {
@@ -256,37 +177,38 @@ impl AuthCache {
             .is_some_and(|current| Arc::ptr_eq(generation, &current))
     }
 
-    /// Forgets what has changed. What is being read at this moment will not be remembered either.
-    pub fn invalidate(&self, touched: Invalidation) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        match touched {
+    /// Removes the entries that a change affects. Fills that are in progress will be discarded.
+    pub fn invalidate(&self, invalidation: Invalidation) {
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
+        match invalidation {
             Invalidation::Principal(id) => {
                 self.principals.remove(&id);
             }
             Invalidation::All => self.principals.clear(),
-            Invalidation::Keys => {}
+            Invalidation::SigningKeys => {}
         }
     }
 
-    /// Says that all news up to `since` has been heeded.
-    pub fn renew_lease(&self, since: Instant) {
-        let micros = since.saturating_duration_since(self.began).as_micros();
-        self.heard
-            .store(i64::try_from(micros).unwrap_or(-1), Ordering::SeqCst);
+    /// Starts a lease at `polled_at`: all notifications of a poll that began then have been applied.
+    pub fn renew_lease(&self, polled_at: Instant) {
+        let micros = polled_at
+            .saturating_duration_since(self.created_at)
+            .as_micros();
+        self.polled_at
+            .store(i64::try_from(micros).unwrap_or(NO_LEASE), Ordering::SeqCst);
     }
 
-    /// Says that news may have been missed: nothing is answered from memory until there are news again, and nothing that
-    /// was remembered before counts.
+    /// Ends the lease and removes all entries, because notifications may have been missed.
     pub fn drop_lease(&self) {
-        self.heard.store(-1, Ordering::SeqCst);
+        self.polled_at.store(NO_LEASE, Ordering::SeqCst);
         self.invalidate(Invalidation::All);
     }
 
-    fn is_leased(&self) -> bool {
-        let heard = self.heard.load(Ordering::SeqCst);
-        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+    fn has_lease(&self) -> bool {
+        let polled_at = self.polled_at.load(Ordering::SeqCst);
+        let now = i64::try_from(self.created_at.elapsed().as_micros()).unwrap_or(i64::MAX);
         let lease = i64::try_from(LEASE.as_micros()).unwrap_or(0);
-        heard >= 0 && now - heard < lease
+        polled_at >= 0 && now - polled_at < lease
     }
 }
 

@@ -1,12 +1,13 @@
-//! What memory answers, and for how long.
+//! When the cache answers and when it does not.
 
 use super::*;
+use crate::access::actor::{Authority, Identity};
 use crate::platform::http::Reply;
-use crate::platform::ids::UserId;
+use crate::platform::ids::{SessionId, UserId};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-fn facts(user: UserId) -> Arc<ResolvedCaller> {
+fn caller(user: UserId) -> Arc<ResolvedCaller> {
     let identity = Identity::User {
         id: user,
         session: SessionId(Uuid::nil()),
@@ -17,138 +18,108 @@ fn facts(user: UserId) -> Arc<ResolvedCaller> {
     ))
 }
 
-/// A memory that has just heard the news, an account and a credential of it.
-fn scene() -> (AuthCache, UserId, Credential) {
-    let memory = AuthCache::default();
-    memory.renew_lease(Instant::now());
+/// A cache with a lease, an account, and a credential of the account.
+fn cache_with_lease() -> (AuthCache, UserId, Credential) {
+    let cache = AuthCache::default();
+    cache.renew_lease(Instant::now());
     (
-        memory,
+        cache,
         UserId::new(NOW),
         Credential::Session(SessionId::new(NOW)),
     )
 }
 
 #[test]
-fn what_was_kept_is_recalled_until_its_party_is_touched() {
-    let (memory, user, credential) = scene();
-    memory.insert(memory.begin_fill(), credential, &facts(user));
-    assert!(memory.get(&credential, NOW).is_some());
-    memory.invalidate(Invalidation::Principal(UserId::new(NOW).0));
+fn an_entry_is_returned_until_its_principal_is_invalidated() {
+    let (cache, user, credential) = cache_with_lease();
+    cache.insert(cache.begin_fill(), credential, &caller(user));
+    assert!(cache.get(&credential, NOW).is_some());
+    cache.invalidate(Invalidation::Principal(UserId::new(NOW).0));
     assert!(
-        memory.get(&credential, NOW).is_some(),
-        "somebody else was touched"
+        cache.get(&credential, NOW).is_some(),
+        "another account was invalidated"
     );
-    memory.invalidate(Invalidation::Principal(user.0));
-    assert!(memory.get(&credential, NOW).is_none());
+    cache.invalidate(Invalidation::Principal(user.0));
+    assert!(cache.get(&credential, NOW).is_none());
 }
 
 #[test]
-fn a_fill_that_began_before_a_change_is_thrown_away() {
-    let (memory, user, credential) = scene();
-    let begin_fill = memory.begin_fill();
-    memory.invalidate(Invalidation::Principal(user.0));
-    memory.insert(begin_fill, credential, &facts(user));
-    assert!(memory.get(&credential, NOW).is_none());
-    memory.insert_user_response(
-        begin_fill,
-        user.0,
-        Arc::new(Reply::no_content().into_kept()),
-    );
-    assert!(memory.get_user_response(user.0).is_none());
+fn a_fill_that_began_before_an_invalidation_is_discarded() {
+    let (cache, user, credential) = cache_with_lease();
+    let ticket = cache.begin_fill();
+    cache.invalidate(Invalidation::Principal(user.0));
+    cache.insert(ticket, credential, &caller(user));
+    assert!(cache.get(&credential, NOW).is_none());
+    let response = Arc::new(Reply::no_content().into_stored());
+    cache.insert_user_response(ticket, user.0, response);
+    assert!(cache.get_user_response(user.0).is_none());
 }
 
 #[test]
-fn a_new_fill_of_one_credential_does_not_revive_another() {
-    let (memory, user, credential) = scene();
+fn inserting_one_credential_does_not_restore_another() {
+    let (cache, user, credential) = cache_with_lease();
     let other = Credential::Session(SessionId::new(NOW));
-    memory.insert(memory.begin_fill(), credential, &facts(user));
-    memory.invalidate(Invalidation::Principal(user.0));
-    memory.insert(memory.begin_fill(), other, &facts(user));
-    assert!(memory.get(&other, NOW).is_some());
-    assert!(memory.get(&credential, NOW).is_none());
+    cache.insert(cache.begin_fill(), credential, &caller(user));
+    cache.invalidate(Invalidation::Principal(user.0));
+    cache.insert(cache.begin_fill(), other, &caller(user));
+    assert!(cache.get(&other, NOW).is_some());
+    assert!(cache.get(&credential, NOW).is_none());
 }
 
 #[test]
-fn without_news_nothing_is_answered() {
-    let (memory, user, credential) = scene();
-    memory.insert(memory.begin_fill(), credential, &facts(user));
-    memory.drop_lease();
-    assert!(memory.get(&credential, NOW).is_none());
-    memory.renew_lease(Instant::now());
+fn nothing_is_returned_without_a_lease() {
+    let (cache, user, credential) = cache_with_lease();
+    cache.insert(cache.begin_fill(), credential, &caller(user));
+    cache.drop_lease();
+    assert!(cache.get(&credential, NOW).is_none());
+    cache.renew_lease(Instant::now());
     assert!(
-        memory.get(&credential, NOW).is_none(),
-        "what was remembered before the gap does not count"
+        cache.get(&credential, NOW).is_none(),
+        "entries from before the gap are removed"
     );
-    memory.insert(memory.begin_fill(), credential, &facts(user));
-    assert!(memory.get(&credential, NOW).is_some());
-    if let Some(long_ago) = memory.began.checked_sub(LEASE) {
-        memory.renew_lease(long_ago);
+    cache.insert(cache.begin_fill(), credential, &caller(user));
+    assert!(cache.get(&credential, NOW).is_some());
+    if let Some(expired) = cache.created_at.checked_sub(LEASE) {
+        cache.renew_lease(expired);
         std::thread::sleep(LEASE);
         assert!(
-            memory.get(&credential, NOW).is_none(),
-            "the lease has run out"
+            cache.get(&credential, NOW).is_none(),
+            "the lease has expired"
         );
     }
 }
 
 #[test]
-fn time_runs_out_in_memory_too() {
-    let user = UserId::new(NOW);
-    let identity = Identity::User {
-        id: user,
-        session: SessionId(Uuid::nil()),
-    };
-    let (end, idle) = (NOW + TimeDelta::hours(2), TimeDelta::hours(1));
-    let facts = ResolvedCaller::new(
-        identity,
-        "ada",
-        Authority::none(),
-        user.0,
-        Some(end),
-        Some(idle),
-        NOW,
-    );
-    assert!(facts.lasts(NOW + TimeDelta::minutes(59)));
-    assert!(!facts.lasts(NOW + TimeDelta::minutes(60)));
-    assert!(facts.is_due(NOW + TimeDelta::minutes(59)));
-    assert!(
-        !facts.is_due(NOW + TimeDelta::minutes(59)),
-        "once is enough"
-    );
-    assert!(facts.lasts(NOW + TimeDelta::minutes(118)) && !facts.lasts(end));
-}
-
-#[test]
-fn the_catalogue_is_forgotten_with_everybody_and_with_nobody_else() {
-    let (memory, user, _) = scene();
+fn the_catalogue_is_invalidated_with_all_principals_only() {
+    let (cache, user, _) = cache_with_lease();
     let names: Arc<str> = Arc::from("users.read");
-    assert!(memory.get_catalogue().is_none());
-    memory.insert_catalogue(memory.begin_fill(), Arc::clone(&names));
-    memory.invalidate(Invalidation::Principal(user.0));
-    assert_eq!(memory.get_catalogue(), Some(Arc::clone(&names)));
-    let early = memory.begin_fill();
-    memory.invalidate(Invalidation::All);
-    assert!(memory.get_catalogue().is_none());
-    memory.insert_catalogue(early, Arc::clone(&names));
-    assert!(memory.get_catalogue().is_none(), "read before the change");
-    memory.insert_catalogue(memory.begin_fill(), names);
-    memory.drop_lease();
-    memory.renew_lease(Instant::now());
+    assert!(cache.get_catalogue().is_none());
+    cache.insert_catalogue(cache.begin_fill(), Arc::clone(&names));
+    cache.invalidate(Invalidation::Principal(user.0));
+    assert_eq!(cache.get_catalogue(), Some(Arc::clone(&names)));
+    let early = cache.begin_fill();
+    cache.invalidate(Invalidation::All);
+    assert!(cache.get_catalogue().is_none());
+    cache.insert_catalogue(early, Arc::clone(&names));
+    assert!(cache.get_catalogue().is_none(), "read before the change");
+    cache.insert_catalogue(cache.begin_fill(), names);
+    cache.drop_lease();
+    cache.renew_lease(Instant::now());
     assert!(
-        memory.get_catalogue().is_none(),
-        "news may have been missed"
+        cache.get_catalogue().is_none(),
+        "notifications may have been missed"
     );
 }
 
 #[test]
-fn an_old_page_is_read_anew_by_one_and_not_by_all() {
-    let (memory, user, _) = scene();
-    let page = Arc::new(Reply::no_content().into_kept());
-    memory.insert_user_response(memory.begin_fill(), user.0, page);
-    std::thread::sleep(PAGE_AGE);
-    memory.renew_lease(Instant::now());
-    assert!(memory.get_user_response(user.0).is_none());
-    assert!(memory.get_user_response(user.0).is_some());
-    memory.invalidate(Invalidation::Principal(user.0));
-    assert!(memory.get_user_response(user.0).is_none());
+fn only_one_request_reads_an_old_user_response_again() {
+    let (cache, user, _) = cache_with_lease();
+    let response = Arc::new(Reply::no_content().into_stored());
+    cache.insert_user_response(cache.begin_fill(), user.0, response);
+    std::thread::sleep(USER_RESPONSE_MAX_AGE);
+    cache.renew_lease(Instant::now());
+    assert!(cache.get_user_response(user.0).is_none());
+    assert!(cache.get_user_response(user.0).is_some());
+    cache.invalidate(Invalidation::Principal(user.0));
+    assert!(cache.get_user_response(user.0).is_none());
 }

@@ -1,12 +1,12 @@
-//! The hasher with real hashes: right, wrong, nothing stored, other parameters, broken strings, load.
+//! Tests of the hasher with real hashes.
 
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
 use super::*;
 
-/// The cheapest cost that may be configured.
-fn cheap() -> HashParams {
+/// The cheapest parameters that are allowed.
+fn cheapest_params() -> HashParams {
     HashParams::new(7_168, 5, 1).unwrap()
 }
 
@@ -19,7 +19,7 @@ fn hasher_with(params: HashParams) -> Hasher {
     Hasher::start(options).unwrap()
 }
 
-fn typed(text: &str) -> Password {
+fn password(text: &str) -> Password {
     Password::new(text.to_owned())
 }
 
@@ -27,21 +27,25 @@ fn stored(text: &str) -> PasswordHash {
     PasswordHash::from_stored(text.to_owned())
 }
 
-/// What verifying `tried` says when `set` was hashed.
-fn verdict(hasher: &Hasher, set: &str, tried: &str) -> Verdict {
-    let hash = hasher.hash_now(typed(set)).unwrap();
-    hasher.verify_now(typed(tried), Some(hash)).unwrap()
+/// Hashes `original` and verifies `candidate` against the hash.
+fn hash_and_verify(hasher: &Hasher, original: &str, candidate: &str) -> VerifyOutcome {
+    let hash = hasher.hash_blocking(password(original)).unwrap();
+    hasher
+        .verify_blocking(password(candidate), Some(hash))
+        .unwrap()
 }
 
-const RIGHT: Verdict = Verdict::Right { rehash: false };
+const MATCH: VerifyOutcome = VerifyOutcome::Match {
+    needs_rehash: false,
+};
 
-/// The example in the README of the reference implementation: of "password", with Argon2i.
-const FOREIGN: &str = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG";
+/// The Argon2i hash of "password" in the README of the reference implementation.
+const IMPORTED: &str = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG";
 
 #[test]
-fn a_hash_is_a_phc_string_with_its_cost_a_long_salt_and_a_long_output() {
+fn hash_is_a_phc_string_with_parameters_salt_and_output() {
     let hash = hasher_with(HashParams::default())
-        .hash_now(typed("a password"))
+        .hash_blocking(password("a password"))
         .unwrap();
     let parts: Vec<_> = hash.as_str().split('$').collect();
     assert_eq!(parts[..4], ["", "argon2id", "v=19", "m=19456,t=2,p=1"]);
@@ -50,94 +54,126 @@ fn a_hash_is_a_phc_string_with_its_cost_a_long_salt_and_a_long_output() {
 }
 
 #[test]
-fn the_same_password_never_has_the_same_hash() {
-    let hasher = hasher_with(cheap());
-    let hash = || hasher.hash_now(typed("a password")).unwrap();
+fn hashes_of_the_same_password_differ() {
+    let hasher = hasher_with(cheapest_params());
+    let hash = || hasher.hash_blocking(password("a password")).unwrap();
     assert!(hash().as_str() != hash().as_str());
 }
 
 #[test]
-fn only_the_password_itself_is_right() {
-    let hasher = hasher_with(cheap());
+fn only_the_same_password_matches() {
+    let hasher = hasher_with(cheapest_params());
     let long = "0123456789abcdef".repeat(5);
-    for (set, tried, expected) in [
-        ("a password", "a password", RIGHT),
-        ("a password", "A password", Verdict::Wrong),
-        ("a password", "a password ", Verdict::Wrong),
-        ("a password", " a password", Verdict::Wrong),
-        ("a password", "", Verdict::Wrong),
-        ("a\0password", "a\0password", RIGHT),
-        ("a\0password", "a\0passwords", Verdict::Wrong),
-        ("a\0password", "a", Verdict::Wrong),
-        ("h\u{e9}llo", "he\u{301}llo", RIGHT),
-        ("he\u{301}llo", "h\u{e9}llo", RIGHT),
-        ("h\u{e9}llo", "hello", Verdict::Wrong),
-        ("😀😎🐴🔋", "😀😎🐴🔋", RIGHT),
-        ("😀😎🐴🔋", "😀😎🐴🔌", Verdict::Wrong),
-        (&long, &long, RIGHT),
-        (&long, long.split_at(72).0, Verdict::Wrong),
-        (&long, &format!("{}x", long.split_at(79).0), Verdict::Wrong),
+    for (original, candidate, expected) in [
+        ("a password", "a password", MATCH),
+        ("a password", "A password", VerifyOutcome::Mismatch),
+        ("a password", "a password ", VerifyOutcome::Mismatch),
+        ("a password", " a password", VerifyOutcome::Mismatch),
+        ("a password", "", VerifyOutcome::Mismatch),
+        ("a\0password", "a\0password", MATCH),
+        ("a\0password", "a\0passwords", VerifyOutcome::Mismatch),
+        ("a\0password", "a", VerifyOutcome::Mismatch),
+        ("h\u{e9}llo", "he\u{301}llo", MATCH),
+        ("he\u{301}llo", "h\u{e9}llo", MATCH),
+        ("h\u{e9}llo", "hello", VerifyOutcome::Mismatch),
+        ("😀😎🐴🔋", "😀😎🐴🔋", MATCH),
+        ("😀😎🐴🔋", "😀😎🐴🔌", VerifyOutcome::Mismatch),
+        (&long, &long, MATCH),
+        (&long, long.split_at(72).0, VerifyOutcome::Mismatch),
+        (
+            &long,
+            &format!("{}x", long.split_at(79).0),
+            VerifyOutcome::Mismatch,
+        ),
     ] {
-        assert_eq!(verdict(&hasher, set, tried), expected, "{set:?} {tried:?}");
+        assert_eq!(
+            hash_and_verify(&hasher, original, candidate),
+            expected,
+            "{original:?} {candidate:?}"
+        );
     }
 }
 
 #[test]
-fn nothing_stored_is_wrong_at_the_usual_cost() {
-    let hasher = hasher_with(cheap());
-    for tried in ["", "a password"] {
-        assert_eq!(hasher.verify_now(typed(tried), None), Ok(Verdict::Wrong));
+fn missing_hash_never_matches_and_has_the_usual_cost() {
+    let hasher = hasher_with(cheapest_params());
+    for candidate in ["", "a password"] {
+        assert_eq!(
+            hasher.verify_blocking(password(candidate), None),
+            Ok(VerifyOutcome::Mismatch)
+        );
     }
-    // The empty password is what the dummy is of: it would be right if the dummy were a hash like any.
-    let dummy = hasher.standard.dummy.to_hash().unwrap();
-    assert!(dummy.as_str().starts_with("$argon2id$v=19$m=7168,t=5,p=1$"));
-    assert_eq!(hasher.verify_now(typed(""), Some(dummy)), Ok(RIGHT));
+    // The dummy hash is of the empty password, which would match it if it were an ordinary hash.
+    let dummy_hash = hasher.reference.dummy_hash.to_password_hash().unwrap();
+    assert!(
+        dummy_hash
+            .as_str()
+            .starts_with("$argon2id$v=19$m=7168,t=5,p=1$")
+    );
+    assert_eq!(
+        hasher.verify_blocking(password(""), Some(dummy_hash)),
+        Ok(MATCH)
+    );
 }
 
 #[test]
-fn a_password_that_is_too_long_is_wrong_even_for_its_own_hash() {
-    let hasher = hasher_with(cheap());
-    let most = "x".repeat(Password::MAX_BYTES);
-    assert_eq!(verdict(&hasher, &most, &most), RIGHT);
-    let longer = "x".repeat(Password::MAX_BYTES + 1);
-    assert_eq!(verdict(&hasher, &longer, &longer), Verdict::Wrong);
-    // Nor does it stand for the text that is hashed in its place.
-    assert_eq!(verdict(&hasher, "", &longer), Verdict::Wrong);
+fn password_that_is_too_long_never_matches() {
+    let hasher = hasher_with(cheapest_params());
+    let longest = "x".repeat(Password::MAX_BYTES);
+    assert_eq!(hash_and_verify(&hasher, &longest, &longest), MATCH);
+    let too_long = "x".repeat(Password::MAX_BYTES + 1);
+    assert_eq!(
+        hash_and_verify(&hasher, &too_long, &too_long),
+        VerifyOutcome::Mismatch
+    );
+    // It does not match the empty text either, which is hashed instead of it.
+    assert_eq!(
+        hash_and_verify(&hasher, "", &too_long),
+        VerifyOutcome::Mismatch
+    );
 }
 
 #[test]
-fn a_hash_made_otherwise_is_right_and_asks_to_be_replaced() {
-    let hash = |params| hasher_with(params).hash_now(typed("a password")).unwrap();
-    let standard = hasher_with(HashParams::default());
+fn hash_with_other_parameters_matches_and_needs_a_rehash() {
+    let hash = |params| {
+        hasher_with(params)
+            .hash_blocking(password("a password"))
+            .unwrap()
+    };
+    let hasher = hasher_with(HashParams::default());
     for other in [
-        cheap(),
+        cheapest_params(),
         HashParams::new(47_104, 1, 1).unwrap(),
         HashParams::new(19_456, 2, 2).unwrap(),
     ] {
-        let verdict = standard.verify_now(typed("a password"), Some(hash(other)));
-        assert_eq!(verdict, Ok(Verdict::Right { rehash: true }), "{other:?}");
-        let verdict = standard.verify_now(typed("another"), Some(hash(other)));
-        assert_eq!(verdict, Ok(Verdict::Wrong), "{other:?}");
+        let outcome = hasher.verify_blocking(password("a password"), Some(hash(other)));
+        assert_eq!(
+            outcome,
+            Ok(VerifyOutcome::Match { needs_rehash: true }),
+            "{other:?}"
+        );
+        let outcome = hasher.verify_blocking(password("another"), Some(hash(other)));
+        assert_eq!(outcome, Ok(VerifyOutcome::Mismatch), "{other:?}");
     }
-    let same = standard.verify_now(typed("a password"), Some(hash(HashParams::default())));
-    assert_eq!(same, Ok(RIGHT));
+    let same = hasher.verify_blocking(password("a password"), Some(hash(HashParams::default())));
+    assert_eq!(same, Ok(MATCH));
 }
 
 #[test]
-fn a_foreign_hash_with_another_salt_and_length_is_verified() {
-    let hasher = hasher_with(cheap());
+fn imported_hash_with_another_salt_and_length_is_verified() {
+    let hasher = hasher_with(cheapest_params());
     assert_eq!(
-        hasher.verify_now(typed("password"), Some(stored(FOREIGN))),
-        Ok(Verdict::Right { rehash: true })
+        hasher.verify_blocking(password("password"), Some(stored(IMPORTED))),
+        Ok(VerifyOutcome::Match { needs_rehash: true })
     );
     assert_eq!(
-        hasher.verify_now(typed("passwort"), Some(stored(FOREIGN))),
-        Ok(Verdict::Wrong)
+        hasher.verify_blocking(password("passwort"), Some(stored(IMPORTED))),
+        Ok(VerifyOutcome::Mismatch)
     );
 }
 
-/// Strings that must not verify, with what is wrong with them.
-const BROKEN: &[(&str, UnsupportedHash)] = &[
+/// Strings that are not supported, with the expected reason.
+const UNSUPPORTED: &[(&str, UnsupportedHash)] = &[
     ("", UnsupportedHash::Scheme),
     ("password", UnsupportedHash::Scheme),
     ("$", UnsupportedHash::Scheme),
@@ -198,58 +234,58 @@ const BROKEN: &[(&str, UnsupportedHash)] = &[
 ];
 
 #[test]
-fn a_broken_or_foreign_string_is_wrong_and_no_import_takes_it() {
-    let hasher = hasher_with(cheap());
-    for (text, reason) in BROKEN {
+fn unsupported_hash_never_matches_and_cannot_be_imported() {
+    let hasher = hasher_with(cheapest_params());
+    for (text, reason) in UNSUPPORTED {
         assert_eq!(
             PasswordHash::parse((*text).to_owned()).err(),
             Some(*reason),
             "{text}"
         );
-        for tried in ["", "password"] {
+        for candidate in ["", "password"] {
             assert_eq!(
-                hasher.verify_now(typed(tried), Some(stored(text))),
-                Ok(Verdict::Wrong),
+                hasher.verify_blocking(password(candidate), Some(stored(text))),
+                Ok(VerifyOutcome::Mismatch),
                 "{text}"
             );
         }
     }
-    assert!(PasswordHash::parse(FOREIGN.to_owned()).is_ok());
+    assert!(PasswordHash::parse(IMPORTED.to_owned()).is_ok());
 }
 
 #[test]
-fn a_busy_hasher_that_may_not_wait_refuses_both_kinds_of_work() {
+fn busy_hasher_without_waiting_rejects_hashing_and_verifying() {
     let one_thread = HasherOptions {
-        params: cheap(),
+        params: cheapest_params(),
         threads: NonZeroUsize::MIN,
         max_wait: Duration::ZERO,
     };
     let hasher = Hasher::start(one_thread).unwrap();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (started, has_started) = std::sync::mpsc::channel();
     let _busy = hasher
         .pool
         .submit(move |_| {
-            begun.send(()).unwrap();
+            started.send(()).unwrap();
             let _ = released.recv();
             Ok(())
         })
         .unwrap();
-    has_begun.recv().unwrap();
-    let overloaded = Overloaded {
+    has_started.recv().unwrap();
+    let overloaded = HasherOverloaded {
         retry_after_secs: 1,
     };
-    assert_eq!(hasher.verify_now(typed("a"), None), Err(overloaded));
-    assert_eq!(hasher.hash_now(typed("a")).err(), Some(overloaded));
-    assert_eq!(hasher.stats().refused, 2);
+    assert_eq!(hasher.verify_blocking(password("a"), None), Err(overloaded));
+    assert_eq!(hasher.hash_blocking(password("a")).err(), Some(overloaded));
+    assert_eq!(hasher.stats().rejected, 2);
     drop(release);
 }
 
 #[test]
-fn many_at_once_each_get_their_own_answer() {
-    let hasher = hasher_with(cheap());
+fn concurrent_verifications_get_their_own_results() {
+    let hasher = hasher_with(cheapest_params());
     let hash = hasher
-        .hash_now(typed("password 7"))
+        .hash_blocking(password("password 7"))
         .unwrap()
         .as_str()
         .to_owned();
@@ -259,32 +295,36 @@ fn many_at_once_each_get_their_own_answer() {
             let (hasher, hash) = (hasher.clone(), Some(stored(&hash)));
             runtime.spawn(async move {
                 hasher
-                    .verify(typed(&format!("password {}", n % 8)), hash)
+                    .verify(password(&format!("password {}", n % 8)), hash)
                     .await
             })
         })
         .collect();
     for (n, task) in tasks.into_iter().enumerate() {
-        let expected = if n % 8 == 7 { RIGHT } else { Verdict::Wrong };
+        let expected = if n % 8 == 7 {
+            MATCH
+        } else {
+            VerifyOutcome::Mismatch
+        };
         assert_eq!(runtime.block_on(task).unwrap(), Ok(expected), "{n}");
     }
-    assert_eq!((hasher.stats().done, hasher.stats().waiting), (33, 0));
+    assert_eq!((hasher.stats().finished, hasher.stats().waiting), (33, 0));
 }
 
 #[test]
-fn an_async_hash_is_verified_and_a_handle_outlives_its_origin() {
+fn hash_and_verify_work_in_async_code_and_with_a_cloned_handle() {
     let runtime = Builder::new_current_thread().build().unwrap();
-    let hasher = hasher_with(cheap()).clone();
-    let verdict = runtime.block_on(async {
-        let hash = hasher.hash(typed("a password")).await?;
-        hasher.verify(typed("a password"), Some(hash)).await
+    let hasher = hasher_with(cheapest_params()).clone();
+    let outcome = runtime.block_on(async {
+        let hash = hasher.hash(password("a password")).await?;
+        hasher.verify(password("a password"), Some(hash)).await
     });
-    assert_eq!(verdict, Ok(RIGHT));
+    assert_eq!(outcome, Ok(MATCH));
 }
 
 proptest! {
     #[test]
-    fn no_string_makes_the_parser_panic(text in "\\$?(argon2(i|d|id))?\\$?(v=[0-9]{0,3})?\\$?[mtp=0-9,]{0,30}\\$?\\PC{0,40}") {
+    fn parser_never_panics(text in "\\$?(argon2(i|d|id))?\\$?(v=[0-9]{0,3})?\\$?[mtp=0-9,]{0,30}\\$?\\PC{0,40}") {
         drop(PasswordHash::parse(text));
     }
 }

@@ -12,7 +12,7 @@ use crate::access::sessions::model::Session;
 use crate::access::sessions::policy::Filter;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, FromQuery, IfMatch, Limit, Noted, Page, Params, Query, Reply};
+use crate::platform::http::{Data, FromQuery, IfMatch, PageLimit, InvalidQuery, Page, QueryParams, Query, Reply};
 use crate::platform::ids::{SessionId, UserId};
 
 /// Mounts and documents them.
@@ -35,7 +35,7 @@ struct ListRequest {
     ip: Option<IpAddr>,
     /// How many on a page.
     #[param(required = false)]
-    limit: Limit,
+    limit: PageLimit,
     /// `page.next` of the page before.
     cursor: Option<String>,
     /// Whether `page.total` is wanted.
@@ -44,11 +44,11 @@ struct ListRequest {
 }
 
 impl FromQuery for ListRequest {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             user: params.take("userId"),
             ip: params.take("ip"),
-            limit: Limit::take(params),
+            limit: PageLimit::take(params),
             cursor: params.take("cursor"),
             count: params.take("count").unwrap_or_default(),
         })
@@ -83,10 +83,10 @@ async fn list_sessions(
         .transpose()?;
     let (sessions, total) = app
         .db
-        .write(move |tx| service::list(tx, &by, &filter, after, limit.rows(), count))
+        .write(move |tx| service::list(tx, &by, &filter, after, limit.query_limit(), count))
         .await?;
     let cursor = |last: &Session| app.cursors.encode(&context, &last.id);
-    Reply::page(&Page::of(sessions, limit, cursor)?.counted(total))
+    Reply::page(&Page::from_rows(sessions, limit, cursor)?.with_total(total))
 }
 
 /// Show a session.

@@ -27,11 +27,11 @@ pub fn list(
 ) -> TxResult<(Vec<Session>, Option<i64>)> {
     let owners = match filter.user {
         Some(id) if users::service::find(tx, id)?.is_some() => {
-            users::service::watch(tx, by, id, "session.list")?;
+            users::service::authorize_reading_sessions(tx, by, id, "session.list")?;
             None
         }
         Some(_) => None,
-        None => users::service::roles_below(tx, by)?.map(|roles| Owners {
+        None => users::service::readable_roles(tx, by)?.map(|roles| Owners {
             roles,
             and: by.user_id(),
         }),
@@ -48,7 +48,7 @@ pub fn list(
 /// [`Code::NotFound`]; the refusals of the rules of authority.
 pub fn show(tx: &mut Tx<'_>, by: &Can<needs::ReadSessions>, id: SessionId) -> TxResult<Session> {
     let row = store::live(tx.conn, id, tx.now)?.ok_or(Code::NotFound)?;
-    users::service::watch(tx, by, row.user_id, "session.show")?;
+    users::service::authorize_reading_sessions(tx, by, row.user_id, "session.show")?;
     Ok(Session::new(row, by.session_id()))
 }
 
@@ -64,7 +64,7 @@ pub fn end_one(
 ) -> TxResult<()> {
     const ACT: &str = "session.end";
     let row = store::live(tx.conn, id, tx.now)?.ok_or(Code::NotFound)?;
-    users::service::hold_to_sign_out(tx, by, row.user_id, ACT, &IfMatch::Absent)?;
+    users::service::lock_for_sign_out(tx, by, row.user_id, ACT, &IfMatch::Absent)?;
     expected.check(Session::VERSION)?;
     end(tx, row.user_id, id, EndReason::SignedOutByOther)?;
     audit::record(

@@ -9,7 +9,7 @@ use crate::access::authentication::SignedIn;
 use crate::access::sessions::model::Session;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{FromQuery, IfMatch, Limit, Noted, Page, Params, Query, Reply};
+use crate::platform::http::{FromQuery, IfMatch, PageLimit, InvalidQuery, Page, QueryParams, Query, Reply};
 use crate::platform::ids::SessionId;
 
 /// Mounts and documents them.
@@ -26,7 +26,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 struct ListRequest {
     /// How many on a page.
     #[param(required = false)]
-    limit: Limit,
+    limit: PageLimit,
     /// `page.next` of the page before.
     cursor: Option<String>,
     /// Whether `page.total` is wanted.
@@ -35,9 +35,9 @@ struct ListRequest {
 }
 
 impl FromQuery for ListRequest {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
-            limit: Limit::take(params),
+            limit: PageLimit::take(params),
             cursor: params.take("cursor"),
             count: params.take("count").unwrap_or_default(),
         })
@@ -66,10 +66,10 @@ async fn list_own_sessions(
         .transpose()?;
     let (sessions, total) = app
         .db
-        .read(move |tx| service::list(tx, &by, after, limit.rows(), count))
+        .read(move |tx| service::list(tx, &by, after, limit.query_limit(), count))
         .await?;
     let cursor = |last: &Session| app.cursors.encode(&context, &last.id);
-    Reply::page(&Page::of(sessions, limit, cursor)?.counted(total))
+    Reply::page(&Page::from_rows(sessions, limit, cursor)?.with_total(total))
 }
 
 /// End one of one's own sessions.

@@ -39,7 +39,7 @@ pub fn list(
 /// # Errors
 /// [`Code::NotFound`] for one that has ended, and for anybody else's; 412.
 pub fn end_one(tx: &mut Tx<'_>, by: &SignedIn, id: SessionId, expected: &IfMatch) -> TxResult<()> {
-    by.renew(tx)?;
+    by.current_authority(tx)?;
     store::live(tx.conn, id, tx.now)?
         .filter(|row| row.user_id == by.id)
         .ok_or(Code::NotFound)?;
@@ -58,10 +58,10 @@ pub fn end_one(tx: &mut Tx<'_>, by: &SignedIn, id: SessionId, expected: &IfMatch
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when that one has ended meanwhile.
 pub fn end_others(tx: &mut Tx<'_>, by: &SignedIn) -> TxResult<()> {
-    by.renew(tx)?;
+    by.current_authority(tx)?;
     let ended = end_all(tx, by.id, EndReason::SignedOut, Some(by.session))?;
     let act = AuditEntry::new("session.endOthers", Subject::User(by.id))
-        .changing(json!({"otherSessions": ended}), json!({"otherSessions": 0}));
+        .with_change(json!({"otherSessions": ended}), json!({"otherSessions": 0}));
     audit::record(tx, by, act)?;
     Ok(())
 }

@@ -8,10 +8,10 @@ use crate::access::authentication::{Can, needs};
 use crate::access::tokens::input::NewToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::app_state::State;
-use crate::idempotency::{self, Ask};
+use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Page, Reply};
-use crate::platform::ids::{TokenId, UserId};
+use crate::platform::ids::{PersonalTokenId, UserId};
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -37,7 +37,7 @@ async fn list_user_tokens(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let tokens = app.db.write(move |tx| service::list(tx, &by, id)).await?;
-    Reply::page(&Page::whole(tokens))
+    Reply::page(&Page::single(tokens))
 }
 
 /// Make a token of an account.
@@ -59,12 +59,12 @@ async fn create_user_token(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let named = [id.0.as_bytes(), &*body.raw].concat();
-    let ask = Ask::new(&app.vault, "createUserToken", key.0, &named);
+    let ask = IdempotentRequest::new(&app.vault, "createUserToken", key.0, &named);
     let draft = body.into_inner().check()?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::once(tx, &vault, &by, &ask, |tx| {
+            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
                 let made = service::create(tx, &by, id, &draft, &expected)?;
                 let location = format!("/api/v1/users/{id}/tokens/{}", made.id);
                 Ok((Reply::created(location, &made)?, Some(made.id.0)))
@@ -77,7 +77,7 @@ async fn create_user_token(
 ///
 /// Needs `tokens.read`, and to rank above the account.
 #[utoipa::path(
-    operation_id = "getUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = TokenId, Path)),
+    operation_id = "getUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = PersonalTokenId, Path)),
     responses((status = 200, description = "The token.", body = Data<PersonalToken>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/users/{id}/tokens/{tokenId}")]
@@ -98,7 +98,7 @@ async fn get_user_token(
 ///
 /// Needs `tokens.manage`, and to rank above the account.
 #[utoipa::path(
-    operation_id = "revokeUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = TokenId, Path)),
+    operation_id = "revokeUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = PersonalTokenId, Path)),
     responses((status = 204, description = "Gone; it is refused from now on."))
 )]
 #[delete("/api/v1/users/{id}/tokens/{tokenId}")]
@@ -115,6 +115,6 @@ async fn revoke_user_token(
     Ok(Reply::no_content())
 }
 
-fn ids((id, token): &(String, String)) -> (UserId, TokenId) {
-    (UserId::from_path(id), TokenId::from_path(token))
+fn ids((id, token): &(String, String)) -> (UserId, PersonalTokenId) {
+    (UserId::from_path(id), PersonalTokenId::from_path(token))
 }

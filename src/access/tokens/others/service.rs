@@ -1,7 +1,7 @@
 //! Making, seeing and ending other accounts' tokens.
 
 use crate::access::authentication::{Can, needs};
-use crate::access::tokens::input::Draft;
+use crate::access::tokens::input::TokenDraft;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::access::tokens::service::{self, CREATE, REVOKE};
 use crate::access::tokens::store;
@@ -10,7 +10,7 @@ use crate::accounts::users;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, TxResult};
 use crate::platform::http::IfMatch;
-use crate::platform::ids::{TokenId, UserId};
+use crate::platform::ids::{PersonalTokenId, UserId};
 
 /// Makes a token of an account.
 ///
@@ -23,12 +23,12 @@ pub fn create(
     tx: &mut Tx<'_>,
     by: &Can<needs::ManageTokens>,
     id: UserId,
-    draft: &Draft,
+    draft: &TokenDraft,
     expected: &IfMatch,
 ) -> TxResult<TokenWithSecret> {
-    let permissions = roles::service::grantable(tx, &draft.permissions)?;
-    let owner = users::service::hold_to_hand_over(tx, by, id, CREATE, expected)?;
-    service::make(tx, by, &owner, draft, permissions)
+    let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;
+    let owner = users::service::lock_for_takeover(tx, by, id, CREATE, expected)?;
+    service::create_for_owner(tx, by, &owner, draft, permissions)
 }
 
 /// An account's tokens, the newest first.
@@ -40,7 +40,7 @@ pub fn list(
     by: &Can<needs::ReadTokens>,
     id: UserId,
 ) -> TxResult<Vec<PersonalToken>> {
-    users::service::watch(tx, by, id, "token.list")?;
+    users::service::authorize_reading_sessions(tx, by, id, "token.list")?;
     Ok(service::list(tx, id)?)
 }
 
@@ -51,10 +51,10 @@ pub fn list(
 pub fn list_all(
     tx: &mut Tx<'_>,
     by: &Can<needs::ReadTokens>,
-    after: Option<TokenId>,
+    after: Option<PersonalTokenId>,
     rows: i64,
 ) -> Result<Vec<PersonalToken>, AppError> {
-    let roles = users::service::roles_below(tx, by)?;
+    let roles = users::service::readable_roles(tx, by)?;
     let found = store::page(tx.conn, roles.as_deref(), after, rows)?;
     Ok(found.into_iter().map(PersonalToken::from).collect())
 }
@@ -67,10 +67,10 @@ pub fn show(
     tx: &mut Tx<'_>,
     by: &Can<needs::ReadTokens>,
     id: UserId,
-    token: TokenId,
+    token: PersonalTokenId,
 ) -> TxResult<PersonalToken> {
     let found = service::show(tx, id, token)?;
-    users::service::watch(tx, by, id, "token.show")?;
+    users::service::authorize_reading_sessions(tx, by, id, "token.show")?;
     Ok(found)
 }
 
@@ -82,11 +82,11 @@ pub fn revoke(
     tx: &mut Tx<'_>,
     by: &Can<needs::ManageTokens>,
     id: UserId,
-    token: TokenId,
+    token: PersonalTokenId,
     expected: &IfMatch,
 ) -> TxResult<()> {
     service::show(tx, id, token)?;
-    users::service::hold_to_sign_out(tx, by, id, REVOKE, &IfMatch::Absent)?;
+    users::service::lock_for_sign_out(tx, by, id, REVOKE, &IfMatch::Absent)?;
     expected.check(PersonalToken::VERSION)?;
     service::revoke(tx, by, id, token)
 }

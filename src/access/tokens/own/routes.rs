@@ -10,7 +10,7 @@ use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IfMatch, Json, Page, Reply};
-use crate::platform::ids::TokenId;
+use crate::platform::ids::PersonalTokenId;
 
 /// Mounts and documents them.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -29,7 +29,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[get("/api/v1/auth/tokens")]
 async fn list_own_tokens(by: SignedIn, app: State) -> Result<Reply, AppError> {
     let tokens = app.db.read(move |tx| service::list(tx, &by)).await?;
-    Reply::page(&Page::whole(tokens))
+    Reply::page(&Page::single(tokens))
 }
 
 /// Make a token of one's own.
@@ -55,19 +55,19 @@ async fn create_own_token(
 
 /// Show a token of one's own.
 #[utoipa::path(
-    operation_id = "getOwnToken", tag = "tokens", params(("id" = TokenId, Path)),
+    operation_id = "getOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
     responses((status = 200, description = "The token.", body = Data<PersonalToken>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/auth/tokens/{id}")]
 async fn get_own_token(by: SignedIn, app: State, id: web::Path<String>) -> Result<Reply, AppError> {
-    let id = TokenId::from_path(&id);
+    let id = PersonalTokenId::from_path(&id);
     let token = app.db.read(move |tx| service::show(tx, &by, id)).await?;
     Reply::resource(&token)
 }
 
 /// Revoke a token of one's own.
 #[utoipa::path(
-    operation_id = "revokeOwnToken", tag = "tokens", params(("id" = TokenId, Path)),
+    operation_id = "revokeOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
     responses((status = 204, description = "Gone; it is refused from now on."))
 )]
 #[delete("/api/v1/auth/tokens/{id}")]
@@ -77,7 +77,7 @@ async fn revoke_own_token(
     id: web::Path<String>,
     expected: IfMatch,
 ) -> Result<Reply, AppError> {
-    let id = TokenId::from_path(&id);
+    let id = PersonalTokenId::from_path(&id);
     app.db
         .write(move |tx| service::revoke(tx, &by, id, &expected))
         .await?;

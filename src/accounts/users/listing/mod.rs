@@ -1,9 +1,7 @@
-//! Lists of accounts: filters, orders and pages by key. How a list is asked for is in `rules`, how it is found in `store`.
+//! Lists of accounts: filters, sort orders and keyset pagination.
 
-mod policy;
-mod routes;
+mod filter;
 pub mod service;
 mod store;
 
-pub use policy::{Filter, Sort};
-pub use routes::routes;
+pub use filter::{UserFilter, UserListCursor, UserSort};

@@ -1,71 +1,74 @@
-//! A page of accounts, each with what it effectively may.
+//! A page of accounts with their effective permissions.
 
 use std::collections::BTreeMap;
 
-use super::policy::{Filter, Position};
+use super::filter::{UserFilter, UserListCursor, UserSort};
 use super::store;
+use crate::access::actor::{PermissionSet, SUPER_ADMIN};
 use crate::access::authentication::{Can, needs};
-use crate::accounts::roles::{self, PermissionSet, SUPER_ADMIN};
+use crate::accounts::roles;
 use crate::accounts::users::User;
 use crate::accounts::users::store::UserRow;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
-/// At most `rows` accounts after `after` and, if that is asked, how many there are in all.
+/// At most `limit` accounts after `after`, and the total number of matching accounts if `count` is set.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn list(
     tx: &mut Tx<'_>,
-    _by: &Can<needs::ReadUsers>,
-    filter: &Filter,
-    after: Option<&Position>,
-    rows: i64,
+    _caller: &Can<needs::ReadUsers>,
+    filter: &UserFilter,
+    sort: UserSort,
+    after: Option<&UserListCursor>,
+    limit: i64,
     count: bool,
 ) -> Result<(Vec<User>, Option<i64>), AppError> {
-    let bundles = roles::service::permissions_by_role(tx)?;
-    let giving = match &filter.permission {
-        Some(wanted) => Some(roles_giving(tx, &bundles, wanted)?),
+    let permissions_by_role = roles::service::permissions_by_role(tx)?;
+    let granting_roles = match &filter.permission {
+        Some(permission) => Some(roles_with(tx, &permissions_by_role, permission)?),
         None => None,
     };
-    let found = store::page(tx.conn, filter, giving.as_deref(), after, rows)?;
+    let granting_roles = granting_roles.as_deref();
+    let rows = store::page(tx.conn, filter, sort, granting_roles, after, limit)?;
     let total = if count {
-        Some(store::count(tx.conn, filter, giving.as_deref())?)
+        Some(store::count(tx.conn, filter, granting_roles)?)
     } else {
         None
     };
-    let catalogue = if found.iter().any(|row| row.role == SUPER_ADMIN) {
+    let catalogue = if rows.iter().any(|row| row.role == SUPER_ADMIN) {
         roles::service::catalogue_names(tx)?
     } else {
         Vec::new()
     };
-    let present = |row: UserRow| {
-        let of_role = bundles
+    let to_response = |row: UserRow| {
+        let of_role = permissions_by_role
             .get(&row.role)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let permissions = PermissionSet::of(&row.role, of_role, &row.permissions);
-        let effective = roles::service::names(&permissions, &catalogue);
+        let permissions = PermissionSet::of_role_and_grants(&row.role, of_role, &row.permissions);
+        let effective = roles::service::names_in_catalogue(&permissions, &catalogue);
         User::new(row, effective)
     };
-    Ok((found.into_iter().map(present).collect(), total))
+    Ok((rows.into_iter().map(to_response).collect(), total))
 }
 
-/// The roles that give a permission: none when the catalogue does not have it, for not even a `SuperAdmin` holds that.
-fn roles_giving(
+/// The roles that have a permission. Empty when the catalogue does not contain it: then not even a `SuperAdmin` holds it.
+fn roles_with(
     tx: &mut Tx<'_>,
-    bundles: &BTreeMap<String, Vec<String>>,
-    wanted: &str,
+    permissions_by_role: &BTreeMap<String, Vec<String>>,
+    permission: &str,
 ) -> Result<Vec<String>, AppError> {
-    if !roles::service::catalogue_names(tx)?
-        .iter()
-        .any(|name| name == wanted)
-    {
+    let catalogue = roles::service::catalogue_names(tx)?;
+    if !catalogue.iter().any(|name| name == permission) {
         return Ok(Vec::new());
     }
-    Ok(bundles
+    Ok(permissions_by_role
         .iter()
-        .filter(|(role, permissions)| PermissionSet::of(role, permissions, &[]).has(wanted))
+        .filter(|(role, permissions)| {
+            PermissionSet::of_role_and_grants(role, permissions, &[]).has(permission)
+        })
         .map(|(role, _)| role.clone())
         .collect())
 }

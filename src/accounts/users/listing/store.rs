@@ -6,45 +6,46 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
 use serde_json::json;
 
-use super::policy::{self, Filter, Position, Sort, SortKey};
-use crate::accounts::users::policy::values::Username;
+use super::filter::{UserFilter, UserListCursor, UserSort, UserSortKey, parse_scalar};
 use crate::accounts::users::store::UserRow;
+use crate::accounts::users::values::Username;
 use crate::schema::users;
 
-/// At most `rows` accounts after `after`. `giving` are the roles that give the permission that the filter names.
+/// At most `limit` accounts after `after`. `granting_roles` are the roles that have the permission of the filter.
 pub fn page(
     conn: &mut PgConnection,
-    filter: &Filter,
-    giving: Option<&[String]>,
-    after: Option<&Position>,
-    rows: i64,
+    filter: &UserFilter,
+    sort: UserSort,
+    granting_roles: Option<&[String]>,
+    after: Option<&UserListCursor>,
+    limit: i64,
 ) -> QueryResult<Vec<UserRow>> {
-    ordered(matching(filter, giving), filter.sort, after)
+    ordered(matching(filter, granting_roles), sort, after)
         .select(UserRow::as_select())
-        .limit(rows)
+        .limit(limit)
         .load(conn)
 }
 
-/// How many accounts there are in all.
+/// The number of matching accounts.
 pub fn count(
     conn: &mut PgConnection,
-    filter: &Filter,
-    giving: Option<&[String]>,
+    filter: &UserFilter,
+    granting_roles: Option<&[String]>,
 ) -> QueryResult<i64> {
-    matching(filter, giving).count().get_result(conn)
+    matching(filter, granting_roles).count().get_result(conn)
 }
 
 type Query<'a> = users::BoxedQuery<'a, Pg>;
 
-fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
+fn matching<'a>(filter: &'a UserFilter, granting_roles: Option<&'a [String]>) -> Query<'a> {
     let mut query = users::table.into_boxed();
-    query = if filter.deleted {
+    query = if filter.deleted == Some(true) {
         query.filter(users::deleted_at.is_not_null())
     } else {
         query.filter(users::deleted_at.is_null())
     };
     if let Some(part) = &filter.query {
-        let pattern = format!("%{}%", literal(part));
+        let pattern = format!("%{}%", escape_like(part));
         query = query.filter(
             users::username
                 .ilike(pattern.clone())
@@ -63,7 +64,7 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
         );
     }
     if let Some(domain) = &filter.email_domain {
-        let pattern = format!("%@{}", literal(domain));
+        let pattern = format!("%@{}", escape_like(domain));
         query = query.filter(sql::<Bool>("users.email ILIKE ").bind::<Text, _>(pattern));
     }
     if let Some(role) = &filter.role {
@@ -75,32 +76,32 @@ fn matching<'a>(filter: &'a Filter, giving: Option<&'a [String]>) -> Query<'a> {
     if let Some(tag) = &filter.tag {
         query = query.filter(users::tags.contains(vec![tag.to_ascii_lowercase()]));
     }
-    if let (Some(permission), Some(giving)) = (&filter.permission, giving) {
+    if let (Some(permission), Some(roles)) = (&filter.permission, granting_roles) {
         query = query.filter(
             users::permissions
                 .contains(vec![permission.clone()])
-                .or(users::role.eq_any(giving)),
+                .or(users::role.eq_any(roles)),
         );
     }
-    for (name, text) in &filter.attributes {
+    for (name, text) in &filter.attr {
         query = query.filter(
             users::attributes
                 .contains(json!({name: text}))
-                .or(users::attributes.contains(json!({name: policy::scalar(text)}))),
+                .or(users::attributes.contains(json!({name: parse_scalar(text)}))),
         );
     }
     query
 }
 
-/// The text as LIKE finds it and nothing else.
-fn literal(text: &str) -> String {
+/// Escapes the wildcards of LIKE.
+fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('%', "\\%")
         .replace('_', "\\_")
 }
 
-fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Query<'a> {
-    let expression = expression(sort.by);
+fn ordered<'a>(query: Query<'a>, sort: UserSort, after: Option<&'a UserListCursor>) -> Query<'a> {
+    let expression = expression(sort.key);
     let (direction, beyond) = if sort.descending {
         ("DESC", "<")
     } else {
@@ -111,7 +112,7 @@ fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Que
         Some(last) => query.filter(
             sql::<Bool>(&format!("({expression}, users.id) {beyond} ("))
                 .bind::<Text, _>(&last.key)
-                .sql(cast(sort.by))
+                .sql(cast(sort.key))
                 .sql(", ")
                 .bind::<SqlUuid, _>(last.id)
                 .sql(")"),
@@ -123,17 +124,17 @@ fn ordered<'a>(query: Query<'a>, sort: Sort, after: Option<&'a Position>) -> Que
 }
 
 /// What rows are compared by; each has an index.
-const fn expression(by: SortKey) -> &'static str {
-    match by {
-        SortKey::CreatedAt => "users.created_at",
-        SortKey::Username => "users.username",
-        SortKey::LastLogin => "coalesce(users.last_login_at, '-infinity')",
+const fn expression(key: UserSortKey) -> &'static str {
+    match key {
+        UserSortKey::CreatedAt => "users.created_at",
+        UserSortKey::Username => "users.username",
+        UserSortKey::LastLogin => "coalesce(users.last_login_at, '-infinity')",
     }
 }
 
-const fn cast(by: SortKey) -> &'static str {
-    match by {
-        SortKey::Username => "::text",
-        SortKey::CreatedAt | SortKey::LastLogin => "::timestamptz",
+const fn cast(key: UserSortKey) -> &'static str {
+    match key {
+        UserSortKey::Username => "::text",
+        UserSortKey::CreatedAt | UserSortKey::LastLogin => "::timestamptz",
     }
 }

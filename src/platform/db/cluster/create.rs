@@ -1,4 +1,4 @@
-//! Makes a cluster, once.
+//! Creates a new cluster with `initdb`.
 
 use std::{
     fs::{self, File},
@@ -8,54 +8,53 @@ use std::{
 
 use super::{
     ClusterError, Durability, NAME, Password,
-    folder::{PASSWORD, PGDATA, run},
+    data_dir::{PASSWORD, PGDATA, run},
     server::Server,
 };
 
-/// What a cluster is called until it is whole: only a start that was interrupted leaves one.
-const HALF_MADE: &str = "pgdata.new.";
+/// The name prefix of a cluster directory until the cluster is complete. An interrupted start leaves such a directory.
+const INCOMPLETE_PREFIX: &str = "pgdata.new.";
 
 impl Server {
-    /// Makes the cluster under another name and renames it when it is whole. `start_lock` is the lock that the caller
-    /// holds.
+    /// Creates the cluster in a temporary directory and renames it when it is complete. `start_lock` is the lock that the
+    /// caller holds.
     pub fn create(&self, start_lock: &File, progress: &dyn Fn(&str)) -> Result<(), ClusterError> {
-        let folder = &self.folder;
-        let place = folder.root.display();
-        progress(&format!("creating the database cluster in {place} (once)"));
-        self.remove_half_made()?;
-        let name = format!("{HALF_MADE}{}", process::id());
-        folder.private_folder(&folder.path(&name))?;
-        let password = folder.new_password()?;
+        let data_dir = &self.data_dir;
+        let path = data_dir.root.display();
+        progress(&format!("creating the database cluster in {path} (once)"));
+        self.remove_incomplete_clusters()?;
+        let name = format!("{INCOMPLETE_PREFIX}{}", process::id());
+        data_dir.create_private_dir(&data_dir.path(&name))?;
+        let password = data_dir.create_password()?;
         self.initdb(&name, "C.UTF-8", start_lock)
             .or_else(|_| self.initdb(&name, "C", start_lock))?;
-        self.add_role_and_database(&name, &password)?;
+        self.create_role_and_database(&name, &password)?;
         let rename = || {
-            fs::rename(folder.path(&name), folder.path(PGDATA))?;
-            File::open(&folder.root)?.sync_all()
+            fs::rename(data_dir.path(&name), data_dir.path(PGDATA))?;
+            File::open(&data_dir.root)?.sync_all()
         };
-        rename().map_err(ClusterError::at(folder.path(PGDATA)))
+        rename().map_err(ClusterError::at(data_dir.path(PGDATA)))
     }
 
-    fn remove_half_made(&self) -> Result<(), ClusterError> {
-        let root = &self.folder.root;
-        for entry in fs::read_dir(root)
-            .map_err(ClusterError::at(root))?
-            .flatten()
-        {
-            if entry.file_name().to_string_lossy().starts_with(HALF_MADE) {
+    fn remove_incomplete_clusters(&self) -> Result<(), ClusterError> {
+        let root = &self.data_dir.root;
+        let entries = fs::read_dir(root).map_err(ClusterError::at(root))?;
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(INCOMPLETE_PREFIX) {
                 fs::remove_dir_all(entry.path()).map_err(ClusterError::at(entry.path()))?;
             }
         }
         Ok(())
     }
 
-    /// `initdb` gets the start lock as its standard input, which it does not read. Should it outlive us, nobody removes
-    /// the folder in which it still writes.
+    /// Runs `initdb` with the start lock as its standard input, which it does not read. If this process is killed,
+    /// `initdb` still holds the lock, so that no other process removes the directory that it writes to.
     fn initdb(&self, name: &str, locale: &str, start_lock: &File) -> Result<(), ClusterError> {
         let lock = start_lock
             .try_clone()
-            .map_err(ClusterError::at(&self.folder.root))?;
-        let mut initdb = self.folder.command(self.programs.path("initdb"));
+            .map_err(ClusterError::at(&self.data_dir.root))?;
+        let mut initdb = self.data_dir.command(self.installation.path("initdb"));
         initdb.args([
             "--pgdata",
             name,
@@ -71,11 +70,15 @@ impl Server {
         run(initdb.stdin(lock))
     }
 
-    /// Adds the role that rosterd connects as, which is no superuser, and its database.
-    fn add_role_and_database(&self, name: &str, password: &Password) -> Result<(), ClusterError> {
+    /// Creates the role that rosterd connects as, which is not a superuser, and its database.
+    fn create_role_and_database(
+        &self,
+        name: &str,
+        password: &Password,
+    ) -> Result<(), ClusterError> {
         let statements = || {
             let (reader, mut writer) = io::pipe()?;
-            // Far less than a pipe takes without a reader.
+            // The statements fit into the buffer of the pipe, so the writes do not wait for a reader.
             writeln!(
                 writer,
                 "CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{}'",
@@ -84,7 +87,7 @@ impl Server {
             writeln!(writer, "CREATE DATABASE {NAME} OWNER {NAME}")?;
             Ok(reader)
         };
-        let mut postgres = self.folder.command(self.programs.path("postgres"));
+        let mut postgres = self.data_dir.command(self.installation.path("postgres"));
         postgres.args(["--single", "-D", name, "-c", "exit_on_error=on"]);
         postgres.args(["-c", "password_encryption=scram-sha-256"]);
         postgres.args(self.durability.settings()).arg("postgres");

@@ -1,57 +1,57 @@
-//! Why the private cluster cannot be had. Each text is one line that says what to do, and none carries a secret.
+//! The errors of the private cluster. Each message is one line that says what to do, and contains no secret.
 
 use std::{io, path::PathBuf};
 
-use super::programs::OLDEST_MAJOR;
+use super::installation::OLDEST_MAJOR;
 
-/// Everything that can go wrong between [`super::Options`] and a cluster that answers.
+/// Why the private cluster cannot be created, started or stopped.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the text of each says what it is")]
+#[expect(missing_docs, reason = "the message of each variant describes it")]
 pub enum ClusterError {
     #[error(
         "PostgreSQL {OLDEST_MAJOR} or later is not installed: install the package `postgresql`, or set DATABASE_URL"
     )]
-    NoPrograms,
+    NotInstalled,
     #[error(
         "the database in {data_dir} needs PostgreSQL {major}, which is not installed: install PostgreSQL {major}, or set DATABASE_URL"
     )]
-    NoProgramsOf { major: u32, data_dir: PathBuf },
+    VersionNotInstalled { major: u32, data_dir: PathBuf },
     #[error("no database at {data_dir}: run `rosterd serve` once, or set DATABASE_URL")]
     NoDatabase { data_dir: PathBuf },
     #[error(
-        "PostgreSQL refuses to run as root and there is no user `postgres` or `nobody` to run it as: add one, or set DATABASE_URL"
+        "PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it as: create one, or set DATABASE_URL"
     )]
-    NoUser,
+    NoUnprivilegedUser,
     #[error(
-        "PostgreSQL runs as the user {user}, who cannot pass {folder}: run `chmod o+x {folder}`, or set another ROSTERD_DATA_DIR"
+        "PostgreSQL runs as the user {user}, who cannot enter {dir}: run `chmod o+x {dir}`, or set another ROSTERD_DATA_DIR"
     )]
-    Unreachable { user: String, folder: PathBuf },
+    Unreachable { user: String, dir: PathBuf },
     #[error(
-        "{folder} must be a folder of mode 700 that belongs to the user who runs PostgreSQL: remove it and start again"
+        "{dir} must be a directory of mode 700 that belongs to the user who runs PostgreSQL: remove it and start again"
     )]
-    NotPrivate { folder: PathBuf },
+    NotPrivate { dir: PathBuf },
     #[error(
         "{path} belongs to another user: run rosterd as that user, or set another ROSTERD_DATA_DIR"
     )]
     Denied { path: PathBuf },
     #[error("{path}: {cause}")]
     Io { path: PathBuf, cause: io::Error },
-    #[error("{program} failed: {said}")]
-    Program { program: PathBuf, said: String },
-    #[error("PostgreSQL did not start: {said} (all of it is in {log})")]
-    DidNotStart { said: String, log: PathBuf },
+    #[error("{program} failed: {message}")]
+    CommandFailed { program: PathBuf, message: String },
+    #[error("PostgreSQL did not start: {message} (the full log is {log})")]
+    DidNotStart { message: String, log: PathBuf },
     #[error(
         "PostgreSQL does not accept connections after {seconds} s: see {log}, then start rosterd again"
     )]
     TimedOut { seconds: u64, log: PathBuf },
     #[error(
-        "to end the cluster with its parent needs the program `flock`: install `util-linux` (Homebrew: `flock`)"
+        "the option to stop the cluster with its parent needs the program `flock`: install `util-linux` (Homebrew: `flock`)"
     )]
     NoFlock,
 }
 
 impl ClusterError {
-    /// For `map_err`: an operating system's error about `path`.
+    /// For `map_err`: an I/O error about `path`.
     pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| match cause.kind() {

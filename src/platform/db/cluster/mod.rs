@@ -1,72 +1,83 @@
-//! The private PostgreSQL cluster: what rosterd stores in when it is given no `DATABASE_URL`, and what the tests use. It
-//! runs from the machine's own PostgreSQL programs, is reached by a Unix socket only, and outlives a rosterd that is
-//! killed; the next one takes it over. Refuses network ports, and knows nothing of the rest of rosterd.
+//! The private PostgreSQL cluster, used when `DATABASE_URL` is not set, and by the tests. It runs from the installed
+//! PostgreSQL programs and listens on a Unix socket only. It keeps running when rosterd is killed, and the next rosterd
+//! takes it over. It opens no network port and does not depend on other modules.
 //!
-//! # Who can connect
+//! # Access control
 //!
-//! The socket is in a folder of mode 700 that belongs to the user who runs PostgreSQL, so only that user and root come
-//! as far as the server. It then asks for a password (`scram-sha-256`), a random one made with the cluster and kept in a
-//! file of mode 600. `peer` would ask no secret, but rosterd's user and PostgreSQL's differ when root runs rosterd, and
-//! a map from root to a database role would let every process of root in by no more than its number. The role `rosterd`
-//! owns its database and may make others, and is no superuser: whoever finds a hole in a query gets no shell by it.
+//! The socket is in a directory of mode 700 that belongs to the user who runs PostgreSQL, so only that user and root can
+//! reach the server. The server requires a password (`scram-sha-256`). The password is random, generated when the cluster
+//! is created, and stored in a file of mode 600. `peer` authentication would need no password, but when root runs rosterd,
+//! the users of rosterd and of PostgreSQL differ, and a mapping from root to a database role would admit every process
+//! with uid 0. The role `rosterd` owns its database, may create databases, and is not a superuser, so that an SQL
+//! injection does not give access to a shell.
 //!
-//! # The data folder
+//! # The data directory
 //!
-//! | entry | what it is |
+//! | entry | content |
 //! |---|---|
 //! | `pgdata/` | the cluster |
-//! | `socket/` | the socket; under `/tmp` instead if the path would be too long for one |
-//! | `password` | of the role `rosterd`, and of the superuser `postgres` |
-//! | `postgres.log` | what the server says |
-//! | `start.lock`, `users.lock` | who makes, starts or stops the cluster, and who uses it |
+//! | `socket/` | the socket; in `/tmp` instead if the path would be too long for a socket |
+//! | `password` | the password of the roles `rosterd` and `postgres` |
+//! | `postgres.log` | the server's log |
+//! | `start.lock` | locked by the process that creates, starts or stops the cluster |
+//! | `users.lock` | locked by the processes that use the cluster |
 
 mod create;
+mod data_dir;
 mod error;
-mod folder;
-mod owner;
-mod programs;
+mod guard_process;
+mod installation;
+mod os_user;
 mod server;
 mod start;
-mod watcher;
 
 use std::{
     ffi::OsString,
-    fmt::{self, Write},
+    fmt,
     fs::{File, TryLockError},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
-pub use self::{error::ClusterError, owner::is_root, programs::OLDEST_MAJOR};
-use self::{
-    folder::{Folder, START_LOCK, USERS_LOCK},
-    server::Server,
-    watcher::Watcher,
-};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// The name of the role, and of the database that is made with the cluster.
+use self::{
+    data_dir::{DataDir, START_LOCK, USERS_LOCK},
+    guard_process::GuardProcess,
+    server::Server,
+};
+pub use self::{error::ClusterError, installation::OLDEST_MAJOR, os_user::is_root};
+
+/// The name of the role and of its database.
 const NAME: &str = "rosterd";
 
-/// What to do when there is no cluster yet.
+/// Every byte but the unreserved characters (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// What to do if the cluster does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Make it: for `rosterd serve` and for tests.
+pub enum ClusterMode {
+    /// Create it: for `rosterd serve` and for tests.
     CreateIfMissing,
-    /// Fail with [`ClusterError::NoDatabase`], and leave no file: for commands.
+    /// Fail with [`ClusterError::NoDatabase`] and create no file: for commands.
     Existing,
 }
 
-/// What a committed transaction survives.
+/// Which failures a committed transaction survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// A loss of power.
+    /// A power failure.
     Durable,
-    /// Nothing: a server that is killed forgets its last commits, and a loss of power can destroy the whole cluster. Only
-    /// tests may use it.
+    /// None: a killed server loses its last commits, and a power failure can corrupt the cluster. For tests only.
     Fast,
 }
 
 impl Durability {
+    /// The server's command-line options.
     fn settings(self) -> [&'static str; 6] {
         match self {
             Self::Durable => [
@@ -89,27 +100,31 @@ impl Durability {
     }
 }
 
-/// Which cluster, and how to run it. A cluster that runs already keeps the settings it was started with.
+/// Where the cluster is and how to run it. A cluster that is already running keeps the settings of its start.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Where everything is kept; see [`default_data_dir`].
+pub struct ClusterOptions {
+    /// The data directory; see [`default_data_dir`].
     pub data_dir: PathBuf,
-    /// The value of `PATH`: where programs are looked for first.
+    /// The value of `PATH`, in which programs are searched first.
     pub search_path: OsString,
-    /// Whether a missing cluster is made.
-    pub mode: Mode,
-    /// [`Durability::Durable`], but for tests.
+    /// What to do if the cluster does not exist.
+    pub mode: ClusterMode,
+    /// [`Durability::Durable`], except in tests.
     pub durability: Durability,
-    /// How many sessions the server allows at once; 3 of them are for superusers only.
+    /// `max_connections` of the server, including 3 that are reserved for superusers.
     pub max_connections: u32,
-    /// Whether the cluster is stopped some seconds after this process ended without [`Cluster::stop`], even by
-    /// `kill -9`, unless another process uses it. For tests: needs the program `flock`.
+    /// Whether the cluster is stopped a few seconds after this process has ended without [`Cluster::stop`], even by
+    /// `kill -9`, unless another process uses it. For tests; needs the program `flock`.
     pub stop_with_parent: bool,
 }
 
-impl Options {
-    /// A durable cluster for 100 sessions, which outlives a parent that is killed.
-    pub fn new(data_dir: impl Into<PathBuf>, search_path: impl Into<OsString>, mode: Mode) -> Self {
+impl ClusterOptions {
+    /// A durable cluster with 100 connections that keeps running when this process is killed.
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        search_path: impl Into<OsString>,
+        mode: ClusterMode,
+    ) -> Self {
         Self {
             data_dir: data_dir.into(),
             search_path: search_path.into(),
@@ -121,16 +136,15 @@ impl Options {
     }
 }
 
-/// Where the cluster is kept unless told otherwise: `/var/lib/rosterd` for root, else `rosterd` in `$XDG_DATA_HOME`, which
-/// counts only if it is absolute (XDG Base Directory Specification) and is `$HOME/.local/share` otherwise. `None` if
-/// neither is set.
+/// The default data directory: `/var/lib/rosterd` for root, otherwise `rosterd` in `$XDG_DATA_HOME`. If that is unset or
+/// relative, it is `$HOME/.local/share` (XDG Base Directory Specification). `None` if neither variable is set.
 #[must_use]
 pub fn default_data_dir(
-    as_root: bool,
+    is_root: bool,
     xdg_data_home: Option<&Path>,
     home: Option<&Path>,
 ) -> Option<PathBuf> {
-    if as_root {
+    if is_root {
         return Some(PathBuf::from("/var/lib/rosterd"));
     }
     let xdg_data_home = xdg_data_home
@@ -140,108 +154,108 @@ pub fn default_data_dir(
     data_home.map(|data_home| data_home.join(NAME))
 }
 
-/// Has no `Debug` and no `Display`, so that it gets into no log.
+/// The password of the cluster's roles. Implements neither `Debug` nor `Display`, so that it cannot be logged.
 struct Password(String);
 
-/// A running cluster, in use by us until [`Cluster::stop`] or the end of this value.
+/// A running cluster that this process uses until [`Cluster::stop`] or drop.
 pub struct Cluster {
     server: Server,
     password: Password,
-    /// Holds the lock that tells others of us; `None` after the stop.
-    in_use: Option<File>,
-    watcher: Option<Watcher>,
+    /// Holds the shared lock of the cluster's users; `None` after the stop.
+    users_lock: Option<File>,
+    guard: Option<GuardProcess>,
 }
 
 impl Cluster {
-    /// Makes the cluster if it is missing and may be made, starts it if it does not run, and waits until it accepts
-    /// connections. `progress` is told, before each, of the steps that take long.
+    /// Creates the cluster if it is missing and the mode allows that, starts it if it does not run, and waits until it
+    /// accepts connections. `progress` is called with a message before each step that takes long.
     ///
     /// # Errors
-    /// See [`ClusterError`]. A server that still recovers after 60 seconds is an error too, and goes on recovering.
-    pub fn open(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, ClusterError> {
-        let folder = Folder::open(options)?;
-        let missing = ClusterError::NoDatabase {
-            data_dir: folder.root.clone(),
+    /// See [`ClusterError`]. If the server still recovers after 60 seconds, this fails and the recovery continues.
+    pub fn open(options: &ClusterOptions, progress: &dyn Fn(&str)) -> Result<Self, ClusterError> {
+        let data_dir = DataDir::open(options)?;
+        let no_database = ClusterError::NoDatabase {
+            data_dir: data_dir.root.clone(),
         };
-        if options.mode == Mode::Existing && !folder.path(START_LOCK).exists() {
-            return Err(missing);
+        if options.mode == ClusterMode::Existing && !data_dir.path(START_LOCK).exists() {
+            return Err(no_database);
         }
-        let starting = folder.lock_start(progress)?;
-        let in_use = folder.private_file(USERS_LOCK)?;
-        // Nobody can have it alone, because whoever tries holds the start lock.
-        in_use
+        let start_lock = data_dir.lock_start(progress)?;
+        let users_lock = data_dir.open_private_file(USERS_LOCK)?;
+        // Does not wait: a process takes this lock in exclusive mode only while it holds the start lock.
+        users_lock
             .lock_shared()
-            .map_err(ClusterError::at(folder.path(USERS_LOCK)))?;
-        folder.check_reachable()?;
+            .map_err(ClusterError::at(data_dir.path(USERS_LOCK)))?;
+        data_dir.check_reachable()?;
 
-        let server = Server::find(folder, options)?;
-        let watcher = if options.stop_with_parent {
-            Some(Watcher::start(&server)?)
+        let server = Server::new(data_dir, options)?;
+        let guard = if options.stop_with_parent {
+            Some(GuardProcess::start(&server)?)
         } else {
             None
         };
         if !server.has_database() {
             match options.mode {
-                Mode::CreateIfMissing => server.create(&starting, progress)?,
-                Mode::Existing => return Err(missing),
+                ClusterMode::CreateIfMissing => server.create(&start_lock, progress)?,
+                ClusterMode::Existing => return Err(no_database),
             }
         }
-        let password = server.folder.password()?;
-        server.bring_up(progress)?;
+        let password = server.data_dir.read_password()?;
+        server.start_and_wait(progress)?;
         Ok(Self {
             server,
             password,
-            in_use: Some(in_use),
-            watcher,
+            users_lock: Some(users_lock),
+            guard,
         })
     }
 
-    /// The URL of the database `rosterd`, for libpq. It has the password: not for a log.
+    /// The libpq URL of the database `rosterd`. It contains the password and must not be logged.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for(NAME)
     }
 
-    /// The URL of another database of the cluster, for libpq. It has the password: not for a log.
+    /// The libpq URL of another database of the cluster. It contains the password and must not be logged.
     #[must_use]
     pub fn url_for(&self, database: &str) -> String {
-        let host = self.server.folder.sockets.folder.as_os_str().as_bytes();
+        let host = self.server.data_dir.socket_dir.path.as_os_str().as_bytes();
         format!(
             "postgresql://{NAME}:{}@{}/{}",
-            percent_encoded(self.password.0.as_bytes()),
-            percent_encoded(host),
-            percent_encoded(database.as_bytes()),
+            percent_encode(self.password.0.as_bytes(), RESERVED),
+            percent_encode(host, RESERVED),
+            percent_encode(database.as_bytes(), RESERVED),
         )
     }
 
-    /// Ends our use, and stops the server if we are the last to use it. Does nothing the second time.
+    /// Releases the cluster, and stops the server if no other process uses it. A second call does nothing.
     ///
     /// # Errors
     /// The server does not stop within 60 seconds, or a lock file cannot be used.
     pub fn stop(&mut self) -> Result<(), ClusterError> {
-        let Some(in_use) = self.in_use.take() else {
+        let Some(users_lock) = self.users_lock.take() else {
             return Ok(());
         };
-        let folder = &self.server.folder;
-        let users_lock = || ClusterError::at(folder.path(USERS_LOCK));
-        let _stopping = folder.lock_start(&|_| ())?;
-        in_use.unlock().map_err(users_lock())?;
-        let stopped = match in_use.try_lock() {
-            Ok(()) => self.server.shut_down(),
+        let data_dir = &self.server.data_dir;
+        let lock_error = || ClusterError::at(data_dir.path(USERS_LOCK));
+        let _start_lock = data_dir.lock_start(&|_| ())?;
+        users_lock.unlock().map_err(lock_error())?;
+        let result = match users_lock.try_lock() {
+            Ok(()) => self.server.stop(),
             Err(TryLockError::WouldBlock) => Ok(()),
-            Err(TryLockError::Error(cause)) => Err(users_lock()(cause)),
+            Err(TryLockError::Error(cause)) => Err(lock_error()(cause)),
         };
-        if let Some(watcher) = self.watcher.take() {
-            watcher.dismiss();
+        if let Some(guard) = self.guard.take() {
+            guard.kill();
         }
-        stopped
+        result
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
-            tracing::warn!(%error, "the database cluster was not stopped");
+            tracing::warn!(%error, "cannot stop the database cluster");
         }
     }
 }
@@ -249,23 +263,9 @@ impl Drop for Cluster {
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster")
-            .field("data_dir", &self.server.folder.root)
+            .field("data_dir", &self.server.data_dir.root)
             .finish_non_exhaustive()
     }
-}
-
-/// RFC 3986, section 2.1: every byte but the unreserved characters.
-fn percent_encoded(bytes: &[u8]) -> String {
-    let mut encoded = String::new();
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // A String takes everything.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -273,9 +273,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_data_dir_follows_the_user_and_xdg() {
+    fn default_data_dir_depends_on_the_user_and_xdg_data_home() {
         let path = |text| Some(Path::new(text));
-        for (as_root, xdg, home, expected) in [
+        for (is_root, xdg_data_home, home, expected) in [
             (true, path("/x"), path("/root"), path("/var/lib/rosterd")),
             (false, path("/x"), path("/home/a"), path("/x/rosterd")),
             (
@@ -292,14 +292,15 @@ mod tests {
             ),
             (false, None, None, None),
         ] {
-            assert_eq!(default_data_dir(as_root, xdg, home).as_deref(), expected);
+            let data_dir = default_data_dir(is_root, xdg_data_home, home);
+            assert_eq!(data_dir.as_deref(), expected);
         }
     }
 
     #[test]
-    fn every_reserved_byte_is_percent_encoded() {
+    fn reserved_bytes_are_percent_encoded() {
         assert_eq!(
-            percent_encoded("/a b%é@:?#-._~Z9".as_bytes()),
+            percent_encode("/a b%é@:?#-._~Z9".as_bytes(), RESERVED).to_string(),
             "%2Fa%20b%25%C3%A9%40%3A%3F%23-._~Z9"
         );
     }

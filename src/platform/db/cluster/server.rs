@@ -1,5 +1,5 @@
-//! The server of one data folder: which programs run it, whether it answers, how it stops. Refuses to decide who may
-//! stop it: its callers hold the start lock.
+//! The PostgreSQL server of one data directory: which installation runs it, whether it accepts connections, how it is
+//! stopped. Callers hold the start lock.
 
 use std::{
     fs,
@@ -10,92 +10,95 @@ use std::{
 };
 
 use super::{
-    ClusterError, Durability, NAME, Options,
-    folder::{Folder, PGDATA, run},
-    programs::Programs,
+    ClusterError, ClusterOptions, Durability, NAME,
+    data_dir::{DataDir, PGDATA, run},
+    installation::Installation,
 };
 
-/// A server that is asked and says nothing for so long is not ready.
-const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+/// A server that does not reply within this time is not ready.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Server {
-    pub folder: Folder,
-    pub programs: Programs,
+    pub data_dir: DataDir,
+    pub installation: Installation,
     pub durability: Durability,
     pub max_connections: u32,
 }
 
-/// How a server takes a new connection.
+/// How the server responds to a new connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Ready,
-    /// It starts, recovers or stops.
-    NotYet,
-    /// Nothing listens.
-    Nobody,
+pub(super) enum ServerStatus {
+    AcceptsConnections,
+    /// The server is starting, recovering or stopping.
+    NotReady,
+    NotListening,
 }
 
 impl Server {
-    /// The server for the data in `folder`, or for a new cluster if there is none yet.
-    pub fn find(folder: Folder, options: &Options) -> Result<Self, ClusterError> {
-        let version = fs::read_to_string(folder.path(PGDATA).join("PG_VERSION"));
-        let programs = match version.ok().and_then(|version| version.trim().parse().ok()) {
-            Some(major) => Programs::of_major(&options.search_path, major).ok_or_else(|| {
-                ClusterError::NoProgramsOf {
+    /// The server for the existing cluster, or for a new one if there is none yet.
+    pub fn new(data_dir: DataDir, options: &ClusterOptions) -> Result<Self, ClusterError> {
+        let search_path = &options.search_path;
+        let version = fs::read_to_string(data_dir.path(PGDATA).join("PG_VERSION"));
+        let installation = match version.ok().and_then(|version| version.trim().parse().ok()) {
+            Some(major) => Installation::with_major(search_path, major).ok_or_else(|| {
+                ClusterError::VersionNotInstalled {
                     major,
-                    data_dir: folder.root.clone(),
+                    data_dir: data_dir.root.clone(),
                 }
             })?,
-            None => Programs::newest(&options.search_path).ok_or(ClusterError::NoPrograms)?,
+            None => Installation::newest(search_path).ok_or(ClusterError::NotInstalled)?,
         };
         Ok(Self {
-            folder,
-            programs,
+            data_dir,
+            installation,
             durability: options.durability,
             max_connections: options.max_connections,
         })
     }
 
     pub fn has_database(&self) -> bool {
-        self.folder.path(PGDATA).join("PG_VERSION").is_file()
+        self.data_dir.path(PGDATA).join("PG_VERSION").is_file()
     }
 
-    /// Asks by a connection. Only the owner can listen in the socket's folder, so an answer is this cluster's.
-    pub fn answer(&self) -> Result<Answer, ClusterError> {
-        let socket = self.folder.sockets.socket();
+    /// Connects to the socket to find out. Only the cluster's user can create a socket in its directory, so a reply comes
+    /// from this cluster.
+    pub fn status(&self) -> Result<ServerStatus, ClusterError> {
+        let socket = self.data_dir.socket_dir.socket();
         match UnixStream::connect(&socket) {
-            Ok(stream) => Ok(greet(stream).unwrap_or(Answer::NotYet)),
+            Ok(stream) => Ok(send_startup_message(stream).unwrap_or(ServerStatus::NotReady)),
             Err(cause) => match cause.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Answer::Nobody),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    Ok(ServerStatus::NotListening)
+                }
                 _ => Err(ClusterError::at(socket)(cause)),
             },
         }
     }
 
-    /// Stops the server if it runs: its sessions end, what they have not committed is rolled back.
-    pub fn shut_down(&self) -> Result<(), ClusterError> {
-        if self.answer()? != Answer::Nobody {
-            self.pg_ctl_stop()?;
+    /// Stops the server if it runs. Its sessions are terminated and their open transactions rolled back.
+    pub fn stop(&self) -> Result<(), ClusterError> {
+        if self.status()? != ServerStatus::NotListening {
+            self.run_pg_ctl_stop()?;
         }
-        // Made again at the next start; under /tmp it would be litter.
-        let _ = fs::remove_dir(&self.folder.sockets.folder);
+        // The next start creates it again. Removed because it may be in /tmp.
+        let _ = fs::remove_dir(&self.data_dir.socket_dir.path);
         Ok(())
     }
 
-    /// To be asked only while the number in the pid file is known to be the server's.
-    pub fn pg_ctl_stop(&self) -> Result<(), ClusterError> {
-        let mut stop = self.folder.command(self.pg_ctl());
+    /// Call this only while the pid file is known to contain the pid of this cluster's server.
+    pub fn run_pg_ctl_stop(&self) -> Result<(), ClusterError> {
+        let mut stop = self.data_dir.command(self.pg_ctl());
         stop.args(["stop", "-D", PGDATA, "-m", "fast", "-w", "-t", "60"]);
         run(&mut stop)
     }
 
     pub fn pg_ctl(&self) -> PathBuf {
-        self.programs.path("pg_ctl")
+        self.installation.path("pg_ctl")
     }
 }
 
-/// Sends the first message of a session (PostgreSQL's `StartupMessage`, protocol 3.0) and looks at the answer.
-fn greet(mut stream: UnixStream) -> io::Result<Answer> {
+/// Sends the first message of a session (PostgreSQL's `StartupMessage`, protocol 3.0) and reads the reply.
+fn send_startup_message(mut stream: UnixStream) -> io::Result<ServerStatus> {
     let body = format!("user\0{NAME}\0database\0{NAME}\0\0");
     let length = u32::try_from(body.len() + 8).map_err(io::Error::other)?;
     let version = 3_u32 << 16;
@@ -103,15 +106,15 @@ fn greet(mut stream: UnixStream) -> io::Result<Answer> {
     stream.write_all(&version.to_be_bytes())?;
     stream.write_all(body.as_bytes())?;
 
-    stream.set_read_timeout(Some(LONGEST_ANSWER))?;
-    let mut answer = [0; 512];
-    let read = stream.read(&mut answer)?;
-    // No answer, or an error with the SQLSTATE 57P03 (cannot_connect_now): not yet. Any other error, such as 53300
-    // (too_many_connections), comes from a server that is up.
-    let not_yet = read == 0 || answer.windows(6).any(|field| field == b"C57P03");
-    Ok(if not_yet {
-        Answer::NotYet
+    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+    let mut reply = [0; 512];
+    let length = stream.read(&mut reply)?;
+    // Not ready: no reply, or an error with the SQLSTATE 57P03 (cannot_connect_now). Any other error, such as 53300
+    // (too_many_connections), comes from a server that is ready.
+    let is_not_ready = length == 0 || reply.windows(6).any(|field| field == b"C57P03");
+    Ok(if is_not_ready {
+        ServerStatus::NotReady
     } else {
-        Answer::Ready
+        ServerStatus::AcceptsConnections
     })
 }

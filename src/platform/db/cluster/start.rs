@@ -1,4 +1,4 @@
-//! Starts a server, or takes over one that runs, and waits until it accepts connections.
+//! Starts the server, or takes over a running one, and waits until it accepts connections.
 
 use std::{
     ffi::OsStr,
@@ -13,106 +13,119 @@ use std::{
 
 use super::{
     ClusterError,
-    folder::{LOG, PGDATA, telling_line},
-    server::{Answer, Server},
+    data_dir::{LOG, PGDATA, failure_line},
+    server::{Server, ServerStatus},
 };
 
-const LONGEST_START: Duration = Duration::from_secs(60);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-const BETWEEN_REPORTS: Duration = Duration::from_secs(5);
-/// A log that has more bytes than this at a start is set aside; one such is kept.
-const LARGE_LOG: u64 = 16 << 20;
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// A log with more bytes than this is renamed at the next start. One old log is kept.
+const MAX_LOG_BYTES: u64 = 16 << 20;
 
 impl Server {
-    /// Returns when the server accepts connections: takes over one that runs, waits for one that recovers, starts one
+    /// Returns when the server accepts connections: uses a running one, waits for one that recovers, starts one
     /// otherwise.
-    pub fn bring_up(&self, progress: &dyn Fn(&str)) -> Result<(), ClusterError> {
-        let mut patience = Patience::new();
-        let mut start = None;
+    pub fn start_and_wait(&self, progress: &dyn Fn(&str)) -> Result<(), ClusterError> {
+        let mut timer = PollTimer::new();
+        let mut attempt = None;
         loop {
-            match self.answer()? {
-                Answer::Ready => return Ok(()),
-                Answer::NotYet => {}
-                Answer::Nobody => start = Some(self.go_on(start, progress)?),
+            match self.status()? {
+                ServerStatus::AcceptsConnections => return Ok(()),
+                ServerStatus::NotReady => {}
+                ServerStatus::NotListening => {
+                    attempt = Some(self.continue_start(attempt, progress)?);
+                }
             }
-            if !patience.wait(progress) {
-                let seconds = LONGEST_START.as_secs();
+            if !timer.wait(progress) {
+                let seconds = START_TIMEOUT.as_secs();
                 return Err(ClusterError::TimedOut {
                     seconds,
-                    log: self.folder.path(LOG),
+                    log: self.data_dir.path(LOG),
                 });
             }
         }
     }
 
-    /// While nobody listens: lets the start that is under way go on, and begins one if there is none.
-    fn go_on(&self, start: Option<Start>, progress: &dyn Fn(&str)) -> Result<Start, ClusterError> {
-        let Some(mut start) = start else {
-            let place = self.folder.root.display();
+    /// While the server does not listen: returns the attempt that is in progress, begins one if there is none, and
+    /// repeats one that failed for a temporary reason.
+    fn continue_start(
+        &self,
+        attempt: Option<StartAttempt>,
+        progress: &dyn Fn(&str),
+    ) -> Result<StartAttempt, ClusterError> {
+        let Some(mut attempt) = attempt else {
+            let path = self.data_dir.root.display();
             progress(&format!(
-                "starting PostgreSQL {} in {place}",
-                self.programs.major
+                "starting PostgreSQL {} in {path}",
+                self.installation.major
             ));
-            return self.launch();
+            return self.begin_start();
         };
-        if start.is_under_way() {
-            return Ok(start);
+        if attempt.is_in_progress() {
+            return Ok(attempt);
         }
-        let log = self.folder.path(LOG);
-        let said = start.said(&log);
-        if passes_by_itself(&said) {
-            return self.launch();
+        let log = self.data_dir.path(LOG);
+        let output = attempt.log_output(&log);
+        if is_temporary_failure(&output) {
+            return self.begin_start();
         }
         Err(ClusterError::DidNotStart {
-            said: telling_line(&said),
+            message: failure_line(&output),
             log,
         })
     }
 
-    /// `pg_ctl` starts the server in a session of its own, so that a terminal's Ctrl-C does not reach it.
-    fn launch(&self) -> Result<Start, ClusterError> {
-        self.clear_the_way()?;
-        self.folder.private_folder(&self.folder.sockets.folder)?;
-        self.set_large_log_aside();
-        let log = self.folder.private_file(LOG)?.metadata();
-        let log_begin = log.map_err(ClusterError::at(self.folder.path(LOG)))?.len();
-        let mut start = self.folder.command(self.pg_ctl());
+    /// Runs `pg_ctl start`, which starts the server in its own session, so that a terminal's Ctrl-C does not reach it.
+    fn begin_start(&self) -> Result<StartAttempt, ClusterError> {
+        self.remove_stale_files()?;
+        self.data_dir
+            .create_private_dir(&self.data_dir.socket_dir.path)?;
+        self.rotate_log();
+        let log = self.data_dir.open_private_file(LOG)?.metadata();
+        let log_offset = log
+            .map_err(ClusterError::at(self.data_dir.path(LOG)))?
+            .len();
+        let mut start = self.data_dir.command(self.pg_ctl());
         start.args(["start", "-D", PGDATA, "-l", LOG, "-w", "-t", "60", "-o"]);
-        let pg_ctl = start.arg(self.settings()).spawn();
+        let pg_ctl = start.arg(self.server_options()).spawn();
         let pg_ctl = pg_ctl.map_err(ClusterError::at(self.pg_ctl()))?;
-        Ok(Start { pg_ctl, log_begin })
+        Ok(StartAttempt { pg_ctl, log_offset })
     }
 
-    /// What the server is told at each start, so that nothing of it depends on a file that an earlier rosterd made. It
-    /// passes through a shell: none of it may need quoting. The last two keep values in statements, which are personal
-    /// data, out of the log.
-    fn settings(&self) -> String {
+    /// The command-line options of the server. They are passed at each start, so that no setting depends on a file that
+    /// an older version of rosterd wrote. They pass through a shell, so none may need quoting. The last two keep the
+    /// values in statements, which are personal data, out of the log.
+    fn server_options(&self) -> String {
         let settings = [
             "listen_addresses=",
             "unix_socket_permissions=0700",
-            &format!("unix_socket_directories={}", self.folder.sockets.setting),
+            &format!(
+                "unix_socket_directories={}",
+                self.data_dir.socket_dir.setting
+            ),
             &format!("max_connections={}", self.max_connections),
             "log_error_verbosity=terse",
             "log_min_error_statement=panic",
         ];
-        let settings = settings.iter().flat_map(|setting| ["-c", setting]);
-        settings
+        let options = settings.iter().flat_map(|setting| ["-c", setting]);
+        options
             .chain(self.durability.settings())
             .collect::<Vec<_>>()
             .join(" ")
     }
 
-    /// Stops a server that lives but whose socket is gone (a cleaner of `/tmp` may do that), and removes what a dead one
-    /// left: the number in its pid file may be another process's by now, and PostgreSQL would refuse to start. A wrong
-    /// guess does no harm: a second server sees by the shared memory that there is a first.
-    fn clear_the_way(&self) -> Result<(), ClusterError> {
-        let pid_file = self.folder.path(PGDATA).join("postmaster.pid");
+    /// Stops a server that runs without its socket, which a cleanup of `/tmp` may have deleted. Otherwise removes the
+    /// files of a dead server: its pid may belong to another process now, and then PostgreSQL refuses to start. If the
+    /// check is wrong, a second server still detects the first one by its shared memory and exits.
+    fn remove_stale_files(&self) -> Result<(), ClusterError> {
+        let pid_file = self.data_dir.path(PGDATA).join("postmaster.pid");
         let pid = fs::read_to_string(&pid_file).ok();
         let pid = pid.and_then(|text| text.lines().next()?.trim().parse().ok());
-        if pid.is_some_and(|pid| self.works_in_pgdata(pid)) {
-            return self.pg_ctl_stop();
+        if pid.is_some_and(|pid| self.runs_in_pgdata(pid)) {
+            return self.run_pg_ctl_stop();
         }
-        let socket = self.folder.sockets.socket();
+        let socket = self.data_dir.socket_dir.socket();
         for stale in [&pid_file, &socket, &socket.with_extension("5432.lock")] {
             match fs::remove_file(stale) {
                 Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
@@ -124,89 +137,91 @@ impl Server {
         Ok(())
     }
 
-    /// Asked as the owner: root in a container may not look at another user's process.
-    fn works_in_pgdata(&self, pid: u32) -> bool {
-        let mut readlink = self.folder.command("readlink");
-        let said = readlink
+    /// Whether the working directory of the process is `pgdata`. Runs `readlink` as the cluster's user, because root in a
+    /// container may lack the privilege to inspect another user's process.
+    fn runs_in_pgdata(&self, pid: u32) -> bool {
+        let mut readlink = self.data_dir.command("readlink");
+        let output = readlink
             .arg(format!("/proc/{pid}/cwd"))
             .stdout(Stdio::piped())
             .output();
-        let path = |said: Output| PathBuf::from(OsStr::from_bytes(said.stdout.trim_ascii_end()));
-        said.is_ok_and(|said| path(said) == self.folder.path(PGDATA))
+        let path =
+            |output: Output| PathBuf::from(OsStr::from_bytes(output.stdout.trim_ascii_end()));
+        output.is_ok_and(|output| path(output) == self.data_dir.path(PGDATA))
     }
 
-    fn set_large_log_aside(&self) {
-        let log = self.folder.path(LOG);
-        if fs::metadata(&log).is_ok_and(|found| found.len() > LARGE_LOG) {
-            // Where this fails the log only grows on.
+    fn rotate_log(&self) {
+        let log = self.data_dir.path(LOG);
+        if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > MAX_LOG_BYTES) {
+            // If this fails, the log keeps growing.
             let _ = fs::rename(&log, log.with_extension("log.old"));
         }
     }
 }
 
-/// A server that was killed leaves processes that end a little later, and one that an interrupted rosterd was starting
-/// may come up meanwhile.
-fn passes_by_itself(said: &str) -> bool {
-    said.contains("pre-existing shared memory block") || said.contains("already exists")
+/// Whether the start failed only because processes of an earlier server still exist: those of a server that was killed
+/// end a little later, and one that an interrupted rosterd started may finish its start.
+fn is_temporary_failure(output: &str) -> bool {
+    output.contains("pre-existing shared memory block") || output.contains("already exists")
 }
 
-/// A start that `pg_ctl` is busy with.
-struct Start {
+/// A running or finished `pg_ctl start`.
+struct StartAttempt {
     pg_ctl: Child,
-    /// How many bytes the log had before.
-    log_begin: u64,
+    /// The length of the log in bytes before the start.
+    log_offset: u64,
 }
 
-impl Start {
-    fn is_under_way(&mut self) -> bool {
+impl StartAttempt {
+    fn is_in_progress(&mut self) -> bool {
         matches!(self.pg_ctl.try_wait(), Ok(None))
     }
 
-    /// What the server has written to its log; nothing if that cannot be read.
-    fn said(&self, log: &Path) -> String {
+    /// What the server has written to its log since the start, empty if the log cannot be read.
+    fn log_output(&self, log: &Path) -> String {
         let read = || {
-            let mut said = Vec::new();
+            let mut output = Vec::new();
             let mut log = File::open(log)?;
-            log.seek(SeekFrom::Start(self.log_begin))?;
-            log.read_to_end(&mut said)?;
-            io::Result::Ok(said)
+            log.seek(SeekFrom::Start(self.log_offset))?;
+            log.read_to_end(&mut output)?;
+            io::Result::Ok(output)
         };
         String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 }
 
-impl Drop for Start {
+impl Drop for StartAttempt {
     fn drop(&mut self) {
-        // It ends a moment after us, by the server's start or its own limit; not waited for it would stay a zombie.
+        // `pg_ctl` ends when the server has started or its own timeout has passed. Without the wait it would stay a zombie.
         let _ = self.pg_ctl.wait();
     }
 }
 
-/// Waits between two looks, tells of it now and then, and has an end.
-struct Patience {
-    began: Instant,
-    next_report: Duration,
+/// Waits between two checks of the server's status, reports progress, and limits the total time.
+struct PollTimer {
+    start: Instant,
+    next_progress: Duration,
 }
 
-impl Patience {
+impl PollTimer {
     fn new() -> Self {
         Self {
-            began: Instant::now(),
-            next_report: BETWEEN_REPORTS,
+            start: Instant::now(),
+            next_progress: PROGRESS_INTERVAL,
         }
     }
 
-    /// Whether there was time left to wait.
+    /// Waits for the poll interval. Returns `false` when the start timeout has passed.
     fn wait(&mut self, progress: &dyn Fn(&str)) -> bool {
-        let waited = self.began.elapsed();
-        if waited > self.next_report {
-            let seconds = waited.as_secs();
+        let elapsed = self.start.elapsed();
+        if elapsed > self.next_progress {
+            let seconds = elapsed.as_secs();
             progress(&format!(
                 "waiting for PostgreSQL to accept connections ({seconds} s)"
             ));
-            self.next_report += BETWEEN_REPORTS;
+            self.next_progress += PROGRESS_INTERVAL;
         }
-        thread::sleep(BETWEEN_LOOKS);
-        waited < LONGEST_START
+        thread::sleep(POLL_INTERVAL);
+        elapsed < START_TIMEOUT
     }
 }

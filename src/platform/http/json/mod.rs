@@ -1,7 +1,7 @@
-//! `Json<T>`: the only way in which a handler takes a JSON body. It refuses what is ambiguous (names said twice, text
-//! after the end), what can hurt (depth, size, slowness, NUL) and what is unknown, and never repeats a value it was sent.
+//! `Json<T>`: the extractor for JSON bodies. It rejects duplicate member names, trailing data, excessive depth and size,
+//! slow bodies, NUL characters and unknown members. Its errors never contain a submitted value.
 
-mod faults;
+mod field_errors;
 mod strict;
 
 use std::future::Future;
@@ -18,21 +18,21 @@ use validator::Validate;
 use super::body;
 use crate::platform::error::{AppError, Code};
 
-const ACCEPTED: &[&str] = &["application/json", "application/merge-patch+json"];
+const ACCEPTED_TYPES: &[&str] = &["application/json", "application/merge-patch+json"];
 
-/// A body that was well-formed, had no unknown member and passed its type's `validate()`.
+/// A JSON body that was parsed and passed its type's `validate()`.
 ///
-/// No body at all (and no `Content-Type`) counts as `{}`.
+/// A request without a body and without a `Content-Type` is treated as `{}`.
 #[derive(Debug)]
 pub struct Json<T> {
-    /// What was read.
+    /// The parsed value.
     pub value: T,
-    /// The bytes it was read from, by which a retry is known again.
+    /// The body as received, for comparing idempotent retries.
     pub raw: Bytes,
 }
 
 impl<T> Json<T> {
-    /// What was read.
+    /// The parsed value.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -52,90 +52,88 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for Json<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = req.headers();
-        let format = Format::of(headers);
-        let declared = body::declared_length(headers);
+        let format = BodyFormat::from_headers(headers);
+        let content_length = body::content_length(headers);
         let payload = payload.take();
         Box::pin(async move {
-            if format == Format::Other {
-                return Err(unsupported());
+            if format == BodyFormat::Unsupported {
+                return Err(unsupported_media_type());
             }
-            let raw = body::read(declared, payload).await?;
+            let raw = body::read(content_length, payload).await?;
             let text: &[u8] = match format {
-                Format::Unsaid if raw.is_empty() => b"{}",
-                Format::Unsaid | Format::Other => return Err(unsupported()),
-                Format::Json => &raw,
+                BodyFormat::Unspecified if raw.is_empty() => b"{}",
+                BodyFormat::Unspecified | BodyFormat::Unsupported => {
+                    return Err(unsupported_media_type());
+                }
+                BodyFormat::Json => &raw,
             };
-            let value = parse(text)?;
+            let value = parse_json(text)?;
             Ok(Self { value, raw })
         })
     }
 }
 
+/// The format of a body, according to the headers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum BodyFormat {
     Json,
-    Unsaid,
-    Other,
+    /// There is no `Content-Type`.
+    Unspecified,
+    Unsupported,
 }
 
-impl Format {
-    fn of(headers: &HeaderMap) -> Self {
-        if !body::is_plain(headers) {
-            return Self::Other;
-        }
-        let mut lines = headers.get_all(header::CONTENT_TYPE);
-        match (lines.next(), lines.next()) {
-            (None, _) => Self::Unsaid,
-            (Some(line), None)
-                if line
-                    .to_str()
-                    .is_ok_and(|text| body::is_type(text, ACCEPTED)) =>
-            {
-                Self::Json
-            }
-            _ => Self::Other,
+impl BodyFormat {
+    fn from_headers(headers: &HeaderMap) -> Self {
+        if body::has_media_type(headers, ACCEPTED_TYPES) {
+            Self::Json
+        } else if body::is_unencoded(headers) && !headers.contains_key(header::CONTENT_TYPE) {
+            Self::Unspecified
+        } else {
+            Self::Unsupported
         }
     }
 }
 
-fn unsupported() -> AppError {
+fn unsupported_media_type() -> AppError {
     AppError::new(Code::UnsupportedMediaType)
-        .detail("send application/json in UTF-8, without Content-Encoding")
+        .with_detail("The body must be application/json in UTF-8 without Content-Encoding.")
 }
 
-/// Reads and validates one document, as strictly as a body.
+/// Parses and validates a JSON document.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`] with a pointer to each thing that is wrong.
-pub fn parse<T: DeserializeOwned + Validate>(text: &[u8]) -> Result<T, AppError> {
-    strict::check(text).map_err(|fault| AppError::invalid(vec![fault]))?;
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value: T = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| AppError::invalid(vec![faults::from_serde(&error)]))?;
-    validated(value)
+/// [`Code::RequestInvalid`] with a field error for each problem.
+pub fn parse_json<T: DeserializeOwned + Validate>(text: &[u8]) -> Result<T, AppError> {
+    strict::check(text).map_err(|error| AppError::invalid_fields(vec![error]))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value: T = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| AppError::invalid_fields(vec![field_errors::from_serde(&error)]))?;
+    validate(value)
 }
 
-/// A value that came by another way than a body, if it passes its type's `validate()` all the same.
+/// Validates a value that was not parsed from a body, such as one built from command line arguments.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`] with a pointer to each thing that is wrong.
-pub fn validated<T: Validate>(value: T) -> Result<T, AppError> {
+/// [`Code::RequestInvalid`] with a field error for each problem.
+pub fn validate<T: Validate>(value: T) -> Result<T, AppError> {
     match value.validate() {
         Ok(()) => Ok(value),
-        Err(errors) => Err(AppError::invalid(faults::from_validation(&errors))),
+        Err(errors) => Err(AppError::invalid_fields(field_errors::from_validation(
+            &errors,
+        ))),
     }
 }
 
-/// Appends one member's name to a JSON pointer (RFC 6901, section 3), shortened when it is absurdly long.
+/// Appends a member name to a JSON pointer (RFC 6901, section 3). A very long pointer is truncated.
 fn push_segment(pointer: &mut String, name: &str) {
-    const LONGEST: usize = 256;
+    const MAX_LEN: usize = 256;
     pointer.push('/');
-    for letter in name.chars() {
-        if pointer.len() >= LONGEST {
+    for c in name.chars() {
+        if pointer.len() >= MAX_LEN {
             pointer.push('…');
             return;
         }
-        match letter {
+        match c {
             '~' => pointer.push_str("~0"),
             '/' => pointer.push_str("~1"),
             other => pointer.push(other),

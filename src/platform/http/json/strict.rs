@@ -1,5 +1,5 @@
-//! One walk over a document before it is deserialized, for what serde lets pass: names said twice, NUL characters,
-//! great depth. Grammar, UTF-8 and surrogates are `serde_json`'s own work.
+//! Checks of a JSON document that serde does not make: duplicate member names, NUL characters and depth. `serde_json`
+//! checks the grammar, UTF-8 and surrogates.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -9,73 +9,81 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::push_segment;
-use crate::platform::error::Fault;
+use crate::platform::error::FieldError;
 
-/// The deepest nesting that is accepted.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
-/// Finds the first thing in `text` that makes it no document of ours.
-pub fn check(text: &[u8]) -> Result<(), Fault> {
-    let found = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let walk = Walk {
+/// Checks `text` and returns the first error.
+pub fn check(text: &[u8]) -> Result<(), FieldError> {
+    let violation = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let visitor = StrictVisitor {
         depth: 0,
-        found: &found,
+        violation: &violation,
     };
-    match walk.deserialize(&mut reader).and_then(|()| reader.end()) {
+    match visitor
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+    {
         Ok(()) => Ok(()),
-        Err(error) => Err(match found.into_inner() {
-            Some(found) => found.into_fault(),
+        Err(error) => Err(match violation.into_inner() {
+            Some(violation) => violation.into_field_error(),
             None => malformed(&error),
         }),
     }
 }
 
-/// A syntax error of `serde_json` says what it expected and where, and quotes nothing.
-fn malformed(error: &serde_json::Error) -> Fault {
-    Fault::new("", "malformed_json", error.to_string())
+/// Syntax errors of `serde_json` contain the expectation and the position, but no part of the document.
+fn malformed(error: &serde_json::Error) -> FieldError {
+    FieldError::new("", "malformed_json", error.to_string())
 }
 
-/// What was found, and the way to it, innermost first.
-struct Found {
+/// A violated rule.
+struct Violation {
     code: &'static str,
     detail: &'static str,
-    way: Vec<String>,
+    /// The path to the violation, innermost segment first.
+    reversed_path: Vec<String>,
 }
 
-impl Found {
-    fn into_fault(self) -> Fault {
+impl Violation {
+    fn into_field_error(self) -> FieldError {
         let mut pointer = String::new();
-        for name in self.way.iter().rev() {
+        for name in self.reversed_path.iter().rev() {
             push_segment(&mut pointer, name);
         }
-        Fault::new(pointer, self.code, self.detail)
+        FieldError::new(pointer, self.code, self.detail)
     }
 }
 
+/// Visits every value of a document. serde errors can't carry a [`Violation`], so it is stored beside them.
 #[derive(Clone, Copy)]
-struct Walk<'a> {
+struct StrictVisitor<'a> {
     depth: usize,
-    found: &'a RefCell<Option<Found>>,
+    violation: &'a RefCell<Option<Violation>>,
 }
 
-impl Walk<'_> {
-    fn refuse<E: Error>(self, code: &'static str, detail: &'static str) -> E {
-        let way = Vec::new();
-        self.found.replace(Some(Found { code, detail, way }));
+impl StrictVisitor<'_> {
+    fn reject<E: Error>(self, code: &'static str, detail: &'static str) -> E {
+        self.violation.replace(Some(Violation {
+            code,
+            detail,
+            reversed_path: Vec::new(),
+        }));
         E::custom(code)
     }
 
-    fn text<E: Error>(self, text: &str) -> Result<(), E> {
+    fn check_text<E: Error>(self, text: &str) -> Result<(), E> {
         if text.contains('\0') {
-            return Err(self.refuse("invalid_character", "may not contain NUL"));
+            return Err(self.reject("invalid_character", "must not contain NUL characters"));
         }
         Ok(())
     }
 
-    fn inside<E: Error>(self) -> Result<Self, E> {
-        if self.depth == DEEPEST {
-            return Err(self.refuse("too_deep", "at most 32 levels deep"));
+    /// The visitor for the next level.
+    fn nested<E: Error>(self) -> Result<Self, E> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.reject("too_deep", "must be at most 32 levels deep"));
         }
         Ok(Self {
             depth: self.depth + 1,
@@ -83,26 +91,26 @@ impl Walk<'_> {
         })
     }
 
-    /// Notes, on the way out, through which member an error came.
-    fn came_through<E>(self, name: impl FnOnce() -> String) -> impl FnOnce(E) -> E {
+    /// Adds a segment to the path of the violation while an error propagates.
+    fn add_path_segment<E>(self, name: impl FnOnce() -> String) -> impl FnOnce(E) -> E {
         move |error| {
-            if let Some(found) = self.found.borrow_mut().as_mut() {
-                found.way.push(name());
+            if let Some(violation) = self.violation.borrow_mut().as_mut() {
+                violation.reversed_path.push(name());
             }
             error
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de> DeserializeSeed<'de> for StrictVisitor<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for StrictVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,19 +138,19 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.text(text)
+        self.check_text(text)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        // serde would take its items for the members of a struct, in order.
+        // serde would accept an array as the fields of a struct, in order.
         if self.depth == 0 {
-            return Err(self.refuse("invalid_type", "expected an object"));
+            return Err(self.reject("invalid_type", "must be an object"));
         }
-        let inside = self.inside()?;
+        let nested = self.nested()?;
         let mut index = 0_usize;
         while items
-            .next_element_seed(inside)
-            .map_err(self.came_through(|| index.to_string()))?
+            .next_element_seed(nested)
+            .map_err(self.add_path_segment(|| index.to_string()))?
             .is_some()
         {
             index += 1;
@@ -151,39 +159,39 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let inside = self.inside()?;
+        let nested = self.nested()?;
         let mut names = HashSet::new();
-        while let Some(name) = members.next_key_seed(Name)? {
-            self.text(&name)?;
+        while let Some(name) = members.next_key_seed(MemberName)? {
+            self.check_text(&name)?;
             if names.contains(&name) {
-                let error = self.refuse("duplicate_member", "is said more than once");
-                return Err(self.came_through(|| name.into_owned())(error));
+                let error = self.reject("duplicate_member", "is given more than once");
+                return Err(self.add_path_segment(|| name.into_owned())(error));
             }
             members
-                .next_value_seed(inside)
-                .map_err(self.came_through(|| name.to_string()))?;
+                .next_value_seed(nested)
+                .map_err(self.add_path_segment(|| name.to_string()))?;
             names.insert(name);
         }
         Ok(())
     }
 }
 
-/// A member's name, borrowed from the document unless it has escapes.
-struct Name;
+/// Reads a member name, which is borrowed from the document unless it contains escapes.
+struct MemberName;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for MemberName {
     type Value = Cow<'de, str>;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-        reader.deserialize_str(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Name {
+impl<'de> Visitor<'de> for MemberName {
     type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
+        f.write_str("a member name")
     }
 
     fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {

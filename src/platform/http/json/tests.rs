@@ -1,4 +1,4 @@
-//! What a body may and may not be.
+//! Accepted and rejected JSON documents.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use validator::Validate;
 
 use super::*;
+use crate::platform::error::FieldError;
 
 #[derive(Debug, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -42,7 +43,7 @@ enum Mood {
     Good,
 }
 
-/// Its error repeats what it was given, as those of libraries do.
+/// A type whose error message contains the submitted value, like those of some libraries.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Motto;
@@ -51,27 +52,26 @@ impl TryFrom<String> for Motto {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Err(format!("{text} is no motto, expected {text}"))
+        Err(format!("{text} is not a motto, expected {text}"))
     }
 }
 
-/// Pointer and code of everything that is wrong with `text`.
-fn wrong(text: impl AsRef<[u8]>) -> Vec<(String, &'static str)> {
-    let error = parse::<Person>(text.as_ref()).unwrap_err();
+/// The pointer and code of each error in `text`.
+fn errors(text: impl AsRef<[u8]>) -> Vec<(String, &'static str)> {
+    let error = parse_json::<Person>(text.as_ref()).unwrap_err();
     assert_eq!(error.code(), Code::RequestInvalid);
-    let fault =
-        |fault: &crate::platform::error::Fault| (fault.pointer.clone().into_owned(), fault.code);
-    error.faults().iter().map(fault).collect()
+    let pointer_and_code = |error: &FieldError| (error.pointer.clone().into_owned(), error.code);
+    error.field_errors().iter().map(pointer_and_code).collect()
 }
 
-fn only(pointer: &str, code: &'static str) -> Vec<(String, &'static str)> {
+fn one_error(pointer: &str, code: &'static str) -> Vec<(String, &'static str)> {
     vec![(pointer.to_owned(), code)]
 }
 
 #[test]
-fn a_good_document_is_read() {
+fn valid_document_is_parsed() {
     let person: Person =
-        parse(br#"{"userName":"ada","pets":[{"nickName":"x"}],"mood":"good"}"#).unwrap();
+        parse_json(br#"{"userName":"ada","pets":[{"nickName":"x"}],"mood":"good"}"#).unwrap();
     assert_eq!(person.user_name, "ada");
     assert_eq!(person.pets.len(), 1);
     assert!(matches!(person.mood, Some(Mood::Good)));
@@ -84,59 +84,59 @@ fn a_good_document_is_read() {
 }
 
 #[test]
-fn each_fault_of_shape_is_pointed_at() {
-    assert_eq!(wrong("{}"), only("/userName", "required"));
+fn type_errors_have_pointers() {
+    assert_eq!(errors("{}"), one_error("/userName", "required"));
     assert_eq!(
-        wrong(r#"{"userName":"ada","isAdmin":true}"#),
-        only("/isAdmin", "unknown_field")
+        errors(r#"{"userName":"ada","isAdmin":true}"#),
+        one_error("/isAdmin", "unknown_field")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","a/b~c":1}"#),
-        only("/a~1b~0c", "unknown_field")
+        errors(r#"{"userName":"ada","a/b~c":1}"#),
+        one_error("/a~1b~0c", "unknown_field")
     );
     assert_eq!(
-        wrong(r#"{"userName":7}"#),
-        only("/userName", "invalid_type")
+        errors(r#"{"userName":7}"#),
+        one_error("/userName", "invalid_type")
     );
     assert_eq!(
-        wrong(r#"{"userName":null}"#),
-        only("/userName", "invalid_type")
+        errors(r#"{"userName":null}"#),
+        one_error("/userName", "invalid_type")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","age":300}"#),
-        only("/age", "invalid_value")
+        errors(r#"{"userName":"ada","age":300}"#),
+        one_error("/age", "invalid_value")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","mood":"bad"}"#),
-        only("/mood", "invalid_value")
+        errors(r#"{"userName":"ada","mood":"bad"}"#),
+        one_error("/mood", "invalid_value")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","pets":[{"nickName":"x"},{}]}"#),
-        only("/pets/1/nickName", "required")
+        errors(r#"{"userName":"ada","pets":[{"nickName":"x"},{}]}"#),
+        one_error("/pets/1/nickName", "required")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","pets":[{"nickName":"x","isAdmin":1}]}"#),
-        only("/pets/0/isAdmin", "unknown_field")
+        errors(r#"{"userName":"ada","pets":[{"nickName":"x","isAdmin":1}]}"#),
+        one_error("/pets/0/isAdmin", "unknown_field")
     );
-    assert_eq!(wrong("[]"), only("", "invalid_type"));
-    assert_eq!(wrong(r#"["ada"]"#), only("", "invalid_type"));
-    assert_eq!(wrong("\"ada\""), only("", "invalid_type"));
+    assert_eq!(errors("[]"), one_error("", "invalid_type"));
+    assert_eq!(errors(r#"["ada"]"#), one_error("", "invalid_type"));
+    assert_eq!(errors("\"ada\""), one_error("", "invalid_type"));
 }
 
 #[test]
-fn each_broken_rule_is_pointed_at_in_wire_names() {
+fn validation_errors_use_json_names() {
     assert_eq!(
-        wrong(r#"{"userName":"ad"}"#),
-        only("/userName", "too_short")
+        errors(r#"{"userName":"ad"}"#),
+        one_error("/userName", "too_short")
     );
     assert_eq!(
-        wrong(r#"{"userName":"adaada"}"#),
-        only("/userName", "too_long")
+        errors(r#"{"userName":"adaada"}"#),
+        one_error("/userName", "too_long")
     );
     let several =
         r#"{"userName":"ad","email":"no","age":0,"pets":[{"nickName":"x"},{"nickName":""}]}"#;
     assert_eq!(
-        wrong(several),
+        errors(several),
         vec![
             ("/age".to_owned(), "out_of_range"),
             ("/email".to_owned(), "invalid_email"),
@@ -147,50 +147,56 @@ fn each_broken_rule_is_pointed_at_in_wire_names() {
 }
 
 #[test]
-fn names_said_twice_are_refused_at_any_depth() {
+fn duplicate_members_are_rejected_at_any_depth() {
     assert_eq!(
-        wrong(r#"{"userName":"ada","userName":"bea"}"#),
-        only("/userName", "duplicate_member")
+        errors(r#"{"userName":"ada","userName":"bea"}"#),
+        one_error("/userName", "duplicate_member")
     );
     assert_eq!(
-        wrong(r#"{"userName":"ada","user\u004eame":"bea"}"#),
-        only("/userName", "duplicate_member")
+        errors(r#"{"userName":"ada","user\u004eame":"bea"}"#),
+        one_error("/userName", "duplicate_member")
     );
     let deep = r#"{"userName":"ada","attributes":{"a":[0,{"k":1,"k":2}]}}"#;
-    assert_eq!(wrong(deep), only("/attributes/a/1/k", "duplicate_member"));
+    assert_eq!(
+        errors(deep),
+        one_error("/attributes/a/1/k", "duplicate_member")
+    );
 }
 
 #[test]
-fn nul_is_refused_in_every_value_and_name() {
+fn nul_is_rejected_in_values_and_names() {
     assert_eq!(
-        wrong(r#"{"userName":"a\u0000b"}"#),
-        only("/userName", "invalid_character")
+        errors(r#"{"userName":"a\u0000b"}"#),
+        one_error("/userName", "invalid_character")
     );
     let value = r#"{"userName":"ada","attributes":{"a":["x","\u0000"]}}"#;
-    assert_eq!(wrong(value), only("/attributes/a/1", "invalid_character"));
+    assert_eq!(
+        errors(value),
+        one_error("/attributes/a/1", "invalid_character")
+    );
     let name = r#"{"userName":"ada","attributes":{"a\u0000":1}}"#;
-    assert_eq!(wrong(name), only("/attributes", "invalid_character"));
+    assert_eq!(errors(name), one_error("/attributes", "invalid_character"));
 }
 
 #[test]
-fn depth_is_bounded_without_using_the_stack() {
+fn depth_is_limited_to_32_levels() {
     let nested = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         format!(r#"{{"userName":"ada","attributes":{{"a":{open}{close}}}}}"#)
     };
-    // The body and `attributes` are two levels.
-    assert!(parse::<Person>(nested(30).as_bytes()).is_ok());
+    // The document and `attributes` are two levels.
+    assert!(parse_json::<Person>(nested(30).as_bytes()).is_ok());
     assert!(
-        wrong(nested(31))
+        errors(nested(31))
             .iter()
             .all(|(_, code)| *code == "too_deep")
     );
-    assert_eq!(wrong("[".repeat(100_000)).len(), 1);
-    assert_eq!(wrong(r#"{"a":"#.repeat(100_000)).len(), 1);
+    assert_eq!(errors("[".repeat(100_000)).len(), 1);
+    assert_eq!(errors(r#"{"a":"#.repeat(100_000)).len(), 1);
 }
 
 #[test]
-fn what_is_no_json_is_malformed() {
+fn invalid_json_is_malformed() {
     for text in [
         &b""[..],
         b" ",
@@ -211,8 +217,8 @@ fn what_is_no_json_is_malformed() {
         br#"{"userName":"ada","age":01}"#,
     ] {
         assert_eq!(
-            wrong(text),
-            only("", "malformed_json"),
+            errors(text),
+            one_error("", "malformed_json"),
             "{}",
             String::from_utf8_lossy(text)
         );
@@ -220,7 +226,7 @@ fn what_is_no_json_is_malformed() {
 }
 
 #[test]
-fn no_value_is_ever_repeated() {
+fn errors_do_not_contain_submitted_values() {
     let secret = "CANARY, expected `CANARY` at line CANARY";
     for body in [
         json!({"userName": secret}),
@@ -231,29 +237,29 @@ fn no_value_is_ever_repeated() {
         json!({"userName": "ada", "pets": secret}),
         json!({"userName": "ada", "pets": [secret]}),
     ] {
-        let error = parse::<Person>(body.to_string().as_bytes()).unwrap_err();
-        let said = format!("{error:?} {:?}", error.faults());
-        assert!(!said.contains("CANARY"), "{said}");
+        let error = parse_json::<Person>(body.to_string().as_bytes()).unwrap_err();
+        let output = format!("{error:?} {:?}", error.field_errors());
+        assert!(!output.contains("CANARY"), "{output}");
     }
 }
 
 #[test]
-fn a_pointer_stays_short_however_long_the_name() {
+fn pointer_to_a_long_name_is_truncated() {
     let body = json!({"userName": "ada", "x".repeat(10_000): 1}).to_string();
-    let [(pointer, code)] = wrong(body).try_into().unwrap();
+    let [(pointer, code)] = errors(body).try_into().unwrap();
     assert_eq!(code, "unknown_field");
     assert!(pointer.starts_with("/xxx") && pointer.len() < 300);
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(text: Vec<u8>) {
-        let _ = parse::<Person>(&text);
+    fn arbitrary_bytes_do_not_panic(text: Vec<u8>) {
+        let _ = parse_json::<Person>(&text);
     }
 
     #[test]
-    fn what_serde_json_writes_is_accepted_unless_it_has_nul(text in "\\PC{0,20}", number: i64) {
+    fn documents_written_by_serde_json_are_accepted(text in "\\PC{0,20}", number: i64) {
         let document = json!({"userName": "ada", "attributes": {"k": [text, number, null, true]}});
-        prop_assert!(parse::<Person>(document.to_string().as_bytes()).is_ok());
+        prop_assert!(parse_json::<Person>(document.to_string().as_bytes()).is_ok());
     }
 }

@@ -1,6 +1,5 @@
-//! How a failure looks on the wire: RFC 9457 `application/problem+json`, and nothing of what went wrong inside.
-//! The status comes from the failure's kind here and nowhere else; the body is written by the envelope, which alone
-//! knows the trace id.
+//! Error responses as RFC 9457 `application/problem+json`, without internal causes. This module maps error categories to
+//! status codes. [`RequestMiddleware`](super::RequestMiddleware) writes the body, because only it knows the trace id.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,85 +14,86 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::trace::TraceId;
-use crate::platform::error::{AppError, Code, ExceededLimit, Fault, Kind};
+use super::trace_id::TraceId;
+use crate::platform::error::{AppError, Code, ErrorCategory, ExceededLimit, FieldError};
 
-/// The media type of every error but those of the OAuth endpoints.
+/// The media type of every error response except those of the OAuth endpoints.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What every error answers (RFC 9457).
+/// The body of every error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// `urn:rosterd:problem:` and the code.
+    /// `urn:rosterd:problem:` followed by the code.
     #[schema(example = "urn:rosterd:problem:request_invalid")]
     r#type: String,
-    /// The same at each occurrence of the code.
+    /// A summary; the same for every occurrence of the code.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// For a person; not stable.
+    /// An explanation of this occurrence for people; the text can change between releases.
     detail: String,
-    /// Stable: what a program decides by.
+    /// The stable error code, for programs.
     #[schema(value_type = ProblemCode)]
     code: &'static str,
-    /// Finds the lines of the log that belong to this request.
+    /// The trace id of the request, as in the log.
     #[schema(value_type = String, example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     trace_id: TraceId,
-    /// What is wrong with the request, member by member; empty when it is not about members.
-    errors: Vec<ProblemFault>,
+    /// The invalid members of the request; empty if the error is not about members.
+    errors: Vec<ProblemFieldError>,
     #[serde(flatten)]
     #[schema(ignore)]
     extension: BTreeMap<&'static str, serde_json::Value>,
 }
 
-/// One thing that is wrong with the request.
+/// One invalid member, parameter or header of the request.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProblemFault {
-    /// JSON pointer (RFC 6901) into the body; `?name` for a query parameter; a header by its name.
+#[schema(as = ProblemFault)]
+pub struct ProblemFieldError {
+    /// A JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header.
     #[schema(value_type = String, example = "/password")]
     pointer: Cow<'static, str>,
-    /// Stable `snake_case`.
+    /// The stable error code in `snake_case`.
     #[schema(example = "too_short")]
     code: &'static str,
-    /// For a person; not stable.
+    /// An explanation for people; the text can change between releases.
     #[schema(value_type = String)]
     detail: Cow<'static, str>,
 }
 
 impl Problem {
-    /// What the caller may know of `error`.
+    /// The public part of `error`.
     #[must_use]
-    pub fn of(error: &AppError, trace_id: TraceId) -> Self {
+    pub fn from_error(error: &AppError, trace_id: TraceId) -> Self {
         let code = error.code();
         Self {
             r#type: format!("urn:rosterd:problem:{}", code.as_str()),
             title: code.title(),
-            status: status(code.kind()).as_u16(),
-            detail: error.detail_text().unwrap_or(code.title()).to_owned(),
+            status: status_of(code.category()).as_u16(),
+            detail: error.detail().unwrap_or(code.title()).to_owned(),
             code: code.as_str(),
             trace_id,
             errors: error
-                .faults()
+                .field_errors()
                 .iter()
                 .cloned()
-                .map(ProblemFault::from)
+                .map(ProblemFieldError::from)
                 .collect(),
             extension: error.extension().cloned().into_iter().collect(),
         }
     }
 }
 
-impl From<Fault> for ProblemFault {
+impl From<FieldError> for ProblemFieldError {
     fn from(
-        Fault {
+        FieldError {
             pointer,
             code,
             detail,
-        }: Fault,
+        }: FieldError,
     ) -> Self {
         Self {
             pointer,
@@ -103,7 +103,7 @@ impl From<Fault> for ProblemFault {
     }
 }
 
-/// The schema of a problem's `code`: every code there is.
+/// The schema of a problem's `code`: an enumeration of all codes.
 pub struct ProblemCode;
 
 impl ToSchema for ProblemCode {}
@@ -112,37 +112,39 @@ impl PartialSchema for ProblemCode {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("Stable; codes are added, never renamed or removed."))
+            .description(Some(
+                "The stable error code. Codes may be added, but are never renamed or removed.",
+            ))
             .enum_values(Some(Code::ALL.iter().map(|code| code.as_str())))
             .into()
     }
 }
 
-/// The HTTP status of a kind of failure.
+/// The HTTP status of an error category.
 #[must_use]
-pub const fn status(kind: Kind) -> StatusCode {
-    match kind {
-        Kind::Invalid => StatusCode::BAD_REQUEST,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::Missing => StatusCode::NOT_FOUND,
-        Kind::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-        Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Stale => StatusCode::PRECONDITION_FAILED,
-        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Kind::AddressTooLong => StatusCode::URI_TOO_LONG,
-        Kind::WrongFormat => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Kind::Contradicts => StatusCode::UNPROCESSABLE_ENTITY,
-        Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
-        Kind::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+pub const fn status_of(category: ErrorCategory) -> StatusCode {
+    match category {
+        ErrorCategory::Invalid => StatusCode::BAD_REQUEST,
+        ErrorCategory::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCategory::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCategory::NotFound => StatusCode::NOT_FOUND,
+        ErrorCategory::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCategory::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        ErrorCategory::Conflict => StatusCode::CONFLICT,
+        ErrorCategory::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorCategory::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCategory::UriTooLong => StatusCode::URI_TOO_LONG,
+        ErrorCategory::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCategory::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCategory::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCategory::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ErrorCategory::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCategory::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// The code that says the same as a status which the framework chose.
-fn code_for(status: StatusCode) -> Code {
+/// The code for a status that was set by actix-web or a library.
+fn code_for_status(status: StatusCode) -> Code {
     match status {
         StatusCode::UNAUTHORIZED => Code::AuthRequired,
         StatusCode::NOT_FOUND => Code::NotFound,
@@ -158,41 +160,43 @@ fn code_for(status: StatusCode) -> Code {
     }
 }
 
-/// The challenge that belongs to a code (RFC 9110, section 11.6.1; RFC 6750, section 3), if any.
+/// The `WWW-Authenticate` challenge for a code, if any (RFC 9110, section 11.6.1; RFC 6750, section 3).
 fn challenge(code: Code) -> Option<&'static str> {
-    match (code, code.kind()) {
+    match (code, code.category()) {
         (Code::AuthTokenInvalid, _) => Some(r#"Bearer realm="rosterd", error="invalid_token""#),
         (Code::PermissionRequired, _) => {
             Some(r#"Bearer realm="rosterd", error="insufficient_scope""#)
         }
-        (_, Kind::Unauthenticated) => Some(r#"Bearer realm="rosterd""#),
+        (_, ErrorCategory::Unauthenticated) => Some(r#"Bearer realm="rosterd""#),
         _ => None,
     }
 }
 
-/// `Retry-After` in whole seconds, rounded up, at least 1; what throttles or is unavailable always has one.
-fn retry_after(error: &AppError) -> Option<u64> {
-    let wait = match error.code().kind() {
-        Kind::Throttled | Kind::Unavailable => Some(error.wait().unwrap_or_default()),
-        _ => error.wait(),
+/// `Retry-After` in whole seconds, rounded up, at least 1. Always present for 429 and 503.
+fn retry_after_seconds(error: &AppError) -> Option<u64> {
+    let delay = match error.code().category() {
+        ErrorCategory::RateLimited | ErrorCategory::Unavailable => {
+            Some(error.retry_after().unwrap_or_default())
+        }
+        _ => error.retry_after(),
     };
-    wait.map(|wait| {
-        let begun = u64::from(wait.subsec_nanos() > 0);
-        wait.as_secs().saturating_add(begun).max(1)
+    delay.map(|delay| {
+        let round_up = u64::from(delay.subsec_nanos() > 0);
+        delay.as_secs().saturating_add(round_up).max(1)
     })
 }
 
-/// The budget that is used up, as structured fields (draft-ietf-httpapi-ratelimit-headers): what it allows, and that
-/// nothing is left for as long as `Retry-After` says.
-fn tell_budget(headers: &mut HeaderMap, spent: ExceededLimit, seconds: u64) {
-    let ExceededLimit { policy, quota, .. } = spent;
-    let window = spent.window.as_secs().max(1);
+/// Adds `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers): the quota of the exceeded limit, and
+/// that nothing remains for `retry_after` seconds.
+fn add_rate_limit_headers(headers: &mut HeaderMap, limit: ExceededLimit, retry_after: u64) {
+    let ExceededLimit { policy, quota, .. } = limit;
+    let window = limit.window.as_secs().max(1);
     let fields = [
         (
             RATE_LIMIT_POLICY,
             format!("\"{policy}\";q={quota};w={window}"),
         ),
-        (RATE_LIMIT, format!("\"{policy}\";r=0;t={seconds}")),
+        (RATE_LIMIT, format!("\"{policy}\";r=0;t={retry_after}")),
     ];
     for (name, value) in fields {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -203,10 +207,10 @@ fn tell_budget(headers: &mut HeaderMap, spent: ExceededLimit, seconds: u64) {
 
 impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
-        status(self.code().kind())
+        status_of(self.code().category())
     }
 
-    /// Status and headers; the envelope writes the body.
+    /// Sets the status and the headers. The middleware writes the body.
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::new(self.status_code());
         let headers = response.headers_mut();
@@ -216,54 +220,61 @@ impl ResponseError for AppError {
                 HeaderValue::from_static(challenge),
             );
         }
-        if let Some(seconds) = retry_after(self) {
+        if let Some(seconds) = retry_after_seconds(self) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            if let Some(spent) = self.spent() {
-                tell_budget(headers, spent, seconds);
+            if let Some(limit) = self.exceeded_limit() {
+                add_rate_limit_headers(headers, limit, seconds);
             }
         }
         response
     }
 }
 
-/// The same answer, with a problem as its body if it is an error that has none: what a handler, an extractor or the
-/// framework refused. Why it failed goes to the log, under the same trace id.
+/// Writes a problem as the body of an error response that has no JSON body yet: an error of a handler, an extractor or
+/// actix-web. Logs the cause with the trace id.
 #[must_use]
-pub fn complete(response: HttpResponse<BoxBody>, trace_id: TraceId) -> HttpResponse<BoxBody> {
+pub fn fill_error_body(
+    response: HttpResponse<BoxBody>,
+    trace_id: TraceId,
+) -> HttpResponse<BoxBody> {
     let problem = match response.error() {
-        Some(error) => refused(error, response.status(), trace_id),
-        None if is_bare_error(&response) => {
-            Problem::of(&code_for(response.status()).into(), trace_id)
+        Some(error) => problem_from_actix_error(error, response.status(), trace_id),
+        None if is_error_without_json(&response) => {
+            Problem::from_error(&code_for_status(response.status()).into(), trace_id)
         }
         None => return response,
     };
     with_body(response, &problem)
 }
 
-fn refused(error: &actix_web::Error, status: StatusCode, trace_id: TraceId) -> Problem {
+fn problem_from_actix_error(
+    error: &actix_web::Error,
+    status: StatusCode,
+    trace_id: TraceId,
+) -> Problem {
     if let Some(error) = error.as_error::<AppError>() {
         log_cause(error, trace_id);
-        return Problem::of(error, trace_id);
+        return Problem::from_error(error, trace_id);
     }
     if status.is_server_error() {
-        tracing::error!(traceId = %trace_id, cause = %error, "failed");
+        tracing::error!(traceId = %trace_id, cause = %error, "request failed");
     }
-    Problem::of(&code_for(status).into(), trace_id)
+    Problem::from_error(&code_for_status(status).into(), trace_id)
 }
 
-/// An error that is answered in JSON was written by someone who meant it so.
-fn is_bare_error(response: &HttpResponse<BoxBody>) -> bool {
+/// Whether this is an error response without a JSON body. A JSON body was written by the handler and is kept.
+fn is_error_without_json(response: &HttpResponse<BoxBody>) -> bool {
     let status = response.status();
-    let in_json = |kind: &HeaderValue| kind.as_bytes().ends_with(b"json");
+    let is_json = |content_type: &HeaderValue| content_type.as_bytes().ends_with(b"json");
     (status.is_client_error() || status.is_server_error())
         && !response
             .headers()
             .get(header::CONTENT_TYPE)
-            .is_some_and(in_json)
+            .is_some_and(is_json)
 }
 
 fn with_body(mut response: HttpResponse<BoxBody>, problem: &Problem) -> HttpResponse<BoxBody> {
-    // A problem has nothing in it that can't be written as JSON.
+    // A problem contains nothing that can't be serialized.
     let body = serde_json::to_vec(problem).unwrap_or_default();
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(response.status());
     response
@@ -272,15 +283,18 @@ fn with_body(mut response: HttpResponse<BoxBody>, problem: &Problem) -> HttpResp
     response.set_body(BoxBody::new(body))
 }
 
-/// An error that tells nobody why is logged too when it is our own; being at the limit is not, a flood would log itself.
+/// Logs the cause of an error. Internal errors are logged even without a cause. `Unavailable` errors without a cause are not,
+/// because an overload would flood the log.
 pub fn log_cause(error: &AppError, trace_id: TraceId) {
     let code = error.code().as_str();
-    match (error.source(), error.code().kind()) {
-        (Some(cause), Kind::Internal | Kind::Unavailable) => {
-            tracing::error!(traceId = %trace_id, code, %cause, "failed");
+    match (error.source(), error.code().category()) {
+        (Some(cause), ErrorCategory::Internal | ErrorCategory::Unavailable) => {
+            tracing::error!(traceId = %trace_id, code, %cause, "request failed");
         }
-        (None, Kind::Internal) => tracing::error!(traceId = %trace_id, code, "failed"),
-        (Some(cause), _) => tracing::warn!(traceId = %trace_id, code, %cause, "refused"),
+        (None, ErrorCategory::Internal) => {
+            tracing::error!(traceId = %trace_id, code, "request failed")
+        }
+        (Some(cause), _) => tracing::warn!(traceId = %trace_id, code, %cause, "request rejected"),
         (None, _) => {}
     }
 }

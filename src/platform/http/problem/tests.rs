@@ -1,37 +1,28 @@
-//! What a problem says and what it keeps to itself.
+//! Tests of the error responses.
 
 use super::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 
-fn headers(error: &AppError) -> (u16, Option<String>, Option<String>) {
+fn header(error: &AppError, name: HeaderName) -> Option<String> {
     let response = error.error_response();
-    let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap().to_owned())
-    };
-    (
-        response.status().as_u16(),
-        header(header::WWW_AUTHENTICATE),
-        header(header::RETRY_AFTER),
-    )
+    let value = response.headers().get(name)?;
+    Some(value.to_str().unwrap().to_owned())
 }
 
 fn body(error: &AppError) -> Value {
-    serde_json::to_value(Problem::of(error, TraceId::fresh())).unwrap()
+    serde_json::to_value(Problem::from_error(error, TraceId::generate())).unwrap()
 }
 
 #[test]
-fn a_problem_says_what_the_caller_may_know() {
-    let error = AppError::fault("/password", "too_short", "at least 15")
-        .extend("minimum", 15)
-        .caused_by("the secret cause");
+fn problem_contains_the_public_part_of_the_error() {
+    let error = AppError::invalid_field("/password", "too_short", "at least 15")
+        .with_extension("minimum", 15)
+        .with_cause("the secret cause");
     let mut problem = body(&error);
-    let trace = problem["traceId"].take();
-    assert_eq!(trace.as_str().map(str::len), Some(32));
+    let trace_id = problem["traceId"].take();
+    assert_eq!(trace_id.as_str().map(str::len), Some(32));
     let expected = json!({
         "type": "urn:rosterd:problem:request_invalid",
         "title": "The request is not valid",
@@ -47,7 +38,7 @@ fn a_problem_says_what_the_caller_may_know() {
 }
 
 #[test]
-fn the_schema_lists_what_is_sent_and_every_code() {
+fn schema_matches_the_problem_and_lists_every_code() {
     let schema = serde_json::to_value(Problem::schema()).unwrap();
     let documented: HashSet<_> = schema["properties"]
         .as_object()
@@ -55,13 +46,13 @@ fn the_schema_lists_what_is_sent_and_every_code() {
         .keys()
         .cloned()
         .collect();
-    let sent: HashSet<_> = body(&Code::NotFound.into())
+    let serialized: HashSet<_> = body(&Code::NotFound.into())
         .as_object()
         .unwrap()
         .keys()
         .cloned()
         .collect();
-    assert_eq!(documented, sent);
+    assert_eq!(documented, serialized);
     let codes = serde_json::to_value(ProblemCode::schema()).unwrap();
     assert_eq!(
         codes["enum"].as_array().map(Vec::len),
@@ -70,8 +61,8 @@ fn the_schema_lists_what_is_sent_and_every_code() {
 }
 
 #[test]
-fn a_401_says_how_to_be_let_in() {
-    let challenge = |code: Code| headers(&code.into()).1;
+fn every_401_has_a_challenge() {
+    let challenge = |code: Code| header(&code.into(), header::WWW_AUTHENTICATE);
     assert_eq!(
         challenge(Code::AuthRequired).unwrap(),
         r#"Bearer realm="rosterd""#
@@ -90,56 +81,53 @@ fn a_401_says_how_to_be_let_in() {
     for code in Code::ALL
         .iter()
         .copied()
-        .filter(|code| code.kind() == Kind::Unauthenticated)
+        .filter(|code| code.category() == ErrorCategory::Unauthenticated)
     {
         assert!(challenge(code).is_some(), "{}", code.as_str());
     }
 }
 
 #[test]
-fn a_wait_is_whole_seconds_rounded_up_and_never_none() {
-    let wait = |millis| {
-        headers(&AppError::new(Code::RateLimited).retry_after(Duration::from_millis(millis)))
-            .2
-            .unwrap()
-    };
-    assert_eq!(
-        (wait(0), wait(1), wait(1000), wait(1001)),
-        ("1".into(), "1".into(), "1".into(), "2".into())
-    );
-    assert_eq!(headers(&Code::Overloaded.into()).2.as_deref(), Some("1"));
-    assert_eq!(headers(&Code::NotFound.into()).2, None);
+fn retry_after_is_in_whole_seconds_rounded_up() {
+    let retry_after = |error: AppError| header(&error, header::RETRY_AFTER);
+    for (millis, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2")] {
+        let delay = Duration::from_millis(millis);
+        let error = AppError::new(Code::RateLimited).with_retry_after(delay);
+        assert_eq!(retry_after(error).as_deref(), Some(seconds), "{millis} ms");
+    }
+    assert_eq!(retry_after(Code::Overloaded.into()).as_deref(), Some("1"));
+    assert_eq!(retry_after(Code::NotFound.into()), None);
 }
 
 #[test]
-fn each_status_of_the_framework_has_a_code_of_the_same_status() {
+fn statuses_set_by_actix_map_to_a_code_with_the_same_status() {
     for status in [400, 401, 404, 405, 408, 413, 414, 415, 431, 500, 503] {
-        let code = code_for(StatusCode::from_u16(status).unwrap());
-        assert_eq!(super::status(code.kind()).as_u16(), status);
+        let code = code_for_status(StatusCode::from_u16(status).unwrap());
+        assert_eq!(status_of(code.category()).as_u16(), status);
     }
 }
 
 #[test]
-fn only_an_error_without_a_body_of_its_own_is_completed() {
-    let completed = |response: HttpResponse| {
-        let response = complete(response, TraceId::fresh());
+fn only_errors_without_a_json_body_get_a_problem_body() {
+    let gets_problem_body = |response: HttpResponse| {
+        let response = fill_error_body(response, TraceId::generate());
         response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM_JSON)
     };
-    assert!(completed(HttpResponse::NotFound().finish()));
-    assert!(completed(
+    assert!(gets_problem_body(HttpResponse::NotFound().finish()));
+    assert!(gets_problem_body(
         HttpResponse::BadRequest()
             .content_type("text/plain")
             .body("Parse error: secret")
     ));
-    assert!(completed(HttpResponse::from_error(AppError::new(
+    assert!(gets_problem_body(HttpResponse::from_error(AppError::new(
         Code::NotFound
     ))));
-    assert!(completed(HttpResponse::from_error(
+    assert!(gets_problem_body(HttpResponse::from_error(
         actix_web::error::ErrorImATeapot("no")
     )));
-    assert!(!completed(HttpResponse::Ok().finish()));
-    assert!(!completed(HttpResponse::NotModified().finish()));
-    assert!(!completed(
+    assert!(!gets_problem_body(HttpResponse::Ok().finish()));
+    assert!(!gets_problem_body(HttpResponse::NotModified().finish()));
+    assert!(!gets_problem_body(
         HttpResponse::BadRequest()
             .content_type("application/json")
             .body("{}")
@@ -147,13 +135,13 @@ fn only_an_error_without_a_body_of_its_own_is_completed() {
 }
 
 #[test]
-fn a_spent_budget_is_told_in_structured_fields() {
-    let spent = crate::platform::error::ExceededLimit {
+fn exceeded_limit_is_sent_as_structured_fields() {
+    let limit = ExceededLimit {
         policy: "account",
         quota: 10,
         window: Duration::from_secs(60),
     };
-    let error = AppError::rate_limited(spent, Duration::from_millis(29_001));
+    let error = AppError::rate_limited(limit, Duration::from_millis(29_001));
     let response = error.error_response();
     let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(response.status().as_u16(), 429);

@@ -1,8 +1,8 @@
-//! The whole room over real sockets: a toy service in its envelope, spoken to in bytes.
+//! End-to-end tests of the HTTP layer: a small test service behind the middleware, called over real sockets.
 
-mod answers;
 mod attacks;
-mod bodies;
+mod request_bodies;
+mod responses;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,13 +25,13 @@ use crate::platform::error::{AppError, Code};
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Thing {
+struct Item {
     display_name: String,
     #[serde(skip)]
     version: i64,
 }
 
-impl Versioned for Thing {
+impl Versioned for Item {
     fn version(&self) -> i64 {
         self.version
     }
@@ -39,47 +39,48 @@ impl Versioned for Thing {
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewThing {
+struct NewItem {
     #[validate(length(min = 1, max = 5))]
     display_name: String,
     #[serde(default)]
     #[validate(length(max = 10))]
-    note: Patch<String>,
+    note: PatchField<String>,
 }
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Search {
-    /// How many.
+struct ListParams {
+    /// The maximum number of items.
     #[param(value_type = Option<u16>)]
-    limit: Limit,
+    limit: PageLimit,
 }
 
-impl FromQuery for Search {
-    fn from_query(params: &mut Params<'_>) -> Result<Self, Noted> {
+impl FromQuery for ListParams {
+    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
-            limit: Limit::take(params),
+            limit: PageLimit::take(params),
         })
     }
 }
 
-type Answer = Result<Reply, AppError>;
-
-#[utoipa::path(params(Search), responses((status = 200, body = Page<Thing>), (status = "default", body = Problem)))]
-#[get("/things")]
-async fn list(search: Query<Search>) -> Answer {
-    let row = |number: u16| Thing {
+#[utoipa::path(params(ListParams), responses((status = 200, body = Page<Item>), (status = "default", body = Problem)))]
+#[get("/items")]
+async fn list_items(params: Query<ListParams>) -> Result<Reply, AppError> {
+    let item = |number: u16| Item {
         display_name: number.to_string(),
         version: 1,
     };
-    let rows = (0..5).map(row).collect();
-    Reply::page(&Page::of(rows, search.limit, |_| Ok("more".to_owned()))?)
+    let items = (0..5).map(item).collect();
+    Reply::page(&Page::from_rows(items, params.limit, |_| {
+        Ok("more".to_owned())
+    })?)
 }
 
-#[utoipa::path(responses((status = 201, body = Data<Thing>)))]
-#[post("/things")]
-async fn create(key: IdempotencyKey, body: Json<NewThing>) -> Answer {
-    let note = body.note.given().cloned().unwrap_or_default();
+/// Returns an item whose name contains everything that was extracted from the request.
+#[utoipa::path(responses((status = 201, body = Data<Item>)))]
+#[post("/items")]
+async fn create_item(key: IdempotencyKey, body: Json<NewItem>) -> Result<Reply, AppError> {
+    let note = body.note.value().cloned().unwrap_or_default();
     let Json { value, raw } = body;
     let display_name = format!(
         "{}{note}{}{}",
@@ -88,41 +89,41 @@ async fn create(key: IdempotencyKey, body: Json<NewThing>) -> Answer {
         key.0.unwrap_or_default()
     );
     Reply::created_resource(
-        "/things/1".to_owned(),
-        &Thing {
+        "/items/1".to_owned(),
+        &Item {
             display_name,
             version: 1,
         },
     )
 }
 
-#[utoipa::path(responses((status = 200, body = Data<Thing>)), params(("id" = String, Path)))]
-#[get("/things/{id}")]
-async fn show(id: web::Path<u32>) -> Answer {
-    Reply::resource(&Thing {
+#[utoipa::path(responses((status = 200, body = Data<Item>)), params(("id" = String, Path)))]
+#[get("/items/{id}")]
+async fn get_item(id: web::Path<u32>) -> Result<Reply, AppError> {
+    Reply::resource(&Item {
         display_name: id.to_string(),
         version: 7,
     })
 }
 
 #[utoipa::path(responses((status = 204)), params(("id" = String, Path)))]
-#[delete("/things/{id}")]
-async fn remove(_id: web::Path<u32>, condition: IfMatch) -> Answer {
-    condition.check(7).map(|()| Reply::no_content())
+#[delete("/items/{id}")]
+async fn delete_item(_id: web::Path<u32>, if_match: IfMatch) -> Result<Reply, AppError> {
+    if_match.check(7).map(|()| Reply::no_content())
 }
 
-/// How each kind of failure is made.
+/// Fails in the given way.
 async fn fail(kind: web::Path<String>) -> Result<HttpResponse, Error> {
     match kind.as_str() {
         "panic" => panic!("CANARY of a panic"),
         "internal" => Err(AppError::internal("CANARY of a cause").into()),
-        "foreign" => Err(actix_web::error::ErrorInternalServerError(
+        "library" => Err(actix_web::error::ErrorInternalServerError(
             "CANARY of a library",
         )),
-        "throttled" => Err(AppError::new(Code::RateLimited)
-            .retry_after(Duration::from_millis(1500))
+        "rate-limited" => Err(AppError::new(Code::RateLimited)
+            .with_retry_after(Duration::from_millis(1500))
             .into()),
-        "bare" => Ok(HttpResponse::ImATeapot().body("CANARY of a handler")),
+        "plain-text" => Ok(HttpResponse::ImATeapot().body("CANARY of a handler")),
         "cached" => Ok(HttpResponse::Ok()
             .insert_header(("cache-control", "max-age=60"))
             .finish()),
@@ -130,7 +131,7 @@ async fn fail(kind: web::Path<String>) -> Result<HttpResponse, Error> {
     }
 }
 
-async fn whoami(context: RequestContext) -> String {
+async fn show_context(context: RequestContext) -> String {
     format!(
         "{} {} {}",
         context.ip,
@@ -139,72 +140,84 @@ async fn whoami(context: RequestContext) -> String {
     )
 }
 
-/// Fails as a middleware inside the envelope may.
-async fn inner(
+/// A middleware inside [`RequestMiddleware`] that rejects one path with an error.
+async fn reject_one_path(
     req: ServiceRequest,
     next: Next<impl actix_web::body::MessageBody>,
 ) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, Error> {
-    if req.path() == "/refused-inside" {
+    if req.path() == "/rejected-by-middleware" {
         return Err(AppError::new(Code::AuthRequired).into());
     }
     next.call(req).await
 }
 
-/// Method, route and status of each request that was answered.
+/// Collects the method, route and status of each answered request.
 #[derive(Default)]
-struct Seen(Mutex<Vec<(String, String, u16)>>);
+struct RecordingObserver(Mutex<Vec<(String, String, u16)>>);
 
-impl Observer for Seen {
-    fn observe(&self, sample: &Sample<'_>) {
-        let seen = (
-            sample.method.to_owned(),
-            sample.route.to_owned(),
-            sample.status,
+impl RequestObserver for RecordingObserver {
+    fn observe(&self, record: &RequestRecord<'_>) {
+        let record = (
+            record.method.to_owned(),
+            record.route.to_owned(),
+            record.status,
         );
-        self.0.lock().unwrap().push(seen);
+        self.0.lock().unwrap().push(record);
     }
 }
 
-/// The toy service, for as long as this lives.
-struct Toy {
+/// The running test service; dropping it stops the server.
+struct TestService {
     address: SocketAddr,
     handle: ServerHandle,
-    seen: Arc<Seen>,
+    observer: Arc<RecordingObserver>,
     document: Value,
 }
 
-fn toy() -> Toy {
-    toy_behind(&[])
+impl TestService {
+    fn start() -> Self {
+        Self::start_behind_proxies(&[])
+    }
+
+    /// Starts the service with these trusted proxies.
+    fn start_behind_proxies(trusted_proxies: &[&str]) -> Self {
+        let trusted_proxies = trusted_proxies.iter().map(|text| text.parse().unwrap());
+        let observer = Arc::new(RecordingObserver::default());
+        let middleware = RequestMiddleware::new(RequestMiddlewareConfig {
+            trusted_proxies: trusted_proxies.collect(),
+            observer: Some(Arc::clone(&observer) as Arc<dyn RequestObserver>),
+            ..RequestMiddlewareConfig::default()
+        });
+        let (address, handle, document) = spawn_server(middleware);
+        Self {
+            address,
+            handle,
+            observer,
+            document,
+        }
+    }
 }
 
-/// The toy service, which trusts these proxies.
-fn toy_behind(trusted: &[&str]) -> Toy {
-    let trusted_proxies = trusted.iter().map(|text| text.parse().unwrap()).collect();
-    let seen = Arc::new(Seen::default());
-    let observer: Arc<dyn Observer> = seen.clone();
-    let envelope = Envelope::new(Settings {
-        trusted_proxies,
-        observer: Some(observer),
-        ..Settings::default()
-    });
-    let (tell, told) = mpsc::channel();
+/// Runs the server on its own thread. Returns its address, its handle and its OpenAPI document.
+fn spawn_server(middleware: RequestMiddleware) -> (SocketAddr, ServerHandle, Value) {
+    let (server_sender, server_receiver) = mpsc::channel();
+    let (document_sender, document_receiver) = mpsc::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let (describe, described) = mpsc::channel();
             let server = HttpServer::new(move || {
                 let (app, document) = App::new()
                     .into_utoipa_app()
-                    .service(list)
-                    .service(create)
-                    .service(show)
-                    .service(remove)
+                    .service(list_items)
+                    .service(create_item)
+                    .service(get_item)
+                    .service(delete_item)
                     .split_for_parts();
-                let _ = describe.send(serde_json::to_value(&document).unwrap());
+                let _ = document_sender.send(serde_json::to_value(&document).unwrap());
                 app.route("/fail/{kind}", web::get().to(fail))
-                    .route("/whoami", web::get().to(whoami))
-                    .default_service(fallback(&document))
-                    .wrap(from_fn(inner))
-                    .wrap(envelope.clone())
+                    .route("/context", web::get().to(show_context))
+                    .default_service(fallback_route(&document))
+                    .wrap(from_fn(reject_one_path))
+                    .wrap(middleware.clone())
             })
             .workers(1)
             .shutdown_timeout(1)
@@ -213,46 +226,57 @@ fn toy_behind(trusted: &[&str]) -> Toy {
             .unwrap();
             let address = server.addrs()[0];
             let server = server.run();
-            tell.send((address, server.handle(), described)).unwrap();
+            server_sender.send((address, server.handle())).unwrap();
             server.await.unwrap();
         });
     });
-    let (address, handle, described) = told.recv().unwrap();
-    let document = described.recv().unwrap();
-    Toy {
-        address,
-        handle,
-        seen,
-        document,
-    }
+    let (address, handle) = server_receiver.recv().unwrap();
+    (address, handle, document_receiver.recv().unwrap())
 }
 
-impl Drop for Toy {
+impl Drop for TestService {
     fn drop(&mut self) {
-        // The command is sent at once; the answer to it is nobody's concern.
+        // The stop command is sent immediately; its future only waits for the result.
         drop(self.handle.stop(false));
     }
 }
 
-/// One answer, taken apart.
+/// A parsed HTTP response.
 #[derive(Debug)]
-struct Answered {
+struct TestResponse {
     status: u16,
     headers: BTreeMap<String, String>,
     body: String,
 }
 
-impl Answered {
+impl TestResponse {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("no response head: {text:?}"));
+        let mut lines = head.split("\r\n");
+        let status_line = lines.next().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_ascii_lowercase(), value.to_owned())
+        };
+        Self {
+            status: status_line.split(' ').nth(1).unwrap().parse().unwrap(),
+            headers: lines.map(header).collect(),
+            body: body.to_owned(),
+        }
+    }
+
     fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Its code, after making sure that it is a problem in every respect.
-    fn problem(&self) -> String {
+    /// Checks that the response is a complete problem document, and returns its code.
+    fn problem_code(&self) -> String {
         assert_eq!(
             self.header("content-type"),
             Some("application/problem+json"),
@@ -271,29 +295,24 @@ impl Answered {
     }
 }
 
-impl Toy {
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
+impl TestService {
+    /// Sends these bytes and returns everything the server sends until it closes the connection.
+    fn send_raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
-        stream
-    }
-
-    /// Everything that is answered to these bytes until the other side closes.
-    fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = self.connect();
-        // It may be closed before it has read all: what it said then still counts.
+        // The server may respond and close the connection before it has read everything.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        String::from_utf8_lossy(&response).into_owned()
     }
 
-    /// One request with these lines of headers and this body.
-    fn call(&self, line: &str, headers: &[&str], body: &str) -> Answered {
-        let mut request = format!("{line} HTTP/1.1\r\nHost: toy\r\nConnection: close\r\n");
+    /// Sends one request. `target` is the method and the path; `headers` are complete header lines.
+    fn send(&self, target: &str, headers: &[&str], body: &str) -> TestResponse {
+        let mut request = format!("{target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
         for header in headers {
             request.push_str(header);
             request.push_str("\r\n");
@@ -303,38 +322,15 @@ impl Toy {
         }
         request.push_str("\r\n");
         request.push_str(body);
-        take_apart(&self.raw(request.as_bytes()))
+        TestResponse::parse(&self.send_raw(request.as_bytes()))
     }
 
-    fn get(&self, path: &str) -> Answered {
-        self.call(&format!("GET {path}"), &[], "")
+    fn get(&self, path: &str) -> TestResponse {
+        self.send(&format!("GET {path}"), &[], "")
     }
 
-    fn post(&self, body: &str) -> Answered {
-        self.call("POST /things", &["Content-Type: application/json"], body)
-    }
-}
-
-fn take_apart(answer: &str) -> Answered {
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no head: {answer:?}"));
-    let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
-    let header = |line: &str| {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.to_ascii_lowercase(), value.to_owned())
-    };
-    Answered {
-        status,
-        headers: lines.map(header).collect(),
-        body: body.to_owned(),
+    /// Posts `body` as JSON to `/items`.
+    fn post_item(&self, body: &str) -> TestResponse {
+        self.send("POST /items", &["Content-Type: application/json"], body)
     }
 }

@@ -1,0 +1,21 @@
+//! Who acts, and with which authority: actors, roles and permissions as values, and the rules for managing others.
+//! No database, no HTTP.
+
+mod account_status;
+#[expect(
+    clippy::module_inception,
+    reason = "the file of the type `Actor`, beside those of its parts"
+)]
+mod actor;
+mod authority;
+pub mod management;
+mod names;
+mod permission_set;
+mod principal;
+
+pub use account_status::AccountStatus;
+pub use actor::{Actor, Identity, Origin};
+pub use authority::Authority;
+pub use names::{ADMIN, InvalidName, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER};
+pub use permission_set::{PermissionSet, PermissionsNotHeld};
+pub use principal::Principal;

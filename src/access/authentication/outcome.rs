@@ -1,0 +1,14 @@
+//! What the middleware found out about the caller. Handlers read it through the types in `can`.
+
+use std::sync::Arc;
+
+use crate::access::actor::Actor;
+use crate::platform::error::Code;
+
+/// The result of authenticating a request that has an `Authorization` header.
+pub enum AuthenticationOutcome {
+    /// The token is valid.
+    Authenticated(Arc<Actor>),
+    /// The token is not valid. Handlers that need a caller answer with this code.
+    Rejected(Code),
+}

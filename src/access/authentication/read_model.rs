@@ -1,0 +1,134 @@
+//! Read model across tables: everything that decides about a credential, in one query each. It joins `sessions`,
+//! `personal_tokens` and `service_clients` with `users` and `roles`, because every request needs it.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::platform::ids::{ClientId, ClientGrantId, SessionId, PersonalTokenId, UserId};
+use crate::schema::{
+    client_grants, personal_tokens, roles, service_clients, sessions, users,
+};
+
+/// The columns of an account that decide about its credentials.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct AccountRow {
+    pub id: UserId,
+    pub username: String,
+    pub permissions: Vec<String>,
+    pub is_active: bool,
+    pub deleted_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The columns of a role that make up the authority of its accounts.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = roles)]
+pub struct RoleAuthorityRow {
+    pub name: String,
+    pub rank: i32,
+    pub permissions: Vec<String>,
+}
+
+/// The columns of a session that decide whether it is valid.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionCredentialRow {
+    pub last_seen_at: DateTime<Utc>,
+    pub idle_seconds: i64,
+    pub expires_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// The columns of a personal access token that decide what it permits.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = personal_tokens)]
+pub struct TokenCredentialRow {
+    pub id: PersonalTokenId,
+    pub permissions: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// The columns of a service client that decide about its grants.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = service_clients)]
+pub struct ClientCredentialRow {
+    pub id: ClientId,
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub rank: i32,
+    pub is_active: bool,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// The columns of an access token grant that decide what it permits.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = client_grants)]
+pub struct ClientGrantRow {
+    pub id: ClientGrantId,
+    pub permissions: Vec<String>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A session with its account and the account's role.
+pub fn find_session(
+    conn: &mut PgConnection,
+    id: SessionId,
+) -> QueryResult<Option<(SessionCredentialRow, AccountRow, RoleAuthorityRow)>> {
+    sessions::table
+        .inner_join(users::table.inner_join(roles::table))
+        .filter(sessions::id.eq(id))
+        .select((
+            SessionCredentialRow::as_select(),
+            AccountRow::as_select(),
+            RoleAuthorityRow::as_select(),
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// A personal access token with its account and the account's role.
+pub fn find_token_by_digest(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> QueryResult<Option<(TokenCredentialRow, AccountRow, RoleAuthorityRow)>> {
+    personal_tokens::table
+        .inner_join(users::table.inner_join(roles::table))
+        .filter(personal_tokens::digest.eq(digest))
+        .select((
+            TokenCredentialRow::as_select(),
+            AccountRow::as_select(),
+            RoleAuthorityRow::as_select(),
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// A personal access token with its account and the account's role, by id.
+pub fn find_token(
+    conn: &mut PgConnection,
+    id: PersonalTokenId,
+) -> QueryResult<Option<(TokenCredentialRow, AccountRow, RoleAuthorityRow)>> {
+    personal_tokens::table
+        .inner_join(users::table.inner_join(roles::table))
+        .filter(personal_tokens::id.eq(id))
+        .select((
+            TokenCredentialRow::as_select(),
+            AccountRow::as_select(),
+            RoleAuthorityRow::as_select(),
+        ))
+        .first(conn)
+        .optional()
+}
+
+/// An access token grant with its service client.
+pub fn find_client_grant(conn: &mut PgConnection, id: ClientGrantId) -> QueryResult<Option<(ClientGrantRow, ClientCredentialRow)>> {
+    client_grants::table
+        .inner_join(service_clients::table)
+        .filter(client_grants::id.eq(id))
+        .select((ClientGrantRow::as_select(), ClientCredentialRow::as_select()))
+        .first(conn)
+        .optional()
+}

@@ -1,0 +1,181 @@
+//! Setting and removing passwords, removing the second factor, and signing out everywhere.
+
+use serde_json::json;
+
+use crate::access::actor::Actor;
+use crate::access::authentication::{self, Can, needs};
+use crate::access::passwords::PasswordHash;
+use crate::access::rate_limit;
+use crate::access::sessions::{self, EndReason};
+use crate::accounts::{lifecycle, password_reset};
+use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
+use crate::audit::{self, AuditEntry, Subject};
+use crate::platform::db::Tx;
+use crate::platform::error::{Code, TxResult};
+use crate::platform::http::IfMatch;
+use crate::platform::ids::{SessionId, UserId};
+
+/// The audit action of users who change their own password.
+pub const CHANGE_PASSWORD: &str = "user.password.change";
+
+/// Sets an account's password and ends its sessions, except the caller's own.
+///
+/// # Errors
+/// 404; 403 by the rules; 412.
+pub fn reset_password(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ResetPasswords>,
+    id: UserId,
+    password: &PasswordHash,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.password.reset";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
+    let changes = UserChangeset {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        ..UserChangeset::default()
+    };
+    replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
+}
+
+/// Removes an account's password and ends its sessions.
+///
+/// # Errors
+/// As [`reset_password`], and [`Code::LastSuperAdmin`].
+pub fn remove_password(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ResetPasswords>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.password.remove";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::RemovePassword], if_match)?;
+    let changes = UserChangeset {
+        password_hash: Some(None),
+        ..UserChangeset::default()
+    };
+    replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
+}
+
+/// Removes an account's second factor, if it has one. After that the password alone is sufficient to sign in.
+///
+/// # Errors
+/// As [`reset_password`].
+pub fn remove_second_factor(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ResetPasswords>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.mfa.remove";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
+    let changes = UserChangeset {
+        mfa_enabled: Some(false).filter(|_| user.row.mfa_enabled),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes).map(drop)
+}
+
+/// Sets the password that the owner chose and ends every other session. The caller has verified the old password, which
+/// must still be the one of `password_version`.
+///
+/// # Errors
+/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended; [`Code::AuthInvalidCredentials`] when the
+/// password has been changed since it was verified.
+pub fn set_own_password(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    id: UserId,
+    password_version: i64,
+    password: &PasswordHash,
+) -> TxResult<()> {
+    let row = users::service::find_for_update(tx, id)?
+        .filter(|row| row.status().is_usable(tx.now))
+        .ok_or(Code::AuthTokenInvalid)?;
+    authentication::resolve::current_authority(tx, actor)?;
+    if row.password_version != password_version {
+        return Err(Code::AuthInvalidCredentials.into());
+    }
+    set_chosen_password(
+        tx,
+        actor,
+        CHANGE_PASSWORD,
+        &row,
+        password,
+        actor.session_id(),
+    )
+}
+
+/// Sets the password of the account that a reset link belongs to. Uses up the link and ends every session.
+///
+/// # Errors
+/// [`Code::ResetTokenInvalid`] when the link is invalid or the account cannot be used.
+pub fn redeem_reset_link(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    token: &str,
+    password: &PasswordHash,
+) -> TxResult<()> {
+    let row = password_reset::service::lock_account(tx, actor, token)?;
+    let action_name = password_reset::service::REDEEM;
+    set_chosen_password(tx, actor, action_name, &row, password, None)
+}
+
+/// Ends all sessions of an account.
+///
+/// # Errors
+/// 404; 403 by the rules; 412.
+pub fn sign_out(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::RevokeSessions>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.signOut";
+    users::service::lock_for_sign_out(tx, caller, id, ACTION, if_match)?;
+    let ended = sessions::service::end_all(tx, id, EndReason::SignedOutByOther, None)?;
+    let entry = AuditEntry::new(ACTION, Subject::User(id))
+        .with_change(json!({"sessions": ended}), json!({"sessions": 0}));
+    audit::record(tx, caller, entry)?;
+    Ok(())
+}
+
+/// Sets a password that the owner chose: it need not be changed at the next sign-in.
+fn set_chosen_password(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action_name: &'static str,
+    row: &UserRow,
+    password: &PasswordHash,
+    keep: Option<SessionId>,
+) -> TxResult<()> {
+    let changes = UserChangeset {
+        password_hash: Some(Some(password.as_str().to_owned())),
+        must_change_password: Some(false),
+        ..UserChangeset::default()
+    };
+    replace_password(tx, actor, action_name, row, &changes, keep)
+}
+
+fn replace_password(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action_name: &'static str,
+    row: &UserRow,
+    changes: &UserChangeset,
+    keep: Option<SessionId>,
+) -> TxResult<()> {
+    users::service::update_password(tx, row.id, changes)?;
+    rate_limit::service::reset_failures(tx, row.id)?;
+    let ended = lifecycle::service::end_access(tx, row.id, EndReason::PasswordChanged, keep)?;
+    let has_password = changes.password_hash.as_ref().is_some_and(Option::is_some);
+    let entry = AuditEntry::new(action_name, Subject::User(row.id)).with_change(
+        json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),
+        json!({"hasPassword": has_password, "otherSessions": 0}),
+    );
+    audit::record(tx, actor, entry)?;
+    Ok(())
+}

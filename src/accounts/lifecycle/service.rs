@@ -1,0 +1,79 @@
+//! Ending the access to one account, or to all accounts.
+
+use serde_json::{Value, json};
+
+use crate::access::actor::Actor;
+use crate::access::clients;
+use crate::access::sessions::{self, EndReason};
+use crate::access::tokens;
+use crate::accounts::password_reset;
+use crate::accounts::users::{self, User, UserChangeset, UserRow};
+use crate::audit::{self, AuditEntry, Subject};
+use crate::platform::db::{Invalidation, Tx};
+use crate::platform::error::{AppError, TxResult};
+use crate::platform::ids::{SessionId, UserId};
+
+/// Ends all sessions of an account except `keep` and returns their number. Ends its reset link too and, if the account
+/// itself can no longer be used, its personal access tokens.
+///
+/// # Errors
+/// Database errors.
+pub fn end_access(
+    tx: &mut Tx<'_>,
+    id: UserId,
+    reason: EndReason,
+    keep: Option<SessionId>,
+) -> Result<usize, AppError> {
+    password_reset::service::delete_link(tx, id)?;
+    if reason.ends_account() {
+        tokens::service::end_all(tx, id)?;
+    }
+    sessions::service::end_all(tx, id, reason, keep)
+}
+
+/// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one.
+///
+/// # Errors
+/// [`Code::UserUsernameConflict`](crate::platform::error::Code::UserUsernameConflict), [`Code::UserEmailConflict`](crate::platform::error::Code::UserEmailConflict).
+pub fn update_user(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action_name: &'static str,
+    row: &UserRow,
+    changes: &UserChangeset,
+) -> TxResult<User> {
+    if changes.email.is_some() {
+        password_reset::service::delete_link(tx, row.id)?;
+    }
+    users::service::update(tx, actor, action_name, row, changes)
+}
+
+/// How many credentials [`revoke_all`] ended.
+#[derive(Clone, Copy, Debug)]
+pub struct RevokedCounts {
+    /// Sessions.
+    pub sessions: usize,
+    /// Personal access tokens.
+    pub tokens: usize,
+    /// Access token grants of service clients.
+    pub grants: usize,
+}
+
+/// Ends every session, personal access token and client grant of all accounts and clients. Only the operator may do this.
+///
+/// # Errors
+/// Database errors.
+pub fn revoke_all(tx: &mut Tx<'_>, operator: &Actor) -> TxResult<RevokedCounts> {
+    tx.invalidate(Invalidation::All);
+    let revoked = RevokedCounts {
+        sessions: sessions::service::end_every(tx, EndReason::SignedOutByOther)?,
+        tokens: tokens::service::end_every(tx)?,
+        grants: clients::service::end_all_grants(tx)?,
+    };
+    let counts = json!({
+        "sessions": revoked.sessions, "tokens": revoked.tokens, "grants": revoked.grants,
+    });
+    let entry = AuditEntry::new("access.reset", Subject::None).with_change(counts, Value::Null);
+    audit::record(tx, operator, entry)?;
+    Ok(revoked)
+}

@@ -1,0 +1,82 @@
+//! The recipients and links of email about accounts.
+
+use super::users::UserRow;
+use super::{email_confirmations, password_reset, users};
+use crate::mail::{MailContent, MailContentSource, MailLink, OutboxMessage};
+use crate::platform::config::{Config, LinkTemplate};
+use crate::platform::db::Tx;
+use crate::platform::error::AppError;
+
+/// Resolves outbox messages from the account data at the time of sending.
+pub struct AccountMailContent {
+    reset_url: LinkTemplate,
+    confirm_url: LinkTemplate,
+}
+
+impl AccountMailContent {
+    /// With the link addresses of the configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            reset_url: config.reset_url.clone(),
+            confirm_url: config.confirm_url.clone(),
+        }
+    }
+}
+
+impl MailContentSource for AccountMailContent {
+    fn content(
+        &self,
+        tx: &mut Tx<'_>,
+        message: OutboxMessage,
+    ) -> Result<Option<MailContent>, AppError> {
+        match message {
+            OutboxMessage::PasswordReset { email } => {
+                let created =
+                    password_reset::service::create_for_email(tx, &self.reset_url, &email)?;
+                Ok(created.and_then(|(user, link)| {
+                    let link = MailLink {
+                        url: link.url,
+                        expires_at: link.expires_at_utc,
+                    };
+                    content_with_link(user, link)
+                }))
+            }
+            OutboxMessage::EmailConfirmation { user, email } => {
+                let created =
+                    email_confirmations::service::create(tx, &self.confirm_url, user, &email)?;
+                Ok(created.and_then(|(user, link)| content_with_link(user, link)))
+            }
+            OutboxMessage::EmailChanged {
+                username, email, ..
+            } => Ok(Some(MailContent {
+                to: email,
+                username,
+                link: None,
+            })),
+            OutboxMessage::AddressTaken { user, email } => {
+                let user = users::service::find(tx, user)?;
+                Ok(user.and_then(|user| address_taken_content(user, &email)))
+            }
+        }
+    }
+}
+
+/// Sends to the address as the account has it, not as the requester wrote it.
+fn content_with_link(user: UserRow, link: MailLink) -> Option<MailContent> {
+    Some(MailContent {
+        to: user.email?,
+        username: user.username,
+        link: Some(link),
+    })
+}
+
+/// `None` if the account no longer has the address.
+fn address_taken_content(user: UserRow, email: &str) -> Option<MailContent> {
+    let has_address = |own: &String| own.to_lowercase() == email.to_lowercase();
+    Some(MailContent {
+        to: user.email.filter(has_address)?,
+        username: user.username,
+        link: None,
+    })
+}

@@ -1,0 +1,227 @@
+//! Changing and deleting roles, with the accounts that have them.
+
+use serde_json::Value;
+
+use crate::access::actor::Authority;
+use crate::access::authentication::{Can, needs};
+use crate::accounts::roles::{
+    self, ManagedRole, Role, RoleAction, RoleChange, RoleChangeset, RoleRow,
+};
+use crate::accounts::users::{self, RoleReassignment};
+use crate::audit::{self, AuditEntry, Subject};
+use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::http::IfMatch;
+
+/// Changes a role. Renaming a role that accounts have needs `move_to`: the role that they get, which can be the new name.
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for an invalid `move_to`; 403 by the rules for
+/// roles and, when accounts move, for accounts; [`Code::PreconditionFailed`]; [`Code::RoleInUse`] with the number of accounts;
+/// [`Code::RoleNameConflict`].
+pub fn update(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageRoles>,
+    name: &str,
+    change: &RoleChange,
+    move_to: Option<&str>,
+    if_match: &IfMatch,
+) -> TxResult<Role> {
+    let authority = current_authority(tx, caller)?;
+    let permissions = change
+        .permissions()
+        .map(|names| roles::service::resolve_permissions(tx, names))
+        .transpose()?;
+    let operation = match change.name() {
+        Some(new_name) if new_name != name => RoleOperation::Rename(new_name),
+        _ => RoleOperation::KeepName,
+    };
+    let destination = resolve_destination(tx, name, &operation, move_to)?;
+    let role = LockedRole::lock(tx, authority, name, "role.update")?;
+    let changes = change.changeset_for(&role.row, permissions);
+    role.authorize(tx, caller, &actions_of(&role.row, &changes))?;
+    let after = changes.applied_to(&role.row);
+    let reassignment = role.prepare_reassignment(tx, caller, destination, &after)?;
+    let must_be_unused = changes.name.is_some() && reassignment.is_none();
+    role.check_preconditions(tx, caller, if_match, must_be_unused)?;
+    roles::service::update_row(tx, name, &changes)?;
+    let entry = role.entry().with_diff(roles::service::diff(&role.row, &after));
+    audit::record(tx, caller, entry)?;
+    if let Some(reassignment) = reassignment {
+        users::service::apply_role_reassignment(tx, caller, reassignment)?;
+    }
+    roles::service::show(tx, &after.name).map_err(TxAbort::from)
+}
+
+/// Deletes a role. The accounts that have it get the role `move_to`.
+///
+/// # Errors
+/// As [`update`].
+pub fn delete(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageRoles>,
+    name: &str,
+    move_to: Option<&str>,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    let authority = current_authority(tx, caller)?;
+    let destination = resolve_destination(tx, name, &RoleOperation::Delete, move_to)?;
+    let role = LockedRole::lock(tx, authority, name, "role.delete")?;
+    role.authorize(tx, caller, &[RoleAction::Delete])?;
+    let reassignment = role.prepare_reassignment(tx, caller, destination, &role.row)?;
+    role.check_preconditions(tx, caller, if_match, reassignment.is_none())?;
+    if let Some(reassignment) = reassignment {
+        users::service::apply_role_reassignment(tx, caller, reassignment)?;
+    }
+    roles::service::delete_row(tx, name)?;
+    let before = roles::service::fields(&role.row);
+    audit::record(tx, caller, role.entry().with_change(before.into(), Value::Null))?;
+    Ok(())
+}
+
+/// Takes the exclusive lock, then reads the caller's authority.
+fn current_authority(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageRoles>,
+) -> Result<Authority, AppError> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    caller.current_authority(tx)
+}
+
+/// What an operation does to the name of a role.
+enum RoleOperation<'a> {
+    /// The role keeps its name.
+    KeepName,
+    /// The role gets this name.
+    Rename(&'a str),
+    /// The role is deleted.
+    Delete,
+}
+
+/// Which role the accounts get.
+enum Destination {
+    /// None: the role must not have any accounts.
+    None,
+    /// The same role under its new name.
+    SameRole,
+    /// Another role.
+    Other(Role),
+}
+
+fn resolve_destination(
+    tx: &mut Tx<'_>,
+    name: &str,
+    operation: &RoleOperation<'_>,
+    move_to: Option<&str>,
+) -> Result<Destination, AppError> {
+    let invalid = |code, detail| AppError::invalid_field("?moveTo", code, detail);
+    match (operation, move_to) {
+        (_, None) => Ok(Destination::None),
+        (RoleOperation::KeepName, Some(_)) => Err(invalid(
+            "invalid_value",
+            "is only allowed when the role is renamed or deleted",
+        )),
+        (RoleOperation::Rename(new_name), Some(to)) if *new_name == to => Ok(Destination::SameRole),
+        (_, Some(to)) => match roles::service::find(tx, to) {
+            Ok(role) if role.name != name => Ok(Destination::Other(role)),
+            Err(error) if error.code() != Code::NotFound => Err(error),
+            _ => Err(invalid("role_unknown", "no other role has this name")),
+        },
+    }
+}
+
+/// A role to change. The lock on [`Invariant::Authority`](advisory_lock::Invariant::Authority) keeps it and everything that decides about it unchanged.
+struct LockedRole {
+    action_name: &'static str,
+    row: RoleRow,
+    authority: Authority,
+}
+
+impl LockedRole {
+    fn lock(
+        tx: &mut Tx<'_>,
+        authority: Authority,
+        name: &str,
+        action_name: &'static str,
+    ) -> Result<Self, AppError> {
+        Ok(Self {
+            action_name,
+            row: roles::service::find_row(tx, name)?,
+            authority,
+        })
+    }
+
+    fn entry(&self) -> AuditEntry {
+        AuditEntry::new(self.action_name, Subject::Role(self.row.name.clone()))
+    }
+
+    fn authorize(
+        &self,
+        tx: &mut Tx<'_>,
+        caller: &Can<needs::ManageRoles>,
+        actions: &[RoleAction],
+    ) -> TxResult<()> {
+        let target = ManagedRole {
+            name: &self.row.name,
+            rank: self.row.rank,
+            is_built_in: self.row.built_in,
+        };
+        roles::check_actions(&self.authority, &target, actions)
+            .map_err(|denied| audit::deny(tx, caller, self.entry(), denied))
+    }
+
+    /// Checks that all accounts of the role may get the role at `destination`; `after` is this role after the change.
+    fn prepare_reassignment(
+        &self,
+        tx: &mut Tx<'_>,
+        caller: &Can<needs::ManageRoles>,
+        destination: Destination,
+        after: &RoleRow,
+    ) -> TxResult<Option<RoleReassignment>> {
+        let to = match destination {
+            Destination::None => return Ok(None),
+            Destination::SameRole => after.clone().into(),
+            Destination::Other(role) => role,
+        };
+        let from = Role::from(self.row.clone());
+        let entry = || self.entry();
+        users::service::prepare_role_reassignment(tx, caller, &self.authority, &from, &to, &entry)
+            .map(Some)
+    }
+
+    fn check_preconditions(
+        &self,
+        tx: &mut Tx<'_>,
+        caller: &Can<needs::ManageRoles>,
+        if_match: &IfMatch,
+        must_be_unused: bool,
+    ) -> TxResult<()> {
+        if_match.check(self.row.version)?;
+        let accounts = users::service::count_by_role(tx, &self.row.name)?;
+        if must_be_unused && accounts > 0 {
+            let error = AppError::new(Code::RoleInUse)
+                .with_detail(format!(
+                    "{accounts} accounts have this role, including deleted ones. Use moveTo to give them another role."
+                ))
+                .with_extension("count", accounts);
+            return Err(audit::deny(tx, caller, self.entry(), error));
+        }
+        Ok(())
+    }
+}
+
+fn actions_of(row: &RoleRow, changes: &RoleChangeset) -> Vec<RoleAction> {
+    let mut actions = vec![RoleAction::Describe];
+    if changes.name.is_some() {
+        actions.push(RoleAction::Rename);
+    }
+    actions.extend(changes.rank.map(RoleAction::SetRank));
+    if let Some(permissions) = &changes.permissions {
+        let is_added = |name: &&String| !row.permissions.contains(name);
+        actions.push(RoleAction::Withdraw);
+        actions.push(RoleAction::Grant(
+            permissions.iter().filter(is_added).cloned().collect(),
+        ));
+    }
+    actions
+}

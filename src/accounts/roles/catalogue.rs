@@ -1,0 +1,108 @@
+//! Registering permissions in the catalogue and removing them.
+
+use serde_json::{Value, json};
+
+use super::model::{NewPermission, Permission};
+use super::read_model;
+use super::store::{self, PermissionRow};
+use crate::access::actor::{Actor, PermissionName};
+use crate::access::authentication::{Can, needs};
+use crate::audit::{self, AuditEntry, Subject};
+use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
+use crate::platform::error::{AppError, Code, TxResult};
+
+/// The whole catalogue, sorted by name.
+///
+/// # Errors
+/// Database errors.
+pub fn list_permissions(tx: &mut Tx<'_>) -> Result<Vec<Permission>, AppError> {
+    Ok(store::catalogue(tx.conn)?
+        .into_iter()
+        .map(Permission::from)
+        .collect())
+}
+
+/// Registers a permission.
+///
+/// # Errors
+/// [`Code::RequestInvalid`] for an invalid name; [`Code::PermissionNameConflict`].
+pub fn register_permission(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageRoles>,
+    new: &NewPermission,
+) -> TxResult<Permission> {
+    let name = PermissionName::parse(&new.name)
+        .map_err(|error| AppError::invalid_field("/name", "invalid_format", error.to_string()))?;
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    caller.current_authority(tx)?;
+    let row = new_row(tx, &name, new.description.clone());
+    tx.invalidate(Invalidation::All);
+    store::insert_permission(tx.conn, &row)
+        .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
+    let entry = AuditEntry::new("permission.register", Subject::Permission(row.name.clone()))
+        .with_change(Value::Null, json!({"description": row.description}));
+    audit::record(tx, caller, entry)?;
+    Ok(row.into())
+}
+
+/// Registers the names that the catalogue lacks: those of `ROSTERD_PERMISSIONS` at start-up.
+///
+/// # Errors
+/// Database errors.
+pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> TxResult<()> {
+    let rows: Vec<PermissionRow> = names.iter().map(|name| new_row(tx, name, None)).collect();
+    let row_names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+    let known = store::known_permissions(tx.conn, &row_names)?;
+    store::insert_missing_permissions(tx.conn, &rows)?;
+    for row in rows.into_iter().filter(|row| !known.contains(&row.name)) {
+        let entry = AuditEntry::new("permission.register", Subject::Permission(row.name));
+        audit::record(tx, &Actor::system(), entry)?;
+    }
+    Ok(())
+}
+
+/// Removes a permission from the catalogue.
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::PermissionBuiltIn`]; [`Code::PermissionInUse`] with the number of holders.
+pub fn unregister_permission(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageRoles>,
+    name: &str,
+) -> TxResult<()> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    caller.current_authority(tx)?;
+    let entry = || {
+        AuditEntry::new(
+            "permission.unregister",
+            Subject::Permission(name.to_owned()),
+        )
+    };
+    let row = store::find_permission(tx.conn, name)?.ok_or(Code::NotFound)?;
+    if row.built_in {
+        return Err(audit::deny(tx, caller, entry(), Code::PermissionBuiltIn));
+    }
+    let holders = read_model::count_permission_holders(tx.conn, name)?;
+    if holders > 0 {
+        let error = AppError::new(Code::PermissionInUse)
+            .with_detail(format!(
+                "{holders} accounts, roles or service clients have this permission."
+            ))
+            .with_extension("count", holders);
+        return Err(audit::deny(tx, caller, entry(), error));
+    }
+    tx.invalidate(Invalidation::All);
+    store::delete_permission(tx.conn, name)?;
+    let entry = entry().with_change(json!({"description": row.description}), Value::Null);
+    audit::record(tx, caller, entry)?;
+    Ok(())
+}
+
+fn new_row(tx: &Tx<'_>, name: &PermissionName, description: Option<String>) -> PermissionRow {
+    PermissionRow {
+        name: name.as_str().to_owned(),
+        description,
+        built_in: false,
+        created_at: tx.now,
+    }
+}

@@ -1,0 +1,14 @@
+//! The `/users` endpoints and the use cases behind them: creating, showing, listing, changing, disabling and deleting
+//! accounts, one at a time or many.
+
+pub mod bulk;
+mod import;
+mod list_routes;
+mod removal;
+pub mod response_cache;
+mod routes;
+pub mod service;
+mod status;
+mod update;
+
+pub use routes::routes;

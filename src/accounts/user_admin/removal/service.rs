@@ -1,0 +1,80 @@
+//! Deleting, purging and restoring accounts.
+
+use crate::access::authentication::{Can, needs};
+use crate::access::rate_limit;
+use crate::access::sessions::EndReason;
+use crate::access::tokens;
+use crate::accounts::invites;
+use crate::accounts::lifecycle;
+use crate::accounts::users::{self, LockMode, LockedUser, User, UserAction, UserChangeset};
+use crate::audit;
+use crate::platform::db::Tx;
+use crate::platform::error::TxResult;
+use crate::platform::http::IfMatch;
+use crate::platform::ids::UserId;
+
+/// Deletes an account: it cannot sign in, keeps its name, and can be restored.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::platform::error::Code::NotFound); 403 by the rules; 412;
+/// [`Code::LastSuperAdmin`](crate::platform::error::Code::LastSuperAdmin).
+pub fn delete(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DeleteUsers>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.delete";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
+    lifecycle::service::end_access(tx, id, EndReason::AccountDeleted, None)?;
+    let changes = UserChangeset {
+        deleted_at: Some(Some(tx.now)).filter(|_| user.row.deleted_at.is_none()),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes).map(drop)
+}
+
+/// Removes an account permanently, with everything that references it and its personal data in the audit log.
+///
+/// # Errors
+/// As [`delete`].
+pub fn purge(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DeleteUsers>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.purge";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
+    if let Some(email) = &user.row.email {
+        invites::service::delete_for_email(tx, email)?;
+    }
+    tokens::service::end_all(tx, id)?;
+    users::service::purge(tx, id)?;
+    rate_limit::service::delete_account_records(tx, id)?;
+    users::service::record_purge(tx, caller, ACTION, &user.row)?;
+    audit::service::erase_personal_data(tx, id)?;
+    Ok(())
+}
+
+/// Restores a deleted account. Its sessions and tokens stay ended.
+///
+/// # Errors
+/// As [`delete`].
+pub fn restore(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DeleteUsers>,
+    id: UserId,
+    if_match: &IfMatch,
+) -> TxResult<User> {
+    const ACTION: &str = "user.restore";
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    user.authorize(tx, caller, ACTION, &[UserAction::Restore], if_match)?;
+    let changes = UserChangeset {
+        deleted_at: Some(None).filter(|_| user.row.deleted_at.is_some()),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes)
+}

@@ -1,0 +1,75 @@
+//! Replacing an account's direct grants, and enabling or disabling it.
+
+use crate::access::authentication::{Can, needs};
+use crate::access::sessions::EndReason;
+use crate::accounts::lifecycle;
+use crate::accounts::roles;
+use crate::accounts::users::{self, LockMode, LockedUser, User, UserAction, UserChangeset};
+use crate::platform::db::Tx;
+use crate::platform::error::TxResult;
+use crate::platform::http::IfMatch;
+use crate::platform::ids::UserId;
+
+/// Replaces an account's direct grants. The caller must hold the permissions that are *added*.
+///
+/// # Errors
+/// [`Code::PermissionUnknown`](crate::platform::error::Code::PermissionUnknown) for a name that is not in the catalogue; 404;
+/// 403 by the rules; 412.
+pub fn replace_permissions(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManagePermissions>,
+    id: UserId,
+    permissions: &[String],
+    if_match: &IfMatch,
+) -> TxResult<User> {
+    const ACTION: &str = "user.permissions.replace";
+    let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
+    let permissions = roles::service::resolve_permissions(tx, permissions)?;
+    let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    let before = &user.row.permissions;
+    let added: Vec<String> = permissions
+        .iter()
+        .filter(|name| !before.contains(name))
+        .cloned()
+        .collect();
+    let action = if added.is_empty() {
+        UserAction::Withdraw
+    } else {
+        UserAction::Grant(added)
+    };
+    user.authorize(tx, caller, ACTION, &[action], if_match)?;
+    let changes = UserChangeset {
+        permissions: Some(permissions).filter(|names| names != before),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes)
+}
+
+/// Enables or disables an account. Disabling ends its sessions; they stay ended when it is enabled again.
+///
+/// # Errors
+/// 404; 403 by the rules; 412; [`Code::LastSuperAdmin`](crate::platform::error::Code::LastSuperAdmin).
+pub fn set_active(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DisableUsers>,
+    id: UserId,
+    active: bool,
+    if_match: &IfMatch,
+) -> TxResult<User> {
+    let action_name = if active {
+        "user.enable"
+    } else {
+        "user.disable"
+    };
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let action = UserAction::SetActive(active);
+    user.authorize(tx, caller, action_name, &[action], if_match)?;
+    if !active {
+        lifecycle::service::end_access(tx, id, EndReason::AccountDisabled, None)?;
+    }
+    let changes = UserChangeset {
+        is_active: Some(active).filter(|active| *active != user.row.is_active),
+        ..UserChangeset::default()
+    };
+    lifecycle::service::update_user(tx, caller, action_name, &user.row, &changes)
+}

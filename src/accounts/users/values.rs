@@ -1,0 +1,313 @@
+//! The values of an account, validated when they are parsed.
+
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use serde_json::Value;
+
+use crate::platform::resource_name::is_invisible;
+
+/// Why a value is invalid: a stable code and a text that says what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct InvalidValue {
+    /// Stable `snake_case`.
+    pub code: &'static str,
+    /// What is allowed.
+    pub detail: &'static str,
+}
+
+const fn invalid(code: &'static str, detail: &'static str) -> InvalidValue {
+    InvalidValue { code, detail }
+}
+
+/// Usernames that could be confused with something else.
+const RESERVED: [&str; 16] = [
+    "me",
+    "system",
+    "null",
+    "undefined",
+    "anonymous",
+    "nobody",
+    "everyone",
+    "all",
+    "none",
+    "root",
+    "rosterd",
+    "self",
+    "guest",
+    "unknown",
+    "true",
+    "false",
+];
+
+/// A username: 3 to 50 characters of `[a-z0-9._-]`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// Parses a name after trimming and lower-casing it.
+    ///
+    /// # Errors
+    /// `too_short`, `too_long`, `invalid_format` or `reserved`.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let name = Self::normalize(text);
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        match name.chars().count() {
+            0..3 => return Err(invalid("too_short", "must be 3 to 50 characters")),
+            51.. => return Err(invalid("too_long", "must be 3 to 50 characters")),
+            _ => {}
+        }
+        if !name.starts_with(is_plain)
+            || !name
+                .chars()
+                .all(|c| is_plain(c) || matches!(c, '.' | '_' | '-'))
+        {
+            return Err(invalid(
+                "invalid_format",
+                "must begin with a letter (a to z) or digit and contain only these and . _ -",
+            ));
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(invalid("reserved", "this name is reserved; choose another one"));
+        }
+        Ok(Self(name))
+    }
+
+    /// The form in which a name is stored and looked up: trimmed, with ASCII letters in lower case. Other letters are not
+    /// converted, so that none of them becomes an ASCII letter.
+    #[must_use]
+    pub fn normalize(text: &str) -> String {
+        text.trim().to_ascii_lowercase()
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An email address of the form `local@domain`. It is stored as entered and compared case-insensitively.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Parses an address after trimming it. Quoted local parts, comments, address literals, lists and non-ASCII characters
+    /// are rejected; internationalized domains need their `xn--` form.
+    ///
+    /// # Errors
+    /// `invalid_email` or `too_long`.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        use validator::ValidateEmail;
+        let address = text.trim();
+        if address.len() > 254 {
+            return Err(invalid(
+                "too_long",
+                "must be at most 254 characters",
+            ));
+        }
+        let plain = address.is_ascii()
+            && address.matches('@').count() == 1
+            && !address.contains(|c: char| {
+                c.is_ascii_control() || c.is_ascii_whitespace() || "\"(),:;<>[\\]".contains(c)
+            })
+            && !address.contains("..")
+            && address.rsplit_once('@').is_some_and(|(local, domain)| {
+                !local.starts_with('.') && !local.ends_with('.') && domain.contains('.')
+            });
+        if plain && address.validate_email() {
+            Ok(Self(address.to_owned()))
+        } else {
+            Err(invalid(
+                "invalid_email",
+                "must be an email address of the form name@example.org",
+            ))
+        }
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Parses a display name: 1 to 200 characters without control characters.
+///
+/// # Errors
+/// `too_short`, `too_long` or `invalid_character`.
+pub fn parse_display_name(text: &str) -> Result<String, InvalidValue> {
+    let name = text.trim();
+    match name.chars().count() {
+        0 => Err(invalid(
+            "too_short",
+            "must not be empty; use null to remove it",
+        )),
+        201.. => Err(invalid("too_long", "must be at most 200 characters")),
+        _ if name.chars().any(is_invisible) => Err(invalid(
+            "invalid_character",
+            "must not contain control characters",
+        )),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// Parses a tag: 1 to 64 characters of `[a-z0-9:._-]`, in lower case.
+///
+/// # Errors
+/// `too_short`, `too_long` or `invalid_format`.
+pub fn parse_tag(text: &str) -> Result<String, InvalidValue> {
+    let tag = text.trim().to_ascii_lowercase();
+    match tag.len() {
+        0 => Err(invalid("too_short", "must be 1 to 64 characters")),
+        65.. => Err(invalid("too_long", "must be 1 to 64 characters")),
+        _ if tag
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":._-".contains(c)) =>
+        {
+            Ok(tag)
+        }
+        _ => Err(invalid(
+            "invalid_format",
+            "must contain only letters (a to z), digits and : . _ -",
+        )),
+    }
+}
+
+/// Parses a set of at most 50 tags and sorts it.
+///
+/// # Errors
+/// The index of the first invalid tag (`None`: too many tags) and the reason.
+pub fn parse_tags(texts: &[String]) -> Result<Vec<String>, (Option<usize>, InvalidValue)> {
+    if texts.len() > 50 {
+        return Err((None, invalid("too_many", "must be at most 50 tags")));
+    }
+    let mut tags = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        tags.push(parse_tag(text).map_err(|error| (Some(index), error))?);
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}
+
+/// Checks the attributes that applications store: a JSON object of at most 16 KiB.
+///
+/// # Errors
+/// `invalid_type` or `too_long`.
+pub fn check_attributes(value: Value) -> Result<Value, InvalidValue> {
+    const MAX_LENGTH: usize = 16 * 1024;
+    if !value.is_object() {
+        return Err(invalid("invalid_type", "must be a JSON object"));
+    }
+    if value.to_string().len() > MAX_LENGTH {
+        return Err(invalid("too_long", "must be at most 16 KiB as JSON"));
+    }
+    Ok(value)
+}
+
+/// Parses the name of an external identity provider or an id there: 1 to 255 characters without control characters.
+///
+/// # Errors
+/// `too_short`, `too_long` or `invalid_character`.
+pub fn parse_external_name(text: &str) -> Result<String, InvalidValue> {
+    match text.trim().chars().count() {
+        0 => Err(invalid("too_short", "must not be empty; use null to remove it")),
+        256.. => Err(invalid("too_long", "must be at most 255 characters")),
+        _ if text.chars().any(is_invisible) => Err(invalid(
+            "invalid_character",
+            "must not contain control characters",
+        )),
+        _ => Ok(text.trim().to_owned()),
+    }
+}
+
+/// Checks a timestamp: years 1970 to 9999, so that PostgreSQL and RFC 3339 can represent it. Truncated to microseconds.
+///
+/// # Errors
+/// `out_of_range`.
+pub fn parse_timestamp(at: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidValue> {
+    if (1970..=9999).contains(&at.year()) {
+        Ok(at.trunc_subsecs(6))
+    } else {
+        Err(invalid("out_of_range", "must be in the years 1970 to 9999"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn usernames_are_trimmed_and_lower_cased() {
+        assert_eq!(Username::parse("  Ada.L-1_ ").unwrap().as_str(), "ada.l-1_");
+        assert_eq!(Username::parse("admin").unwrap().as_str(), "admin");
+        assert!(Username::parse(&"a".repeat(50)).is_ok());
+    }
+
+    #[test]
+    fn invalid_usernames_are_rejected() {
+        for (text, code) in [
+            ("ab", "too_short"),
+            ("", "too_short"),
+            ("me", "too_short"),
+            ("NULL", "reserved"),
+            ("system", "reserved"),
+            (".ada", "invalid_format"),
+            ("ada lovelace", "invalid_format"),
+            ("аda", "invalid_format"),
+            ("ad\u{212A}", "invalid_format"),
+            ("ada\u{200B}x", "invalid_format"),
+        ] {
+            assert_eq!(Username::parse(text).unwrap_err().code, code, "{text:?}");
+        }
+        assert_eq!(
+            Username::parse(&"a".repeat(51)).unwrap_err().code,
+            "too_long"
+        );
+    }
+
+    // SECURITY: D20
+    #[test]
+    fn ambiguous_email_addresses_are_rejected() {
+        for invalid in [
+            "a\u{FE6B}b.com",
+            "a\u{FF20}b.com",
+            "a@b@c.com",
+            "\"a b\"@c.com",
+            "a@(x)b.com",
+            "a@b.com\r\nBcc: e@f.g",
+            "a@b.com,evil@x.com",
+            "a@m\u{fc}nchen.de",
+            "a@b",
+            "@b.com",
+            "a@",
+            "a..b@c.com",
+            ".a@c.com",
+            "a@[127.0.0.1]",
+            "<a@b.com>",
+            "a@b..com",
+        ] {
+            assert!(Email::parse(invalid).is_err(), "{invalid:?}");
+        }
+        for valid in ["a@b.com", " Ada+tag@Example.org ", "a@xn--mnchen-3ya.de"] {
+            assert!(Email::parse(valid).is_ok(), "{valid:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_parsed_username_parses_to_itself(text in "\\PC{0,60}") {
+            if let Ok(name) = Username::parse(&text) {
+                prop_assert!((3..=50).contains(&name.as_str().len()));
+                prop_assert_eq!(Username::parse(name.as_str()), Ok(name.clone()));
+            }
+        }
+
+        #[test]
+        fn tags_are_sorted_and_unique(texts in prop::collection::vec("[a-cA-C]{1,2}", 0..8)) {
+            let tags = parse_tags(&texts).unwrap();
+            prop_assert!(tags.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Times and durations on the command line: `2027-01-31T12:00:00Z`, `2027-01-31`, `30d`.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use crate::platform::db::system_now;
+
+/// Parses an RFC 3339 time, a date (00:00 UTC of that day), or a duration from now such as `30d`.
+pub fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Ok(date.and_time(NaiveTime::MIN).and_utc());
+    }
+    let from_now = |duration| system_now().checked_add_signed(duration);
+    parse_duration(text).ok().and_then(from_now).ok_or_else(|| {
+        "expected a time like 2027-01-31T12:00:00Z, a date like 2027-01-31, or a duration like 30d"
+            .to_owned()
+    })
+}
+
+/// Parses a time or a date like [`parse_time`], or how long ago it was, such as `7d`.
+pub fn parse_past_time(text: &str) -> Result<DateTime<Utc>, String> {
+    let before_now = |duration| system_now().checked_sub_signed(duration);
+    match parse_duration(text).ok().and_then(before_now) {
+        Some(time) => Ok(time),
+        None => parse_time(text),
+    }
+}
+
+/// Parses a positive duration such as `90s`, `15m`, `12h`, `30d` or `2w`.
+pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
+    let parse = || {
+        let unit = text.chars().next_back()?;
+        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+        let unit_seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        TimeDelta::try_seconds(number.checked_mul(unit_seconds)?)
+    };
+    parse()
+        .filter(|duration| *duration > TimeDelta::zero())
+        .ok_or_else(|| "expected a number followed by s, m, h, d or w, such as 30d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_dates_and_durations_are_parsed() {
+        let text = |time: DateTime<Utc>| time.to_rfc3339();
+        assert_eq!(
+            parse_time("2027-01-31T12:00:00+02:00").map(text),
+            Ok("2027-01-31T10:00:00+00:00".to_owned())
+        );
+        assert_eq!(
+            parse_time("2027-01-31").map(text),
+            Ok("2027-01-31T00:00:00+00:00".to_owned())
+        );
+        assert!(parse_time("30d").unwrap() > system_now() + TimeDelta::days(29));
+        assert!(parse_past_time("30d").unwrap() < system_now() - TimeDelta::days(29));
+        assert_eq!(parse_past_time("2027-01-31"), parse_time("2027-01-31"));
+        assert_eq!(parse_duration("2w"), Ok(TimeDelta::days(14)));
+    }
+
+    #[test]
+    fn invalid_times_and_durations_are_rejected() {
+        for text in [
+            "",
+            "d",
+            "-1d",
+            "0h",
+            "5",
+            "5y",
+            "2027-02-30",
+            "99999999999999999d",
+            "é",
+        ] {
+            assert!(parse_duration(text).is_err(), "{text}");
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+}

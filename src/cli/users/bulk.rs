@@ -1,0 +1,266 @@
+//! The commands that act on one or many users. Each user is changed in a separate transaction and has a line in the
+//! output; the exit status is 1 if the action was refused for any of them.
+
+use clap::Args;
+
+use super::list::{for_each_page, parse_domain};
+use crate::accounts::user_admin::bulk::BulkAction;
+use crate::accounts::user_admin::bulk::service::{self, BulkItem, BulkOutcome, BulkTarget};
+use crate::accounts::users::{UserFilter, UserSort};
+use crate::cli::context::CliContext;
+use crate::cli::output::{Cell, Column, FormatFlags, ListPrinter, TableRow};
+use crate::cli::progress_bar::ProgressBar;
+use crate::cli::prompt::YesFlag;
+use crate::cli::{CliError, print_stderr};
+
+/// Users by name, or all that match a filter.
+#[derive(Args)]
+pub struct UserSelection {
+    /// Usernames, ids or email addresses.
+    #[arg(value_name = "USER", required_unless_present_any = ["email_domain", "tag", "role"], conflicts_with_all = ["email_domain", "tag", "role"])]
+    names: Vec<String>,
+    /// All users with an email address in this domain.
+    #[arg(long, value_name = "DOMAIN", value_parser = parse_domain)]
+    email_domain: Option<String>,
+    /// All users with this tag.
+    #[arg(long)]
+    tag: Option<String>,
+    /// All users with this role.
+    #[arg(long)]
+    role: Option<String>,
+}
+
+/// Dry run and output format.
+#[derive(Args, Clone, Copy)]
+pub struct BulkOptions {
+    /// Print the result for each user without changing anything.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    format: FormatFlags,
+}
+
+impl BulkOptions {
+    /// Whether nothing is to be changed.
+    pub const fn is_dry_run(self) -> bool {
+        self.dry_run
+    }
+}
+
+#[derive(Args)]
+pub struct DeleteUsersArgs {
+    #[command(flatten)]
+    selection: UserSelection,
+    /// Delete the users and all their data permanently.
+    #[arg(long)]
+    purge: bool,
+    #[command(flatten)]
+    options: BulkOptions,
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+pub fn delete(context: &CliContext<'_>, args: DeleteUsersArgs) -> Result<(), CliError> {
+    let targets = args.selection.targets(context, None)?;
+    let (action, verb) = if args.purge {
+        (BulkAction::Purge, "Permanently delete")
+    } else {
+        (BulkAction::Delete, "Delete")
+    };
+    if !args.options.dry_run {
+        confirm(args.yes, verb, &targets)?;
+    }
+    apply_to_each(context, &action, targets, args.options)
+}
+
+/// One or more users, by name.
+#[derive(Args)]
+pub struct NamedUsersArgs {
+    /// Usernames, ids or email addresses.
+    #[arg(required = true, value_name = "USER")]
+    names: Vec<String>,
+    #[command(flatten)]
+    options: BulkOptions,
+}
+
+/// Applies the action to users given by name.
+pub fn run_on_named(
+    context: &CliContext<'_>,
+    action: &BulkAction,
+    args: &NamedUsersArgs,
+) -> Result<(), CliError> {
+    let targets = find_targets(context, &args.names)?;
+    apply_to_each(context, action, targets, args.options)
+}
+
+/// One user and tags.
+#[derive(Args)]
+pub struct TagsArgs {
+    /// Username, id or email address.
+    user: String,
+    /// The tags.
+    #[arg(required = true, value_name = "TAG")]
+    tags: Vec<String>,
+    #[command(flatten)]
+    options: BulkOptions,
+}
+
+/// Adds or removes the tags.
+pub fn run_tags(
+    context: &CliContext<'_>,
+    action: fn(Vec<String>) -> BulkAction,
+    args: TagsArgs,
+) -> Result<(), CliError> {
+    let targets = find_targets(context, &[args.user])?;
+    apply_to_each(context, &action(args.tags), targets, args.options)
+}
+
+/// Users by name, or by a filter after a confirmation.
+#[derive(Args)]
+pub struct SelectedUsersArgs {
+    #[command(flatten)]
+    selection: UserSelection,
+    #[command(flatten)]
+    options: BulkOptions,
+    #[command(flatten)]
+    yes: YesFlag,
+}
+
+/// Applies the action to the selected users; `is_active` restricts a filter further.
+pub fn run_on_selected(
+    context: &CliContext<'_>,
+    action: &BulkAction,
+    verb: &str,
+    is_active: Option<bool>,
+    args: SelectedUsersArgs,
+) -> Result<(), CliError> {
+    let SelectedUsersArgs {
+        selection,
+        options,
+        yes,
+    } = args;
+    let needs_confirmation = selection.names.is_empty() && !options.dry_run;
+    let targets = selection.targets(context, is_active)?;
+    if needs_confirmation && !targets.is_empty() {
+        confirm(yes, verb, &targets)?;
+    }
+    apply_to_each(context, action, targets, options)
+}
+
+impl UserSelection {
+    /// The selected users.
+    fn targets(
+        self,
+        context: &CliContext<'_>,
+        is_active: Option<bool>,
+    ) -> Result<Vec<BulkTarget>, CliError> {
+        if !self.names.is_empty() {
+            return find_targets(context, &self.names);
+        }
+        let filter = UserFilter {
+            email_domain: self.email_domain,
+            tag: self.tag,
+            role: self.role,
+            is_active,
+            ..UserFilter::default()
+        };
+        let mut targets = Vec::new();
+        for_each_page(context, &filter, UserSort::default(), None, |page| {
+            targets.extend(page.iter().map(BulkTarget::from));
+            Ok(())
+        })?;
+        Ok(targets)
+    }
+}
+
+/// Finds all users by name; an error if any of them does not exist.
+fn find_targets(context: &CliContext<'_>, names: &[String]) -> Result<Vec<BulkTarget>, CliError> {
+    let find_target = |name: &String| {
+        context.find_account(name).map(|row| BulkTarget {
+            id: row.id,
+            username: Some(row.username),
+        })
+    };
+    names.iter().map(find_target).collect()
+}
+
+fn confirm(yes: YesFlag, verb: &str, targets: &[BulkTarget]) -> Result<(), CliError> {
+    match targets {
+        [target] => yes.confirm(&format!("{verb} {}?", display_name(target))),
+        _ => yes.confirm(&format!("{verb} {} users?", targets.len())),
+    }
+}
+
+fn display_name(target: &BulkTarget) -> String {
+    target
+        .username
+        .clone()
+        .unwrap_or_else(|| target.id.to_string())
+}
+
+/// Applies the action to each user in a separate transaction, and prints the results.
+pub fn apply_to_each(
+    context: &CliContext<'_>,
+    action: &BulkAction,
+    targets: Vec<BulkTarget>,
+    options: BulkOptions,
+) -> Result<(), CliError> {
+    let BulkOptions { dry_run, format } = options;
+    let count = targets.len();
+    if count == 0 {
+        print_stderr("No user matches.");
+    }
+    context.db.read_now(|tx| service::check(tx, action))?;
+    let mut progress_bar = ProgressBar::new(count);
+    let mut list_printer = ListPrinter::start(format)?;
+    let mut refused = Vec::new();
+    for target in targets {
+        let transaction = |tx: &mut crate::platform::db::Tx<'_>| {
+            service::act(tx, &context.operator, action, target.id)
+        };
+        let result = if dry_run {
+            context.db.dry_run_now(transaction)
+        } else {
+            context.db.write_now(transaction)
+        };
+        let name = display_name(&target);
+        let item = service::item(target, result).map_err(|error| {
+            CliError::from(error)
+                .with_subject(&format!("{name} and the users after it were not changed"))
+        })?;
+        if item.outcome == BulkOutcome::Refused {
+            refused.push(format!(
+                "{name}: {}",
+                item.detail.as_deref().unwrap_or_default()
+            ));
+        }
+        progress_bar.advance();
+        list_printer.print(&[item])?;
+    }
+    progress_bar.clear();
+    list_printer.finish()?;
+    match refused.as_slice() {
+        [] => Ok(()),
+        [reason] if count == 1 => Err(CliError::Failed(reason.clone())),
+        _ => Err(CliError::Failed(format!(
+            "{} of {count} users were refused",
+            refused.len()
+        ))),
+    }
+}
+
+impl TableRow for BulkItem {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::extra("id", |item| Cell::Text(item.id.to_string())),
+        Column::shown("username", "ACCOUNT", |item| (&item.username).into()),
+        Column::shown("outcome", "OUTCOME", |item| match item.outcome {
+            BulkOutcome::Done => "done".into(),
+            BulkOutcome::Refused => "refused".into(),
+        }),
+        Column::shown("code", "CODE", |item| match item.code {
+            Some(code) => code.into(),
+            None => Cell::Empty,
+        }),
+        Column::shown("detail", "WHY", |item| (&item.detail).into()),
+    ];
+}

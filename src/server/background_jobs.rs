@@ -1,0 +1,71 @@
+//! Jobs that run at fixed intervals while the service runs, each on its own thread. A failed run is logged and retried.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::housekeeping::delete_expired_rows;
+use crate::app_state::AppState;
+use crate::audit::chain;
+use crate::platform::crypto::Vault;
+use crate::platform::db::Db;
+use crate::platform::error::AppError;
+
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
+const AUDIT_SEALING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts all jobs.
+///
+/// # Errors
+/// When a thread can't be started.
+pub fn start(app: &AppState, audit_retention_days: Option<u32>) -> io::Result<()> {
+    let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
+    start_job("housekeeping", HOUSEKEEPING_INTERVAL, move || {
+        delete_expired_rows(&db)?;
+        audit_retention_days.map_or(Ok(()), |days| delete_old_audit_rows(&db, &vault, days))
+    })?;
+    let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
+    start_job("audit sealing", AUDIT_SEALING_INTERVAL, move || {
+        seal_audit_rows(&db, &vault)
+    })
+}
+
+/// Adds the new audit rows to the hash chain.
+fn seal_audit_rows(db: &Db, vault: &Vault) -> Result<(), AppError> {
+    while db.read_now(chain::service::has_unsealed)?
+        && db.write_now(|tx| Ok(chain::service::seal(tx, vault)?))?
+    {}
+    Ok(())
+}
+
+/// Deletes the audit rows that are older than `retention_days`.
+fn delete_old_audit_rows(db: &Db, vault: &Vault, retention_days: u32) -> Result<(), AppError> {
+    while db.write_now(|tx| Ok(chain::service::expire(tx, vault, retention_days)?))? {}
+    Ok(())
+}
+
+fn start_job(
+    name: &'static str,
+    interval: Duration,
+    job: impl Fn() -> Result<(), AppError> + Send + 'static,
+) -> io::Result<()> {
+    const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+    let run_forever = move || {
+        loop {
+            let pause = match job() {
+                Ok(()) => interval,
+                Err(error) => {
+                    tracing::warn!(?error, "{name} failed, will retry");
+                    interval.max(RETRY_INTERVAL)
+                }
+            };
+            thread::sleep(pause);
+        }
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(256 * 1024)
+        .spawn(run_forever)
+        .map(drop)
+}

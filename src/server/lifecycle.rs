@@ -1,0 +1,109 @@
+//! Runs the service from start to shutdown: signals, sockets, database, HTTP server, drain.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix_web::rt;
+
+use super::bootstrap_super_admin::{self, GeneratedSuperAdmin};
+use super::listeners::{BoundSockets, Listeners};
+use super::shutdown_signals::{ShutdownRequest, ShutdownSignals};
+use super::{background_jobs, build_app_state, start_http_server, start_workers};
+use crate::app_state::AppState;
+use crate::platform::config::Config;
+use crate::platform::data_source::DataSource;
+use crate::platform::db::cluster::ClusterMode;
+use crate::platform::metrics;
+use crate::platform::start_error::StartError;
+use crate::platform::telemetry;
+
+/// Runs the service until it is shut down. Calls `announce` when callers can connect, with the `SuperAdmin` that was
+/// created with a random password, if one was.
+///
+/// # Errors
+/// Anything that prevents the start or a clean shutdown.
+pub fn run(
+    config: Config,
+    announce: impl FnOnce(&Config, Option<&GeneratedSuperAdmin>) -> Result<(), StartError>,
+) -> Result<(), StartError> {
+    telemetry::init(&config.log, config.log_format)
+        .map_err(|error| StartError::Other(error.to_string()))?;
+    let signals = ShutdownSignals::install()
+        .map_err(|error| StartError::Io("can't install the signal handlers", error))?;
+    let sockets = BoundSockets::bind(&config)?;
+    let config = config.with_addr(sockets.service_addr());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut data_source = DataSource::open(&config, ClusterMode::CreateIfMissing, &log_progress)?;
+    if !signals.is_shutdown_requested() {
+        run_on(&data_source, &config, sockets, signals, announce)?;
+    }
+    data_source.close()
+}
+
+fn log_progress(step: &str) {
+    tracing::info!("{step}");
+}
+
+fn run_on(
+    data_source: &DataSource,
+    config: &Config,
+    sockets: BoundSockets,
+    signals: ShutdownSignals,
+    announce: impl FnOnce(&Config, Option<&GeneratedSuperAdmin>) -> Result<(), StartError>,
+) -> Result<(), StartError> {
+    data_source.prepare_schema(config, &log_progress)?;
+    let app = build_app_state(config, data_source.url(), data_source.secret_key())?;
+    start_workers(&app, data_source.url())?;
+    background_jobs::start(&app, config.audit_retention_days)
+        .map_err(|error| StartError::Io("can't start the background jobs", error))?;
+    let generated = bootstrap_super_admin::create_if_missing(config, &app, data_source)?;
+    let listeners = sockets.listen()?;
+    announce(config, generated.as_ref())?;
+    rt::System::new()
+        .block_on(serve_until_shutdown(app, config, listeners, signals))
+        .map_err(|error| StartError::Io("the HTTP server failed", error))
+}
+
+/// Serves requests until a shutdown is requested and the requests in flight have been answered or cut off.
+async fn serve_until_shutdown(
+    app: AppState,
+    config: &Config,
+    listeners: Listeners,
+    mut signals: ShutdownSignals,
+) -> io::Result<()> {
+    if let Some(listener) = listeners.metrics {
+        rt::spawn(metrics::serve(app.metrics.clone(), listener)?);
+    }
+    let is_accepting_requests = Arc::clone(&app.is_accepting_requests);
+    let mut server = start_http_server(app, config, listeners.service)?;
+    let handle = server.handle();
+    signals.set_serving(true);
+
+    let request = tokio::select! {
+        result = &mut server => return result,
+        request = signals.wait_for(ShutdownRequest::Drain) => request,
+    };
+    tracing::info!("shutting down: requests in flight may finish");
+    is_accepting_requests.store(false, Ordering::Relaxed);
+    if request == ShutdownRequest::Drain {
+        tokio::select! {
+            result = &mut server => return result,
+            _ = signals.wait_for(ShutdownRequest::Abort) => {}
+            () = tokio::time::sleep(config.drain_delay) => {}
+        }
+    }
+    // The call starts the shutdown, and polling the server completes it; the returned future is not needed.
+    drop(handle.stop(true));
+    let result = tokio::select! {
+        result = &mut server => result,
+        _ = signals.wait_for(ShutdownRequest::Abort) => {
+            tracing::warn!("shutting down now: requests in flight are cut off");
+            Ok(())
+        }
+    };
+    signals.set_serving(false);
+    result
+}

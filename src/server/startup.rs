@@ -1,0 +1,221 @@
+//! Builds the shared state from the configuration, and starts the threads that serve it.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+use chrono::TimeDelta;
+
+use super::openapi;
+use crate::access::actor::PermissionName;
+use crate::access::authentication::{self, AuthCache, TokenIssuer};
+use crate::access::password_check::PasswordService;
+use crate::access::passwords::{HashParams, Hasher, HasherOptions, PasswordPolicy};
+use crate::access::rate_limit::AdmissionQueue;
+use crate::access::sessions::SessionLimits;
+use crate::access::sessions::service::TokenContext;
+use crate::access::signing_keys::service as keys;
+use crate::accounts::mail_content::AccountMailContent;
+use crate::accounts::roles;
+use crate::app_state::AppState;
+use crate::mail::{self, Mail};
+use crate::platform::config::{Config, ConfigError};
+use crate::platform::crypto::{KeyPurpose, Vault};
+use crate::platform::db::{Db, DbOptions};
+use crate::platform::error::AppError;
+use crate::platform::http::Cursors;
+use crate::platform::metrics::{self, Metrics};
+use crate::platform::start_error::StartError;
+
+/// Builds the shared state on a database whose schema is up to date. Creates the signing keys if there are none, and
+/// registers the permissions of `ROSTERD_PERMISSIONS`.
+///
+/// # Errors
+/// Invalid settings; database errors.
+pub fn build_app_state(
+    config: &Config,
+    url: &str,
+    secret_key: &[u8; 32],
+) -> Result<AppState, StartError> {
+    let db = connect_database(config, url)?;
+    let vault = Arc::new(Vault::new(secret_key)?);
+    let permissions = permission_names(config)?;
+    db.write_now(|tx| roles::service::register_missing(tx, &permissions))?;
+    let issuer = Arc::new(build_issuer(config, &db, &vault)?);
+    Ok(AppState {
+        passwords: build_passwords(config, &vault)?,
+        auth_cache: build_auth_cache(&db),
+        cookie_origins: public_origin(config)
+            .into_iter()
+            .chain(config.cors_origins.iter().cloned())
+            .collect(),
+        token_context: Arc::new(TokenContext {
+            issuer: issuer.clone(),
+            vault: vault.clone(),
+            limits: session_limits(config),
+        }),
+        issuer,
+        mail: Arc::new(Mail::new(
+            config,
+            vault.clone(),
+            Box::new(AccountMailContent::new(config)),
+        )?),
+        reset_url: config.reset_url.clone(),
+        invite_url: config.invite_url.clone(),
+        registration: config.registration,
+        cursors: Cursors::new(&vault.mac(KeyPurpose::Cursor, b"")),
+        vault,
+        metrics: build_metrics(&db).map_err(|error| StartError::Other(error.to_string()))?,
+        db,
+        is_accepting_requests: Arc::new(AtomicBool::new(true)),
+        openapi_json: openapi::text().into(),
+    })
+}
+
+/// Starts the threads that every running service needs: one receives change notifications from the database, one sends
+/// mail if a mail server is configured. Without notifications every request reads its caller from the database.
+///
+/// # Errors
+/// When a thread can't be started.
+pub fn start_workers(app: &AppState, url: &str) -> Result<(), StartError> {
+    listen_for_changes(app, url)
+        .map_err(|error| StartError::Io("can't start the notification thread", error))?;
+    mail::start_worker(app.db.clone(), Arc::downgrade(&app.mail))
+        .map_err(|error| StartError::Io("can't start the mail thread", error))
+}
+
+fn listen_for_changes(app: &AppState, url: &str) -> std::io::Result<()> {
+    let (db, vault, issuer) = (app.db.clone(), app.vault.clone(), app.issuer.clone());
+    let reload_keys = move || match db.read_now(|tx| keys::load(tx, &vault)) {
+        Ok(keys) => issuer.set_keys(keys),
+        Err(error) => tracing::error!(?error, "can't reload the signing keys"),
+    };
+    let db = app.db.clone();
+    db.record_response();
+    authentication::listen(
+        url.to_owned(),
+        Arc::downgrade(&app.auth_cache),
+        reload_keys,
+        move || db.record_response(),
+    )
+}
+
+/// Builds the connection pool.
+///
+/// # Errors
+/// When the pool can't be built.
+pub fn connect_database(config: &Config, url: &str) -> Result<Db, AppError> {
+    Db::connect(&DbOptions {
+        url: url.to_owned(),
+        pool_size: u32::try_from(config.db_pool_size).unwrap_or(u32::MAX),
+        acquire_timeout: config.db_acquire_timeout,
+        statement_timeout: config.db_statement_timeout,
+    })
+}
+
+/// Starts the hashing threads and builds the password policy.
+///
+/// # Errors
+/// RequestMiddlewareConfig that are too weak; threads that can't be started.
+pub fn build_passwords(config: &Config, vault: &Arc<Vault>) -> Result<PasswordService, StartError> {
+    let params = HashParams::new(
+        config.hash_memory_kib,
+        config.hash_iterations,
+        config.hash_parallelism,
+    )
+    .map_err(|error| ConfigError::new("ROSTERD_HASH_MEMORY_KIB", error.to_string()))?;
+    let policy = PasswordPolicy::new(config.password_min_length)
+        .map_err(|error| ConfigError::new("ROSTERD_PASSWORD_MIN_LENGTH", error.to_string()))?;
+    let hasher = Hasher::start(HasherOptions {
+        params,
+        threads: config.hash_threads.try_into().unwrap_or(NonZeroUsize::MIN),
+        max_wait: config.hash_queue_timeout,
+    })
+    .map_err(|error| StartError::Io("can't start the hashing threads", error))?;
+    Ok(PasswordService {
+        hasher,
+        policy,
+        admission_queue: Arc::new(AdmissionQueue::new(config.hash_queue_timeout)),
+        vault: vault.clone(),
+    })
+}
+
+fn build_issuer(config: &Config, db: &Db, vault: &Vault) -> Result<TokenIssuer, AppError> {
+    let keys = db.write_now(|tx| keys::load_or_create(tx, vault))?;
+    Ok(TokenIssuer::new(
+        config.public_url.clone(),
+        config.audience.clone(),
+        time_delta(config.access_token_ttl),
+        keys,
+    ))
+}
+
+/// The cache drops what each committed transaction of this process changed.
+fn build_auth_cache(db: &Db) -> Arc<AuthCache> {
+    let auth_cache = Arc::new(AuthCache::default());
+    // A weak reference: the notification thread holds the database and ends when the cache is dropped.
+    let weak_cache = Arc::downgrade(&auth_cache);
+    db.on_invalidation(move |change| {
+        if let Some(auth_cache) = weak_cache.upgrade() {
+            auth_cache.invalidate(change);
+        }
+    });
+    auth_cache
+}
+
+fn session_limits(config: &Config) -> SessionLimits {
+    SessionLimits {
+        idle: time_delta(config.session_idle),
+        max: time_delta(config.session_max),
+        remember_idle: time_delta(config.session_remember_idle),
+        remember_max: time_delta(config.session_remember_max),
+        most: config.max_sessions,
+    }
+}
+
+/// The origin (RFC 6454) of `ROSTERD_PUBLIC_URL`.
+fn public_origin(config: &Config) -> Option<String> {
+    let url = url::Url::parse(&config.public_url).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError> {
+    config
+        .permissions
+        .iter()
+        .map(|name| {
+            PermissionName::parse(name).map_err(|error| {
+                ConfigError::new("ROSTERD_PERMISSIONS", format!("{name:?}: {error}"))
+            })
+        })
+        .collect()
+}
+
+fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
+    let metrics = Metrics::new(process_start_time())?;
+    let (open, idle) = (db.clone(), db.clone());
+    metrics.register_callback(
+        "rosterd_db_connections",
+        "Open database connections.",
+        move || f64::from(open.pool_status().connections),
+    )?;
+    metrics.register_callback(
+        "rosterd_db_connections_idle",
+        "Idle database connections.",
+        move || f64::from(idle.pool_status().idle),
+    )?;
+    Ok(metrics)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the start time of the process does not belong to a request"
+)]
+fn process_start_time() -> SystemTime {
+    SystemTime::now()
+}
+
+fn time_delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,102 @@
+//! Browser apps: the refresh token in a cookie (`"transport": "cookie"`).
+
+use serde_json::json;
+
+use crate::support::{PASSWORD, Response, TestApp};
+
+const LOGIN: &str = "/api/v1/auth/login";
+const REFRESH: &str = "/api/v1/auth/refresh";
+
+fn sign_in(app: &TestApp, username: &str) -> Response {
+    let body = json!({"username": username, "password": PASSWORD, "transport": "cookie"});
+    app.post(LOGIN).json(&body).send().expect(200)
+}
+
+/// The `Cookie` header that a browser sends after this response.
+fn refresh_cookie(response: &Response) -> String {
+    let cookie = response.header("set-cookie");
+    for attribute in [
+        "__Host-",
+        "; Path=/",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Strict",
+    ] {
+        assert!(cookie.contains(attribute), "{attribute} in {cookie}");
+    }
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn refresh_token_is_sent_only_in_the_cookie() {
+    let app = TestApp::start();
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let signed_in = sign_in(&app, &user.username);
+    assert!(signed_in.data()["refreshToken"].is_null());
+    assert!(!signed_in.text.contains("rst_rt_"));
+    let first_cookie = refresh_cookie(&signed_in);
+
+    let refreshed = app
+        .post(REFRESH)
+        .header("Cookie", &first_cookie)
+        .json(&json!({}))
+        .send()
+        .expect(200);
+    assert!(refreshed.data()["refreshToken"].is_null());
+    let second_cookie = refresh_cookie(&refreshed);
+    assert_ne!(first_cookie, second_cookie);
+    // A second tab that refreshes a moment later gets the same successor.
+    let second_tab = app
+        .post(REFRESH)
+        .header("Cookie", &first_cookie)
+        .json(&json!({}))
+        .send()
+        .expect(200);
+    assert_eq!(refresh_cookie(&second_tab), second_cookie);
+
+    let token = refreshed.data()["accessToken"].as_str().unwrap();
+    let logout = app
+        .post("/api/v1/auth/logout")
+        .bearer(token)
+        .header("Cookie", &second_cookie)
+        .send()
+        .expect(204);
+    assert!(logout.header("set-cookie").contains("Max-Age=0"));
+    app.post(REFRESH)
+        .header("Cookie", &second_cookie)
+        .json(&json!({}))
+        .send()
+        .expect_problem(401, "auth_refresh_token_invalid");
+}
+
+#[test]
+fn cross_site_refresh_with_a_cookie_is_refused() {
+    let app = TestApp::start_with(&[("ROSTERD_CORS_ORIGINS", "https://app.example.org")]);
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let cookie = refresh_cookie(&sign_in(&app, &user.username));
+    let refresh = || app.post(REFRESH).header("Cookie", &cookie).json(&json!({}));
+    for origin in ["https://evil.example", "null", "http://app.example.org"] {
+        refresh()
+            .header("Origin", origin)
+            .send()
+            .expect_problem(403, "cross_site_forbidden");
+    }
+    refresh()
+        .header("Sec-Fetch-Site", "cross-site")
+        .send()
+        .expect_problem(403, "cross_site_forbidden");
+    refresh()
+        .header("Origin", "https://app.example.org")
+        .header("Sec-Fetch-Site", "same-site")
+        .send()
+        .expect(200);
+}
+
+#[test]
+fn refresh_without_a_token_names_the_missing_member() {
+    let app = TestApp::start();
+    app.post(REFRESH)
+        .json(&json!({}))
+        .send()
+        .expect_field_error("/refreshToken", "required");
+}

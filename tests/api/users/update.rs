@@ -1,0 +1,246 @@
+//! Changing accounts: merge patch, attributes, email confirmation, expiry and tags.
+
+use serde_json::{Value, json};
+
+use super::{get_user, patch};
+use crate::support::TestApp;
+
+#[test]
+fn patch_keeps_absent_members_sets_values_and_clears_nulls() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    for (name, value, cleared) in [
+        ("displayName", json!("Ada L."), json!(null)),
+        ("email", json!("ada@example.org"), json!(null)),
+        ("tags", json!(["a", "b"]), json!([])),
+        ("attributes", json!({"a": {"b": 1}}), json!({})),
+        (
+            "expiresAtUtc",
+            json!("2999-01-02T03:04:05.000006Z"),
+            json!(null),
+        ),
+        ("authProvider", json!("oidc"), json!("local")),
+        ("authId", json!("1234"), json!(null)),
+    ] {
+        let set = patch(&app, &admin, &user, &json!({ name: value })).expect(200);
+        assert_eq!(set.data()[name], value, "{}", set.text);
+        let kept = patch(&app, &admin, &user, &json!({})).expect(200);
+        assert_eq!(kept.data()[name], value);
+        assert_eq!(
+            kept.header("etag"),
+            set.header("etag"),
+            "an empty patch changes nothing"
+        );
+        let clear = patch(&app, &admin, &user, &json!({ name: null })).expect(200);
+        assert_eq!(clear.data()[name], cleared, "{name}");
+        assert_eq!(get_user(&app, &admin, &user), *clear.data());
+    }
+    for (name, value) in [
+        ("username", json!("countess")),
+        ("role", json!("Admin")),
+        ("mustChangePassword", json!(true)),
+        ("isActive", json!(false)),
+    ] {
+        let set = patch(&app, &admin, &user, &json!({ name: value })).expect(200);
+        assert_eq!(set.data()[name], value);
+        patch(&app, &admin, &user, &json!({ name: null }))
+            .expect_field_error(&format!("/{name}"), "required");
+    }
+    patch(&app, &admin, &user, &json!({"emailConfirmed": null}))
+        .expect_field_error("/emailConfirmed", "required");
+}
+
+#[test]
+fn attributes_are_merged_recursively() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    let merge = |change: Value| {
+        patch(&app, &admin, &user, &json!({"attributes": change}))
+            .expect(200)
+            .data()["attributes"]
+            .clone()
+    };
+    merge(json!({"a": {"b": {"c": 1, "d": 2}, "e": [1, {"f": 2}]}, "g": "h"}));
+    assert_eq!(
+        merge(json!({"a": {"b": {"c": null, "x": 9}}})),
+        json!({"a": {"b": {"d": 2, "x": 9}, "e": [1, {"f": 2}]}, "g": "h"})
+    );
+    assert_eq!(
+        merge(json!({"a": {"e": [3]}, "g": null})),
+        json!({"a": {"b": {"d": 2, "x": 9}, "e": [3]}})
+    );
+    assert_eq!(
+        merge(json!({"a": {"b": 5}})),
+        json!({"a": {"b": 5, "e": [3]}})
+    );
+    assert_eq!(
+        merge(json!({"a": {"b": {"n": null, "m": {"k": null}}}})),
+        json!({"a": {"b": {"m": {}}, "e": [3]}})
+    );
+    assert_eq!(merge(json!({})), json!({"a": {"b": {"m": {}}, "e": [3]}}));
+    patch(&app, &admin, &user, &json!({"attributes": "x"}))
+        .expect_field_error("/attributes", "invalid_type");
+    // Two values that fit the size limit alone, but not together.
+    merge(json!({"one": "x".repeat(9000)}));
+    patch(
+        &app,
+        &admin,
+        &user,
+        &json!({"attributes": {"two": "x".repeat(9000)}}),
+    )
+    .expect_field_error("/attributes", "too_long");
+}
+
+#[test]
+fn new_email_is_unconfirmed_unless_the_patch_confirms_it() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    let confirmed_after = |change: Value| {
+        patch(&app, &admin, &user, &change).expect(200).data()["emailConfirmed"].clone()
+    };
+    patch(&app, &admin, &user, &json!({"emailConfirmed": true}))
+        .expect_field_error("/emailConfirmed", "no_email");
+    assert_eq!(confirmed_after(json!({"email": "ada@example.org"})), false);
+    assert_eq!(confirmed_after(json!({"emailConfirmed": true})), true);
+    assert_eq!(
+        confirmed_after(json!({"email": "ada@example.org"})),
+        true,
+        "the same email"
+    );
+    assert_eq!(confirmed_after(json!({"email": "ada@example.com"})), false);
+    assert_eq!(
+        confirmed_after(json!({"email": "a@example.com", "emailConfirmed": true})),
+        true
+    );
+    patch(
+        &app,
+        &admin,
+        &user,
+        &json!({"email": null, "emailConfirmed": true}),
+    )
+    .expect_field_error("/emailConfirmed", "no_email");
+    assert_eq!(confirmed_after(json!({"email": null})), false);
+}
+
+#[test]
+fn expiry_outside_the_supported_range_or_format_is_refused() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    for time in [
+        "-5000-01-01T00:00:00Z",
+        "+12345-01-01T00:00:00Z",
+        "+262142-12-31T23:59:59Z",
+        "1969-12-31T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+    ] {
+        let response = patch(&app, &admin, &user, &json!({"expiresAtUtc": time}))
+            .expect_problem(400, "request_invalid");
+        assert_eq!(
+            response.body["errors"][0]["pointer"], "/expiresAtUtc",
+            "{time}"
+        );
+    }
+    for invalid in [
+        json!("tomorrow"),
+        json!("2030-02-30T00:00:00Z"),
+        json!("2030-01-01"),
+        json!(1_900_000_000),
+        json!({}),
+    ] {
+        patch(&app, &admin, &user, &json!({"expiresAtUtc": invalid}))
+            .expect_problem(400, "request_invalid");
+    }
+    let with_offset = patch(
+        &app,
+        &admin,
+        &user,
+        &json!({"expiresAtUtc": "2999-01-01T01:00:00.1234567+01:00"}),
+    )
+    .expect(200);
+    assert_eq!(
+        with_offset.data()["expiresAtUtc"],
+        "2999-01-01T00:00:00.123456Z"
+    );
+    let again = patch(
+        &app,
+        &admin,
+        &user,
+        &json!({"expiresAtUtc": "2999-01-01T00:00:00.1234567Z"}),
+    )
+    .expect(200);
+    assert_eq!(again.header("etag"), with_offset.header("etag"));
+}
+
+#[test]
+fn tags_are_added_and_removed_individually() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    let tag = |method: &str, tag: &str| {
+        app.call(method, &user.path(&format!("/tags/{tag}")))
+            .bearer(&admin)
+            .send()
+    };
+    assert_eq!(
+        tag("PUT", "Staff").expect(200).data()["tags"],
+        json!(["staff"])
+    );
+    assert_eq!(
+        tag("PUT", "a:b._-").expect(200).data()["tags"],
+        json!(["a:b._-", "staff"])
+    );
+    let repeated = tag("PUT", "staff").expect(200);
+    assert_eq!(repeated.data()["tags"], json!(["a:b._-", "staff"]));
+    assert_eq!(
+        tag("PUT", "staff").expect(200).header("etag"),
+        repeated.header("etag")
+    );
+    assert_eq!(
+        tag("DELETE", "STAFF").expect(200).data()["tags"],
+        json!(["a:b._-"])
+    );
+    assert_eq!(
+        tag("DELETE", "staff").expect(200).data()["tags"],
+        json!(["a:b._-"])
+    );
+    for invalid in ["not%20fine", "a%2Fb", "%C3%A9", &"a".repeat(65)] {
+        tag("PUT", invalid).expect_problem(400, "request_invalid");
+    }
+    for index in 0..49 {
+        tag("PUT", &format!("t{index}")).expect(200);
+    }
+    tag("PUT", "one-too-many").expect_problem(400, "request_invalid");
+    tag("PUT", "t7").expect(200);
+}
+
+#[test]
+fn sign_in_changes_last_login_but_not_updated_at() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    let before = app.get(&user.path("")).bearer(&admin).send().expect(200);
+    let session = app.sign_in("ada");
+    let after = app.get(&user.path("")).bearer(&admin).send().expect(200);
+    assert_eq!(after.data()["updatedAtUtc"], before.data()["updatedAtUtc"]);
+    assert_eq!(
+        after.data()["lastLoginAtUtc"],
+        session["user"]["lastLoginAtUtc"]
+    );
+    assert!(after.data()["lastLoginAtUtc"].is_string());
+    assert_ne!(after.header("etag"), before.header("etag"));
+    let changed = app
+        .patch(&user.path(""))
+        .bearer(&admin)
+        .header("If-Match", before.header("etag"))
+        .json(&json!({"displayName": "Ada"}))
+        .send()
+        .expect(200);
+    assert_ne!(
+        changed.data()["updatedAtUtc"],
+        before.data()["updatedAtUtc"]
+    );
+}
