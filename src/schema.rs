@@ -1,4 +1,15 @@
-//! The tables as diesel sees them; a test compares this file with what the migrations make.
+//! The tables as diesel knows them, in the order of the migrations. A test compares this file with the migrated database.
+
+diesel::table! {
+    revocations (xid, id) {
+        xid -> BigInt,
+        id -> BigInt,
+        at -> Timestamptz,
+        sid -> Nullable<Uuid>,
+        sub -> Nullable<Text>,
+        role -> Nullable<Text>,
+    }
+}
 
 diesel::table! {
     permissions (name) {
@@ -50,12 +61,48 @@ diesel::table! {
 }
 
 diesel::table! {
+    invites (id) {
+        id -> Uuid,
+        digest -> Bytea,
+        created_by -> Nullable<Uuid>,
+        role -> Text,
+        permissions -> Array<Text>,
+        email -> Nullable<Text>,
+        max_uses -> Integer,
+        uses -> Integer,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    password_reset_tokens (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    email_confirmation_tokens (user_id) {
+        user_id -> Uuid,
+        digest -> Bytea,
+        email -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Uuid,
         user_id -> Uuid,
         created_at -> Timestamptz,
         last_seen_at -> Timestamptz,
-        idle_seconds -> BigInt,
+        idle_timeout_seconds -> BigInt,
         expires_at -> Timestamptz,
         remember_me -> Bool,
         ip -> Text,
@@ -76,7 +123,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    personal_tokens (id) {
+    personal_access_tokens (id) {
         id -> Uuid,
         user_id -> Uuid,
         name -> Text,
@@ -92,7 +139,7 @@ diesel::table! {
     signing_keys (kid) {
         kid -> Text,
         public_jwk -> Jsonb,
-        sealed_private -> Bytea,
+        encrypted_private_key -> Bytea,
         created_at -> Timestamptz,
         active_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
@@ -100,168 +147,23 @@ diesel::table! {
 }
 
 diesel::table! {
-    audit_events (id) {
-        id -> Uuid,
-        at -> Timestamptz,
-        actor_kind -> Text,
-        actor_id -> Nullable<Uuid>,
-        session_id -> Nullable<Uuid>,
-        action -> Text,
-        subject_kind -> Nullable<Text>,
-        subject_id -> Nullable<Text>,
-        outcome -> Text,
-        code -> Nullable<Text>,
-        before -> Nullable<Jsonb>,
-        after -> Nullable<Jsonb>,
-        trace_id -> Nullable<Text>,
-        user_id -> Nullable<Uuid>,
-        actor_owner_id -> Nullable<Uuid>,
-        reason -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    audit_people (event_id, part) {
-        event_id -> Uuid,
-        user_id -> Nullable<Uuid>,
-        part -> Text,
-        words -> Jsonb,
-    }
-}
-
-diesel::table! {
-    audit_unsealed (place) {
-        place -> BigInt,
-        event_id -> Uuid,
-    }
-}
-
-diesel::table! {
-    audit_seals (position) {
-        position -> BigInt,
-        event_id -> Uuid,
-        at -> Timestamptz,
-        hash -> Bytea,
-        mac -> Bytea,
-    }
-}
-
-diesel::table! {
-    audit_anchors (position) {
-        position -> BigInt,
-        hash -> Bytea,
-        mac -> Bytea,
-        made_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    kept_replies (caller, route, key) {
-        caller -> Text,
-        route -> Text,
-        key -> Text,
-        request_mac -> Bytea,
-        sealed_reply -> Nullable<Bytea>,
-        made -> Nullable<Uuid>,
-        created_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    reset_links (user_id) {
-        user_id -> Uuid,
-        digest -> Bytea,
-        created_at -> Timestamptz,
-        expires_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    throttle_tallies (target, is_known) {
-        target -> Uuid,
-        is_known -> Bool,
-        failures -> Integer,
-        room -> Integer,
-        blocked_until -> Timestamptz,
-        begun -> Array<Timestamptz>,
-        told_at -> Nullable<Timestamptz>,
-        touched_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    outgoing_mail (id) {
-        id -> Uuid,
-        user_id -> Nullable<Uuid>,
-        sealed -> Bytea,
-        attempts -> Integer,
-        due_at -> Timestamptz,
-        created_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    throttle_sources (source) {
-        source -> Text,
-        used -> Integer,
-        ends_at -> Timestamptz,
-        told_at -> Nullable<Timestamptz>,
-    }
-}
-
-diesel::table! {
-    throttle_places (account, source) {
-        account -> Uuid,
-        source -> Text,
-        seen_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    email_confirmations (user_id) {
-        user_id -> Uuid,
-        digest -> Bytea,
-        email -> Text,
-        created_at -> Timestamptz,
-        expires_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    invites (id) {
-        id -> Uuid,
-        digest -> Bytea,
-        made_by -> Nullable<Uuid>,
-        role -> Text,
-        permissions -> Array<Text>,
-        email -> Nullable<Text>,
-        max_uses -> Integer,
-        uses -> Integer,
-        created_at -> Timestamptz,
-        expires_at -> Timestamptz,
-        revoked_at -> Nullable<Timestamptz>,
-        version -> BigInt,
-    }
-}
-
-diesel::table! {
     service_clients (id) {
         id -> Uuid,
         name -> Text,
-        digest -> Bytea,
+        secret_digest -> Bytea,
         permissions -> Array<Text>,
         rank -> Integer,
         is_active -> Bool,
         version -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
-        secret_made_at -> Timestamptz,
+        secret_created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::table! {
-    client_grants (id) {
+    client_access_tokens (id) {
         id -> Uuid,
         client_id -> Uuid,
         permissions -> Array<Text>,
@@ -271,47 +173,146 @@ diesel::table! {
 }
 
 diesel::table! {
-    revocations (xid, id) {
-        xid -> BigInt,
-        id -> BigInt,
+    audit_events (id) {
+        id -> Uuid,
         at -> Timestamptz,
-        sid -> Nullable<Uuid>,
-        sub -> Nullable<Text>,
-        role -> Nullable<Text>,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_owner_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        action -> Text,
+        subject_kind -> Nullable<Text>,
+        subject_id -> Nullable<Text>,
+        user_id -> Nullable<Uuid>,
+        outcome -> Text,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+        trace_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit_personal_data (event_id, participant) {
+        event_id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        participant -> Text,
+        data -> Jsonb,
+    }
+}
+
+diesel::table! {
+    audit_chain_queue (id) {
+        id -> BigInt,
+        event_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    audit_chain_links (position) {
+        position -> BigInt,
+        event_id -> Uuid,
+        at -> Timestamptz,
+        hash -> Bytea,
+        mac -> Bytea,
+    }
+}
+
+diesel::table! {
+    audit_chain_anchors (position) {
+        position -> BigInt,
+        hash -> Bytea,
+        mac -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    rate_limit_counters (target, is_trusted) {
+        target -> Uuid,
+        is_trusted -> Bool,
+        failures -> Integer,
+        max_in_flight -> Integer,
+        blocked_until -> Timestamptz,
+        attempts_in_flight -> Array<Timestamptz>,
+        refusal_audited_at -> Nullable<Timestamptz>,
+        last_attempt_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    rate_limit_sources (source) {
+        source -> Text,
+        quota_used -> Integer,
+        window_ends_at -> Timestamptz,
+        refusal_audited_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    rate_limit_known_sources (user_id, source) {
+        user_id -> Uuid,
+        source -> Text,
+        last_seen_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_outbox (id) {
+        id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        encrypted_message -> Bytea,
+        attempts -> Integer,
+        next_attempt_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (caller, operation_id, key) {
+        caller -> Text,
+        operation_id -> Text,
+        key -> Text,
+        request_mac -> Bytea,
+        encrypted_response -> Nullable<Bytea>,
+        resource_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
     }
 }
 
 diesel::joinable!(users -> roles (role));
-diesel::joinable!(client_grants -> service_clients (client_id));
-diesel::joinable!(invites -> users (made_by));
+diesel::joinable!(invites -> users (created_by));
+diesel::joinable!(password_reset_tokens -> users (user_id));
+diesel::joinable!(email_confirmation_tokens -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
-diesel::joinable!(reset_links -> users (user_id));
-diesel::joinable!(outgoing_mail -> users (user_id));
-diesel::joinable!(email_confirmations -> users (user_id));
-diesel::joinable!(personal_tokens -> users (user_id));
-diesel::joinable!(audit_people -> audit_events (event_id));
+diesel::joinable!(personal_access_tokens -> users (user_id));
+diesel::joinable!(client_access_tokens -> service_clients (client_id));
+diesel::joinable!(audit_personal_data -> audit_events (event_id));
+diesel::joinable!(mail_outbox -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
+    revocations,
     permissions,
     roles,
     users,
+    invites,
+    password_reset_tokens,
+    email_confirmation_tokens,
     sessions,
     refresh_tokens,
-    personal_tokens,
+    personal_access_tokens,
     signing_keys,
-    audit_events,
-    audit_people,
-    audit_unsealed,
-    audit_seals,
-    kept_replies,
-    invites,
-    reset_links,
-    throttle_tallies,
-    throttle_sources,
-    throttle_places,
-    outgoing_mail,
-    email_confirmations,
     service_clients,
-    client_grants,
-    revocations
+    client_access_tokens,
+    audit_events,
+    audit_personal_data,
+    audit_chain_queue,
+    audit_chain_links,
+    audit_chain_anchors,
+    rate_limit_counters,
+    rate_limit_sources,
+    rate_limit_known_sources,
+    mail_outbox,
+    idempotency_keys
 );

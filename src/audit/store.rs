@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::platform::db::PreparedStatement;
 use crate::platform::ids::AuditEventId;
-use crate::schema::audit_people;
+use crate::schema::audit_personal_data;
 
 pub struct NewAuditEventRow<'a> {
     pub id: AuditEventId,
@@ -50,9 +50,9 @@ pub fn insert(
              subject_id, user_id, outcome, code, reason, before, after, trace_id) \
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          ), place AS ( \
-           INSERT INTO audit_unsealed (event_id) VALUES ($1) \
+           INSERT INTO audit_chain_queue (event_id) VALUES ($1) \
          ) \
-         INSERT INTO audit_people (event_id, user_id, part, words) \
+         INSERT INTO audit_personal_data (event_id, user_id, participant, data) \
          SELECT $1, $17, 'actor', $18 \
          UNION ALL SELECT $1, $19, 'subject', $20 WHERE $20 IS NOT NULL",
     )
@@ -81,5 +81,5 @@ pub fn insert(
 
 /// Deletes the personal data of an account. The events remain.
 pub fn erase_personal_data(conn: &mut PgConnection, user_id: Uuid) -> QueryResult<usize> {
-    diesel::delete(audit_people::table.filter(audit_people::user_id.eq(user_id))).execute(conn)
+    diesel::delete(audit_personal_data::table.filter(audit_personal_data::user_id.eq(user_id))).execute(conn)
 }

@@ -16,11 +16,13 @@ pub enum KeysCommand {
         #[command(flatten)]
         format: FormatFlags,
     },
-    /// Create a new signing key.
-    ///
-    /// The new key is published at once and signs tokens 15 minutes later, when verifiers have loaded it. The old key is
-    /// accepted until its last token has expired. No restart is needed.
-    #[command(after_help = "Example:\n  rosterd keys rotate")]
+    /// Create and publish a new signing key.
+    #[command(after_help = "\
+Example:
+  rosterd keys rotate
+
+The new key is published at once and signs tokens 15 minutes later, when verifiers have loaded it. The old key is \
+accepted until its last token has expired. No restart is needed.")]
     Rotate {
         #[command(flatten)]
         format: FormatFlags,

@@ -18,7 +18,7 @@ Examples:
   rosterd passwd ada --generate-password
   rosterd passwd ada --rm")]
 pub struct PasswdArgs {
-    /// The user: username, id or email address.
+    /// Username, id or email address.
     name: String,
     #[command(flatten)]
     password: PasswordFlags,

@@ -16,7 +16,7 @@ use crate::platform::crypto;
 #[derive(Args, Clone, Copy)]
 pub struct YesFlag {
     /// Skip the confirmation.
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = None::<&'static str>)]
     pub yes: bool,
 }
 

@@ -55,11 +55,11 @@ pub fn run_once<N: Need>(
     caller.current_authority(tx)?;
     let key_row = StoredReplyRow {
         caller: caller.key(),
-        route: request.operation.to_owned(),
+        operation_id: request.operation.to_owned(),
         key: key.clone(),
         request_mac: request.body_mac.to_vec(),
-        sealed_reply: None,
-        made: None,
+        encrypted_response: None,
+        resource_id: None,
         created_at: tx.now,
     };
     store::delete_if_expired(tx.conn, &key_row, tx.now - RETENTION)?;
@@ -108,7 +108,7 @@ fn replay(tx: &mut Tx<'_>, vault: &Vault, key_row: &StoredReplyRow) -> Result<Re
     if !crypto::constant_time_eq(&row.request_mac, &key_row.request_mac) {
         return Err(Code::IdempotencyKeyReused.into());
     }
-    let sealed = row.sealed_reply.ok_or(Code::Overloaded)?;
+    let sealed = row.encrypted_response.ok_or(Code::Overloaded)?;
     let context = encryption_context(key_row);
     let plaintext = vault.open(KeyPurpose::IdempotencyResponse, context.as_bytes(), &sealed)?;
     let stored: StoredReply = serde_json::from_slice(&plaintext).map_err(AppError::internal)?;
@@ -117,5 +117,5 @@ fn replay(tx: &mut Tx<'_>, vault: &Vault, key_row: &StoredReplyRow) -> Result<Re
 
 /// The associated data of the encryption: binds a stored response to its caller, operation and key.
 fn encryption_context(key_row: &StoredReplyRow) -> String {
-    format!("{}\n{}\n{}", key_row.caller, key_row.route, key_row.key)
+    format!("{}\n{}\n{}", key_row.caller, key_row.operation_id, key_row.key)
 }

@@ -82,11 +82,11 @@ impl Mail {
         let row = OutboxRow {
             id,
             user_id: message.user_id(),
-            sealed: self
+            encrypted_message: self
                 .vault
                 .seal(KeyPurpose::OutgoingMail, id.0.as_bytes(), &plaintext)?,
             attempts: 0,
-            due_at: tx.now,
+            next_attempt_at: tx.now,
             created_at: tx.now,
         };
         store::insert(tx.conn, &row)?;
@@ -154,7 +154,7 @@ impl Mail {
     fn decrypt(&self, row: &OutboxRow) -> Result<OutboxMessage, AppError> {
         let plaintext =
             self.vault
-                .open(KeyPurpose::OutgoingMail, row.id.0.as_bytes(), &row.sealed)?;
+                .open(KeyPurpose::OutgoingMail, row.id.0.as_bytes(), &row.encrypted_message)?;
         serde_json::from_slice(&plaintext).map_err(AppError::internal)
     }
 }

@@ -5,21 +5,21 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::platform::ids::{MailId, UserId};
-use crate::schema::outgoing_mail;
+use crate::schema::mail_outbox;
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = outgoing_mail)]
+#[diesel(table_name = mail_outbox)]
 pub struct OutboxRow {
     pub id: MailId,
     pub user_id: Option<UserId>,
-    pub sealed: Vec<u8>,
+    pub encrypted_message: Vec<u8>,
     pub attempts: i32,
-    pub due_at: DateTime<Utc>,
+    pub next_attempt_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
 }
 
 pub fn insert(conn: &mut PgConnection, row: &OutboxRow) -> QueryResult<usize> {
-    diesel::insert_into(outgoing_mail::table)
+    diesel::insert_into(mail_outbox::table)
         .values(row)
         .execute(conn)
 }
@@ -29,9 +29,9 @@ pub fn lock_next_due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<OutboxRow>> {
-    outgoing_mail::table
-        .filter(outgoing_mail::due_at.le(now))
-        .order(outgoing_mail::due_at)
+    mail_outbox::table
+        .filter(mail_outbox::next_attempt_at.le(now))
+        .order(mail_outbox::next_attempt_at)
         .select(OutboxRow::as_select())
         .for_update()
         .skip_locked()
@@ -44,21 +44,21 @@ pub fn reschedule(
     conn: &mut PgConnection,
     id: MailId,
     attempts: i32,
-    due_at: DateTime<Utc>,
+    next_attempt_at: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    diesel::update(outgoing_mail::table.find(id))
+    diesel::update(mail_outbox::table.find(id))
         .set((
-            outgoing_mail::attempts.eq(attempts),
-            outgoing_mail::due_at.eq(due_at),
+            mail_outbox::attempts.eq(attempts),
+            mail_outbox::next_attempt_at.eq(next_attempt_at),
         ))
         .execute(conn)
 }
 
 pub fn delete(conn: &mut PgConnection, id: MailId) -> QueryResult<usize> {
-    diesel::delete(outgoing_mail::table.find(id)).execute(conn)
+    diesel::delete(mail_outbox::table.find(id)).execute(conn)
 }
 
 /// Deletes messages that were created before `limit`.
 pub fn delete_created_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(outgoing_mail::table.filter(outgoing_mail::created_at.lt(limit))).execute(conn)
+    diesel::delete(mail_outbox::table.filter(mail_outbox::created_at.lt(limit))).execute(conn)
 }

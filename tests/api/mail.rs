@@ -31,12 +31,12 @@ pub fn redeem(app: &TestApp, email: &ReceivedEmail) -> Response {
 }
 
 pub fn queued_count(app: &TestApp) -> i64 {
-    app.query_number("SELECT count(*) FROM outgoing_mail")
+    app.query_number("SELECT count(*) FROM mail_outbox")
 }
 
 /// Makes every queued email due now.
 fn make_all_due(app: &TestApp) {
-    app.execute("UPDATE outgoing_mail SET due_at = now()");
+    app.execute("UPDATE mail_outbox SET next_attempt_at = now()");
 }
 
 #[test]
@@ -47,11 +47,11 @@ fn queued_email_is_encrypted_and_contains_no_token() {
     ]);
     create_user_with_email(&app, "ada@example.org");
     request_reset(&app, "ada@example.org").expect(202);
-    wait_until(|| app.query_number("SELECT count(*) FROM outgoing_mail WHERE attempts = 1") == 1);
-    let readable = "SELECT count(*) FROM outgoing_mail WHERE position(convert_to('example.org', 'UTF8') IN sealed) > 0 \
-                 OR position(convert_to('passwordReset', 'UTF8') IN sealed) > 0";
+    wait_until(|| app.query_number("SELECT count(*) FROM mail_outbox WHERE attempts = 1") == 1);
+    let readable = "SELECT count(*) FROM mail_outbox WHERE position(convert_to('example.org', 'UTF8') IN encrypted_message) > 0 \
+                 OR position(convert_to('passwordReset', 'UTF8') IN encrypted_message) > 0";
     assert_eq!(app.query_number(readable), 0);
-    let delayed = "SELECT count(*) FROM outgoing_mail WHERE due_at > now() + interval '10 seconds'";
+    let delayed = "SELECT count(*) FROM mail_outbox WHERE next_attempt_at > now() + interval '10 seconds'";
     wait_until(|| app.query_number(delayed) == 1);
 }
 
@@ -63,7 +63,7 @@ fn temporarily_refused_email_is_retried_with_a_valid_link() {
     request_reset(&app, "ada@example.org").expect(202);
     for attempt in 1..=2 {
         let recorded_attempt = format!(
-            "SELECT count(*) FROM outgoing_mail WHERE attempts = {attempt} AND due_at > now()"
+            "SELECT count(*) FROM mail_outbox WHERE attempts = {attempt} AND next_attempt_at > now()"
         );
         let recipients = || {
             server
@@ -75,7 +75,7 @@ fn temporarily_refused_email_is_retried_with_a_valid_link() {
         wait_until(|| recipients() == attempt && app.query_number(&recorded_attempt) == 1);
         // The delay after a failure, not the lease of the attempt.
         let due_soon =
-            "SELECT count(*) FROM outgoing_mail WHERE due_at < now() + interval '2 minutes'";
+            "SELECT count(*) FROM mail_outbox WHERE next_attempt_at < now() + interval '2 minutes'";
         wait_until(|| app.query_number(due_soon) == 1);
         make_all_due(&app);
     }
@@ -90,11 +90,11 @@ fn resent_email_keeps_its_message_id() {
     // Simulates a process that ends after sending and before recording it.
     app.execute(
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \
-         CREATE TRIGGER keep BEFORE DELETE ON outgoing_mail FOR EACH ROW EXECUTE FUNCTION keep()",
+         CREATE TRIGGER keep BEFORE DELETE ON mail_outbox FOR EACH ROW EXECUTE FUNCTION keep()",
     );
     request_reset(&app, "ada@example.org").expect(202);
     let original = server.only_email();
-    app.execute("DROP TRIGGER keep ON outgoing_mail");
+    app.execute("DROP TRIGGER keep ON mail_outbox");
     make_all_due(&app);
     let resent = server.wait_for_emails(2).remove(1);
     assert_eq!(original.header("Message-ID"), resent.header("Message-ID"));
@@ -119,17 +119,17 @@ fn email_is_dropped_after_the_last_retry_or_after_a_day() {
     server.refuse_recipients(&["451 later", "451 later"]);
     request_reset(&app, "ada@example.org").expect(202);
     let failed = |times: i64| {
-        format!("SELECT count(*) FROM outgoing_mail WHERE attempts = {times} AND due_at > now()")
+        format!("SELECT count(*) FROM mail_outbox WHERE attempts = {times} AND next_attempt_at > now()")
     };
     wait_until(|| app.query_number(&failed(1)) == 1);
-    app.execute("UPDATE outgoing_mail SET attempts = 7, due_at = now()");
+    app.execute("UPDATE mail_outbox SET attempts = 7, next_attempt_at = now()");
     wait_until(|| queued_count(&app) == 0);
 
     server.refuse_recipients(&["451 later"]);
     request_reset(&app, "ada@example.org").expect(202);
     wait_until(|| app.query_number(&failed(1)) == 1);
     app.execute(
-        "UPDATE outgoing_mail SET created_at = now() - interval '24 hours', due_at = now()",
+        "UPDATE mail_outbox SET created_at = now() - interval '24 hours', next_attempt_at = now()",
     );
     wait_until(|| queued_count(&app) == 0);
     assert!(server.emails().is_empty());
@@ -156,7 +156,7 @@ fn undecryptable_email_is_dropped_and_others_are_sent() {
     let (app, server) = TestApp::start_with_mail(&[]);
     create_user_with_email(&app, "ada@example.org");
     app.execute(
-        "INSERT INTO outgoing_mail (id, sealed, due_at, created_at) \
+        "INSERT INTO mail_outbox (id, encrypted_message, next_attempt_at, created_at) \
          VALUES (gen_random_uuid(), 'sealed under another key', now() - interval '1 hour', now())",
     );
     request_reset(&app, "ada@example.org").expect(202);
@@ -180,7 +180,7 @@ fn smtp_credentials_are_sent_only_as_the_tls_setting_allows() {
     // The server does not offer STARTTLS, as after a downgrade by an attacker on the network.
     let app = start(&format!("smtp://user:hunter2@{addr}?tls=required"));
     wait_until(|| {
-        app.query_number("SELECT count(*) FROM outgoing_mail WHERE attempts = 1 AND due_at < now() + interval '1 minute'") == 1
+        app.query_number("SELECT count(*) FROM mail_outbox WHERE attempts = 1 AND next_attempt_at < now() + interval '1 minute'") == 1
     });
     let commands = server.commands();
     assert!(

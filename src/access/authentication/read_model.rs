@@ -1,5 +1,5 @@
 //! Read model across tables: everything that decides about a credential, in one query each. It joins `sessions`,
-//! `personal_tokens` and `service_clients` with `users` and `roles`, because every request needs it.
+//! `personal_access_tokens` and `service_clients` with `users` and `roles`, because every request needs it.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::platform::ids::{ClientId, ClientGrantId, SessionId, PersonalTokenId, UserId};
 use crate::schema::{
-    client_grants, personal_tokens, roles, service_clients, sessions, users,
+    client_access_tokens, personal_access_tokens, roles, service_clients, sessions, users,
 };
 
 /// The columns of an account that decide about its credentials.
@@ -36,14 +36,14 @@ pub struct RoleAuthorityRow {
 #[diesel(table_name = sessions)]
 pub struct SessionCredentialRow {
     pub last_seen_at: DateTime<Utc>,
-    pub idle_seconds: i64,
+    pub idle_timeout_seconds: i64,
     pub expires_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// The columns of a personal access token that decide what it permits.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = personal_tokens)]
+#[diesel(table_name = personal_access_tokens)]
 pub struct TokenCredentialRow {
     pub id: PersonalTokenId,
     pub permissions: Vec<String>,
@@ -65,7 +65,7 @@ pub struct ClientCredentialRow {
 
 /// The columns of an access token grant that decide what it permits.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = client_grants)]
+#[diesel(table_name = client_access_tokens)]
 pub struct ClientGrantRow {
     pub id: ClientGrantId,
     pub permissions: Vec<String>,
@@ -94,9 +94,9 @@ pub fn find_token_by_digest(
     conn: &mut PgConnection,
     digest: &[u8],
 ) -> QueryResult<Option<(TokenCredentialRow, AccountRow, RoleAuthorityRow)>> {
-    personal_tokens::table
+    personal_access_tokens::table
         .inner_join(users::table.inner_join(roles::table))
-        .filter(personal_tokens::digest.eq(digest))
+        .filter(personal_access_tokens::digest.eq(digest))
         .select((
             TokenCredentialRow::as_select(),
             AccountRow::as_select(),
@@ -111,9 +111,9 @@ pub fn find_token(
     conn: &mut PgConnection,
     id: PersonalTokenId,
 ) -> QueryResult<Option<(TokenCredentialRow, AccountRow, RoleAuthorityRow)>> {
-    personal_tokens::table
+    personal_access_tokens::table
         .inner_join(users::table.inner_join(roles::table))
-        .filter(personal_tokens::id.eq(id))
+        .filter(personal_access_tokens::id.eq(id))
         .select((
             TokenCredentialRow::as_select(),
             AccountRow::as_select(),
@@ -125,9 +125,9 @@ pub fn find_token(
 
 /// An access token grant with its service client.
 pub fn find_client_grant(conn: &mut PgConnection, id: ClientGrantId) -> QueryResult<Option<(ClientGrantRow, ClientCredentialRow)>> {
-    client_grants::table
+    client_access_tokens::table
         .inner_join(service_clients::table)
-        .filter(client_grants::id.eq(id))
+        .filter(client_access_tokens::id.eq(id))
         .select((ClientGrantRow::as_select(), ClientCredentialRow::as_select()))
         .first(conn)
         .optional()

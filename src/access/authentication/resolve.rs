@@ -36,7 +36,7 @@ fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, App
         account_authority(&account, &role),
         account.id.0,
         earlier(account.expires_at, Some(session.expires_at)),
-        Some(TimeDelta::seconds(session.idle_seconds)),
+        Some(TimeDelta::seconds(session.idle_timeout_seconds)),
         session.last_seen_at,
     ))
 }
@@ -110,7 +110,7 @@ fn valid_session(
             status(account).is_usable(tx.now)
                 && session.ended_at.is_none()
                 && session.expires_at > tx.now
-                && session.last_seen_at + TimeDelta::seconds(session.idle_seconds) > tx.now
+                && session.last_seen_at + TimeDelta::seconds(session.idle_timeout_seconds) > tx.now
         })
         .ok_or_else(|| Code::AuthTokenInvalid.into())
 }

@@ -44,11 +44,11 @@ pub struct IssuedClientToken {
 pub fn authenticate(tx: &mut Tx<'_>, id: &str, secret: &str) -> Result<AuthenticatedClient, AppError> {
     let row = store::find(tx.conn, ClientId::from_path(id))?;
     let digest = crypto::digest(secret);
-    row.filter(|row| row.is_active && crypto::constant_time_eq(&row.digest, &digest))
+    row.filter(|row| row.is_active && crypto::constant_time_eq(&row.secret_digest, &digest))
         .map(|row| AuthenticatedClient {
             id: row.id,
             permissions: row.permissions,
-            digest: row.digest,
+            digest: row.secret_digest,
         })
         .ok_or_else(|| Code::AuthInvalidCredentials.into())
 }
@@ -80,7 +80,7 @@ pub fn grant(
     origin: &Origin,
 ) -> TxResult<IssuedClientToken> {
     let row = store::find_for_share(tx.conn, client.id)?
-        .filter(|row| row.is_active && row.digest == client.digest)
+        .filter(|row| row.is_active && row.secret_digest == client.digest)
         .ok_or(Code::AuthInvalidCredentials)?;
     let id = ClientGrantId::new(tx.now);
     let by = actor(&row, id, origin);

@@ -67,7 +67,7 @@ impl From<ClientRow> for Client {
             is_active: row.is_active,
             created_at_utc: row.created_at,
             updated_at_utc: row.updated_at,
-            secret_made_at_utc: row.secret_made_at,
+            secret_made_at_utc: row.secret_created_at,
             last_used_at_utc: row.last_used_at,
             version: row.version,
         }

@@ -48,14 +48,14 @@ pub fn create(
     let row = ClientRow {
         id: ClientId::new(tx.now),
         name: draft.name.as_str().to_owned(),
-        digest: crypto::digest(&secret).to_vec(),
+        secret_digest: crypto::digest(&secret).to_vec(),
         permissions,
         rank: draft.rank,
         is_active: true,
         version: 1,
         created_at: tx.now,
         updated_at: tx.now,
-        secret_made_at: tx.now,
+        secret_created_at: tx.now,
         last_used_at: None,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;

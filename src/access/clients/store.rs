@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::platform::ids::{ClientId, ClientGrantId};
-use crate::schema::{client_grants, service_clients};
+use crate::schema::{client_access_tokens, service_clients};
 
 /// A client as it is stored.
 #[derive(Clone, Queryable, Selectable, Insertable)]
@@ -13,14 +13,14 @@ use crate::schema::{client_grants, service_clients};
 pub struct ClientRow {
     pub id: ClientId,
     pub name: String,
-    pub digest: Vec<u8>,
+    pub secret_digest: Vec<u8>,
     pub permissions: Vec<String>,
     pub rank: i32,
     pub is_active: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    pub secret_made_at: DateTime<Utc>,
+    pub secret_created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -36,7 +36,7 @@ pub struct ClientChangeset {
 
 /// What a client was given with one access token.
 #[derive(Insertable)]
-#[diesel(table_name = client_grants)]
+#[diesel(table_name = client_access_tokens)]
 pub struct GrantRow {
     pub id: ClientGrantId,
     pub client_id: ClientId,
@@ -134,8 +134,8 @@ pub fn set_secret(
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
-            service_clients::digest.eq(digest),
-            service_clients::secret_made_at.eq(at),
+            service_clients::secret_digest.eq(digest),
+            service_clients::secret_created_at.eq(at),
             service_clients::updated_at.eq(at),
             service_clients::version.eq(service_clients::version + 1),
         ))
@@ -147,32 +147,32 @@ pub fn remove(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
 }
 
 pub fn remove_grants(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
-    diesel::delete(client_grants::table.filter(client_grants::client_id.eq(client))).execute(conn)
+    diesel::delete(client_access_tokens::table.filter(client_access_tokens::client_id.eq(client))).execute(conn)
 }
 
 pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usize> {
-    diesel::insert_into(client_grants::table)
+    diesel::insert_into(client_access_tokens::table)
         .values(row)
         .execute(conn)
 }
 
 pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: ClientGrantId) -> QueryResult<usize> {
     diesel::delete(
-        client_grants::table
+        client_access_tokens::table
             .find(id)
-            .filter(client_grants::client_id.eq(client)),
+            .filter(client_access_tokens::client_id.eq(client)),
     )
     .execute(conn)
 }
 
 /// Removes what ended before `limit`.
 pub fn forget_grants_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(client_grants::table.filter(client_grants::expires_at.lt(limit))).execute(conn)
+    diesel::delete(client_access_tokens::table.filter(client_access_tokens::expires_at.lt(limit))).execute(conn)
 }
 
 /// Removes what every client was given.
 pub fn remove_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
-    diesel::delete(client_grants::table).execute(conn)
+    diesel::delete(client_access_tokens::table).execute(conn)
 }
 
 diesel::define_sql_function! {

@@ -7,18 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::platform::error::ExceededLimit;
 
-/// Failures of one account that cause no wait. Also the maximum number of attempts in progress at the same time.
+/// Failures of one account that cause no wait. Also the maximum number of attempts in flight at the same time.
 pub const FREE_FAILURES: i32 = 10;
 /// The wait after the tenth failure. It doubles with each further failure.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
 const MAX_WAIT: TimeDelta = TimeDelta::hours(1);
 
-/// Failures of one source per window, including attempts in progress.
+/// Failures of one source per window, including attempts in flight.
 pub const SOURCE_QUOTA: i32 = 300;
 /// The length of a source's window.
 pub const SOURCE_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
-/// An attempt that is in progress for longer was interrupted. It counts as a failure.
+/// An attempt that is in flight for longer was interrupted. It counts as a failure.
 pub const ATTEMPT_TIMEOUT: TimeDelta = TimeDelta::seconds(60);
 /// Refused attempts are recorded in the audit log at most once per interval.
 pub const AUDIT_INTERVAL: TimeDelta = TimeDelta::seconds(60);
@@ -46,9 +46,9 @@ const fn max_failures(trust: CallerTrust) -> i32 {
     }
 }
 
-/// The maximum number of attempts in progress after this many failures: as many as may still fail without a wait.
+/// The maximum number of attempts in flight after this many failures: as many as may still fail without a wait.
 #[must_use]
-pub const fn max_in_progress(failures: i32) -> i32 {
+pub const fn max_in_flight(failures: i32) -> i32 {
     if failures < FREE_FAILURES {
         FREE_FAILURES - failures
     } else {
@@ -163,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn attempts_in_progress_never_exceed_the_remaining_free_failures() {
-        let maxima: Vec<i32> = [0, 1, 9, 10, 50].into_iter().map(max_in_progress).collect();
+    fn attempts_in_flight_never_exceed_the_remaining_free_failures() {
+        let maxima: Vec<i32> = [0, 1, 9, 10, 50].into_iter().map(max_in_flight).collect();
         assert_eq!(maxima, [10, 9, 1, 1, 1]);
     }
 

@@ -78,7 +78,7 @@ pub enum SlotDecision {
     Denied(CallerTrust),
 }
 
-/// The slot of an attempt in progress. If no outcome is recorded, the attempt counts as a failure.
+/// The slot of an attempt in flight. If no outcome is recorded, the attempt counts as a failure.
 #[derive(Clone)]
 pub struct RateLimitSlot {
     target: Uuid,
@@ -132,7 +132,7 @@ impl RateLimitSlot {
 pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDecision, AppError> {
     let source = attempt.source();
     let limits = SlotLimits {
-        max_in_progress: policy::max_in_progress(0),
+        max_in_flight: policy::max_in_flight(0),
         recognition_period: policy::RECOGNITION_PERIOD,
         source_quota: policy::SOURCE_QUOTA,
         source_window: policy::SOURCE_WINDOW,
@@ -141,9 +141,9 @@ pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDe
     let devices = attempt
         .is_from_own_device()
         .then(|| device_counter_id(target));
-    let is_known = attempt.has_own_session();
-    let row = store::request_slot(tx.conn, target, is_known, devices, &source, &limits)?;
-    let trust = match (row.is_device, row.is_known) {
+    let is_trusted = attempt.has_own_session();
+    let row = store::request_slot(tx.conn, target, is_trusted, devices, &source, &limits)?;
+    let trust = match (row.is_device, row.is_trusted) {
         (true, _) => CallerTrust::KnownDevice,
         (false, true) => CallerTrust::Known,
         (false, false) => CallerTrust::Unknown,
@@ -177,9 +177,9 @@ pub fn check_limits(
     if let Some(mut counter) = store::lock_counter(tx.conn, key)? {
         count_interrupted_attempts(&mut counter, trust, tx.now);
         let is_blocked = counter.blocked_until > tx.now;
-        let is_audited = is_blocked && is_audit_due(counter.audited_at, tx.now);
+        let is_audited = is_blocked && is_audit_due(counter.refusal_audited_at, tx.now);
         if is_audited {
-            counter.audited_at = Some(tx.now);
+            counter.refusal_audited_at = Some(tx.now);
         }
         store::update_counter(tx.conn, key, &counter)?;
         if is_blocked {
@@ -193,12 +193,12 @@ pub fn check_limits(
     }
     let source = attempt.source();
     match store::lock_source(tx.conn, &source)? {
-        Some(row) if row.used >= policy::SOURCE_QUOTA && row.window_end > tx.now => {
-            let is_audited = is_audit_due(row.audited_at, tx.now);
+        Some(row) if row.quota_used >= policy::SOURCE_QUOTA && row.window_ends_at > tx.now => {
+            let is_audited = is_audit_due(row.refusal_audited_at, tx.now);
             if is_audited {
                 store::set_source_audited(tx.conn, &source, tx.now)?;
             }
-            let (limit, wait) = policy::source_limit_exceeded(row.window_end, tx.now);
+            let (limit, wait) = policy::source_limit_exceeded(row.window_ends_at, tx.now);
             Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)))
         }
         _ => Ok(()),
@@ -221,12 +221,12 @@ pub fn deny_client_authentication(
         Ok(row) => row,
         Err(error) => return error.into(),
     };
-    if row.used <= policy::SOURCE_QUOTA {
+    if row.quota_used <= policy::SOURCE_QUOTA {
         return audit::deny(tx, actor, entry, code);
     }
-    let (limit, wait) = policy::source_limit_exceeded(row.window_end, tx.now);
+    let (limit, wait) = policy::source_limit_exceeded(row.window_ends_at, tx.now);
     let error = AppError::rate_limited(limit, wait);
-    if !is_audit_due(row.audited_at, tx.now) {
+    if !is_audit_due(row.refusal_audited_at, tx.now) {
         return TxAbort::Commit(error);
     }
     match store::set_source_audited(tx.conn, &source, tx.now) {
@@ -248,7 +248,7 @@ pub fn record_success(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppEr
         source: &slot.source,
         is_charged: slot.is_charged(),
     };
-    store::record_success(tx.conn, &attempt, policy::max_in_progress(0))?;
+    store::record_success(tx.conn, &attempt, policy::max_in_flight(0))?;
     Ok(())
 }
 
@@ -262,10 +262,10 @@ pub fn record_failure(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppEr
         return Ok(());
     };
     counter
-        .in_progress
+        .attempts_in_flight
         .retain(|started_at| *started_at != slot.started_at);
     add_failures(&mut counter, 1, slot.trust, tx.now);
-    counter.updated_at = tx.now;
+    counter.last_attempt_at = tx.now;
     store::update_counter(tx.conn, slot.counter(), &counter)?;
     Ok(())
 }
@@ -322,12 +322,12 @@ fn source_or_empty(address: Option<IpAddr>) -> String {
 
 /// The counter for failures of this target at this trust level.
 fn counter_key(target: Uuid, trust: CallerTrust) -> CounterKey {
-    let (target, is_known) = match trust {
+    let (target, is_trusted) = match trust {
         CallerTrust::Unknown => (target, false),
         CallerTrust::Known => (target, true),
         CallerTrust::KnownDevice => (device_counter_id(target), true),
     };
-    CounterKey { target, is_known }
+    CounterKey { target, is_trusted }
 }
 
 /// The counter target of an account's known devices.
@@ -350,11 +350,11 @@ fn count_interrupted_attempts(
     trust: CallerTrust,
     now: DateTime<Utc>,
 ) {
-    let before = counter.in_progress.len();
+    let before = counter.attempts_in_flight.len();
     counter
-        .in_progress
+        .attempts_in_flight
         .retain(|started_at| *started_at > now - policy::ATTEMPT_TIMEOUT);
-    let interrupted = before - counter.in_progress.len();
+    let interrupted = before - counter.attempts_in_flight.len();
     if interrupted > 0 {
         let failures = i32::try_from(interrupted).unwrap_or(i32::MAX);
         add_failures(counter, failures, trust, now);
@@ -368,7 +368,7 @@ fn add_failures(
     now: DateTime<Utc>,
 ) {
     counter.failures = counter.failures.saturating_add(added);
-    counter.max_in_progress = policy::max_in_progress(counter.failures);
+    counter.max_in_flight = policy::max_in_flight(counter.failures);
     counter.blocked_until = policy::blocked_until(counter.failures, trust, now);
 }
 

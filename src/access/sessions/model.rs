@@ -61,7 +61,7 @@ impl Versioned for Session {
 impl SessionRow {
     /// When it ends if it is not used again.
     pub fn ends_at(&self) -> DateTime<Utc> {
-        (self.last_seen_at + TimeDelta::seconds(self.idle_seconds)).min(self.expires_at)
+        (self.last_seen_at + TimeDelta::seconds(self.idle_timeout_seconds)).min(self.expires_at)
     }
 }
 

@@ -266,7 +266,7 @@ fn new_session(
         user_id: user,
         created_at: tx.now,
         last_seen_at: tx.now,
-        idle_seconds: idle.num_seconds(),
+        idle_timeout_seconds: idle.num_seconds(),
         expires_at: tx.now + max,
         remember_me,
         ip: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),

@@ -17,7 +17,7 @@ pub struct SessionRow {
     pub user_id: UserId,
     pub created_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
-    pub idle_seconds: i64,
+    pub idle_timeout_seconds: i64,
     pub expires_at: DateTime<Utc>,
     pub remember_me: bool,
     pub ip: String,
@@ -216,7 +216,7 @@ type Query<'a> = sessions::BoxedQuery<'a, Pg>;
 
 fn all_live<'a>(now: DateTime<Utc>) -> Query<'a> {
     let is_used =
-        sql::<Bool>("sessions.last_seen_at + sessions.idle_seconds * interval '1 second' > ")
+        sql::<Bool>("sessions.last_seen_at + sessions.idle_timeout_seconds * interval '1 second' > ")
             .bind::<Timestamptz, _>(now);
     sessions::table
         .filter(sessions::ended_at.is_null())

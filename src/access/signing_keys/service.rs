@@ -130,7 +130,7 @@ pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
 }
 
 fn decrypt(row: SigningKeyRow, vault: &Vault) -> Result<TokenKey, AppError> {
-    let private = vault.open(KeyPurpose::SigningKey, row.kid.as_bytes(), &row.sealed_private)?;
+    let private = vault.open(KeyPurpose::SigningKey, row.kid.as_bytes(), &row.encrypted_private_key)?;
     let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(AppError::internal)?;
     Ok(TokenKey {
         signing: EncodingKey::from_ec_der(&private),
@@ -166,7 +166,7 @@ fn generate(tx: &Tx<'_>, vault: &Vault, active_at: DateTime<Utc>) -> Result<Sign
     jwk.common.key_operations = Some(vec![KeyOperations::Verify]);
     Ok(SigningKeyRow {
         public_jwk: serde_json::to_value(&jwk).map_err(AppError::internal)?,
-        sealed_private: vault.seal(KeyPurpose::SigningKey, kid.as_bytes(), pkcs8.as_ref())?,
+        encrypted_private_key: vault.seal(KeyPurpose::SigningKey, kid.as_bytes(), pkcs8.as_ref())?,
         kid,
         created_at: tx.now,
         active_at,

@@ -13,7 +13,7 @@ use crate::schema::signing_keys;
 pub struct SigningKeyRow {
     pub kid: String,
     pub public_jwk: Value,
-    pub sealed_private: Vec<u8>,
+    pub encrypted_private_key: Vec<u8>,
     pub created_at: DateTime<Utc>,
     pub active_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,

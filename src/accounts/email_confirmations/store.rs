@@ -5,10 +5,10 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::platform::ids::UserId;
-use crate::schema::email_confirmations;
+use crate::schema::email_confirmation_tokens;
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = email_confirmations)]
+#[diesel(table_name = email_confirmation_tokens)]
 pub struct EmailConfirmationRow {
     pub user_id: UserId,
     pub digest: Vec<u8>,
@@ -19,9 +19,9 @@ pub struct EmailConfirmationRow {
 
 /// Inserts a confirmation, or replaces that of the same account.
 pub fn upsert(conn: &mut PgConnection, row: &EmailConfirmationRow) -> QueryResult<usize> {
-    diesel::insert_into(email_confirmations::table)
+    diesel::insert_into(email_confirmation_tokens::table)
         .values(row)
-        .on_conflict(email_confirmations::user_id)
+        .on_conflict(email_confirmation_tokens::user_id)
         .do_update()
         .set(row)
         .execute(conn)
@@ -31,19 +31,19 @@ pub fn find_by_digest(
     conn: &mut PgConnection,
     digest: &[u8],
 ) -> QueryResult<Option<EmailConfirmationRow>> {
-    email_confirmations::table
-        .filter(email_confirmations::digest.eq(digest))
+    email_confirmation_tokens::table
+        .filter(email_confirmation_tokens::digest.eq(digest))
         .select(EmailConfirmationRow::as_select())
         .first(conn)
         .optional()
 }
 
 pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
-    diesel::delete(email_confirmations::table.find(user)).execute(conn)
+    diesel::delete(email_confirmation_tokens::table.find(user)).execute(conn)
 }
 
 /// Deletes the confirmations that expired at or before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(email_confirmations::table.filter(email_confirmations::expires_at.le(limit)))
+    diesel::delete(email_confirmation_tokens::table.filter(email_confirmation_tokens::expires_at.le(limit)))
         .execute(conn)
 }

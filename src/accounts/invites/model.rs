@@ -94,7 +94,7 @@ impl Invite {
             max_uses: row.max_uses,
             uses: row.uses,
             made_by: row
-                .made_by
+                .created_by
                 .zip(username)
                 .map(|(id, username)| InviteCreator { id, username }),
             created_at_utc: row.created_at,

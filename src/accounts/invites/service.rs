@@ -52,7 +52,7 @@ pub fn create(
     let row = InviteRow {
         id: InviteId::new(tx.now),
         digest: crypto::digest(&token).to_vec(),
-        made_by: creator(caller)?,
+        created_by: creator(caller)?,
         role: grant.role,
         permissions: grant.permissions,
         email: draft.email.as_ref().map(|email| email.as_str().to_owned()),
@@ -203,7 +203,7 @@ fn check_row(
 
 /// The current authority of the creator of an invite; `None` if the creator may no longer manage invites.
 fn creator_authority(tx: &mut Tx<'_>, row: &InviteRow) -> Result<Option<Authority>, AppError> {
-    let Some(creator) = row.made_by else {
+    let Some(creator) = row.created_by else {
         return Ok(Some(Authority::system()));
     };
     let authority = users::service::authority_of_usable_user(tx, creator)?;

@@ -13,7 +13,7 @@ use crate::schema::{invites, users};
 pub struct InviteRow {
     pub id: InviteId,
     pub digest: Vec<u8>,
-    pub made_by: Option<UserId>,
+    pub created_by: Option<UserId>,
     pub role: String,
     pub permissions: Vec<String>,
     pub email: Option<String>,

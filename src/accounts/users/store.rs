@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::access::actor::SUPER_ADMIN;
 use crate::access::actor::AccountStatus;
 use crate::platform::ids::UserId;
-use crate::schema::{kept_replies, users};
+use crate::schema::{idempotency_keys, users};
 
 /// A row of `users`.
 #[expect(
@@ -216,7 +216,7 @@ pub fn set_last_login(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) ->
 
 /// Deletes an account and everything that references it, including stored replies, which contain a copy of it.
 pub fn purge(conn: &mut PgConnection, id: UserId) -> QueryResult<usize> {
-    diesel::delete(kept_replies::table.filter(kept_replies::made.eq(id.0))).execute(conn)?;
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::resource_id.eq(id.0))).execute(conn)?;
     diesel::delete(users::table.find(id)).execute(conn)
 }
 

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::platform::ids::AuditEventId;
-use crate::schema::{audit_anchors, audit_events, audit_seals, audit_unsealed};
+use crate::schema::{audit_chain_anchors, audit_events, audit_chain_links, audit_chain_queue};
 
 /// The columns of an event as text, in the order in which they are hashed.
 macro_rules! column_values {
@@ -33,7 +33,7 @@ pub struct UnsealedRow {
 
 /// A seal: one position of the chain.
 #[derive(Insertable)]
-#[diesel(table_name = audit_seals)]
+#[diesel(table_name = audit_chain_links)]
 pub struct SealRow {
     pub position: i64,
     pub event_id: AuditEventId,
@@ -63,7 +63,7 @@ pub type ChainAnchor = (i64, Vec<u8>, Vec<u8>);
 /// Whether there are unsealed events.
 pub fn has_unsealed(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(
-        audit_unsealed::table.select(audit_unsealed::place),
+        audit_chain_queue::table.select(audit_chain_queue::id),
     ))
     .get_result(conn)
 }
@@ -71,9 +71,9 @@ pub fn has_unsealed(conn: &mut PgConnection) -> QueryResult<bool> {
 /// The oldest unsealed events, in insertion order within a transaction.
 pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedRow>> {
     diesel::sql_query(concat!(
-        "SELECT u.place, e.id AS event_id, e.at, ",
+        "SELECT u.id AS place, e.id AS event_id, e.at, ",
         column_values!(),
-        " AS column_values FROM audit_unsealed u JOIN audit_events e ON e.id = u.event_id ORDER BY u.place LIMIT $1"
+        " AS column_values FROM audit_chain_queue u JOIN audit_events e ON e.id = u.event_id ORDER BY u.id LIMIT $1"
     ))
     .bind::<BigInt, _>(rows)
     .load(conn)
@@ -81,30 +81,30 @@ pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedR
 
 /// Appends seals to the chain and removes their events from the queue of unsealed events.
 pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> QueryResult<usize> {
-    diesel::delete(audit_unsealed::table.filter(audit_unsealed::place.eq_any(places)))
+    diesel::delete(audit_chain_queue::table.filter(audit_chain_queue::id.eq_any(places)))
         .execute(conn)?;
-    diesel::insert_into(audit_seals::table)
+    diesel::insert_into(audit_chain_links::table)
         .values(seals)
         .execute(conn)
 }
 
 /// The newest seal.
 pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
-    audit_seals::table
-        .order(audit_seals::position.desc())
-        .select((audit_seals::position, audit_seals::hash, audit_seals::mac))
+    audit_chain_links::table
+        .order(audit_chain_links::position.desc())
+        .select((audit_chain_links::position, audit_chain_links::hash, audit_chain_links::mac))
         .first(conn)
         .optional()
 }
 
 /// The start of the chain, if its oldest part was deleted.
 pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
-    audit_anchors::table
-        .order(audit_anchors::position.desc())
+    audit_chain_anchors::table
+        .order(audit_chain_anchors::position.desc())
         .select((
-            audit_anchors::position,
-            audit_anchors::hash,
-            audit_anchors::mac,
+            audit_chain_anchors::position,
+            audit_chain_anchors::hash,
+            audit_chain_anchors::mac,
         ))
         .first(conn)
         .optional()
@@ -115,7 +115,7 @@ pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec
     diesel::sql_query(concat!(
         "SELECT s.position, s.event_id, s.hash, s.mac, CASE WHEN e.id IS NOT NULL THEN ",
         column_values!(),
-        " END AS column_values FROM audit_seals s LEFT JOIN audit_events e ON e.id = s.event_id \
+        " END AS column_values FROM audit_chain_links s LEFT JOIN audit_events e ON e.id = s.event_id \
          WHERE s.position > $1 ORDER BY s.position LIMIT $2"
     ))
     .bind::<BigInt, _>(after)
@@ -125,16 +125,16 @@ pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec
 
 /// The number of unsealed events.
 pub fn count_unsealed(conn: &mut PgConnection) -> QueryResult<i64> {
-    audit_unsealed::table.count().get_result(conn)
+    audit_chain_queue::table.count().get_result(conn)
 }
 
 /// The first unsealed event whose row is missing.
 pub fn first_missing_unsealed(conn: &mut PgConnection) -> QueryResult<Option<AuditEventId>> {
-    let event = audit_events::table.filter(audit_events::id.eq(audit_unsealed::event_id));
-    audit_unsealed::table
+    let event = audit_events::table.filter(audit_events::id.eq(audit_chain_queue::event_id));
+    audit_chain_queue::table
         .filter(diesel::dsl::not(diesel::dsl::exists(event)))
-        .order(audit_unsealed::place)
-        .select(audit_unsealed::event_id)
+        .order(audit_chain_queue::id)
+        .select(audit_chain_queue::event_id)
         .first(conn)
         .optional()
 }
@@ -142,8 +142,8 @@ pub fn first_missing_unsealed(conn: &mut PgConnection) -> QueryResult<Option<Aud
 /// The first event that is neither sealed nor in the queue of unsealed events.
 pub fn first_event_outside_chain(conn: &mut PgConnection) -> QueryResult<Option<AuditEventId>> {
     use diesel::dsl::{exists, not};
-    let seal = audit_seals::table.filter(audit_seals::event_id.eq(audit_events::id));
-    let place = audit_unsealed::table.filter(audit_unsealed::event_id.eq(audit_events::id));
+    let seal = audit_chain_links::table.filter(audit_chain_links::event_id.eq(audit_events::id));
+    let place = audit_chain_queue::table.filter(audit_chain_queue::event_id.eq(audit_events::id));
     audit_events::table
         .filter(not(exists(seal)))
         .filter(not(exists(place)))
@@ -159,10 +159,10 @@ pub fn last_older_than(
     before: DateTime<Utc>,
     rows: i64,
 ) -> QueryResult<Option<(i64, Vec<u8>)>> {
-    let oldest: Vec<(i64, Vec<u8>, DateTime<Utc>)> = audit_seals::table
-        .order(audit_seals::position)
+    let oldest: Vec<(i64, Vec<u8>, DateTime<Utc>)> = audit_chain_links::table
+        .order(audit_chain_links::position)
         .limit(rows)
-        .select((audit_seals::position, audit_seals::hash, audit_seals::at))
+        .select((audit_chain_links::position, audit_chain_links::hash, audit_chain_links::at))
         .load(conn)?;
     let old = oldest.into_iter().take_while(|(_, _, at)| *at < before);
     Ok(old.last().map(|(position, hash, _)| (position, hash)))
@@ -170,7 +170,7 @@ pub fn last_older_than(
 
 /// Deletes the oldest events up to a position, which becomes the start of the chain. Returns the number of deleted rows.
 pub fn delete_up_to(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> QueryResult<i64> {
-    let call = sql::<BigInt>("audit_forget(")
+    let call = sql::<BigInt>("prune_audit_log(")
         .bind::<BigInt, _>(up_to)
         .sql(", ")
         .bind::<Bytea, _>(anchor_mac)
@@ -182,17 +182,17 @@ pub fn delete_up_to(conn: &mut PgConnection, up_to: i64, anchor_mac: &[u8]) -> Q
 pub fn delete_all(conn: &mut PgConnection, anchor: Option<&ChainAnchor>) -> QueryResult<usize> {
     if let Some((position, hash, mac)) = anchor {
         let row = (
-            audit_anchors::position.eq(position),
-            audit_anchors::hash.eq(hash),
-            audit_anchors::mac.eq(mac),
+            audit_chain_anchors::position.eq(position),
+            audit_chain_anchors::hash.eq(hash),
+            audit_chain_anchors::mac.eq(mac),
         );
-        diesel::insert_into(audit_anchors::table)
+        diesel::insert_into(audit_chain_anchors::table)
             .values(row)
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    diesel::delete(audit_seals::table).execute(conn)?;
-    diesel::delete(audit_unsealed::table).execute(conn)?;
+    diesel::delete(audit_chain_links::table).execute(conn)?;
+    diesel::delete(audit_chain_queue::table).execute(conn)?;
     diesel::delete(audit_events::table).execute(conn)
 }
 

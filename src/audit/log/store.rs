@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
 use crate::platform::ids::AuditEventId;
-use crate::schema::{audit_events, audit_people, users};
+use crate::schema::{audit_events, audit_personal_data, users};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_events)]
@@ -112,12 +112,12 @@ pub fn personal_data(
     conn: &mut PgConnection,
     events: &[AuditEventId],
 ) -> QueryResult<Vec<(AuditEventId, String, Value)>> {
-    audit_people::table
-        .filter(audit_people::event_id.eq_any(events))
+    audit_personal_data::table
+        .filter(audit_personal_data::event_id.eq_any(events))
         .select((
-            audit_people::event_id,
-            audit_people::part,
-            audit_people::words,
+            audit_personal_data::event_id,
+            audit_personal_data::participant,
+            audit_personal_data::data,
         ))
         .load(conn)
 }
@@ -159,9 +159,9 @@ fn matching<'a>(resolved: &ResolvedFilter<'a>) -> Query<'a> {
     };
     if let Some(part) = &filter.query {
         let pattern = format!("%{}%", escape_like(part));
-        let by_personal_data = audit_people::table
-            .filter(sql::<Bool>("audit_people.words::text ILIKE ").bind::<Text, _>(pattern.clone()))
-            .select(audit_people::event_id);
+        let by_personal_data = audit_personal_data::table
+            .filter(sql::<Bool>("audit_personal_data.data::text ILIKE ").bind::<Text, _>(pattern.clone()))
+            .select(audit_personal_data::event_id);
         let by_username = users::table
             .filter(users::username.ilike(pattern.clone()))
             .select(users::id.nullable());
@@ -202,14 +202,14 @@ fn escape_like(text: &str) -> String {
 fn events_by_actor_field<'a>(
     field: ActorField,
     value: String,
-) -> audit_people::BoxedQuery<'a, Pg, SqlUuid> {
+) -> audit_personal_data::BoxedQuery<'a, Pg, SqlUuid> {
     let condition = match field {
-        ActorField::Ip => "audit_people.words ->> 'ip' = ",
-        ActorField::Name => "audit_people.words ->> 'name' = ",
+        ActorField::Ip => "audit_personal_data.data ->> 'ip' = ",
+        ActorField::Name => "audit_personal_data.data ->> 'name' = ",
     };
-    audit_people::table
-        .filter(audit_people::part.eq("actor"))
+    audit_personal_data::table
+        .filter(audit_personal_data::participant.eq("actor"))
         .filter(sql::<Bool>(condition).bind::<Text, _>(value))
-        .select(audit_people::event_id)
+        .select(audit_personal_data::event_id)
         .into_boxed()
 }

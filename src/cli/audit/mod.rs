@@ -30,7 +30,7 @@ pub enum AuditCommand {
 Example:
   rosterd audit verify
 
-Prints the head of the hash chain. Store it elsewhere and pass it to a later run with --expect to detect that the newest
+Prints the head of the hash chain. Store it elsewhere and pass it to a later run with --expect to detect that the newest \
 entries were deleted. The exit status is 1 if the log was tampered with; the message names the first affected entry.")]
 pub struct VerifyArgs {
     /// The head that an earlier run printed.

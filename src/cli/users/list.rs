@@ -46,7 +46,7 @@ pub struct ListUsersArgs {
     /// Only deleted users, which are not listed otherwise.
     #[arg(long)]
     deleted: bool,
-    /// UserSort by createdAtUtc, username or lastLoginAtUtc; prefix with - for descending order.
+    /// Sort by createdAtUtc, username or lastLoginAtUtc; prefix with - for descending order.
     #[arg(long, value_name = "ORDER", value_parser = parse_sort, default_value = "-createdAtUtc", allow_hyphen_values = true, action = ArgAction::Set)]
     sort: UserSort,
     /// The maximum number of users.

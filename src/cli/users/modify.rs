@@ -41,7 +41,7 @@ pub struct ModifyUserArgs {
     #[command(flatten)]
     password: PasswordFlags,
     /// Remove the second factor; the password alone is then enough to sign in.
-    #[arg(long = "disable-2fa")]
+    #[arg(long = "disable-2fa", help_heading = None::<&'static str>)]
     disable_2fa: bool,
     #[command(flatten)]
     format: FormatFlags,

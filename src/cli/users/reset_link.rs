@@ -19,7 +19,7 @@ pub struct ResetLinkArgs {
     /// Username, id or email address.
     user: String,
     /// How long the link is valid, 1m to 7d.
-    #[arg(long, value_name = "SPAN", value_parser = parse_lifetime, default_value = "1d")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_lifetime, default_value = "1d")]
     expires_in: ResetLinkLifetime,
     #[command(flatten)]
     format: FormatFlags,

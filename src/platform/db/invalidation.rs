@@ -19,13 +19,13 @@ pub enum Invalidation {
 impl FromStr for Invalidation {
     type Err = ();
 
-    /// Parses the payload of the triggers: `party:<uuid>`, `everyone` or `keys`.
+    /// Parses the payload of the triggers: `principal:<uuid>`, `all_principals` or `signing_keys`.
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
-            "everyone" => Ok(Self::All),
-            "keys" => Ok(Self::SigningKeys),
+            "all_principals" => Ok(Self::All),
+            "signing_keys" => Ok(Self::SigningKeys),
             _ => {
-                let id = text.strip_prefix("party:").ok_or(())?;
+                let id = text.strip_prefix("principal:").ok_or(())?;
                 Uuid::parse_str(id).map(Self::Principal).map_err(|_| ())
             }
         }

@@ -208,7 +208,7 @@ fn filters_work_for_rare_and_frequent_values() {
     app.execute(
         "WITH event AS (INSERT INTO audit_events (id, at, actor_kind, action, outcome) \
            SELECT gen_random_uuid(), now(), 'cli', 'test.often', 'done' FROM generate_series(1, 1200) RETURNING id) \
-         INSERT INTO audit_people (event_id, part, words) \
+         INSERT INTO audit_personal_data (event_id, participant, data) \
          SELECT id, 'actor', '{\"ip\": \"203.0.113.9\", \"name\": \"robot\"}' FROM event",
     );
     for (query, total) in [

@@ -79,7 +79,7 @@ fn unknown_username_is_found_only_by_searching_for_its_exact_text() {
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["unknownNameId"], entries[1]["unknownNameId"]);
     let rows_with_text = "SELECT (SELECT count(*) FROM audit_events t WHERE t::text ~* 'horse') \
-                + (SELECT count(*) FROM audit_people t WHERE t::text ~* 'horse')";
+                + (SELECT count(*) FROM audit_personal_data t WHERE t::text ~* 'horse')";
     assert_eq!(app.query_number(rows_with_text), 0);
     assert!(!json!(entries).to_string().contains("orse"));
 }

@@ -85,7 +85,7 @@ fn no_email_is_sent_without_an_unconfirmed_address() {
     ));
     request_confirmation(&app, &without_email).expect(202);
     request_confirmation(&app, &with_confirmed_email).expect(202);
-    assert_eq!(app.query_number("SELECT count(*) FROM outgoing_mail"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM mail_outbox"), 0);
     let call = app.post("/api/v1/auth/request-email-confirmation");
     call.send().expect_problem(401, "auth_required");
 
@@ -94,15 +94,15 @@ fn no_email_is_sent_without_an_unconfirmed_address() {
     server.refuse_recipients(&["451 later"]);
     request_confirmation(&app, &token).expect(202);
     wait_until(|| {
-        app.query_number("SELECT count(*) FROM outgoing_mail WHERE attempts = 1 AND due_at > now()")
+        app.query_number("SELECT count(*) FROM mail_outbox WHERE attempts = 1 AND next_attempt_at > now()")
             == 1
     });
     app.execute(&format!(
         "UPDATE users SET email = 'robert@example.org' WHERE id = '{}'",
         bob.id
     ));
-    app.execute("UPDATE outgoing_mail SET due_at = now()");
-    wait_until(|| app.query_number("SELECT count(*) FROM outgoing_mail") == 0);
+    app.execute("UPDATE mail_outbox SET next_attempt_at = now()");
+    wait_until(|| app.query_number("SELECT count(*) FROM mail_outbox") == 0);
     assert!(server.emails().is_empty());
 }
 
@@ -231,17 +231,17 @@ fn confirmation_expires_after_a_day_and_only_its_digest_is_stored() {
     let (_, token) = create_user_with_unconfirmed_email(&app, "ada@example.org");
     request_confirmation(&app, &token).expect(202);
     let email = server.only_email();
-    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM email_confirmations";
+    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM email_confirmation_tokens";
     assert_eq!(app.query_number(lifetime), 86_400);
     let digest = format!(
-        "SELECT count(*) FROM email_confirmations WHERE digest = sha256(convert_to('{}', 'UTF8'))",
+        "SELECT count(*) FROM email_confirmation_tokens WHERE digest = sha256(convert_to('{}', 'UTF8'))",
         email.token()
     );
     assert_eq!(app.query_number(&digest), 1);
-    app.execute("UPDATE email_confirmations SET expires_at = clock_timestamp()");
+    app.execute("UPDATE email_confirmation_tokens SET expires_at = clock_timestamp()");
     assert_invalid(&app, &email.token());
     app.execute(
-        "UPDATE email_confirmations SET expires_at = clock_timestamp() + interval '1 minute'",
+        "UPDATE email_confirmation_tokens SET expires_at = clock_timestamp() + interval '1 minute'",
     );
     confirm(&app, &email.token()).expect(204);
 }

@@ -309,7 +309,7 @@ fn idle_session_expires() {
     let app = TestApp::start();
     app.create_user("ada", "User", &[]);
     let session = app.sign_in("ada");
-    app.execute("UPDATE sessions SET last_seen_at = now() - interval '24 hours', idle_seconds = idle_seconds");
+    app.execute("UPDATE sessions SET last_seen_at = now() - interval '24 hours', idle_timeout_seconds = idle_timeout_seconds");
     crate::support::wait_until(|| me(&app, &session).status == 401);
     refresh(&app, &session["refreshToken"]).expect_problem(401, "auth_refresh_token_expired");
 }

@@ -34,7 +34,7 @@ fn mailed_reset_link_sets_a_new_password() {
             .link()
             .starts_with("https://id.example.org/reset-password?token=rst_rst_")
     );
-    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM reset_links";
+    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM password_reset_tokens";
     assert_eq!(app.query_number(lifetime), 3600);
 
     redeem(&app, &email).expect(204);
@@ -195,7 +195,7 @@ fn reset_request_without_a_mail_server_writes_nothing() {
     assert_eq!(
         (
             queued_count(&app),
-            app.query_number("SELECT count(*) FROM reset_links")
+            app.query_number("SELECT count(*) FROM password_reset_tokens")
         ),
         (0, 0)
     );

@@ -217,7 +217,7 @@ fn permission_changes_are_listed() {
         .send()
         .expect(200);
     follower.expect("sub", &[&format!("client:{id}")]);
-    let grant = app.query_text("SELECT id FROM client_grants");
+    let grant = app.query_text("SELECT id FROM client_access_tokens");
     app.delete(&path).bearer(&admin).send().expect(204);
     follower.expect("sid", &[&grant]);
 }
@@ -261,7 +261,7 @@ fn concurrent_revocations_are_each_listed_once() {
     let mut follower = Follower::new(&app);
     app.create_user("ada", "User", &[]);
     app.execute(
-        "INSERT INTO sessions (id, user_id, created_at, last_seen_at, idle_seconds, expires_at, ip, rotated_at) \
+        "INSERT INTO sessions (id, user_id, created_at, last_seen_at, idle_timeout_seconds, expires_at, ip, rotated_at) \
          SELECT gen_random_uuid(), (SELECT id FROM users WHERE username = 'ada'), now(), now(), 86400, now() + interval '1 day', \
          '', now() FROM generate_series(1, 100)",
     );

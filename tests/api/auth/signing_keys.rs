@@ -63,7 +63,7 @@ fn jwks_has_only_public_members_and_a_short_cache_lifetime() {
         .unwrap();
     let max_age: i64 = max_age.parse().unwrap();
     assert!(
-        0 < max_age && max_age * 2 <= rosterd::access::authentication::keys::LEAD.num_seconds()
+        0 < max_age && max_age * 2 <= rosterd::access::signing_keys::service::LEAD.num_seconds()
     );
     let rows_with_private_key = "SELECT count(*) FROM signing_keys WHERE public_jwk ? 'd'";
     assert_eq!(app.query_number(rows_with_private_key), 0);
@@ -164,7 +164,7 @@ fn concurrent_rotations_leave_one_key_without_expiry() {
     let system = rosterd::access::actor::Actor::system();
     for _ in 0..20 {
         crate::support::run_concurrently(4, |_| {
-            db.write_now(|tx| rosterd::access::authentication::keys::rotate(tx, &system, &vault))
+            db.write_now(|tx| rosterd::access::signing_keys::service::rotate(tx, &system, &vault))
                 .unwrap();
         });
         let keys_without_expiry = "SELECT count(*) FROM signing_keys WHERE expires_at IS NULL";

@@ -118,7 +118,7 @@ fn verify_prints_the_chain_head_and_names_the_first_modified_row() {
     cli.run("audit verify --expect 12").expect(2);
     let id = app.query_text("SELECT id FROM audit_events WHERE action = 'user.tag'");
     app.execute(&format!(
-        "DELETE FROM audit_unsealed WHERE event_id = '{id}'"
+        "DELETE FROM audit_chain_queue WHERE event_id = '{id}'"
     ));
     let message = format!("the audit log: event {id} was not inserted by rosterd");
     cli.run("audit verify").expect_error(1, &message);

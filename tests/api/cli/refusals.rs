@@ -51,7 +51,10 @@ fn taken_username_or_email_is_a_conflict() {
     cli.run("users add grace --email ADA@example.org")
         .expect_error(1, "The email address is taken (user_email_conflict)");
     assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
-    assert_eq!(app.query_number("SELECT count(*) FROM reset_links"), 1);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM password_reset_tokens"),
+        1
+    );
 }
 
 #[test]
@@ -170,8 +173,8 @@ fn destructive_commands_need_confirmation_and_can_be_repeated() {
     cli.run("users rm ada --purge --yes").expect(0);
     cli.run("users rm ada --purge --yes")
         .expect_error(1, "there is no user called ada");
-    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_people w ON w.event_id = e.id \
-                           WHERE e.actor_kind = 'cli' AND w.part = 'actor' AND w.words ->> 'name' = 'ops'";
+    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_personal_data w ON w.event_id = e.id \
+                           WHERE e.actor_kind = 'cli' AND w.participant = 'actor' AND w.data ->> 'name' = 'ops'";
     assert_eq!(
         app.query_number(by_the_operator),
         app.query_number(count_audit_rows)

@@ -69,7 +69,7 @@ fn add_creates_an_account_with_every_option() {
         .expect(200);
     assert_eq!(*over_http.data(), user);
     assert_eq!(count_audit_rows(&app, "user.create", "done"), 1);
-    let operator_query = "SELECT words->>'name' FROM audit_people WHERE part = 'actor' AND event_id = \
+    let operator_query = "SELECT data->>'name' FROM audit_personal_data WHERE participant = 'actor' AND event_id = \
               (SELECT id FROM audit_events WHERE actor_kind = 'cli')";
     assert_eq!(app.query_text(operator_query), OPERATOR);
 }

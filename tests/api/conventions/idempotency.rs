@@ -133,7 +133,7 @@ fn error_response_is_not_stored() {
     let (_, creator) = app.create_signed_in_user("User", &["users.create"]);
     let body = json!({"username": "made-c", "role": "Admin"});
     create(&app, &creator, "c", &body).expect_problem(403, "user_manage_forbidden");
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
     assert_eq!(
         app.query_number("SELECT count(*) FROM audit_events WHERE outcome = 'refused'"),
         1
@@ -199,7 +199,7 @@ fn purge_deletes_the_stored_response() {
         .bearer(&admin)
         .send()
         .expect(204);
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
     let second = create(&app, &admin, "one", &user_body("made")).expect(201);
     assert_eq!(second.header("idempotency-replayed"), "");
     assert_ne!(second.data()["id"], first.data()["id"]);
@@ -212,20 +212,20 @@ fn stored_response_is_encrypted_and_expires_after_a_day() {
     let mut body = user_body("made");
     body["displayName"] = json!("Augusta Ada King");
     create(&app, &admin, "one", &body).expect(201);
-    let rows_with_plaintext = "SELECT count(*) FROM kept_replies WHERE encode(sealed_reply, 'escape') ~ 'Augusta' OR encode(request_mac, 'escape') ~ 'Augusta'";
+    let rows_with_plaintext = "SELECT count(*) FROM idempotency_keys WHERE encode(encrypted_response, 'escape') ~ 'Augusta' OR encode(request_mac, 'escape') ~ 'Augusta'";
     assert_eq!(app.query_number(rows_with_plaintext), 0);
-    app.execute("UPDATE kept_replies SET created_at = now() - interval '23 hours 59 minutes'");
+    app.execute("UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'");
     assert_eq!(
         create(&app, &admin, "one", &body)
             .expect(201)
             .header("idempotency-replayed"),
         "true"
     );
-    app.execute("UPDATE kept_replies SET created_at = now() - interval '24 hours 1 second'");
+    app.execute("UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'");
     create(&app, &admin, "one", &body).expect_problem(409, "user_username_conflict");
     // A stored response that was moved to another key cannot be decrypted.
     create(&app, &admin, "two", &user_body("made-2")).expect(201);
-    app.execute("UPDATE kept_replies SET key = 'three' WHERE key = 'two'");
+    app.execute("UPDATE idempotency_keys SET key = 'three' WHERE key = 'two'");
     create(&app, &admin, "three", &user_body("made-2")).expect_problem(500, "internal_error");
 }
 
@@ -251,5 +251,5 @@ fn invalid_key_is_refused() {
         .json(&user_body("made-2"))
         .send()
         .expect(201);
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 1);
 }

@@ -1,7 +1,5 @@
 //! JSON bodies: syntax, depth, size and media type.
 
-use serde_json::json;
-
 use crate::support::{Response, TestApp};
 
 const USERS: &str = "/api/v1/users";

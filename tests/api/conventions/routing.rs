@@ -1,7 +1,5 @@
 //! Unknown routes, wrong methods, malformed ids, and limits of URLs and headers.
 
-use serde_json::json;
-
 use crate::support::TestApp;
 
 const USERS: &str = "/api/v1/users";

@@ -67,7 +67,7 @@ fn invite_list_is_newest_first_and_shows_the_state() {
         ids[2]
     ));
     app.execute(&format!(
-        "UPDATE invites SET made_by = NULL, uses = 1 WHERE id = '{}'",
+        "UPDATE invites SET created_by = NULL, uses = 1 WHERE id = '{}'",
         ids[3]
     ));
 

@@ -3,7 +3,7 @@
 mod creation;
 mod management;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::{Response, TestApp};
 

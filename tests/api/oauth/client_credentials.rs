@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{TestApp, wait_until};
 
 use super::{
-    Client, FORM, TOKEN, VERIFY, assert_oauth_error, basic_authorization, claims, string_member,
+    Client, FORM, TOKEN, VERIFY, assert_oauth_error, basic_authorization, claims,
 };
 
 #[test]
@@ -242,7 +242,7 @@ fn secret_guessing_is_throttled_per_source() {
         }
     };
     assert_oauth_error(&guess(), 401, "invalid_client");
-    app.execute("UPDATE throttle_sources SET used = 299");
+    app.execute("UPDATE rate_limit_sources SET quota_used = 299");
     assert_oauth_error(&guess(), 401, "invalid_client");
     let throttled = guess();
     assert_eq!(
@@ -268,7 +268,7 @@ fn secret_guessing_is_throttled_per_source() {
         .json(&sign_in)
         .send()
         .expect(200);
-    app.execute("UPDATE throttle_sources SET ends_at = now()");
+    app.execute("UPDATE rate_limit_sources SET window_ends_at = now()");
     assert_oauth_error(&guess(), 401, "invalid_client");
 }
 
@@ -291,12 +291,12 @@ fn client_secrets_are_not_stored() {
     for canary in [client.secret.as_str(), "canary-guess", token.as_str()] {
         let tables = [
             "audit_events",
-            "audit_people",
+            "audit_personal_data",
             "service_clients",
-            "client_grants",
-            "kept_replies",
-            "throttle_sources",
-            "throttle_tallies",
+            "client_access_tokens",
+            "idempotency_keys",
+            "rate_limit_sources",
+            "rate_limit_counters",
         ];
         for table in tables {
             let rows_with_secret =

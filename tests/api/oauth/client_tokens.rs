@@ -63,7 +63,7 @@ fn client_token_ends_when_the_client_changes_or_ends() {
     assert!(!is_valid_token(&app, &token) && is_valid_token(&app, &other));
     // Expired, also in the cache.
     app.execute(
-        "UPDATE client_grants SET expires_at = clock_timestamp() + interval '100 milliseconds'",
+        "UPDATE client_access_tokens SET expires_at = clock_timestamp() + interval '100 milliseconds'",
     );
     wait_until(|| !is_valid_token(&app, &other));
     // Deleted over HTTP and with SQL.

@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 
-
 use crate::support::binary::{
     ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
 };

@@ -271,8 +271,8 @@ impl TestApp {
     }
 
     /// Deletes the counters of failed sign-ins, for tests that make more attempts than the rate limits allow.
-    pub fn clear_throttle(&self) {
-        self.execute("DELETE FROM throttle_tallies; DELETE FROM throttle_sources");
+    pub fn clear_rate_limits(&self) {
+        self.execute("DELETE FROM rate_limit_counters; DELETE FROM rate_limit_sources");
     }
 
     /// Inserts a custom role into the database.

@@ -98,7 +98,10 @@ impl Drop for TempDir {
 }
 
 fn path_variable() -> std::ffi::OsString {
-    #[expect(clippy::disallowed_methods, reason = "the child processes need PATH and nothing else of the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the child processes need PATH and nothing else of the environment"
+    )]
     std::env::var_os("PATH").unwrap()
 }
 

@@ -22,7 +22,9 @@ impl Browser {
         let directory = program_directory("browser", port);
         let profile = directory.join("profile");
         let mut command = Command::new(chromedriver);
-        command.arg(format!("--port={port}")).env("HOME", &directory);
+        command
+            .arg(format!("--port={port}"))
+            .env("HOME", &directory);
         let driver = ExternalProgram::start(&mut command, directory, port);
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)

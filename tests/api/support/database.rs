@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use rosterd::platform::db::cluster::{Cluster, Durability, ClusterMode, ClusterOptions};
+use rosterd::platform::db::cluster::{Cluster, ClusterMode, ClusterOptions, Durability};
 use rosterd::platform::db::migrate;
 
 /// The shared cluster. Its data directory is kept between runs; the server stops when the test process ends.

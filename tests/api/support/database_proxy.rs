@@ -43,7 +43,11 @@ impl DatabaseProxy {
         let listener_mode = Arc::clone(&mode);
         thread::spawn(move || {
             for client in listener.incoming() {
-                forward_connection(&client.unwrap(), &directory.join(".s.PGSQL.5432"), &listener_mode);
+                forward_connection(
+                    &client.unwrap(),
+                    &directory.join(".s.PGSQL.5432"),
+                    &listener_mode,
+                );
             }
         });
         Self {

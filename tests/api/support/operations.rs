@@ -38,7 +38,10 @@ fn read_operations() -> Vec<Operation> {
             let no_scheme = serde_json::json!({});
             let schemes = definition["security"].as_array();
             operations.push(Operation {
-                id: definition["operationId"].as_str().unwrap_or_default().to_owned(),
+                id: definition["operationId"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
                 is_public: schemes.is_some_and(|schemes| schemes.contains(&no_scheme)),

@@ -66,7 +66,7 @@ impl TestApp {
                chr(10) ORDER BY table_name)) \
              FROM information_schema.tables \
              WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' \
-               AND table_name !~ '^(audit|throttle)'",
+               AND table_name !~ '^(audit|rate_limit)'",
         )
     }
 

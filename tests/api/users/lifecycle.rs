@@ -104,7 +104,7 @@ fn purge_deletes_the_account_its_sessions_and_its_personal_data() {
             "only the administrator is left in {table}"
         );
     }
-    let personal_data = "SELECT count(*) FROM audit_people WHERE words::text ~* 'ada|user-'";
+    let personal_data = "SELECT count(*) FROM audit_personal_data WHERE data::text ~* 'ada|user-'";
     assert_eq!(app.query_number(personal_data), 0);
     let audit_rows = format!(
         "SELECT count(*) FROM audit_events WHERE subject_id = '{}'",

@@ -13,7 +13,7 @@ const LOGIN: &str = "/api/v1/auth/login";
 
 /// One login attempt without earlier failures.
 fn login(app: &TestApp, name: &str, password: &str) -> Response {
-    app.clear_throttle();
+    app.clear_rate_limits();
     app.post(LOGIN)
         .json(&json!({"username": name, "password": password}))
         .send()

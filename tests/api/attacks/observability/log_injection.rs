@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::binary::ServiceProcess;
 use crate::support::{PASSWORD, TestApp};
 
-use super::{send, send_raw_bytes};
+use super::send_raw_bytes;
 
 /// Line breaks, terminal escapes, a change of the writing direction, and text that closes a JSON string.
 const HOSTILE: [&str; 6] = [

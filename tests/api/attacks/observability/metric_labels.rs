@@ -8,7 +8,7 @@ use crate::support::binary::ServiceProcess;
 use crate::support::programs::free_port;
 use crate::support::{PASSWORD, RequestBuilder, TestApp};
 
-use super::{send, send_raw_bytes};
+use super::send_raw_bytes;
 
 // SECURITY: J08
 #[test]

@@ -1,7 +1,5 @@
 //! Secrets in `/proc` and core dumps.
 
-use std::io::Read;
-
 use crate::support::binary::{ServiceProcess, TempDir, database_settings};
 use crate::support::{Schema, wait_until};
 

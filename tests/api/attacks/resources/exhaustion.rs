@@ -205,6 +205,6 @@ fn panic_in_a_database_closure_leaks_no_connection_or_lock() {
         })
         .unwrap();
     });
-    wait_until(|| db.pool_status().0 == db.pool_status().1);
-    assert!(db.pool_status().0 <= 2);
+    wait_until(|| db.pool_status().connections == db.pool_status().idle);
+    assert!(db.pool_status().connections <= 2);
 }

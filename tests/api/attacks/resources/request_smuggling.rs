@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use serde_json::json;
-
 use crate::support::programs::{ExternalProgram, free_port};
 use crate::support::{TestApp, read_until_closed, run_concurrently};
 

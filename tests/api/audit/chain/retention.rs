@@ -3,6 +3,7 @@
 use rosterd::audit::chain::TamperingKind;
 use rosterd::audit::chain::service::expire;
 
+use crate::support::binary::rosterd_command;
 use crate::support::{TestApp, wait_until};
 
 use super::{
@@ -49,12 +50,12 @@ fn expired_rows_are_removed_and_the_chain_stays_valid() {
     assert_eq!(after.head.position, before.head.position + 1);
     let expired_count = "SELECT before->>'rows' FROM audit_events WHERE action = 'audit.expire' AND actor_kind = 'system'";
     assert_eq!(app.query_number(expired_count), old_rows);
-    assert_eq!(app.query_number("SELECT count(*) FROM audit_people p LEFT JOIN audit_events e ON e.id = p.event_id WHERE e.id IS NULL"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM audit_personal_data p LEFT JOIN audit_events e ON e.id = p.event_id WHERE e.id IS NULL"), 0);
     // An anchor that is written without the key is reported.
     app.execute(
-        "WITH gone AS (DELETE FROM audit_seals WHERE position = (SELECT min(position) FROM audit_seals) RETURNING *), \
+        "WITH gone AS (DELETE FROM audit_chain_links WHERE position = (SELECT min(position) FROM audit_chain_links) RETURNING *), \
          event AS (DELETE FROM audit_events USING gone WHERE id = event_id) \
-         INSERT INTO audit_anchors (position, hash, mac) SELECT position, hash, mac FROM gone",
+         INSERT INTO audit_chain_anchors (position, hash, mac) SELECT position, hash, mac FROM gone",
     );
     assert_eq!(expect_tampered(&app).kind, TamperingKind::Foreign);
 }
@@ -71,7 +72,7 @@ fn service_seals_and_expires_rows_in_the_background() {
     let mut settings = app.binary_settings();
     settings.push(("ROSTERD_ADDR".to_owned(), "127.0.0.1:0".to_owned()));
     settings.push(("ROSTERD_AUDIT_RETENTION_DAYS".to_owned(), "30".to_owned()));
-    let mut service = rosterd(&["serve"], &settings)
+    let mut service = rosterd_command(&["serve"], &settings)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -79,7 +80,7 @@ fn service_seals_and_expires_rows_in_the_background() {
     wait_until(|| {
         app.query_number("SELECT count(*) FROM audit_events WHERE at < now() - interval '30 days'")
             == 0
-            && app.query_number("SELECT count(*) FROM audit_unsealed") == 0
+            && app.query_number("SELECT count(*) FROM audit_chain_queue") == 0
     });
     service.kill().unwrap();
     service.wait().unwrap();

@@ -14,7 +14,7 @@ use super::{
 /// The id of the event that is sealed at this position.
 fn event_at(app: &TestApp, position: i64) -> String {
     app.query_text(&format!(
-        "SELECT event_id FROM audit_seals WHERE position = {position}"
+        "SELECT event_id FROM audit_chain_links WHERE position = {position}"
     ))
 }
 
@@ -43,7 +43,7 @@ fn late_commit_is_sealed_and_not_skipped() {
         .batch_execute(
             "BEGIN; WITH event AS (INSERT INTO audit_events (id, at, actor_kind, action, outcome) \
          VALUES (gen_random_uuid(), now(), 'system', 'test.late', 'done') RETURNING id) \
-         INSERT INTO audit_unsealed (event_id) SELECT id FROM event",
+         INSERT INTO audit_chain_queue (event_id) SELECT id FROM event",
         )
         .unwrap();
     add_tag(&app, &admin, &user, "early");
@@ -54,7 +54,7 @@ fn late_commit_is_sealed_and_not_skipped() {
     seal_all(&app);
     let after = expect_intact(&app);
     assert_eq!(after.rows, before.rows + 1);
-    let last = "SELECT action FROM audit_events JOIN audit_seals ON event_id = id ORDER BY position DESC LIMIT 1";
+    let last = "SELECT action FROM audit_events JOIN audit_chain_links ON event_id = id ORDER BY position DESC LIMIT 1";
     assert_eq!(app.query_text(last), "test.late");
 }
 
@@ -88,7 +88,7 @@ fn changed_row_is_reported() {
         ("after = '{\"tags\": [\"other\"]}'", 5),
         ("actor_id = NULL", 4),
         ("outcome = 'refused'", 3),
-        ("reason = ''", 5),
+        ("reason = 'rate_limited'", 5),
     ] {
         let (app, _, _) = start_with_tagged_user(5);
         let event = event_at(&app, position);
@@ -122,7 +122,7 @@ fn deleted_row_is_reported() {
     );
     assert_eq!(tampering.event.unwrap().to_string(), event);
     // The same if its seal is deleted as well.
-    app.execute("DELETE FROM audit_seals WHERE position = 4");
+    app.execute("DELETE FROM audit_chain_links WHERE position = 4");
     let tampering = expect_tampered(&app);
     assert_eq!(
         (tampering.kind, tampering.position),
@@ -134,7 +134,7 @@ fn deleted_row_is_reported() {
 fn row_deleted_before_sealing_is_reported() {
     let (app, user, admin) = start_with_tagged_user(1);
     add_tag(&app, &admin, &user, "secret");
-    let event = app.query_text("SELECT event_id FROM audit_unsealed");
+    let event = app.query_text("SELECT event_id FROM audit_chain_queue");
     app.execute(&format!("DELETE FROM audit_events WHERE id = '{event}'"));
     seal_all(&app);
     let tampering = expect_tampered(&app);
@@ -152,7 +152,7 @@ fn inserted_row_is_reported() {
          SELECT gen_random_uuid(), at, actor_kind, action, outcome FROM audit_events WHERE action = 'user.tag' LIMIT 1",
     );
     let forged = app.query_text(
-        "SELECT id FROM audit_events WHERE id NOT IN (SELECT event_id FROM audit_seals)",
+        "SELECT id FROM audit_events WHERE id NOT IN (SELECT event_id FROM audit_chain_links)",
     );
     seal_all(&app);
     let tampering = expect_tampered(&app);
@@ -169,8 +169,8 @@ fn chain_rebuilt_without_the_key_is_reported() {
     let foreign = Vault::new(&[7; 32]).unwrap();
     app.execute(
         "UPDATE audit_events SET action = 'user.untag' WHERE action = 'user.tag'; \
-         INSERT INTO audit_unsealed (event_id) SELECT event_id FROM audit_seals ORDER BY position; \
-         DELETE FROM audit_seals",
+         INSERT INTO audit_chain_queue (event_id) SELECT event_id FROM audit_chain_links ORDER BY position; \
+         DELETE FROM audit_chain_links",
     );
     while app.db().write_now(|tx| Ok(seal(tx, &foreign)?)).unwrap() {}
     let tampering = expect_tampered(&app);
@@ -185,8 +185,8 @@ fn truncated_log_does_not_match_the_recorded_head() {
     let (app, user, admin) = start_with_tagged_user(4);
     let noted = expect_intact(&app).head;
     app.execute(&format!(
-        "DELETE FROM audit_events WHERE id = (SELECT event_id FROM audit_seals WHERE position = {0}); \
-         DELETE FROM audit_seals WHERE position = {0}",
+        "DELETE FROM audit_events WHERE id = (SELECT event_id FROM audit_chain_links WHERE position = {0}); \
+         DELETE FROM audit_chain_links WHERE position = {0}",
         noted.position
     ));
     expect_intact(&app);

@@ -18,17 +18,17 @@ fn service_role_cannot_modify_the_audit_log() {
     let admin = service.super_admin_token();
     add_tag(&service, &admin, &user, "as-usual");
     let mut conn = PgConnection::establish(&role.url).unwrap();
-    for table in ["audit_events", "audit_seals", "audit_anchors"] {
+    for table in ["audit_events", "audit_chain_links", "audit_chain_anchors"] {
         assert_refused(&mut conn, &format!("DELETE FROM {table}"));
         assert_refused(&mut conn, &format!("TRUNCATE {table} CASCADE"));
         assert_refused(&mut conn, &format!("DROP TABLE {table} CASCADE"));
     }
     assert_refused(&mut conn, "UPDATE audit_events SET action = 'x'");
-    assert_refused(&mut conn, "UPDATE audit_seals SET hash = ''");
-    assert_refused(&mut conn, "UPDATE audit_people SET words = '{}'");
+    assert_refused(&mut conn, "UPDATE audit_chain_links SET hash = ''");
+    assert_refused(&mut conn, "UPDATE audit_personal_data SET data = '{}'");
     assert_refused(
         &mut conn,
-        "INSERT INTO audit_anchors (position, hash, mac) VALUES (1, '', '')",
+        "INSERT INTO audit_chain_anchors (position, hash, mac) VALUES (1, '', '')",
     );
     assert_refused(&mut conn, "ALTER TABLE audit_events DISABLE TRIGGER ALL");
     // The role may seal rows and remove expired rows, and nothing else.
@@ -42,20 +42,20 @@ fn service_role_cannot_modify_the_audit_log() {
     while db.write_now(|tx| Ok(seal(tx, &vault())?)).unwrap() {}
     expect_intact(&app);
     let error = conn
-        .batch_execute("SELECT audit_forget(1, '')")
+        .batch_execute("SELECT prune_audit_log(1, '')")
         .unwrap_err()
         .to_string();
     assert!(error.contains("younger than a day"), "{error}");
     app.execute("UPDATE audit_events SET at = at - interval '40 days' WHERE action <> 'user.tag'");
-    app.execute("UPDATE audit_seals SET at = at - interval '40 days' WHERE position <= 2");
+    app.execute("UPDATE audit_chain_links SET at = at - interval '40 days' WHERE position <= 2");
     let (days, before) = (30, events(&app));
     assert!(db.write_now(|tx| Ok(expire(tx, &vault(), days)?)).unwrap());
     assert_eq!(events(&app), before - 2 + 1);
     app.execute(&format!(
-        "REVOKE EXECUTE ON FUNCTION audit_forget FROM {}",
+        "REVOKE EXECUTE ON FUNCTION prune_audit_log FROM {}",
         role.name
     ));
-    assert_refused(&mut conn, "SELECT audit_forget(1, '')");
+    assert_refused(&mut conn, "SELECT prune_audit_log(1, '')");
 }
 
 // SECURITY: J04
@@ -100,7 +100,7 @@ fn failed_audit_write_aborts_the_operation() {
         }
         assert_eq!(state(), before, "{reason}");
     };
-    for table in ["audit_events", "audit_people", "audit_unsealed"] {
+    for table in ["audit_events", "audit_personal_data", "audit_chain_queue"] {
         app.execute(&format!("REVOKE INSERT ON {table} FROM {}", role.name));
         assert_nothing_changes(table);
         app.execute(&format!("GRANT INSERT ON {table} TO {}", role.name));

@@ -41,7 +41,7 @@ fn count_statuses(count: usize, call: impl Fn(usize) -> u16 + Sync) -> BTreeMap<
 fn tally_sum(app: &TestApp, user: &TestUser, column: &str) -> i64 {
     let id = &user.id;
     app.query_number(&format!(
-        "SELECT coalesce(sum({column}), 0) FROM throttle_tallies WHERE target = '{id}'"
+        "SELECT coalesce(sum({column}), 0) FROM rate_limit_counters WHERE target = '{id}'"
     ))
 }
 

@@ -52,7 +52,7 @@ fn login_from_device(
 /// Ends every temporary block.
 fn end_blocks(app: &TestApp) {
     app.execute(
-        "UPDATE throttle_tallies SET blocked_until = now() WHERE blocked_until < '9999-01-01'",
+        "UPDATE rate_limit_counters SET blocked_until = now() WHERE blocked_until < '9999-01-01'",
     );
 }
 
@@ -171,8 +171,8 @@ fn unknown_username_is_throttled_like_a_known_one_and_not_stored() {
                     .replace(|c: char| c.is_ascii_digit(), "#")
             });
             let tally = app.query_number(
-                "SELECT failures * 10000 + extract(epoch FROM date_trunc('minute', blocked_until - touched_at)) \
-                 FROM throttle_tallies ORDER BY touched_at DESC LIMIT 1",
+                "SELECT failures * 10000 + extract(epoch FROM date_trunc('minute', blocked_until - last_attempt_at)) \
+                 FROM rate_limit_counters ORDER BY last_attempt_at DESC LIMIT 1",
             );
             history.push((response.status, body, seconds_left, tally));
             if history.len() > 11 {
@@ -187,7 +187,7 @@ fn unknown_username_is_throttled_like_a_known_one_and_not_stored() {
     let expected = [[401; 10].as_slice(), &[429, 429, 401, 401]].concat();
     assert_eq!(statuses, expected);
     let stored_names =
-        app.query_number("SELECT count(*) FROM throttle_tallies t WHERE t::text LIKE '%secret%'");
+        app.query_number("SELECT count(*) FROM rate_limit_counters t WHERE t::text LIKE '%secret%'");
     assert_eq!(stored_names, 0);
 }
 
@@ -238,7 +238,7 @@ fn strangers_at_the_same_address_cannot_lock_out_a_known_device() {
     );
     let shared_address = "192.0.2.1";
     fail_logins(&app, 10, shared_address, "ada");
-    app.execute("UPDATE throttle_sources SET used = 300");
+    app.execute("UPDATE rate_limit_sources SET quota_used = 300");
     let login_with =
         |device: &str, password| login_from_device(&app, device, shared_address, "ada", password);
     login_from(&app, shared_address, "ada", PASSWORD).expect_problem(429, "rate_limited");
@@ -253,12 +253,12 @@ fn strangers_at_the_same_address_cannot_lock_out_a_known_device() {
     }
     login_with(&ada, PASSWORD).expect(200);
     assert_eq!(
-        app.query_number("SELECT used FROM throttle_sources"),
+        app.query_number("SELECT quota_used FROM rate_limit_sources"),
         300,
         "the device does not use the source limit"
     );
     // A success on the device resets the failures of the stranger. The device has its own limit of ten failures.
-    app.execute("UPDATE throttle_sources SET used = 0");
+    app.execute("UPDATE rate_limit_sources SET quota_used = 0");
     fail_logins(&app, 10, shared_address, "ada");
     for _ in 0..10 {
         login_with(&ada, "not the password").expect_problem(401, "auth_invalid_credentials");
@@ -270,7 +270,7 @@ fn strangers_at_the_same_address_cannot_lock_out_a_known_device() {
     end_blocks(&app);
     login_with(&ada, PASSWORD).expect(200);
     assert_eq!(
-        app.query_number("SELECT sum(failures) FROM throttle_tallies"),
+        app.query_number("SELECT sum(failures) FROM rate_limit_counters"),
         0
     );
     // The limits also hold for concurrent attempts.
@@ -281,7 +281,7 @@ fn strangers_at_the_same_address_cannot_lock_out_a_known_device() {
             "ten for the device and ten for the known address: {statuses:?}"
         );
         end_blocks(&app);
-        app.execute("UPDATE throttle_sources SET used = 0");
+        app.execute("UPDATE rate_limit_sources SET quota_used = 0");
         login_with(&ada, PASSWORD).expect(200);
     }
 }
@@ -341,7 +341,7 @@ fn concurrent_successful_logins_are_all_served() {
     assert_eq!(statuses, BTreeMap::from([(200, 200)]));
     assert_eq!(tally_sum(&app, &ada, "failures + cardinality(begun)"), 0);
     assert_eq!(
-        app.query_number("SELECT sum(used) FROM throttle_sources"),
+        app.query_number("SELECT sum(quota_used) FROM rate_limit_sources"),
         0
     );
 }

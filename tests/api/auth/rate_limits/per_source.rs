@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, TestApp};
 
-use super::{BEHIND_PROXY, count_statuses, fail_login_from, is_within, login_from};
+use super::{BEHIND_PROXY, count_statuses, fail_login_from, is_within};
 
 // SECURITY: D07
 #[test]
@@ -40,9 +40,9 @@ fn forwarding_headers_from_an_untrusted_peer_are_ignored() {
             .send()
             .expect(429);
     }
-    assert_eq!(app.query_number("SELECT count(*) FROM throttle_sources"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM rate_limit_sources"), 1);
     assert_eq!(
-        app.query_number("SELECT used FROM throttle_sources WHERE source = '127.0.0.1'"),
+        app.query_number("SELECT quota_used FROM rate_limit_sources WHERE source = '127.0.0.1'"),
         10
     );
 }
@@ -56,7 +56,7 @@ fn rightmost_untrusted_address_is_the_source() {
         fail_login_from(&app, &chain, "unknown-user").expect(401);
     }
     assert_eq!(
-        app.query_number("SELECT used FROM throttle_sources WHERE source = '2001:db8:1:2::/64'"),
+        app.query_number("SELECT quota_used FROM rate_limit_sources WHERE source = '2001:db8:1:2::/64'"),
         3
     );
 }
@@ -67,7 +67,7 @@ fn loopback_is_not_exempt_from_limits() {
     let app = TestApp::start();
     app.create_user("ada", "User", &[]);
     app.sign_in("ada");
-    app.execute("UPDATE throttle_sources SET used = 300 WHERE source = '127.0.0.1'");
+    app.execute("UPDATE rate_limit_sources SET quota_used = 300 WHERE source = '127.0.0.1'");
     let body = json!({"username": "ada", "password": PASSWORD});
     let response = app
         .post("/api/v1/auth/login")
@@ -79,7 +79,7 @@ fn loopback_is_not_exempt_from_limits() {
         r#""source";q=300;w=600"#
     );
     assert!(is_within(response.header("retry-after"), 1..=600));
-    app.execute("UPDATE throttle_sources SET ends_at = now()");
+    app.execute("UPDATE rate_limit_sources SET window_ends_at = now()");
     app.sign_in("ada");
 }
 
@@ -112,15 +112,15 @@ fn login_flood_is_refused_and_other_requests_are_served() {
     // Only verified attempts count as failures, and no attempt is left in progress.
     let failures = i64::try_from(statuses[&401]).unwrap();
     assert_eq!(
-        app.query_number("SELECT sum(failures) FROM throttle_tallies WHERE failures > 0"),
+        app.query_number("SELECT sum(failures) FROM rate_limit_counters WHERE failures > 0"),
         failures
     );
     assert_eq!(
-        app.query_number("SELECT sum(cardinality(begun)) FROM throttle_tallies"),
+        app.query_number("SELECT sum(cardinality(attempts_in_flight)) FROM rate_limit_counters"),
         0
     );
     assert_eq!(
-        app.query_number("SELECT used FROM throttle_sources"),
+        app.query_number("SELECT quota_used FROM rate_limit_sources"),
         failures
     );
 }
@@ -133,15 +133,15 @@ fn replicas_share_the_source_limit() {
     fail_login_from(&app, "203.0.113.1", "first").expect(401);
     let replica_for = |number: usize| [&app, &replicas[0], &replicas[1]][number % 3];
     for round in 0..20 {
-        app.execute("UPDATE throttle_sources SET used = 280");
+        app.execute("UPDATE rate_limit_sources SET quota_used = 280");
         let statuses = count_statuses(90, |number| {
             let name = format!("name-{round}-{number}");
             fail_login_from(replica_for(number), "203.0.113.1", &name).status
         });
         assert_eq!(statuses, BTreeMap::from([(401, 20), (429, 70)]));
-        assert_eq!(app.query_number("SELECT used FROM throttle_sources"), 300);
+        assert_eq!(app.query_number("SELECT quota_used FROM rate_limit_sources"), 300);
         assert_eq!(
-            app.query_number("SELECT sum(cardinality(begun)) FROM throttle_tallies"),
+            app.query_number("SELECT sum(cardinality(attempts_in_flight)) FROM rate_limit_counters"),
             0
         );
     }

@@ -12,7 +12,7 @@ fn aborted_attempt_counts_as_a_failure() {
     let attempts_in_progress =
         "SELECT array_agg(now() - interval '61 s') FROM generate_series(1, 9)";
     app.execute(&format!(
-        "UPDATE throttle_tallies SET begun = ({attempts_in_progress})"
+        "UPDATE rate_limit_counters SET attempts_in_flight = ({attempts_in_progress})"
     ));
     fail_login_from(&app, "203.0.113.1", "ada").expect_problem(429, "rate_limited");
     assert_eq!(tally_sum(&app, &ada, "failures"), 10);
@@ -25,7 +25,7 @@ fn purge_deletes_the_rate_limit_rows_of_the_account() {
     let ada = app.create_user("ada", "User", &[]);
     login_from(&app, "203.0.113.1", "ada", PASSWORD).expect(200);
     fail_login_from(&app, "203.0.113.2", "ada").expect(401);
-    let row_count = "SELECT (SELECT count(*) FROM throttle_tallies) * 10 + (SELECT count(*) FROM throttle_places)";
+    let row_count = "SELECT (SELECT count(*) FROM rate_limit_counters) * 10 + (SELECT count(*) FROM rate_limit_known_sources)";
     let before = app.query_number(row_count);
     app.delete(&format!("/api/v1/users/{}?purge=true", ada.id))
         .bearer(&admin)
@@ -43,14 +43,14 @@ fn housekeeping_deletes_stale_rows_and_keeps_account_failures() {
     fail_login_from(&app, "203.0.113.2", "ada").expect(401);
     fail_login_from(&app, "203.0.113.3", "unknown-user").expect(401);
     let row_count = || {
-        ["tallies", "sources", "places"]
-            .map(|table| app.query_number(&format!("SELECT count(*) FROM throttle_{table}")))
+        ["counters", "sources", "known_sources"]
+            .map(|table| app.query_number(&format!("SELECT count(*) FROM rate_limit_{table}")))
     };
     let row_counts_after = |days: i32| {
         app.execute(&format!(
-            "UPDATE throttle_tallies SET touched_at = now() - interval '{days} days' - interval '1 s'; \
-             UPDATE throttle_places SET seen_at = now() - interval '{days} days' - interval '1 s'; \
-             UPDATE throttle_sources SET ends_at = now() - interval '{days} days' + interval '10 min'"
+            "UPDATE rate_limit_counters SET last_attempt_at = now() - interval '{days} days' - interval '1 s'; \
+             UPDATE rate_limit_known_sources SET last_seen_at = now() - interval '{days} days' - interval '1 s'; \
+             UPDATE rate_limit_sources SET window_ends_at = now() - interval '{days} days' + interval '10 min'"
         ));
         app.db()
             .write_now(|tx| Ok(rosterd::access::rate_limit::service::delete_expired(tx)?))
@@ -63,7 +63,7 @@ fn housekeeping_deletes_stale_rows_and_keeps_account_failures() {
     assert_eq!(row_counts_after(29), [2, 0, 1]);
     assert_eq!(row_counts_after(30), [1, 0, 0]);
     assert_eq!(
-        app.query_number("SELECT sum(failures) FROM throttle_tallies"),
+        app.query_number("SELECT sum(failures) FROM rate_limit_counters"),
         1
     );
 }
@@ -78,7 +78,7 @@ fn throttling_is_audited_once_a_minute() {
         fail_login_from(&app, "203.0.113.1", "ada").expect(429);
     }
     assert_eq!(app.query_number(audit_rows), 1);
-    app.execute("UPDATE throttle_tallies SET told_at = told_at - interval '60 s'");
+    app.execute("UPDATE rate_limit_counters SET refusal_audited_at = refusal_audited_at - interval '60 s'");
     fail_login_from(&app, "203.0.113.1", "ada").expect(429);
     assert_eq!(app.query_number(audit_rows), 2);
 }

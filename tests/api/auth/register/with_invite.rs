@@ -157,7 +157,7 @@ fn operator_invite_is_not_limited_by_a_creator() {
     let app = start_with_invites();
     let admin = app.super_admin_token();
     let token = create_invite(&app, &admin, &json!({"role": "SuperAdmin"}));
-    app.execute("UPDATE invites SET made_by = NULL");
+    app.execute("UPDATE invites SET created_by = NULL");
     let created = register(
         &app,
         &with_member(registration_body("ada"), "inviteToken", token),

@@ -118,13 +118,13 @@ fn altered_or_expired_reset_token_is_refused() {
         assert_invalid(&app, &altered);
     }
     let digest = format!(
-        "SELECT count(*) FROM reset_links WHERE digest = sha256(convert_to('{valid}', 'UTF8'))"
+        "SELECT count(*) FROM password_reset_tokens WHERE digest = sha256(convert_to('{valid}', 'UTF8'))"
     );
     assert_eq!(app.query_number(&digest), 1);
 
-    app.execute("UPDATE reset_links SET expires_at = clock_timestamp()");
+    app.execute("UPDATE password_reset_tokens SET expires_at = clock_timestamp()");
     assert_invalid(&app, valid);
-    app.execute("UPDATE reset_links SET expires_at = clock_timestamp() + interval '1 minute'");
+    app.execute("UPDATE password_reset_tokens SET expires_at = clock_timestamp() + interval '1 minute'");
     redeem(&app, valid, NEW_PASSWORD).expect(204);
 }
 
@@ -202,7 +202,7 @@ fn reset_link_for_an_equal_or_higher_ranked_account_is_refused() {
             .send()
             .expect_problem(401, "auth_required");
     }
-    assert_eq!(app.query_number("SELECT count(*) FROM reset_links"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM password_reset_tokens"), 0);
 
     let link = create_link(&app, &token_of_admin, &ada);
     redeem(&app, token_of(&link), NEW_PASSWORD).expect(204);
@@ -219,7 +219,7 @@ fn reset_link_for_an_equal_or_higher_ranked_account_is_refused() {
         ada.id
     );
     assert_eq!(app.query_number(&audit), 1);
-    let audit_text = app.query_text("SELECT string_agg(e::text || p::text, ' ') FROM audit_events e JOIN audit_people p ON p.event_id = e.id");
+    let audit_text = app.query_text("SELECT string_agg(e::text || p::text, ' ') FROM audit_events e JOIN audit_personal_data p ON p.event_id = e.id");
     assert!(!audit_text.contains(token_of(&link)) && !audit_text.contains(NEW_PASSWORD));
 }
 

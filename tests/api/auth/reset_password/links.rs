@@ -43,7 +43,7 @@ fn reset_link_lifetime_defaults_to_a_day_and_is_bounded() {
     let app = TestApp::start();
     let admin = app.super_admin_token();
     let (ada, _) = app.create_signed_in_user("User", &[]);
-    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM reset_links";
+    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM password_reset_tokens";
     create_link(&app, &admin, &ada);
     assert_eq!(app.query_number(lifetime), 86_400);
     let create_with_lifetime = |seconds: Value| {
@@ -255,8 +255,8 @@ fn purge_deletes_reset_links_and_stored_responses() {
         .bearer(&admin)
         .send()
         .expect(204);
-    assert_eq!(app.query_number("SELECT count(*) FROM reset_links"), 0);
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM password_reset_tokens"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
 }
 
 #[test]

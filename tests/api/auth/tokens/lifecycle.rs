@@ -45,7 +45,7 @@ fn token_is_shown_once_and_authenticates_its_account() {
     let list = app.get(OWN_TOKENS).bearer(&session).send().expect(200);
     assert_eq!(list.data().as_array().unwrap().len(), 1);
     assert!(!list.text.contains("rst_pat_"));
-    let rows_with_token = "SELECT count(*) FROM personal_tokens t WHERE t::text LIKE '%rst_pat_%'";
+    let rows_with_token = "SELECT count(*) FROM personal_access_tokens t WHERE t::text LIKE '%rst_pat_%'";
     assert_eq!(app.query_number(rows_with_token), 0);
     let stats = app
         .get(&format!("/api/v1/users/{}?expand=stats", user.id))
@@ -77,7 +77,7 @@ fn invalid_token_request_is_refused() {
     let other = app.create_user("ada", "User", &[]);
     request_token(json!({"name": "x", "permissions": [], "userId": other.id}))
         .expect_field_error("/userId", "unknown_field");
-    assert_eq!(app.query_number("SELECT count(*) FROM personal_tokens"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM personal_access_tokens"), 0);
     let refused = format!(
         "SELECT count(*) FROM audit_events WHERE action = 'token.create' AND outcome = 'refused' AND subject_id = '{}'",
         user.id
@@ -127,7 +127,7 @@ fn token_ends_when_it_is_revoked_expires_or_its_account_ends() {
     let expiring = create_token(&app, &session, &[]);
     assert!(is_accepted(&app, token_text(&expiring)));
     app.execute(
-        "UPDATE personal_tokens SET expires_at = clock_timestamp() + interval '100 milliseconds'",
+        "UPDATE personal_access_tokens SET expires_at = clock_timestamp() + interval '100 milliseconds'",
     );
     wait_until(|| !is_accepted(&app, token_text(&expiring)));
     // Account disabled and enabled again: the token stays invalid.
@@ -197,8 +197,8 @@ fn token_limit_holds_under_concurrent_creates() {
     let (user, session) = app.create_signed_in_user("User", &[]);
     for _ in 0..20 {
         app.execute(&format!(
-        "DELETE FROM personal_tokens; \
-         INSERT INTO personal_tokens (id, user_id, name, digest, permissions, created_at, expires_at) \
+        "DELETE FROM personal_access_tokens; \
+         INSERT INTO personal_access_tokens (id, user_id, name, digest, permissions, created_at, expires_at) \
          SELECT gen_random_uuid(), '{}', 'x', int8send(n), '{{}}', now(), CASE WHEN n > 95 THEN now() END \
          FROM generate_series(1, 105) n",
         user.id
@@ -228,7 +228,7 @@ fn token_limit_holds_under_concurrent_creates() {
             response.expect_problem(409, "token_limit_reached");
         }
         assert_eq!(
-            app.query_number("SELECT count(*) FROM personal_tokens"),
+            app.query_number("SELECT count(*) FROM personal_access_tokens"),
             100
         );
     }
@@ -245,11 +245,11 @@ fn purge_deletes_tokens_and_stored_responses() {
         .json(&json!({"name": "x", "permissions": []}))
         .send()
         .expect(201);
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 1);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 1);
     app.delete(&format!("/api/v1/users/{}?purge=true", user.id))
         .bearer(&admin)
         .send()
         .expect(204);
-    assert_eq!(app.query_number("SELECT count(*) FROM kept_replies"), 0);
-    assert_eq!(app.query_number("SELECT count(*) FROM personal_tokens"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
+    assert_eq!(app.query_number("SELECT count(*) FROM personal_access_tokens"), 0);
 }

@@ -69,7 +69,7 @@ fn each_refusal_by_a_rule_adds_one_audit_row() {
         .send()
         .expect(204);
     let secrets = format!(
-        "SELECT (SELECT count(*) FROM audit_events e WHERE e::text ~ 'umbrella|argon2|{PASSWORD}') + (SELECT count(*) FROM audit_people p WHERE p::text ~ 'umbrella|argon2|{PASSWORD}')"
+        "SELECT (SELECT count(*) FROM audit_events e WHERE e::text ~ 'umbrella|argon2|{PASSWORD}') + (SELECT count(*) FROM audit_personal_data p WHERE p::text ~ 'umbrella|argon2|{PASSWORD}')"
     );
     assert_eq!(app.query_number(&secrets), 0);
     assert_eq!(app.query_number("SELECT count(*) FROM audit_events WHERE action = 'user.password.reset' AND outcome = 'done'"), 1);

@@ -212,7 +212,7 @@ impl ServiceFixture {
         let token = unique_name("token");
         self.app.execute(&format!(
             "UPDATE users SET email = '{token}@example.org' WHERE id = '{user}'; \
-             INSERT INTO email_confirmations (user_id, digest, email, created_at, expires_at) VALUES \
+             INSERT INTO email_confirmation_tokens (user_id, digest, email, created_at, expires_at) VALUES \
              ('{user}', sha256('{token}'), '{token}@example.org', now(), now() + interval '1 hour')"
         ));
         token

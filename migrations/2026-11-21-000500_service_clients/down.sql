@@ -1,0 +1,2 @@
+DROP TABLE client_access_tokens;
+DROP TABLE service_clients;

@@ -1,0 +1,3 @@
+DROP TABLE rate_limit_known_sources;
+DROP TABLE rate_limit_sources;
+DROP TABLE rate_limit_counters;

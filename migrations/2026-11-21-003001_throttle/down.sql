@@ -1,3 +1,0 @@
-DROP TABLE throttle_places;
-DROP TABLE throttle_sources;
-DROP TABLE throttle_tallies;

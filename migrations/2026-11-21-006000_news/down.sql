@@ -1,3 +1,0 @@
-DROP FUNCTION tell_of_party CASCADE;
-DROP FUNCTION tell_of_everyone CASCADE;
-DROP FUNCTION tell_of_keys CASCADE;

@@ -1,2 +1,0 @@
-DROP TABLE client_grants;
-DROP TABLE service_clients;

@@ -1,2 +1,0 @@
-DROP FUNCTION note_revocation CASCADE;
-DROP TABLE revocations;
