@@ -1,23 +1,23 @@
-# rosterd in an image: the one program, libpq and the certificate authorities, run by a user without rights. There is
-# no PostgreSQL in it: set DATABASE_URL and ROSTERD_SECRET_KEY (compose.yaml does both).
+# The image contains the rosterd binary, libpq and the CA certificates, and runs as an unprivileged user. It does not contain
+# PostgreSQL: set DATABASE_URL and ROSTERD_SECRET_KEY (compose.yaml sets both).
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 
-# Versions come from the release that the base image names; pinned ones vanish from its archive with the next update.
+# Package versions are those of the base image's Debian release. Pinned versions disappear from its archive with the next update.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libpq-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 
-# The dependencies first, around an empty program: this layer holds until Cargo.toml or Cargo.lock changes.
+# Build the dependencies first, with an empty program. This layer is cached until Cargo.toml or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && touch src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked
 
-# cargo goes by file times, and a checkout may be older than the empty program.
+# cargo compares modification times, and the sources may be older than the empty program.
 COPY migrations migrations
 COPY src src
 RUN touch src/lib.rs src/main.rs \
@@ -36,7 +36,7 @@ RUN apt-get update \
 
 COPY --from=build /src/target/release/rosterd /usr/local/bin/rosterd
 
-# By number, so that an orchestrator can see that it is not root.
+# A numeric id lets an orchestrator verify that the user is not root.
 USER 10001:10001
 ENV ROSTERD_ADDR=0.0.0.0:8080
 EXPOSE 8080

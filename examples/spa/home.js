@@ -5,16 +5,16 @@ const toSignIn = () => location.replace("index.html");
 let asked = 0;
 
 async function ask() {
-  const answer = await call("/auth/me");
-  if (!answer?.ok) return toSignIn();
-  const { data } = await answer.json();
+  const response = await call("/auth/me");
+  if (!response?.ok) return toSignIn();
+  const { data } = await response.json();
   show("name", data.displayName ?? data.username);
   show("role", data.role);
   show("asked", ++asked);
 }
 
 document.getElementById("ask").addEventListener("click", async () => {
-  // As if the access token had run out: a new one by the cookie, whatever other tabs have done meanwhile.
+  // Refresh as if the access token had expired. Other tabs may have refreshed the session in the meantime.
   if (await refresh()) await ask();
   else toSignIn();
 });

@@ -1,6 +1,6 @@
-// The session of this tab. The access token lives in memory only; the refresh token is in a cookie that no script can
-// read, which all tabs share. Whichever tab refreshes, the others' next refresh gets tokens of the same session: the
-// token that was just replaced is still answered with its successor for 30 s.
+// The session of this tab. The access token is in memory only. The refresh token is in a cookie that all tabs share and
+// that scripts cannot read. Two tabs can refresh at the same time: a refresh token that was just replaced still gets its
+// successor for 30 s.
 
 let access = null; // { token, expires: milliseconds since 1970 }
 let refreshing = null;
@@ -9,27 +9,27 @@ const api = (path, options = {}) => fetch(`/api/v1${path}`, { credentials: "same
 const post = (path, body, headers = {}) =>
   api(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 
-function keep(data) {
+function setAccess(data) {
   access = { token: data.accessToken, expires: Date.parse(data.accessTokenExpiresAtUtc) };
   return data;
 }
 
-/** Signs in. Throws a problem (RFC 9457) when that fails. */
+/** Signs in. Throws the problem document (RFC 9457) on failure. */
 export async function signIn(username, password) {
-  const answer = await post("/auth/login", { username, password, transport: "cookie" });
-  const body = await answer.json();
-  if (!answer.ok) throw body;
-  return keep(body.data);
+  const response = await post("/auth/login", { username, password, transport: "cookie" });
+  const body = await response.json();
+  if (!response.ok) throw body;
+  return setAccess(body.data);
 }
 
-/** Gets a new access token by the cookie; several callers share one request. False when the session is over. */
+/** Gets a new access token with the cookie. Concurrent calls share one request. Returns false if the session has ended. */
 export function refresh() {
   refreshing ??= (async () => {
     try {
-      const answer = await post("/auth/refresh", {});
-      if (answer.ok) keep((await answer.json()).data);
+      const response = await post("/auth/refresh", {});
+      if (response.ok) setAccess((await response.json()).data);
       else access = null;
-      return answer.ok;
+      return response.ok;
     } finally {
       refreshing = null;
     }
@@ -37,17 +37,18 @@ export function refresh() {
   return refreshing;
 }
 
-/** Calls the API as whoever is signed in, refreshing when it is time, or when the token is refused. Null: signed out. */
+/** Calls the API as the signed-in user. Refreshes the access token before it expires and after a 401. Returns null if the
+ *  session has ended. */
 export async function call(path, options = {}) {
-  const soon = Date.now() + 30_000;
-  if ((!access || access.expires < soon) && !(await refresh())) return null;
-  const ask = () => api(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${access.token}` } });
-  const answer = await ask();
-  if (answer.status !== 401) return answer;
-  return (await refresh()) ? ask() : null;
+  const refreshBefore = Date.now() + 30_000;
+  if ((!access || access.expires < refreshBefore) && !(await refresh())) return null;
+  const send = () => api(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${access.token}` } });
+  const response = await send();
+  if (response.status !== 401) return response;
+  return (await refresh()) ? send() : null;
 }
 
-/** Signs out, in this tab and all others. */
+/** Signs out in all tabs. */
 export async function signOut() {
   await call("/auth/logout", { method: "POST" });
   access = null;

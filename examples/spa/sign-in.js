@@ -12,6 +12,6 @@ form.addEventListener("submit", async (event) => {
     await signIn(form.username.value, form.password.value);
     location.replace("home.html");
   } catch (problem) {
-    trouble.textContent = problem.title ?? "The service can't be reached.";
+    trouble.textContent = problem.title ?? "The service cannot be reached.";
   }
 });

@@ -142,12 +142,12 @@ fn read_page(
             _ => None,
         };
         let actor: Can<needs::ReadSessions> = context.authorize()?;
-        let all = sessions::Filter {
+        let all = sessions::SessionFilter {
             user: None,
             ip: None,
         };
         let (sessions, _) = context.db.write_now(|tx| {
-            sessions::others::service::list(tx, &actor, &all, after, limit, false)
+            sessions::session_admin::service::list(tx, &actor, &all, after, limit, false)
         })?;
         entries.extend(sessions.into_iter().map(AccessEntry::from));
     }
@@ -160,7 +160,7 @@ fn read_page(
         let actor: Can<needs::ReadTokens> = context.authorize()?;
         let tokens = context
             .db
-            .read_now(|tx| tokens::others::service::list_all(tx, &actor, after, remaining))?;
+            .read_now(|tx| tokens::token_admin::service::list_all(tx, &actor, after, remaining))?;
         entries.extend(tokens.into_iter().map(AccessEntry::from));
     }
     with_usernames(context, entries)
@@ -241,7 +241,7 @@ fn add(context: &CliContext<'_>, args: AddTokenArgs) -> Result<(), CliError> {
     };
     let draft = validate(new_token)?.check()?;
     let created = context.db.write_now(|tx| {
-        tokens::others::service::create(tx, &actor, owner.id, &draft, &IfMatch::Absent)
+        tokens::token_admin::service::create(tx, &actor, owner.id, &draft, &IfMatch::Absent)
     })?;
     output::show(args.format, &created)
 }
@@ -264,15 +264,15 @@ fn find_session(context: &CliContext<'_>, id: SessionId) -> Result<AccessEntry, 
     let actor: Can<needs::ReadSessions> = context.authorize()?;
     let session = context
         .db
-        .write_now(|tx| sessions::others::service::show(tx, &actor, id));
+        .write_now(|tx| sessions::session_admin::service::show(tx, &actor, id));
     session.map(AccessEntry::from)
 }
 
 fn find_token(context: &CliContext<'_>, id: PersonalTokenId) -> Result<AccessEntry, AppError> {
     let actor: Can<needs::ReadTokens> = context.authorize()?;
     let token = context.db.write_now(|tx| {
-        let owner = tokens::service::owner(tx, id)?;
-        tokens::others::service::show(tx, &actor, owner, id)
+        let owner = tokens::service::find_owner(tx, id)?;
+        tokens::token_admin::service::show(tx, &actor, owner, id)
     });
     token.map(AccessEntry::from)
 }
@@ -283,13 +283,13 @@ fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
         AccessCursor::Session(session) => {
             let actor: Can<needs::RevokeSessions> = context.authorize()?;
             context.db.write_now(|tx| {
-                sessions::others::service::end_one(tx, &actor, session, &IfMatch::Absent)
+                sessions::session_admin::service::end_session(tx, &actor, session, &IfMatch::Absent)
             })
         }
         AccessCursor::Token(token) => {
             let actor: Can<needs::ManageTokens> = context.authorize()?;
             context.db.write_now(|tx| {
-                tokens::others::service::revoke(tx, &actor, entry.user_id, token, &IfMatch::Absent)
+                tokens::token_admin::service::revoke(tx, &actor, entry.user_id, token, &IfMatch::Absent)
             })
         }
     };

@@ -2,13 +2,19 @@
 
 use std::io::ErrorKind;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue};
 use signal_hook::consts::SIGINT;
 
-use super::{Cli, EXIT_FAILED, EXIT_OK, EXIT_USAGE, print_stderr};
+use super::standard_streams::print_stderr;
 use crate::platform::error::{AppError, Code, ErrorCategory, FieldError};
 use crate::platform::start_error::StartError;
+
+/// Exit status: success.
+pub const EXIT_OK: i32 = 0;
+/// Exit status: failure.
+pub const EXIT_FAILED: i32 = 1;
+/// Exit status: invalid command line.
+pub const EXIT_USAGE: i32 = 2;
 
 /// How a command fails.
 #[derive(Debug)]
@@ -195,6 +201,6 @@ fn invoked_command(error: &clap::Error) -> String {
                 .collect();
             names.join(" ")
         }
-        _ => Cli::command().get_name().to_owned(),
+        _ => "rosterd".to_owned(),
     }
 }

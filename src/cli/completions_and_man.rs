@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, CliError, print_stdout};
+use super::{CliError, print_stdout};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -18,9 +18,8 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub fn run_completions(args: &CompletionsArgs) -> Result<(), CliError> {
+pub fn run_completions(mut command: Command, args: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();
-    let mut command = Cli::command();
     clap_complete::generate(args.shell, &mut command, "rosterd", &mut script);
     Ok(print_stdout(&String::from_utf8_lossy(&script))?)
 }
@@ -32,11 +31,11 @@ pub struct ManArgs {
     directory: PathBuf,
 }
 
-pub fn run_man(args: &ManArgs) -> Result<(), CliError> {
+pub fn run_man(command: Command, args: &ManArgs) -> Result<(), CliError> {
     let directory = &args.directory;
     let to_error = |error| CliError::Failed(format!("{}: {error}", directory.display()));
     std::fs::create_dir_all(directory).map_err(to_error)?;
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     write_pages(&command, directory).map_err(to_error)
 }

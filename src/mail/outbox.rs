@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::templates::TemplateKind;
 use crate::platform::ids::UserId;
 
 /// A message to send. Its recipient and link are determined when it is sent.
@@ -47,16 +46,6 @@ impl OutboxMessage {
             Self::EmailConfirmation { user, .. }
             | Self::EmailChanged { user, .. }
             | Self::AddressTaken { user, .. } => Some(*user),
-        }
-    }
-
-    /// The template of the message.
-    pub(super) fn template(&self) -> TemplateKind {
-        match self {
-            Self::PasswordReset { .. } => TemplateKind::PasswordReset,
-            Self::EmailConfirmation { .. } => TemplateKind::EmailConfirmation,
-            Self::EmailChanged { .. } => TemplateKind::EmailChanged,
-            Self::AddressTaken { .. } => TemplateKind::AddressTaken,
         }
     }
 }

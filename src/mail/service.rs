@@ -7,7 +7,7 @@ use super::outbox::OutboxMessage;
 use super::policy::{self, LEASE, MAX_AGE};
 use super::smtp::{RenderedMail, SendError, Smtp};
 use super::store::{self, OutboxRow};
-use super::templates::Templates;
+use super::templates::{TemplateKind, Templates};
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::db::{Db, Tx};
@@ -138,7 +138,7 @@ impl Mail {
                 return Ok(None);
             }
         };
-        let template = message.template();
+        let template = TemplateKind::for_message(&message);
         let content = self.content_source.content(tx, message)?;
         Ok(content.map(|content| {
             let (subject, text) = self.templates.render(template, &content);

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::outbox::OutboxMessage;
 use super::content::MailContent;
 use crate::platform::config::ConfigError;
 
@@ -28,6 +29,16 @@ impl TemplateKind {
         Self::EmailChanged,
         Self::AddressTaken,
     ];
+
+    /// The template of a message.
+    pub const fn for_message(message: &OutboxMessage) -> Self {
+        match message {
+            OutboxMessage::PasswordReset { .. } => Self::PasswordReset,
+            OutboxMessage::EmailConfirmation { .. } => Self::EmailConfirmation,
+            OutboxMessage::EmailChanged { .. } => Self::EmailChanged,
+            OutboxMessage::AddressTaken { .. } => Self::AddressTaken,
+        }
+    }
 
     /// The name of the file that replaces the built-in template.
     const fn file_name(self) -> &'static str {

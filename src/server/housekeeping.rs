@@ -14,10 +14,10 @@ use crate::{idempotency, mail};
 pub fn delete_expired_rows(db: &Db) -> Result<(), AppError> {
     db.write_now(|tx| {
         idempotency::service::delete_expired(tx)?;
-        sessions::service::forget_old(tx)?;
+        sessions::service::delete_expired(tx)?;
         rate_limit::service::delete_expired(tx)?;
-        tokens::service::forget_old(tx)?;
-        clients::service::forget_old(tx)?;
+        tokens::service::delete_expired(tx)?;
+        clients::service::delete_expired(tx)?;
         revocation_feed::service::delete_expired(tx)?;
         keys::delete_expired(tx)?;
         password_reset::service::delete_expired(tx)?;

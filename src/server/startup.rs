@@ -170,7 +170,7 @@ fn session_limits(config: &Config) -> SessionLimits {
         max: time_delta(config.session_max),
         remember_idle: time_delta(config.session_remember_idle),
         remember_max: time_delta(config.session_remember_max),
-        most: config.max_sessions,
+        max_sessions: config.max_sessions,
     }
 }
 

@@ -51,7 +51,8 @@ fn queued_email_is_encrypted_and_contains_no_token() {
     let readable = "SELECT count(*) FROM mail_outbox WHERE position(convert_to('example.org', 'UTF8') IN encrypted_message) > 0 \
                  OR position(convert_to('passwordReset', 'UTF8') IN encrypted_message) > 0";
     assert_eq!(app.query_number(readable), 0);
-    let delayed = "SELECT count(*) FROM mail_outbox WHERE next_attempt_at > now() + interval '10 seconds'";
+    let delayed =
+        "SELECT count(*) FROM mail_outbox WHERE next_attempt_at > now() + interval '10 seconds'";
     wait_until(|| app.query_number(delayed) == 1);
 }
 
@@ -119,7 +120,9 @@ fn email_is_dropped_after_the_last_retry_or_after_a_day() {
     server.refuse_recipients(&["451 later", "451 later"]);
     request_reset(&app, "ada@example.org").expect(202);
     let failed = |times: i64| {
-        format!("SELECT count(*) FROM mail_outbox WHERE attempts = {times} AND next_attempt_at > now()")
+        format!(
+            "SELECT count(*) FROM mail_outbox WHERE attempts = {times} AND next_attempt_at > now()"
+        )
     };
     wait_until(|| app.query_number(&failed(1)) == 1);
     app.execute("UPDATE mail_outbox SET attempts = 7, next_attempt_at = now()");

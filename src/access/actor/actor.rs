@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::authority::Authority;
 use crate::platform::http::TraceId;
-use crate::platform::ids::{ClientId, ClientGrantId, SessionId, PersonalTokenId, UserId};
+use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
 
 /// The caller of an operation, as known when the request arrived.
 #[derive(Clone, Debug)]

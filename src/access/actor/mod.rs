@@ -4,7 +4,7 @@
 mod account_status;
 #[expect(
     clippy::module_inception,
-    reason = "the file of the type `Actor`, beside those of its parts"
+    reason = "the file is named after its type `Actor`, like the others"
 )]
 mod actor;
 mod authority;

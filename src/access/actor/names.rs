@@ -1,4 +1,4 @@
-//! Names of permissions and roles, and the roles that the service brings.
+//! Names of permissions and roles, and the built-in roles.
 
 /// The role that holds every permission.
 pub const SUPER_ADMIN: &str = "SuperAdmin";

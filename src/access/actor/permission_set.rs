@@ -40,25 +40,25 @@ impl PermissionSet {
         }
     }
 
-    /// The elements of `wanted` that the set does not contain.
+    /// The elements of `names` that the set does not contain.
     #[must_use]
-    pub fn missing<'a>(&self, wanted: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-        wanted
+    pub fn missing<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+        names
             .into_iter()
             .filter(|name| !self.has(name))
             .cloned()
             .collect()
     }
 
-    /// Checks that the set contains all of `wanted`. A caller can only grant permissions it holds.
+    /// Checks that the set contains all of `names`. A caller can only grant permissions it holds.
     ///
     /// # Errors
     /// [`PermissionsNotHeld`] with the missing ones.
     pub fn require<'a>(
         &self,
-        wanted: impl IntoIterator<Item = &'a String>,
+        names: impl IntoIterator<Item = &'a String>,
     ) -> Result<(), PermissionsNotHeld> {
-        let missing = self.missing(wanted);
+        let missing = self.missing(names);
         if missing.is_empty() {
             Ok(())
         } else {
@@ -121,11 +121,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_intersection_never_adds_permissions(own in prop::collection::btree_set("[a-c]\\.[a-c]", 0..5), wanted in prop::collection::vec("[a-c]\\.[a-c]", 0..5)) {
+        fn an_intersection_never_adds_permissions(own in prop::collection::btree_set("[a-c]\\.[a-c]", 0..5), names in prop::collection::vec("[a-c]\\.[a-c]", 0..5)) {
             let permissions = PermissionSet::Only(own);
-            let narrowed = permissions.intersect(&wanted);
+            let narrowed = permissions.intersect(&names);
             prop_assert!(permissions.covers(&narrowed));
-            prop_assert_eq!(permissions.missing(&wanted).is_empty(), wanted.iter().all(|name| permissions.has(name)));
+            prop_assert_eq!(permissions.missing(&names).is_empty(), names.iter().all(|name| permissions.has(name)));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What `sub` says in an access token. Accounts and service clients are written differently, so that no client can ever be
-//! taken for an account, nor an account for a client (RFC 9700, section 4.15).
+//! The `sub` claim of access tokens. Accounts and service clients have different forms, so that a client cannot be mistaken
+//! for an account (RFC 9700, section 4.15).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::Identity;
 use crate::platform::ids::{ClientId, UserId};
 
-/// How the id of a client begins where one of an account could stand.
-const CLIENT: &str = "client:";
+/// The prefix of a client id.
+const CLIENT_PREFIX: &str = "client:";
 
-/// Whom a token acts for: an account is written as its id, a service client as `client:` and its id.
+/// The subject of a token. The text form of an account is its id; of a service client, `client:` and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// An account.
@@ -24,7 +24,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// Whom this actor acts for, if it is one or acts for one.
+    /// The account or client that acts, or that owns the token that acts.
     #[must_use]
     pub const fn of(identity: &Identity) -> Option<Self> {
         match identity {
@@ -34,7 +34,7 @@ impl Principal {
         }
     }
 
-    /// Its id, of whatever kind.
+    /// The id of the account or client.
     #[must_use]
     pub const fn id(self) -> Uuid {
         match self {
@@ -47,7 +47,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => id.fmt(f),
-            Self::Client(id) => write!(f, "{CLIENT}{id}"),
+            Self::Client(id) => write!(f, "{CLIENT_PREFIX}{id}"),
         }
     }
 }
@@ -56,7 +56,7 @@ impl FromStr for Principal {
     type Err = uuid::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix(CLIENT) {
+        match text.strip_prefix(CLIENT_PREFIX) {
             Some(id) => id.parse().map(Self::Client),
             None => text.parse().map(Self::User),
         }
@@ -80,18 +80,19 @@ impl<'de> Deserialize<'de> for Principal {
 mod tests {
     use super::*;
 
+    // SECURITY: J11
     #[test]
-    fn j11_an_account_and_a_client_of_one_id_are_written_differently_and_read_back() {
+    fn accounts_and_clients_with_the_same_id_have_different_subjects() {
         let id = Uuid::max();
-        let both = [Principal::User(UserId(id)), Principal::Client(ClientId(id))];
-        assert_ne!(both[0].to_string(), both[1].to_string());
-        for one in both {
-            assert_eq!(one.to_string().parse(), Ok(one));
+        let principals = [Principal::User(UserId(id)), Principal::Client(ClientId(id))];
+        assert_ne!(principals[0].to_string(), principals[1].to_string());
+        for principal in principals {
+            assert_eq!(principal.to_string().parse(), Ok(principal));
         }
-        for wrong in ["", "client:", "client:x", "Client:", "client", "x"] {
-            assert!(wrong.parse::<Principal>().is_err(), "{wrong}");
+        for invalid in ["", "client:", "client:x", "Client:", "client", "x"] {
+            assert!(invalid.parse::<Principal>().is_err(), "{invalid}");
         }
-        let twice = format!("client:client:{id}");
-        assert!(twice.parse::<Principal>().is_err());
+        let double_prefix = format!("client:client:{id}");
+        assert!(double_prefix.parse::<Principal>().is_err());
     }
 }

@@ -17,7 +17,7 @@ use super::key_set::KeySet;
 use crate::access::actor::Principal;
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::error::{AppError, Code};
-use crate::platform::ids::{ClientId, ClientGrantId, SessionId, UserId};
+use crate::platform::ids::{ClientGrantId, ClientId, SessionId, UserId};
 
 /// The `client_id` of tokens for people who signed in: a public client without a secret (RFC 6749, section 2.1).
 pub const FIRST_PARTY_CLIENT_ID: &str = "rosterd";
@@ -288,7 +288,8 @@ impl TokenIssuer {
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for anything else.
     pub fn verify(&self, token: &str) -> Result<AccessTokenClaims, AppError> {
-        let claims: AccessTokenClaims = self.verify_claims(TokenType::Access, &self.audience, token)?;
+        let claims: AccessTokenClaims =
+            self.verify_claims(TokenType::Access, &self.audience, token)?;
         self.check_issued_at(claims.iat)?;
         if claims.is_complete() {
             Ok(claims)
@@ -326,7 +327,8 @@ impl TokenIssuer {
     /// # Errors
     /// [`Code::AuthTokenInvalid`] for anything else.
     pub fn verify_password_change_token(&self, token: &str) -> Result<(UserId, i64), AppError> {
-        let claims: PasswordChangeClaims = self.verify_claims(TokenType::PasswordChange, &self.name, token)?;
+        let claims: PasswordChangeClaims =
+            self.verify_claims(TokenType::PasswordChange, &self.name, token)?;
         self.check_issued_at(claims.iat)?;
         Ok((claims.sub, claims.password_version))
     }

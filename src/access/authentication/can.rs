@@ -1,5 +1,6 @@
 //! Proofs that a caller has a permission. A handler takes one as its first parameter and passes it to the service function,
-//! so a handler that omits the check does not compile. Extracting a proof does not await anything, so 401 and 403 are answered before the body is read.
+//! so a handler that omits the check does not compile. Extracting a proof does not await anything, so 401
+//! and 403 are returned before the body is read.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;

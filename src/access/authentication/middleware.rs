@@ -1,5 +1,5 @@
-//! The middleware that authenticates requests. It rejects none: handlers state by their first parameter whether they need
-//! a caller.
+//! The middleware that authenticates requests. It rejects no request: the first parameter of a handler states whether
+//! it needs a caller.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -95,7 +95,10 @@ impl FromRequest for Origin {
     }
 }
 
-async fn authenticate_token(request: &ServiceRequest, token: &str) -> Result<AuthenticationOutcome, AppError> {
+async fn authenticate_token(
+    request: &ServiceRequest,
+    token: &str,
+) -> Result<AuthenticationOutcome, AppError> {
     let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application state is missing"));
     };
@@ -146,9 +149,7 @@ async fn resolve_cached(
     if caller.must_record_use(now) {
         let (db, identity) = (app.db.clone(), caller.identity.clone());
         rt::spawn(async move {
-            let recorded = db
-                .write(move |tx| Ok(record_use(tx, &identity)?))
-                .await;
+            let recorded = db.write(move |tx| Ok(record_use(tx, &identity)?)).await;
             if let Err(error) = recorded {
                 tracing::debug!(?error, "could not record the use of a credential");
             }

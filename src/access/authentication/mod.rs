@@ -1,6 +1,7 @@
 //! Authentication of requests: access tokens, the cache of resolved callers, and the proof [`Can`] of a permission.
 //!
-//! `middleware` finds out who is calling before the handler runs. A handler states what it needs by its first parameter.
+//! `middleware` identifies the caller before the handler runs. The first parameter of a handler states which permission it
+//! needs.
 
 mod access_token;
 mod cache;

@@ -1,4 +1,4 @@
-//! What the middleware found out about the caller. Handlers read it through the types in `can`.
+//! The result of the authentication middleware. Handlers read it through the types in `can`.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::platform::ids::{ClientId, ClientGrantId, SessionId, PersonalTokenId, UserId};
+use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
 use crate::schema::{
     client_access_tokens, personal_access_tokens, roles, service_clients, sessions, users,
 };
@@ -124,11 +124,17 @@ pub fn find_token(
 }
 
 /// An access token grant with its service client.
-pub fn find_client_grant(conn: &mut PgConnection, id: ClientGrantId) -> QueryResult<Option<(ClientGrantRow, ClientCredentialRow)>> {
+pub fn find_client_grant(
+    conn: &mut PgConnection,
+    id: ClientGrantId,
+) -> QueryResult<Option<(ClientGrantRow, ClientCredentialRow)>> {
     client_access_tokens::table
         .inner_join(service_clients::table)
         .filter(client_access_tokens::id.eq(id))
-        .select((ClientGrantRow::as_select(), ClientCredentialRow::as_select()))
+        .select((
+            ClientGrantRow::as_select(),
+            ClientCredentialRow::as_select(),
+        ))
         .first(conn)
         .optional()
 }

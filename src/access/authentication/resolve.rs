@@ -15,7 +15,7 @@ use crate::platform::ids::{ClientGrantId, SessionId};
 /// The caller of this credential.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the credential or its account has ended, for whatever reason.
+/// [`Code::AuthTokenInvalid`] when the credential or its account has ended.
 pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCaller, AppError> {
     match credential {
         Credential::Session(session) => resolve_session(tx, *session),

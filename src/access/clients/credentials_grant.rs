@@ -1,96 +1,109 @@
-//! What a client does with its secret: being recognized, and getting access tokens.
+//! The client credentials grant (RFC 6749, section 4.4): authenticating a client by its secret, and issuing and revoking its
+//! access tokens.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::store::{self, ClientRow, GrantRow};
-use crate::access::authentication::TokenIssuer;
 use crate::access::actor::{Actor, Identity, Origin};
+use crate::access::authentication::TokenIssuer;
 use crate::access::rate_limit;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
-use crate::platform::ids::{ClientId, ClientGrantId};
+use crate::platform::ids::{ClientGrantId, ClientId};
 
-/// What the audit log calls getting an access token.
+/// The audit action of issuing an access token.
 const GRANT: &str = "client.grant";
 
-/// A client that has shown its secret.
+/// A client that was authenticated by its secret.
 #[derive(Clone)]
 pub struct AuthenticatedClient {
-    /// Its id.
+    /// The client's id.
     pub id: ClientId,
-    /// What it may.
+    /// Its permissions.
     pub permissions: Vec<String>,
-    digest: Vec<u8>,
+    /// The digest of the secret that it used.
+    secret_digest: Vec<u8>,
 }
 
-/// An access token that was just made.
+/// An access token that was just issued.
 pub struct IssuedClientToken {
     /// The token.
     pub access_token: String,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// What it gives.
+    /// Its permissions.
     pub permissions: Vec<String>,
 }
 
-/// The client that these credentials are of.
+/// The client with this id and secret.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`], the same for a client that there is not, a wrong secret and one that is switched off;
-/// [`deny_authentication`] is then what answers.
-pub fn authenticate(tx: &mut Tx<'_>, id: &str, secret: &str) -> Result<AuthenticatedClient, AppError> {
+/// [`Code::AuthInvalidCredentials`] when the client is unknown or disabled, or the secret is wrong. The response to it must
+/// come from [`deny_authentication`].
+pub fn authenticate(
+    tx: &mut Tx<'_>,
+    id: &str,
+    secret: &str,
+) -> Result<AuthenticatedClient, AppError> {
     let row = store::find(tx.conn, ClientId::from_path(id))?;
     let digest = crypto::digest(secret);
     row.filter(|row| row.is_active && crypto::constant_time_eq(&row.secret_digest, &digest))
         .map(|row| AuthenticatedClient {
             id: row.id,
             permissions: row.permissions,
-            digest: row.secret_digest,
+            secret_digest: row.secret_digest,
         })
         .ok_or_else(|| Code::AuthInvalidCredentials.into())
 }
 
-/// Turns away whoever was not recognized as the client of this id.
+/// Records a failed authentication as the client with this id.
 ///
 /// # Errors
-/// Always: [`Code::AuthInvalidCredentials`], [`Code::RateLimited`] when that happens too often.
+/// Always [`Code::AuthInvalidCredentials`], or [`Code::RateLimited`] after too many failures.
 pub fn deny_authentication<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxResult<T> {
-    let known = store::find(tx.conn, ClientId::from_path(id))?;
-    let subject = known.map_or(Subject::None, |row| Subject::Client(row.id));
-    let by = Actor::anonymous(origin.clone());
-    let act = AuditEntry::new(GRANT, subject);
-    let why = Code::AuthInvalidCredentials;
-    Err(rate_limit::service::deny_client_authentication(tx, &by, act, why))
+    let row = store::find(tx.conn, ClientId::from_path(id))?;
+    let subject = row.map_or(Subject::None, |row| Subject::Client(row.id));
+    let actor = Actor::anonymous(origin.clone());
+    let entry = AuditEntry::new(GRANT, subject);
+    let error = Code::AuthInvalidCredentials;
+    Err(rate_limit::service::deny_client_authentication(
+        tx, &actor, entry, error,
+    ))
 }
 
-/// Gives a client an access token for `wanted`, or for all that it may. There is no refresh token with it: the secret gets
-/// the next one (RFC 6749, section 4.4.3).
+/// Issues an access token with the requested permissions, or with all permissions of the client. There is no refresh token:
+/// the client uses its secret again (RFC 6749, section 4.4.3).
 ///
 /// # Errors
-/// [`Code::PermissionNotHeld`] for what the client may not, whether there is such a permission or not;
-/// [`Code::AuthInvalidCredentials`] when it has ended, or has another secret meanwhile.
-pub fn grant(
+/// [`Code::PermissionNotHeld`] for a permission that the client does not have, whether or not it is in the catalogue;
+/// [`Code::AuthInvalidCredentials`] when the client was disabled, deleted or got another secret after [`authenticate`].
+pub fn issue_access_token(
     tx: &mut Tx<'_>,
     issuer: &TokenIssuer,
     client: &AuthenticatedClient,
-    wanted: Option<&[String]>,
+    requested: Option<&[String]>,
     origin: &Origin,
 ) -> TxResult<IssuedClientToken> {
     let row = store::find_for_share(tx.conn, client.id)?
-        .filter(|row| row.is_active && row.secret_digest == client.digest)
+        .filter(|row| row.is_active && row.secret_digest == client.secret_digest)
         .ok_or(Code::AuthInvalidCredentials)?;
     let id = ClientGrantId::new(tx.now);
-    let by = actor(&row, id, origin);
-    let act = AuditEntry::new(GRANT, Subject::Client(row.id));
-    let lacking = |name: &&String| !row.permissions.contains(name);
-    if wanted.is_some_and(|wanted| wanted.iter().any(|name| lacking(&name))) {
-        return Err(audit::deny(tx, &by, act, Code::PermissionNotHeld));
+    let actor = client_actor(&row, id, origin);
+    let entry = AuditEntry::new(GRANT, Subject::Client(row.id));
+    let is_missing = |name: &String| !row.permissions.contains(name);
+    if requested.is_some_and(|names| names.iter().any(is_missing)) {
+        return Err(audit::deny(tx, &actor, entry, Code::PermissionNotHeld));
     }
-    let is_wanted = |name: &&String| wanted.is_none_or(|wanted| wanted.contains(name));
-    let permissions: Vec<String> = row.permissions.iter().filter(is_wanted).cloned().collect();
+    let is_requested = |name: &&String| requested.is_none_or(|names| names.contains(name));
+    let permissions: Vec<String> = row
+        .permissions
+        .iter()
+        .filter(is_requested)
+        .cloned()
+        .collect();
     let expires_at = issuer.expiry(tx.now);
     let grant = GrantRow {
         id,
@@ -100,8 +113,8 @@ pub fn grant(
         expires_at,
     };
     store::insert_grant(tx.conn, &grant)?;
-    let told = json!({"sid": id, "permissions": permissions});
-    audit::record(tx, &by, act.with_change(Value::Null, told))?;
+    let after = json!({"sid": id, "permissions": permissions});
+    audit::record(tx, &actor, entry.with_change(Value::Null, after))?;
     Ok(IssuedClientToken {
         access_token: issuer.client_token(row.id, id, permissions.clone(), tx.now)?,
         expires_at,
@@ -109,10 +122,10 @@ pub fn grant(
     })
 }
 
-/// Ends what a client was given, as it wishes itself; what has ended already stays so.
+/// Ends a grant at the request of its client. A grant that has ended stays as it is.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Code::AuthInvalidCredentials`] when the client does not exist; database errors.
 pub fn revoke_grant(
     tx: &mut Tx<'_>,
     client: ClientId,
@@ -121,33 +134,33 @@ pub fn revoke_grant(
 ) -> TxResult<()> {
     tx.invalidate(Invalidation::Principal(client.0));
     let row = store::find(tx.conn, client)?.ok_or(Code::AuthInvalidCredentials)?;
-    if store::remove_grant(tx.conn, client, grant)? > 0 {
-        let by = actor(&row, grant, origin);
-        let ended = json!({"sid": grant});
-        let act = AuditEntry::new("client.giveBack", Subject::Client(client));
-        audit::record(tx, &by, act.with_change(ended, Value::Null))?;
+    if store::delete_grant(tx.conn, client, grant)? > 0 {
+        let actor = client_actor(&row, grant, origin);
+        let entry = AuditEntry::new("client.giveBack", Subject::Client(client))
+            .with_change(json!({"sid": grant}), Value::Null);
+        audit::record(tx, &actor, entry)?;
     }
     Ok(())
 }
 
-/// Ends what every client was given; how much that was. The act that leads to it is the caller's to record.
+/// Ends the grants of all clients and returns their number. The caller records the audit entry.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn end_all_grants(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     tx.invalidate(Invalidation::All);
-    Ok(store::remove_all_grants(tx.conn)?)
+    Ok(store::delete_all_grants(tx.conn)?)
 }
 
-/// Forgets what was given and has run out.
+/// Deletes the grants that have expired.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_grants_before(tx.conn, tx.now)?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_grants_expired_before(tx.conn, tx.now)?)
 }
 
-fn actor(row: &ClientRow, grant: ClientGrantId, origin: &Origin) -> Actor {
+fn client_actor(row: &ClientRow, grant: ClientGrantId, origin: &Origin) -> Actor {
     Actor {
         identity: Identity::Client { id: row.id, grant },
         username: Some(row.name.as_str().into()),

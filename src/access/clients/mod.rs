@@ -1,9 +1,9 @@
 //! Service clients: programs that act for themselves and not for an account (RFC 6749, section 4.4).
 //!
-//! A client has a name, a rank below its maker's, permissions of its own and one secret, which is shown once and stored
-//! only as its digest. With the secret it gets access tokens at `/oauth/token`; each of them stands for a grant, and is
-//! good for as long as that is there. What ends all grants at once: another secret, switching the client off, deleting
-//! it. Whoever made it may go; it stays until somebody who may ends it. It manages no client that it is itself.
+//! A client has a name, a rank below that of its creator, its own permissions and one secret, which is shown once and stored
+//! only as a digest. With the secret it gets access tokens at `/oauth/token`. Each access token belongs to a grant and is
+//! valid as long as the grant exists. A new secret, disabling and deletion end all grants of a client at once. A client
+//! remains when its creator is deleted. A client cannot manage itself.
 
 mod credentials_grant;
 mod input;

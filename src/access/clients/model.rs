@@ -1,4 +1,4 @@
-//! A service client as callers see it. Its secret is shown when it is made, and never again.
+//! Service clients as the API shows them. The secret is only shown when it is created.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,37 +12,38 @@ use crate::platform::ids::ClientId;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Client {
-    /// Its id.
+    /// The client's id.
     pub id: ClientId,
-    /// The same, as OAuth calls it: `client_id`. In access tokens `sub` is `client:` and this.
+    /// The same id under its OAuth name. The `sub` claim of access tokens is `client:` and this id.
     pub client_id: ClientId,
-    /// What it is called.
+    /// The name.
     #[schema(example = "media server")]
     pub name: String,
-    /// What it may, sorted.
+    /// The permissions, sorted.
     pub permissions: Vec<String>,
-    /// Whom it may manage: accounts that rank below it, and those of rank 0.
+    /// The rank. The client can manage accounts that rank below it or have rank 0.
     pub rank: i32,
-    /// Whether it can act.
+    /// A disabled client cannot get access tokens, and its access tokens have ended.
     pub is_active: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at_utc: DateTime<Utc>,
-    /// Since when it has its secret.
+    /// When its current secret was created.
     pub secret_made_at_utc: DateTime<Utc>,
-    /// When it was last active, to the minute.
+    /// When it was last used, with a resolution of one minute.
     pub last_used_at_utc: Option<DateTime<Utc>>,
     #[serde(skip)]
     #[schema(ignore)]
     version: i64,
 }
 
-/// A client with a secret that was just made: it is shown here and nowhere else.
+/// A service client with a secret that was just created. The secret is not shown again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MadeClient)]
 pub struct ClientWithSecret {
-    /// What it authenticates with at `/oauth/token`.
+    /// The secret, for authentication at `/oauth/token`.
     #[schema(example = "rst_cs_6f1VqGkY0uXbJ3mN8wQ2sT5zR7cL9dH4eA1iO6pBvCxWyE3kTn")]
     pub client_secret: String,
     /// The client.

@@ -183,7 +183,10 @@ mod tests {
             ClientAction::Grant(Vec::new()),
             ClientAction::TakeOver,
         ] {
-            assert_eq!(check_actions(&client, &target, &[action]), Err(ClientActionDenied::OwnClient));
+            assert_eq!(
+                check_actions(&client, &target, &[action]),
+                Err(ClientActionDenied::OwnClient)
+            );
         }
     }
 
@@ -192,10 +195,19 @@ mod tests {
         let permissions = ["a.b".to_owned()];
         let target = target(0, &permissions);
         let without = person(authority(500, &["clients.manage"]));
-        assert_eq!(check_actions(&without, &target, &[ClientAction::Manage]), Ok(()));
-        assert_eq!(check_actions(&without, &target, &[ClientAction::TakeOver]), Err(ClientActionDenied::Rank));
+        assert_eq!(
+            check_actions(&without, &target, &[ClientAction::Manage]),
+            Ok(())
+        );
+        assert_eq!(
+            check_actions(&without, &target, &[ClientAction::TakeOver]),
+            Err(ClientActionDenied::Rank)
+        );
         let with = person(authority(500, &["a.b"]));
-        assert_eq!(check_actions(&with, &target, &[ClientAction::TakeOver]), Ok(()));
+        assert_eq!(
+            check_actions(&with, &target, &[ClientAction::TakeOver]),
+            Ok(())
+        );
     }
 
     proptest! {

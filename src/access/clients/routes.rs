@@ -1,7 +1,6 @@
-//! Service clients over HTTP.
+//! Endpoints for service clients.
 
 use actix_web::{delete, get, patch, post, web};
-use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::model::{Client, ClientWithSecret};
@@ -11,11 +10,11 @@ use crate::app_state::State;
 use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IdempotencyKey, IfMatch, Json, PageLimit, InvalidQuery, Page, QueryParams, Query, Reply,
+    Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
 };
 use crate::platform::ids::ClientId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_clients)
@@ -26,84 +25,52 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(rotate_client_secret);
 }
 
-/// Which page of the clients.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ListRequest {
-    /// How many on a page.
-    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    limit: PageLimit,
-    /// `page.next` of the page before.
-    cursor: Option<String>,
-    /// Whether `page.total` is wanted.
-    #[param(required = false, default = false)]
-    count: bool,
-}
-
-impl FromQuery for ListRequest {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
-        Ok(Self {
-            limit: PageLimit::take(params),
-            cursor: params.take("cursor"),
-            count: params.take("count").unwrap_or_default(),
-        })
-    }
-}
-
-/// List the service clients, the newest first.
+/// List service clients.
 ///
-/// Needs `clients.read`.
+/// Needs `clients.read`. The newest first.
 #[utoipa::path(
-    operation_id = "listClients", tag = "clients", params(ListRequest),
-    responses((status = 200, description = "One page.", body = Page<Client>))
+    operation_id = "listClients", tag = "clients", params(PageQuery),
+    responses((status = 200, description = "A page of clients.", body = Page<Client>))
 )]
 #[get("/api/v1/clients")]
 async fn list_clients(
-    _by: Can<needs::ReadClients>,
+    _caller: Can<needs::ReadClients>,
     app: State,
-    query: Query<ListRequest>,
+    query: Query<PageQuery>,
 ) -> Result<Reply, AppError> {
-    const CONTEXT: &str = "clients";
-    let ListRequest {
-        limit,
-        cursor,
-        count,
-    } = query.into_inner();
-    let after = cursor
-        .map(|cursor| app.cursors.decode(CONTEXT, &cursor))
-        .transpose()?;
-    let (clients, total) = app
+    let list = PagedList::new(&app.cursors, "clients".to_owned(), query.into_inner());
+    let (after, limit, count) = (list.after()?, list.query_limit(), list.count());
+    let found = app
         .db
-        .read(move |tx| service::list(tx, after, limit.query_limit(), count))
+        .read(move |tx| service::list(tx, after, limit, count))
         .await?;
-    let cursor = |last: &Client| app.cursors.encode(CONTEXT, &last.id);
-    Reply::page(&Page::from_rows(clients, limit, cursor)?.with_total(total))
+    list.reply(found, |last: &Client| last.id)
 }
 
-/// Make a service client.
+/// Create a service client.
 ///
-/// Needs `clients.manage`. The caller holds everything that it may, and ranks above it (rank 0 is anybody's to make). The
-/// secret is shown once. The client stays when the account that made it goes.
+/// Needs `clients.manage`, a higher rank than the client (unless its rank is 0), and all of its permissions. The secret is
+/// shown once. The client remains when its creator is deleted.
 #[utoipa::path(
     operation_id = "createClient", tag = "clients", request_body = NewClient,
-    responses((status = 201, description = "Made; `clientSecret` is shown once.", body = Data<ClientWithSecret>))
+    responses((status = 201, description = "Created. The secret is not shown again.", body = Data<ClientWithSecret>))
 )]
 #[post("/api/v1/clients")]
 async fn create_client(
-    by: Can<needs::ManageClients>,
+    caller: Can<needs::ManageClients>,
     app: State,
     key: IdempotencyKey,
     body: Json<NewClient>,
 ) -> Result<Reply, AppError> {
-    let ask = IdempotentRequest::new(&app.vault, "createClient", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createClient", key.0, &body.raw);
     let draft = body.into_inner().check()?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
-                let made = service::create(tx, &by, &draft)?;
-                let id = made.client.id;
-                let reply = Reply::created(format!("/api/v1/clients/{id}"), &made)?;
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let created = service::create(tx, &caller, &draft)?;
+                let id = created.client.id;
+                let reply = Reply::created(format!("/api/v1/clients/{id}"), &created)?;
                 Ok((reply, Some(id.0)))
             })
         })
@@ -119,7 +86,7 @@ async fn create_client(
 )]
 #[get("/api/v1/clients/{id}")]
 async fn get_client(
-    _by: Can<needs::ReadClients>,
+    _caller: Can<needs::ReadClients>,
     app: State,
     id: web::Path<String>,
 ) -> Result<Reply, AppError> {
@@ -130,69 +97,70 @@ async fn get_client(
 
 /// Change a service client.
 ///
-/// Needs `clients.manage` and a rank above the client's; no client changes itself. A merge patch: absent keeps, a value sets.
-/// It feels the change at its next request. Switched off, its access tokens are dead for good.
+/// Needs `clients.manage` and a higher rank than the client. A client cannot change itself. The body is a merge patch:
+/// absent members stay, a value sets. The change takes effect at the client's next request. Disabling the client ends its
+/// access tokens permanently.
 #[utoipa::path(
     operation_id = "updateClient", tag = "clients", params(("id" = ClientId, Path)), request_body = ClientPatch,
-    responses((status = 200, description = "The client as it is now.", body = Data<Client>))
+    responses((status = 200, description = "The client after the change.", body = Data<Client>))
 )]
 #[patch("/api/v1/clients/{id}")]
 async fn update_client(
-    by: Can<needs::ManageClients>,
+    caller: Can<needs::ManageClients>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<ClientPatch>,
 ) -> Result<Reply, AppError> {
     let id = ClientId::from_path(&id);
     let change = body.into_inner().check()?;
     let client = app
         .db
-        .write(move |tx| service::update(tx, &by, id, &change, &expected))
+        .write(move |tx| service::update(tx, &caller, id, &change, &if_match))
         .await?;
     Reply::resource(&client)
 }
 
 /// Delete a service client.
 ///
-/// Needs `clients.manage` and a rank above the client's. Its access tokens are dead at once.
+/// Needs `clients.manage` and a higher rank than the client. Its access tokens end at once.
 #[utoipa::path(
     operation_id = "deleteClient", tag = "clients", params(("id" = ClientId, Path)),
-    responses((status = 204, description = "Gone."))
+    responses((status = 204, description = "The client has been deleted."))
 )]
 #[delete("/api/v1/clients/{id}")]
 async fn delete_client(
-    by: Can<needs::ManageClients>,
+    caller: Can<needs::ManageClients>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = ClientId::from_path(&id);
     app.db
-        .write(move |tx| service::delete(tx, &by, id, &expected))
+        .write(move |tx| service::delete(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Give a service client another secret.
+/// Rotate the secret of a service client.
 ///
-/// Needs `clients.manage`, a rank above the client's and every permission that it has. The old secret, and the access tokens
-/// that were had with it, are dead at once. The new one is shown once.
+/// Needs `clients.manage`, a higher rank than the client, and all of its permissions. The old secret and the access tokens
+/// that were issued with it end at once. The new secret is shown once.
 #[utoipa::path(
     operation_id = "rotateClientSecret", tag = "clients", params(("id" = ClientId, Path)),
     responses((status = 200, description = "The client with its new secret.", body = Data<ClientWithSecret>))
 )]
 #[post("/api/v1/clients/{id}/rotate-secret")]
 async fn rotate_client_secret(
-    by: Can<needs::ManageClients>,
+    caller: Can<needs::ManageClients>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = ClientId::from_path(&id);
-    let made = app
+    let client = app
         .db
-        .write(move |tx| service::rotate_secret(tx, &by, id, &expected))
+        .write(move |tx| service::rotate_secret(tx, &caller, id, &if_match))
         .await?;
-    Reply::ok(&made)
+    Reply::ok(&client)
 }

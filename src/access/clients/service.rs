@@ -6,8 +6,8 @@ use super::input::{ClientChange, ClientDraft};
 use super::model::{Client, ClientWithSecret};
 use super::policy::{self, ClientAction, ClientManager, ManagedClient};
 use super::store::{self, ClientChangeset, ClientRow};
-use crate::access::authentication::{Can, needs};
 use crate::access::actor::{Authority, PermissionSet};
+use crate::access::authentication::{Can, needs};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::idempotency;
@@ -18,8 +18,8 @@ use crate::platform::http::IfMatch;
 use crate::platform::ids::ClientId;
 
 pub use super::credentials_grant::{
-    AuthenticatedClient, IssuedClientToken, end_all_grants, forget_old, revoke_grant, grant, authenticate,
-    deny_authentication,
+    AuthenticatedClient, IssuedClientToken, authenticate, delete_expired, deny_authentication,
+    end_all_grants, issue_access_token, revoke_grant,
 };
 pub use super::input::{ClientPatch, NewClient};
 
@@ -59,8 +59,8 @@ pub fn create(
         last_used_at: None,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;
-    let entry =
-        AuditEntry::new(ACTION, Subject::Client(row.id)).with_change(Value::Null, fields(&row).into());
+    let entry = AuditEntry::new(ACTION, Subject::Client(row.id))
+        .with_change(Value::Null, fields(&row).into());
     audit::record(tx, caller, entry)?;
     Ok(ClientWithSecret {
         client_secret: secret,
@@ -99,7 +99,7 @@ pub fn show(tx: &mut Tx<'_>, id: ClientId) -> Result<Client, AppError> {
 pub fn find_by_id_or_name(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppError> {
     let found = match name.parse() {
         Ok(id) => store::find(tx.conn, id)?,
-        Err(_) => store::by_name(tx.conn, name.trim())?,
+        Err(_) => store::find_by_name(tx.conn, name.trim())?,
     };
     Ok(found.ok_or(Code::NotFound)?.into())
 }
@@ -119,7 +119,7 @@ pub fn update(
     let authority = current_authority(tx, caller)?;
     let permissions = change
         .permissions()
-        .map(|wanted| roles::service::resolve_permissions(tx, wanted))
+        .map(|names| roles::service::resolve_permissions(tx, names))
         .transpose()?;
     let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
     let changes = change.changeset_for(&row, permissions);
@@ -136,7 +136,7 @@ pub fn update(
         tx.invalidate(Invalidation::Principal(id.0));
         map_name_conflict(store::update(tx.conn, id, tx.now, &changes))?;
         if changes.is_active == Some(false) {
-            store::remove_grants(tx.conn, id)?;
+            store::delete_grants_of_client(tx.conn, id)?;
         }
     }
     let after = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -157,12 +157,19 @@ pub fn rotate_secret(
     const ACTION: &str = "client.rotateSecret";
     let authority = current_authority(tx, caller)?;
     let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
-    authorize(tx, caller, authority, &row, ACTION, &[ClientAction::TakeOver])?;
+    authorize(
+        tx,
+        caller,
+        authority,
+        &row,
+        ACTION,
+        &[ClientAction::TakeOver],
+    )?;
     if_match.check(row.version)?;
     let secret = TokenKind::ClientSecret.generate()?;
     tx.invalidate(Invalidation::Principal(id.0));
     store::set_secret(tx.conn, id, tx.now, &crypto::digest(&secret))?;
-    store::remove_grants(tx.conn, id)?;
+    store::delete_grants_of_client(tx.conn, id)?;
     idempotency::service::delete_reply_for(tx, id.0)?;
     audit::record(tx, caller, AuditEntry::new(ACTION, Subject::Client(id)))?;
     Ok(ClientWithSecret {
@@ -187,9 +194,10 @@ pub fn delete(
     authorize(tx, caller, authority, &row, ACTION, &[ClientAction::Manage])?;
     if_match.check(row.version)?;
     tx.invalidate(Invalidation::Principal(id.0));
-    store::remove(tx.conn, id)?;
+    store::delete(tx.conn, id)?;
     idempotency::service::delete_reply_for(tx, id.0)?;
-    let entry = AuditEntry::new(ACTION, Subject::Client(id)).with_change(fields(&row).into(), Value::Null);
+    let entry =
+        AuditEntry::new(ACTION, Subject::Client(id)).with_change(fields(&row).into(), Value::Null);
     audit::record(tx, caller, entry)?;
     Ok(())
 }
@@ -240,9 +248,9 @@ fn actions_of(row: &ClientRow, changes: &ClientChangeset) -> Vec<ClientAction> {
     let mut actions = vec![ClientAction::Manage];
     actions.extend(changes.rank.map(ClientAction::SetRank));
     if let Some(permissions) = &changes.permissions {
-        let is_new = |name: &&String| !row.permissions.contains(name);
+        let is_added = |name: &&String| !row.permissions.contains(name);
         actions.push(ClientAction::Grant(
-            permissions.iter().filter(is_new).cloned().collect(),
+            permissions.iter().filter(is_added).cloned().collect(),
         ));
     }
     actions

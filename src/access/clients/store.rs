@@ -1,13 +1,13 @@
-//! Queries on service clients and their grants.
+//! Queries on the tables `service_clients` and `client_access_tokens`.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::platform::ids::{ClientId, ClientGrantId};
+use crate::platform::ids::{ClientGrantId, ClientId};
 use crate::schema::{client_access_tokens, service_clients};
 
-/// A client as it is stored.
+/// A row of `service_clients`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = service_clients)]
 pub struct ClientRow {
@@ -24,7 +24,7 @@ pub struct ClientRow {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// What is to be written about a client.
+/// The columns that an update sets. `None` leaves a column as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = service_clients)]
 pub struct ClientChangeset {
@@ -34,7 +34,7 @@ pub struct ClientChangeset {
     pub is_active: Option<bool>,
 }
 
-/// What a client was given with one access token.
+/// A row of `client_access_tokens`: the grant of one access token.
 #[derive(Insertable)]
 #[diesel(table_name = client_access_tokens)]
 pub struct GrantRow {
@@ -59,8 +59,8 @@ pub fn find(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientR
         .optional()
 }
 
-/// By its name, whatever the case.
-pub fn by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<ClientRow>> {
+/// The client with this name, compared case-insensitively.
+pub fn find_by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<ClientRow>> {
     service_clients::table
         .filter(lower(service_clients::name).eq(lower(name)))
         .select(ClientRow::as_select())
@@ -68,7 +68,7 @@ pub fn by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<Client
         .optional()
 }
 
-/// Reads a client and holds it until the transaction ends.
+/// The client, locked until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table
         .find(id)
@@ -78,7 +78,7 @@ pub fn find_for_update(conn: &mut PgConnection, id: ClientId) -> QueryResult<Opt
         .optional()
 }
 
-/// Reads a client and keeps it from being changed until the transaction ends, together with others who do so.
+/// The client, locked in shared mode until the transaction ends: it cannot be changed, but others can read it the same way.
 pub fn find_for_share(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table
         .find(id)
@@ -88,15 +88,15 @@ pub fn find_for_share(conn: &mut PgConnection, id: ClientId) -> QueryResult<Opti
         .optional()
 }
 
-/// The newest first, from below `after` on.
+/// At most `limit` clients after `after`, the newest first.
 pub fn list(
     conn: &mut PgConnection,
     after: Option<ClientId>,
-    rows: i64,
+    limit: i64,
 ) -> QueryResult<Vec<ClientRow>> {
     let mut query = service_clients::table
         .order(service_clients::id.desc())
-        .limit(rows)
+        .limit(limit)
         .select(ClientRow::as_select())
         .into_boxed();
     if let Some(after) = after {
@@ -109,45 +109,46 @@ pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
     service_clients::table.count().get_result(conn)
 }
 
-/// Changes a client and counts the change.
+/// Updates a client and increments its version.
 pub fn update(
     conn: &mut PgConnection,
     id: ClientId,
-    at: DateTime<Utc>,
+    now: DateTime<Utc>,
     changes: &ClientChangeset,
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
             changes,
-            service_clients::updated_at.eq(at),
+            service_clients::updated_at.eq(now),
             service_clients::version.eq(service_clients::version + 1),
         ))
         .execute(conn)
 }
 
-/// Gives a client another secret and counts the change.
+/// Replaces the secret of a client and increments the client's version.
 pub fn set_secret(
     conn: &mut PgConnection,
     id: ClientId,
-    at: DateTime<Utc>,
+    now: DateTime<Utc>,
     digest: &[u8],
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
             service_clients::secret_digest.eq(digest),
-            service_clients::secret_created_at.eq(at),
-            service_clients::updated_at.eq(at),
+            service_clients::secret_created_at.eq(now),
+            service_clients::updated_at.eq(now),
             service_clients::version.eq(service_clients::version + 1),
         ))
         .execute(conn)
 }
 
-pub fn remove(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
+pub fn delete(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
     diesel::delete(service_clients::table.find(id)).execute(conn)
 }
 
-pub fn remove_grants(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
-    diesel::delete(client_access_tokens::table.filter(client_access_tokens::client_id.eq(client))).execute(conn)
+pub fn delete_grants_of_client(conn: &mut PgConnection, client: ClientId) -> QueryResult<usize> {
+    diesel::delete(client_access_tokens::table.filter(client_access_tokens::client_id.eq(client)))
+        .execute(conn)
 }
 
 pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usize> {
@@ -156,7 +157,11 @@ pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usiz
         .execute(conn)
 }
 
-pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: ClientGrantId) -> QueryResult<usize> {
+pub fn delete_grant(
+    conn: &mut PgConnection,
+    client: ClientId,
+    id: ClientGrantId,
+) -> QueryResult<usize> {
     diesel::delete(
         client_access_tokens::table
             .find(id)
@@ -165,18 +170,22 @@ pub fn remove_grant(conn: &mut PgConnection, client: ClientId, id: ClientGrantId
     .execute(conn)
 }
 
-/// Removes what ended before `limit`.
-pub fn forget_grants_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(client_access_tokens::table.filter(client_access_tokens::expires_at.lt(limit))).execute(conn)
+/// Deletes the grants that expired before `limit`.
+pub fn delete_grants_expired_before(
+    conn: &mut PgConnection,
+    limit: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::delete(client_access_tokens::table.filter(client_access_tokens::expires_at.lt(limit)))
+        .execute(conn)
 }
 
-/// Removes what every client was given.
-pub fn remove_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
+/// Deletes the grants of all clients and returns their number.
+pub fn delete_all_grants(conn: &mut PgConnection) -> QueryResult<usize> {
     diesel::delete(client_access_tokens::table).execute(conn)
 }
 
 diesel::define_sql_function! {
-    /// Lower case, as the index on names has it.
+    /// Lower case, as in the unique index on names.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 

@@ -2,22 +2,8 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, PRAGMA};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use serde::Serialize;
-
-use super::error::OAuthError;
-use crate::platform::http::RequestContext;
-
-/// 200 with the value as JSON, or the error response.
-pub fn to_response(
-    request: &HttpRequest,
-    result: Result<impl Serialize, OAuthError>,
-) -> HttpResponse {
-    match result {
-        Ok(value) => json(HttpResponse::Ok().finish().drop_body(), &value),
-        Err(error) => error.into_response(&RequestContext::for_request(request)),
-    }
-}
 
 /// Adds a JSON body and the headers against caching (RFC 6749, section 5.1).
 pub fn json(response: HttpResponse<()>, value: &impl Serialize) -> HttpResponse {

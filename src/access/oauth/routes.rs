@@ -2,15 +2,17 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, get, post};
+use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::endpoints;
+use super::error::OAuthError;
 use super::form::Form;
 use super::model::{
     AuthorizationServerMetadata, IntrospectionResponse, PresentedToken, PresentedTokenForm,
     TokenRequest, TokenRequestForm, TokenResponse,
 };
-use super::response::to_response;
+use super::response;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::RequestContext;
@@ -90,9 +92,21 @@ async fn revoke_token(
     responses((status = 200, description = "The metadata. It can be cached for five minutes.", body = AuthorizationServerMetadata))
 )]
 #[get("/.well-known/oauth-authorization-server")]
+#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn get_metadata(app: State) -> HttpResponse {
-    let metadata = std::future::ready(AuthorizationServerMetadata::new(app.issuer.name())).await;
+    let metadata = AuthorizationServerMetadata::new(app.issuer.name());
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .json(metadata)
+}
+
+/// 200 with the value as JSON, or the error response.
+fn to_response(
+    request: &HttpRequest,
+    result: Result<impl Serialize, OAuthError>,
+) -> HttpResponse {
+    match result {
+        Ok(value) => response::json(HttpResponse::Ok().finish().drop_body(), &value),
+        Err(error) => error.into_response(&RequestContext::for_request(request)),
+    }
 }

@@ -34,7 +34,7 @@ fn parse_scope(scope: &str) -> Vec<String> {
 /// Issues an access token to a service client (RFC 6749, section 4.4).
 ///
 /// # Errors
-/// [`Code::PermissionNotHeld`] if the scope contains a permission that the client does not hold. Errors of [`clients::grant`].
+/// [`Code::PermissionNotHeld`] if the scope contains a permission that the client does not hold. Errors of [`clients::issue_access_token`].
 pub fn issue_client_token(
     tx: &mut Tx<'_>,
     issuer: &TokenIssuer,
@@ -43,7 +43,7 @@ pub fn issue_client_token(
     origin: &Origin,
 ) -> TxResult<TokenResponse> {
     let permissions = scope.map(parse_scope);
-    let issued = clients::grant(tx, issuer, client, permissions.as_deref(), origin)?;
+    let issued = clients::issue_access_token(tx, issuer, client, permissions.as_deref(), origin)?;
     Ok(TokenResponse {
         access_token: issued.access_token,
         token_type: "Bearer",
@@ -126,7 +126,7 @@ pub fn introspect_refresh_token(
     issuer: &TokenIssuer,
     refresh_token: &str,
 ) -> Result<IntrospectionResponse, AppError> {
-    let Some(token) = sessions::examine(tx, refresh_token)? else {
+    let Some(token) = sessions::find_active_refresh_token(tx, refresh_token)? else {
         return Ok(IntrospectionResponse::default());
     };
     Ok(IntrospectionResponse {
@@ -162,7 +162,7 @@ pub fn revoke_token(
         return Ok(Err(denied));
     }
     match token {
-        IdentifiedToken::Session(session) => sessions::give_up(tx, session, origin)?,
+        IdentifiedToken::Session(session) => sessions::revoke_session(tx, session, origin)?,
         IdentifiedToken::ClientGrant(client, grant) => {
             clients::revoke_grant(tx, client, grant, origin)?;
         }
@@ -187,6 +187,6 @@ fn identify_token(
             }
         });
     }
-    let session = sessions::session_of(tx, token)?;
+    let session = sessions::find_session_of_refresh_token(tx, token)?;
     Ok(session.map_or(IdentifiedToken::Unknown, IdentifiedToken::Session))
 }

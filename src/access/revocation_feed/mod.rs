@@ -6,9 +6,11 @@
 //! the lifetime of an access token are deleted.
 
 mod model;
+mod position;
 mod routes;
 pub mod service;
 mod store;
 
 pub use model::Revocation;
+pub use position::FeedPosition;
 pub use routes::routes;

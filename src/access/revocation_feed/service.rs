@@ -1,24 +1,15 @@
 //! Reads and cleans up the revocation feed.
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
 use super::model::Revocation;
+use super::position::FeedPosition;
 use super::store;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
 /// How long entries are kept: longer than the lifetime of an access token.
 const RETENTION: TimeDelta = TimeDelta::hours(1);
-
-/// The position of an entry in the feed. The default is before the first entry.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct FeedPosition {
-    /// The transaction id.
-    pub xid: i64,
-    /// The id of the entry within the transaction.
-    pub id: i64,
-}
 
 /// At most `limit` entries after this position, and the position of the last one.
 ///

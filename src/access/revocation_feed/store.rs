@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use uuid::Uuid;
 
-use super::service::FeedPosition;
+use super::position::FeedPosition;
 use crate::schema::revocations;
 
 #[derive(Queryable, Selectable)]

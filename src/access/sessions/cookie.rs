@@ -1,8 +1,8 @@
-//! The refresh token of a browser app, in a cookie that its scripts can't read, and another by which the browser is known
-//! later. The access token stays with the app.
+//! The cookies of browser applications: the refresh token, which scripts cannot read, and the device token. The access
+//! token stays in the application.
 //!
-//! `__Host-` binds the cookie to this host, over HTTPS, for all its paths; `SameSite=Strict` keeps other sites from sending
-//! it, and what a browser says of where a request comes from is looked at besides.
+//! The prefix `__Host-` binds a cookie to this host over HTTPS. `SameSite=Strict` prevents other sites from sending it, and
+//! the headers `Origin` and `Sec-Fetch-Site` are checked too.
 
 use std::future::{Ready, ready};
 
@@ -14,55 +14,56 @@ use chrono::TimeDelta;
 use crate::app_state::State;
 use crate::platform::error::{AppError, Code};
 
-const REFRESH: &str = "__Host-rosterd-refresh";
-const DEVICE: &str = "__Host-rosterd-device";
+const REFRESH_COOKIE: &str = "__Host-rosterd-refresh";
+const DEVICE_COOKIE: &str = "__Host-rosterd-device";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The `Set-Cookie` that keeps this refresh token in the browser for as long as it is good.
-pub fn keep(refresh_token: &str, lasts: TimeDelta) -> String {
-    set(REFRESH, refresh_token, lasts)
+/// The `Set-Cookie` header that stores the refresh token.
+pub fn set_refresh_token(refresh_token: &str, max_age: TimeDelta) -> String {
+    set_cookie(REFRESH_COOKIE, refresh_token, max_age)
 }
 
-/// The `Set-Cookie` by which the browser is known for as long as that.
-pub fn keep_device(token: &str, lasts: TimeDelta) -> String {
-    set(DEVICE, token, lasts)
+/// The `Set-Cookie` header that stores the device token.
+pub fn set_device_token(token: &str, max_age: TimeDelta) -> String {
+    set_cookie(DEVICE_COOKIE, token, max_age)
 }
 
-/// The `Set-Cookie` that removes it.
-pub fn remove() -> String {
-    set(REFRESH, "", TimeDelta::zero())
+/// The `Set-Cookie` header that removes the refresh token.
+pub fn remove_refresh_token() -> String {
+    set_cookie(REFRESH_COOKIE, "", TimeDelta::zero())
 }
 
-/// What the browser is known by, if it sends that.
+/// The device token that the browser sent.
 #[must_use]
 pub fn device_token(headers: &HeaderMap) -> Option<String> {
-    cookie(headers, DEVICE)
+    find_cookie(headers, DEVICE_COOKIE)
 }
 
-fn set(name: &str, value: &str, lasts: TimeDelta) -> String {
-    let seconds = lasts.num_seconds().max(0);
+fn set_cookie(name: &str, value: &str, max_age: TimeDelta) -> String {
+    let seconds = max_age.num_seconds().max(0);
     format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// The refresh token that the browser sent.
+/// The refresh token cookie of a request.
 pub struct RefreshCookie {
     token: Option<String>,
-    is_from_elsewhere: bool,
+    is_cross_site: bool,
 }
 
 impl RefreshCookie {
-    /// Whether there is one.
-    pub fn is_there(&self) -> bool {
+    /// Whether the request has the cookie.
+    pub fn is_present(&self) -> bool {
         self.token.is_some()
     }
 
-    /// The token, if the request comes from our own origin, from one that `ROSTERD_CORS_ORIGINS` lists, or from no browser.
+    /// The token. The request must come from the service's own origin, from an origin in `ROSTERD_CORS_ORIGINS`, or from a
+    /// client that is not a browser.
     ///
     /// # Errors
     /// [`Code::CrossSiteForbidden`].
     pub fn token(self) -> Result<Option<String>, AppError> {
         match self.token {
-            Some(_) if self.is_from_elsewhere => Err(Code::CrossSiteForbidden.into()),
+            Some(_) if self.is_cross_site => Err(Code::CrossSiteForbidden.into()),
             token => Ok(token),
         }
     }
@@ -78,27 +79,27 @@ impl FromRequest for RefreshCookie {
             .map(|app| app.cookie_origins.as_slice())
             .unwrap_or_default();
         ready(Ok(Self {
-            token: cookie(request.headers(), REFRESH),
-            is_from_elsewhere: is_from_elsewhere(request.headers(), origins),
+            token: find_cookie(request.headers(), REFRESH_COOKIE),
+            is_cross_site: is_cross_site(request.headers(), origins),
         }))
     }
 }
 
-fn cookie(headers: &HeaderMap, called: &str) -> Option<String> {
+fn find_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
     headers
         .get_all(COOKIE)
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == called && !value.is_empty())
+        .find(|(name, value)| *name == cookie_name && !value.is_empty())
         .map(|(_, value)| value.to_owned())
 }
 
-/// Whether a browser says that the request was made by a page of an origin that is none of `ours`.
-fn is_from_elsewhere(headers: &HeaderMap, ours: &[String]) -> bool {
-    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    match (said(ORIGIN), said(SEC_FETCH_SITE)) {
-        (Some(origin), _) => !ours.iter().any(|own| own == origin),
+/// Whether the browser headers say that a page of an origin outside `allowed_origins` made the request.
+fn is_cross_site(headers: &HeaderMap, allowed_origins: &[String]) -> bool {
+    let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    match (header(ORIGIN), header(SEC_FETCH_SITE)) {
+        (Some(origin), _) => !allowed_origins.iter().any(|allowed| allowed == origin),
         (None, Some(site)) => site != "same-origin",
         (None, None) => false,
     }
@@ -111,29 +112,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_pages_and_programs_may_use_the_cookie() {
-        let ours = vec!["https://id.example.org".to_owned()];
-        let from = |headers: &[(HeaderName, &'static str)]| {
+    fn only_allowed_origins_and_clients_without_browser_headers_may_use_the_cookie() {
+        let allowed = vec!["https://id.example.org".to_owned()];
+        let is_rejected = |headers: &[(HeaderName, &'static str)]| {
             let headers = headers
                 .iter()
                 .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            is_from_elsewhere(&headers.collect(), &ours)
+            is_cross_site(&headers.collect(), &allowed)
         };
-        assert!(!from(&[]));
-        assert!(!from(&[(SEC_FETCH_SITE, "same-origin")]));
-        assert!(!from(&[
+        assert!(!is_rejected(&[]));
+        assert!(!is_rejected(&[(SEC_FETCH_SITE, "same-origin")]));
+        assert!(!is_rejected(&[
             (ORIGIN, "https://id.example.org"),
             (SEC_FETCH_SITE, "same-origin")
         ]));
-        assert!(from(&[(SEC_FETCH_SITE, "cross-site")]));
-        assert!(from(&[(SEC_FETCH_SITE, "same-site")]));
+        assert!(is_rejected(&[(SEC_FETCH_SITE, "cross-site")]));
+        assert!(is_rejected(&[(SEC_FETCH_SITE, "same-site")]));
         for origin in [
             "https://evil.example",
             "null",
             "http://id.example.org",
             "https://id.example.org.evil.example",
         ] {
-            assert!(from(&[(ORIGIN, origin)]), "{origin}");
+            assert!(is_rejected(&[(ORIGIN, origin)]), "{origin}");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Sessions: signing in, keeping the session alive by rotating its refresh token, and ending it.
+//! Sessions: signing in, refreshing the tokens, and ending the session.
 //!
-//! Each use of a refresh token makes its successor. The token before the newest is answered once more with that same
-//! successor for 30 s, for a lost answer or a second tab; anything older ends the session, for then two hold it
-//! (RFC 9700, section 4.14.2).
+//! Each refresh replaces the refresh token (rotation). The previous token is accepted for another 30 seconds and returns the
+//! same successor, because a response can be lost or two tabs can refresh at once. The use of an older token ends the
+//! session, because then two parties have it (RFC 9700, section 4.14.2).
 
 mod cookie;
 mod model;
-pub mod others;
-mod own;
+mod own_sessions;
 mod policy;
 mod routes;
 pub mod service;
+pub mod session_admin;
 mod store;
 mod token_introspection;
 
 pub use cookie::device_token;
 pub use model::{Session, Tokens};
-pub use policy::{EndReason, Filter, SessionLimits};
+pub use policy::{EndReason, SessionFilter, SessionLimits};
 pub use routes::routes;

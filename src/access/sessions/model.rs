@@ -1,4 +1,4 @@
-//! A session, and the tokens that go with it, as callers see them.
+//! Sessions and their tokens as the API shows them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -13,28 +13,28 @@ use crate::platform::ids::{SessionId, UserId};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// The `sid` of its access tokens.
+    /// The session's id: the `sid` claim of its access tokens.
     pub id: SessionId,
-    /// Whose it is.
+    /// The account.
     pub user_id: UserId,
     /// When it began.
     pub created_at_utc: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// When it was last used, with a resolution of one minute.
     pub last_seen_at_utc: DateTime<Utc>,
-    /// When it ends if it is not used again, and at the latest.
+    /// When it expires if it is not used again.
     pub expires_at_utc: DateTime<Utc>,
-    /// Whether it has the long limits.
+    /// Whether it was created with `rememberMe` and therefore lasts longer.
     pub remember_me: bool,
-    /// From where it began.
+    /// The client address at which it began.
     pub ip: String,
-    /// What the client called itself.
+    /// The `User-Agent` header with which it began.
     pub user_agent: Option<String>,
-    /// Whether it is the caller's own.
+    /// Whether it is the session of the request.
     pub is_current: bool,
 }
 
 impl Session {
-    /// Nobody edits a session, so it has one version only.
+    /// Sessions cannot be changed, so they have a single version.
     pub(super) const VERSION: i64 = 1;
 
     pub(super) fn new(row: SessionRow, current: Option<SessionId>) -> Self {
@@ -59,26 +59,26 @@ impl Versioned for Session {
 }
 
 impl SessionRow {
-    /// When it ends if it is not used again.
+    /// When it expires if it is not used again.
     pub fn ends_at(&self) -> DateTime<Utc> {
         (self.last_seen_at + TimeDelta::seconds(self.idle_timeout_seconds)).min(self.expires_at)
     }
 }
 
-/// What signing in gives, and each refresh.
+/// The tokens that a sign-in or a refresh returns.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
-    /// A JWT (RFC 9068) for `Authorization: Bearer`.
+    /// A JWT (RFC 9068) for the header `Authorization: Bearer`.
     pub access_token: String,
-    /// `Bearer`.
+    /// Always `Bearer`.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
-    /// When the access token ends.
+    /// When the access token expires.
     pub access_token_expires_at_utc: DateTime<Utc>,
-    /// Good for one refresh; `null` when it is kept in a cookie.
+    /// A refresh token, for one refresh. `null` when it is in a cookie.
     pub refresh_token: Option<String>,
-    /// When the refresh token ends if it is not used.
+    /// When the refresh token expires if it is not used.
     pub refresh_token_expires_at_utc: DateTime<Utc>,
     /// The session.
     pub session: Session,

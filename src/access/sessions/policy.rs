@@ -1,4 +1,4 @@
-//! How long sessions last, and what a presented refresh token means. No database, no clock.
+//! Session lifetimes, end reasons, and the state of a refresh token. Pure decisions: no database, no clock.
 
 use std::net::IpAddr;
 
@@ -6,34 +6,34 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::platform::ids::UserId;
 
-/// Which sessions a list is of.
+/// Conditions on sessions. A session matches when all of them hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// This account's.
+pub struct SessionFilter {
+    /// The account.
     pub user: Option<UserId>,
-    /// Those that began at this address.
+    /// The client address at which the session began.
     pub ip: Option<IpAddr>,
 }
 
-/// How long sessions last, and how many an account has.
+/// How long sessions last, and how many an account can have.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// Unused for longer than this, a session has expired.
+    /// A session expires when it is unused for this time.
     pub idle: TimeDelta,
-    /// However busy, it has expired by then.
+    /// A session expires after this time, used or not.
     pub max: TimeDelta,
-    /// The same for those who asked to be remembered.
+    /// `idle` for sessions with `rememberMe`.
     pub remember_idle: TimeDelta,
-    /// The same for those who asked to be remembered.
+    /// `max` for sessions with `rememberMe`.
     pub remember_max: TimeDelta,
-    /// The most that one account has at once.
-    pub most: u32,
+    /// The maximum number of active sessions of an account.
+    pub max_sessions: u32,
 }
 
 impl SessionLimits {
-    /// The idle and the absolute limit.
+    /// The idle timeout and the maximum lifetime of a new session.
     #[must_use]
-    pub const fn limits(&self, remember_me: bool) -> (TimeDelta, TimeDelta) {
+    pub const fn timeouts(&self, remember_me: bool) -> (TimeDelta, TimeDelta) {
         if remember_me {
             (self.remember_idle, self.remember_max)
         } else {
@@ -45,21 +45,21 @@ impl SessionLimits {
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// Its user signed out.
+    /// The user signed out.
     SignedOut,
-    /// Somebody who may ended it.
+    /// An administrator ended it.
     SignedOutByOther,
     /// The password was changed, reset or removed.
     PasswordChanged,
-    /// The account was switched off.
+    /// The account was disabled.
     AccountDisabled,
-    /// The account's time was over.
+    /// The account expired.
     AccountExpired,
     /// The account was deleted.
     AccountDeleted,
-    /// An old refresh token came back.
+    /// A refresh token was used that had been replaced.
     RefreshTokenReused,
-    /// The account signed in once more than it may be signed in at once.
+    /// The account signed in again and had the maximum number of sessions.
     TooMany,
 }
 
@@ -73,7 +73,7 @@ impl EndReason {
         )
     }
 
-    /// How it is stored.
+    /// The value in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,34 +89,35 @@ impl EndReason {
     }
 }
 
-/// How long the token before the newest is still answered.
-pub const GRACE: TimeDelta = TimeDelta::seconds(30);
+/// How long the previous refresh token is accepted after a rotation.
+pub const GRACE_PERIOD: TimeDelta = TimeDelta::seconds(30);
 
-/// What to do about a presented refresh token.
+/// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presented {
-    /// The newest: make its successor.
-    Newest,
-    /// The one before, soon after: answer with the successor that there is.
-    JustReplaced,
-    /// Any other: somebody else has it too.
+pub enum RefreshTokenState {
+    /// The newest token of its session. A refresh replaces it.
+    Current,
+    /// The previous token, within [`GRACE_PERIOD`] of its rotation. A refresh returns the same successor again.
+    RecentlyReplaced,
+    /// An older token. Two parties have it, so the session must end.
     Reused,
 }
 
-/// Judges a token of generation `presented` of a session whose newest is `newest`, made at `rotated_at`.
+/// The state of the token of generation `generation`, in a session whose newest token has generation `newest` and was issued
+/// at `rotated_at`.
 #[must_use]
-pub fn judge(
-    presented: i32,
+pub fn classify_refresh_token(
+    generation: i32,
     newest: i32,
     rotated_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Presented {
-    if presented == newest {
-        Presented::Newest
-    } else if presented + 1 == newest && now - rotated_at <= GRACE {
-        Presented::JustReplaced
+) -> RefreshTokenState {
+    if generation == newest {
+        RefreshTokenState::Current
+    } else if generation + 1 == newest && now - rotated_at <= GRACE_PERIOD {
+        RefreshTokenState::RecentlyReplaced
     } else {
-        Presented::Reused
+        RefreshTokenState::Reused
     }
 }
 
@@ -125,13 +126,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_newest_and_for_a_while_the_one_before_are_good() {
+    fn only_the_current_token_and_briefly_the_previous_one_are_accepted() {
         let then = DateTime::<Utc>::UNIX_EPOCH;
-        let within = then + GRACE;
+        let within = then + GRACE_PERIOD;
         let after = within + TimeDelta::milliseconds(1);
-        assert_eq!(judge(3, 3, then, after), Presented::Newest);
-        assert_eq!(judge(2, 3, then, within), Presented::JustReplaced);
-        assert_eq!(judge(2, 3, then, after), Presented::Reused);
-        assert_eq!(judge(1, 3, then, then), Presented::Reused);
+        assert_eq!(
+            classify_refresh_token(3, 3, then, after),
+            RefreshTokenState::Current
+        );
+        assert_eq!(
+            classify_refresh_token(2, 3, then, within),
+            RefreshTokenState::RecentlyReplaced
+        );
+        assert_eq!(
+            classify_refresh_token(2, 3, then, after),
+            RefreshTokenState::Reused
+        );
+        assert_eq!(
+            classify_refresh_token(1, 3, then, then),
+            RefreshTokenState::Reused
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Signing in and out over HTTP.
+//! Endpoints that sign in, refresh the tokens and sign out.
 
 use actix_web::post;
 use serde::Deserialize;
@@ -8,102 +8,109 @@ use validator::Validate;
 
 use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
-use super::{others, own, service};
-use crate::access::authentication::{AuthenticatedCaller, SignedIn};
+use super::{own_sessions, service, session_admin};
 use crate::access::actor::{Actor, Origin};
-use crate::access::password_check::LoginIdentifier;
+use crate::access::authentication::{AuthenticatedCaller, SignedIn};
+use crate::access::password_check::{LoginIdentifier, PasswordCheckResult};
 use crate::access::passwords::Password;
 use crate::access::rate_limit::device_token;
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(login)
         .service(refresh)
         .service(logout)
-        .configure(own::routes)
-        .configure(others::routes);
+        .configure(own_sessions::routes)
+        .configure(session_admin::routes);
 }
 
-/// Who signs in.
+/// The body of a sign-in request.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SignIn)]
 #[schema(example = json!({"username": "ada", "password": "a long enough passphrase"}))]
-struct SignIn {
-    /// A username, or an email address that is confirmed.
+struct LoginRequest {
+    /// A username, or a confirmed email address.
     #[schema(example = "ada")]
     username: String,
     /// The password.
     password: Password,
-    /// Whether the session has the long limits.
+    /// Whether the session lasts longer. Default: false.
     #[serde(default)]
     remember_me: bool,
-    /// Where the refresh token goes.
+    /// How the refresh token is returned.
     #[serde(default)]
     transport: Transport,
 }
 
-/// Where a refresh token goes.
+/// How a refresh token is returned.
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum Transport {
-    /// Into the body of the answer.
+    /// In the response body.
     #[default]
     Body,
-    /// Into a `__Host-` cookie that scripts can't read: for browser apps. Another one lets the browser be known later: then
-    /// strangers who guess at the password can't keep its owner out.
+    /// In a `__Host-` cookie that scripts cannot read, for browser applications. A second cookie identifies the device, so
+    /// that wrong passwords from other devices do not lock out the account's owner.
     Cookie,
 }
 
 /// Sign in.
 ///
-/// Any failure of name or password gets the same 401 in the same time. After a right password: 403 `auth_user_inactive`,
-/// or `auth_password_change_required` with a `changeToken` that is good for ten minutes and only for `/auth/change-password`.
-/// Too many failures for one name or from one address: 429 `rate_limited`, to a right password too.
+/// A wrong username and a wrong password get the same 401 in the same time. After a correct password: 403
+/// `auth_user_inactive` for a disabled or expired account; 403 `auth_password_change_required` with a `changeToken`, which
+/// permits only `/auth/change-password`, for ten minutes. Too many failures for one name or from one address: 429
+/// `rate_limited`, also for a correct password.
 #[utoipa::path(
-    operation_id = "login", tag = "auth", request_body = SignIn, security(()),
+    operation_id = "login", tag = "auth", request_body = LoginRequest, security(()),
     responses((status = 200, description = "Signed in.", body = Data<Tokens>))
 )]
 #[post("/api/v1/auth/login")]
-async fn login(app: State, origin: Origin, body: Json<SignIn>) -> Result<Reply, AppError> {
-    let SignIn {
-        username,
-        password,
-        remember_me,
-        transport,
-    } = body.into_inner();
-    let by = Actor::anonymous(origin.clone());
-    let identity = LoginIdentifier::UsernameOrEmail(username);
-    let proof = app
-        .passwords
-        .check_password(&app.db, &by, service::SIGN_IN, identity, password)
-        .await?;
+async fn login(app: State, origin: Origin, body: Json<LoginRequest>) -> Result<Reply, AppError> {
+    let request = body.into_inner();
+    let (remember_me, transport) = (request.remember_me, request.transport);
+    let check = check_password(&app, &origin, request.username, request.password).await?;
     let token_context = app.token_context.clone();
     let tokens = app
         .db
-        .write(move |tx| service::sign_in(tx, &token_context, &proof, remember_me, &origin))
+        .write(move |tx| service::sign_in(tx, &token_context, &check, remember_me, &origin))
         .await?;
-    answer(&app, tokens, transport)
+    to_reply(&app, tokens, transport)
 }
 
-/// The newest refresh token of a session.
+async fn check_password(
+    app: &AppState,
+    origin: &Origin,
+    username: String,
+    password: Password,
+) -> Result<PasswordCheckResult, AppError> {
+    let caller = Actor::anonymous(origin.clone());
+    let identifier = LoginIdentifier::UsernameOrEmail(username);
+    app.passwords
+        .check_password(&app.db, &caller, service::SIGN_IN, identifier, password)
+        .await
+}
+
+/// The body of a refresh request.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Refresh {
-    /// Good for one refresh; presented again within 30 s it gets the same successor, later it ends the session. Without it
-    /// the cookie is used.
+#[schema(as = Refresh)]
+struct RefreshRequest {
+    /// The refresh token, for one use. Used again within 30 seconds, it returns the same successor; after that, it ends the
+    /// session. If absent, the cookie is used.
     refresh_token: Option<String>,
 }
 
-/// Trade a refresh token for new tokens.
+/// Refresh the tokens of a session.
 ///
-/// A token from the cookie is answered in the cookie, and only to pages of listed origins.
+/// A refresh token from the cookie is replaced in the cookie, and only for pages of allowed origins.
 #[utoipa::path(
-    operation_id = "refresh", tag = "auth", request_body = Refresh, security(()),
-    responses((status = 200, description = "New tokens.", body = Data<Tokens>))
+    operation_id = "refresh", tag = "auth", request_body = RefreshRequest, security(()),
+    responses((status = 200, description = "The new tokens.", body = Data<Tokens>))
 )]
 #[post("/api/v1/auth/refresh")]
 async fn refresh(
@@ -111,49 +118,62 @@ async fn refresh(
     origin: Origin,
     caller: Option<AuthenticatedCaller>,
     cookie: RefreshCookie,
-    body: Json<Refresh>,
+    body: Json<RefreshRequest>,
 ) -> Result<Reply, AppError> {
-    let (token, transport) = match body.into_inner().refresh_token {
-        Some(token) => (token, Transport::Body),
-        None => match cookie.token()? {
-            Some(token) => (token, Transport::Cookie),
-            None => return Err(AppError::invalid_field("/refreshToken", "required", "is required")),
-        },
-    };
+    let (token, transport) = refresh_token(body.into_inner(), cookie)?;
     let token_context = app.token_context.clone();
     let tokens = app
         .db
         .write(move |tx| service::refresh(tx, &token_context, &token, caller.as_deref(), &origin))
         .await?;
-    answer(&app, tokens, transport)
+    to_reply(&app, tokens, transport)
 }
 
-fn answer(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<Reply, AppError> {
+/// The refresh token of the body or else of the cookie, and where its successor is returned.
+fn refresh_token(
+    request: RefreshRequest,
+    cookie: RefreshCookie,
+) -> Result<(String, Transport), AppError> {
+    if let Some(token) = request.refresh_token {
+        return Ok((token, Transport::Body));
+    }
+    cookie
+        .token()?
+        .map(|token| (token, Transport::Cookie))
+        .ok_or_else(|| AppError::invalid_field("/refreshToken", "required", "is required"))
+}
+
+fn to_reply(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<Reply, AppError> {
     match transport {
         Transport::Body => Reply::ok(&tokens),
         Transport::Cookie => {
             let now = tokens.session.last_seen_at_utc;
-            let lasts = tokens.refresh_token_expires_at_utc - now;
-            let kept = tokens.refresh_token.take().unwrap_or_default();
-            let known_by = device_token::issue(&app.vault, tokens.user.id, now);
+            let max_age = tokens.refresh_token_expires_at_utc - now;
+            let refresh_token = tokens.refresh_token.take().unwrap_or_default();
+            let device_token = device_token::issue(&app.vault, tokens.user.id, now);
+            let device_max_age = device_token::lifetime();
             Ok(Reply::ok(&tokens)?
-                .with_cookie(cookie::keep(&kept, lasts))
-                .with_cookie(cookie::keep_device(&known_by, device_token::lifetime())))
+                .with_cookie(cookie::set_refresh_token(&refresh_token, max_age))
+                .with_cookie(cookie::set_device_token(&device_token, device_max_age)))
         }
     }
 }
 
-/// Sign out: end the caller's session.
+/// Sign out.
+///
+/// Ends the session of the request.
 #[utoipa::path(
     operation_id = "logout", tag = "auth",
     responses((status = 204, description = "Signed out."))
 )]
 #[post("/api/v1/auth/logout")]
-async fn logout(by: SignedIn, app: State, cookie: RefreshCookie) -> Result<Reply, AppError> {
-    app.db.write(move |tx| service::log_out(tx, &by)).await?;
+async fn logout(caller: SignedIn, app: State, cookie: RefreshCookie) -> Result<Reply, AppError> {
+    app.db
+        .write(move |tx| service::log_out(tx, &caller))
+        .await?;
     let reply = Reply::no_content();
-    Ok(if cookie.is_there() {
-        reply.with_cookie(cookie::remove())
+    Ok(if cookie.is_present() {
+        reply.with_cookie(cookie::remove_refresh_token())
     } else {
         reply
     })

@@ -1,63 +1,106 @@
 //! Signing in, refreshing and ending sessions.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::model::{Session, Tokens};
-use super::policy::{self, EndReason, Filter, Presented, SessionLimits};
+use super::policy::{self, EndReason, RefreshTokenState, SessionFilter, SessionLimits};
 use super::store::{self, SessionRow};
-use crate::access::authentication::{TokenIssuer, SignedIn};
 use crate::access::actor::{Actor, Identity, Origin};
+use crate::access::authentication::{SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
-use crate::accounts::users;
+use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
-pub use super::token_introspection::{GoodRefreshToken, examine, give_up, session_of};
+pub use super::token_introspection::{
+    ActiveRefreshToken, find_active_refresh_token, find_session_of_refresh_token, revoke_session,
+};
+
+/// The audit action of signing in.
+pub const SIGN_IN: &str = "session.create";
+/// The audit action of ending a session.
+pub(super) const END_SESSION: &str = "session.end";
+
+/// How long ended and expired sessions are kept.
+const RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// What signing in and refreshing need besides the database.
 pub struct TokenContext {
-    /// Makes the access tokens.
+    /// Issues the access tokens.
     pub issuer: std::sync::Arc<TokenIssuer>,
-    /// Derives each refresh token's successor.
+    /// Derives the successor of a refresh token.
     pub vault: std::sync::Arc<Vault>,
-    /// How long sessions last.
+    /// The session lifetimes.
     pub limits: SessionLimits,
 }
 
-/// What the audit log calls signing in.
-pub const SIGN_IN: &str = "session.create";
-
-/// Signs in whoever gave this proof.
+/// Creates a session after a password check.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`], the same for everything but a right password of an account that is not deleted;
-/// after that [`Code::AuthUserInactive`], [`Code::AuthPasswordChangeRequired`] (with a `changeToken`).
+/// [`Code::AuthInvalidCredentials`] when the password is wrong or the account is unknown or deleted. After a correct
+/// password: [`Code::AuthUserInactive`]; [`Code::AuthPasswordChangeRequired`] with a `changeToken`.
 pub fn sign_in(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
-    proof: &PasswordCheckResult,
+    check: &PasswordCheckResult,
     remember_me: bool,
     origin: &Origin,
 ) -> TxResult<Tokens> {
+    let row = lock_signed_in_user(tx, token_context, check, origin)?;
+    users::service::record_sign_in(
+        tx,
+        row.id,
+        check.upgraded_hash.as_ref(),
+        row.password_version,
+    )?;
+    let others = i64::from(token_context.limits.max_sessions) - 1;
+    store::end_oldest(tx.conn, row.id, others, EndReason::TooMany.as_str(), tx.now)?;
+    let session = new_session(tx, &token_context.limits, row.id, remember_me, origin);
+    let refresh_token = format!("rst_rt_{}", crypto::generate_bearer_secret()?);
+    store::insert(tx.conn, &session)?;
+    store::insert_refresh_token(tx.conn, &crypto::digest(&refresh_token), session.id, 0)?;
+    let user = users::service::show(tx, row.id)?;
+    let actor = session_actor(row.id, session.id, Some(&row.username), origin);
+    let entry = AuditEntry::new(SIGN_IN, Subject::User(row.id)).with_change(
+        Value::Null,
+        json!({"sessionId": session.id, "rememberMe": remember_me, "expiresAtUtc": session.expires_at}),
+    );
+    audit::record(tx, &actor, entry)?;
+    Ok(tokens(tx, token_context, session, refresh_token, user)?)
+}
+
+/// Locks the account whose password was checked. Denials are recorded in the audit log.
+fn lock_signed_in_user(
+    tx: &mut Tx<'_>,
+    token_context: &TokenContext,
+    check: &PasswordCheckResult,
+    origin: &Origin,
+) -> TxResult<UserRow> {
     let caller = Actor::anonymous(origin.clone());
-    let act = |reason| AuditEntry::new(SIGN_IN, proof.target.subject()).with_reason(reason);
-    // Of a wrong password the database hears the same whether there is an account or not.
-    let row = match proof.target.account() {
-        Some(id) if proof.is_correct => users::service::find_for_update(tx, id)?,
+    let entry = |reason| AuditEntry::new(SIGN_IN, check.target.subject()).with_reason(reason);
+    // After a wrong password the same queries run whether or not the account exists.
+    let row = match check.target.account() {
+        Some(id) if check.is_correct => users::service::find_for_update(tx, id)?,
         _ => None,
     };
     let row = row
-        .filter(|row| row.deleted_at.is_none() && row.password_version == proof.password_version);
+        .filter(|row| row.deleted_at.is_none() && row.password_version == check.password_version);
     let Some(row) = row else {
-        let why = Code::AuthInvalidCredentials;
-        return Err(audit::deny(tx, &caller, act(proof.failure_reason), why));
+        let entry = entry(check.failure_reason);
+        return Err(audit::deny(
+            tx,
+            &caller,
+            entry,
+            Code::AuthInvalidCredentials,
+        ));
     };
-    let is_over = row.expires_at.is_some_and(|end| end <= tx.now);
-    if !row.is_active || is_over {
-        let reason = if is_over {
+    let status = row.status();
+    if !status.is_usable(tx.now) {
+        let reason = if status.is_expired(tx.now) {
             SignInFailureReason::AccountExpired
         } else {
             SignInFailureReason::AccountDisabled
@@ -65,44 +108,25 @@ pub fn sign_in(
         return Err(audit::deny(
             tx,
             &caller,
-            act(reason),
+            entry(reason),
             Code::AuthUserInactive,
         ));
     }
     if row.must_change_password {
-        let token = token_context
-            .issuer
-            .password_change_token(row.id, row.password_version, tx.now)?;
-        let why = AppError::new(Code::AuthPasswordChangeRequired).with_extension("changeToken", token);
-        let act = act(SignInFailureReason::PasswordChangeRequired);
-        return Err(audit::deny(tx, &caller, act, why));
+        let token =
+            token_context
+                .issuer
+                .password_change_token(row.id, row.password_version, tx.now)?;
+        let error =
+            AppError::new(Code::AuthPasswordChangeRequired).with_extension("changeToken", token);
+        let entry = entry(SignInFailureReason::PasswordChangeRequired);
+        return Err(audit::deny(tx, &caller, entry, error));
     }
-    users::service::record_sign_in(tx, row.id, proof.upgraded_hash.as_ref(), row.password_version)?;
-    let room = i64::from(token_context.limits.most) - 1;
-    store::end_oldest(tx.conn, row.id, room, EndReason::TooMany.as_str(), tx.now)?;
-    let session = new_session(tx, &token_context.limits, row.id, remember_me, origin);
-    let refresh_token = format!("rst_rt_{}", crypto::generate_bearer_secret()?);
-    store::insert(tx.conn, &session)?;
-    store::insert_refresh_token(tx.conn, &crypto::digest(&refresh_token), session.id, 0)?;
-    let user = users::service::show(tx, row.id)?;
-    let actor = Actor {
-        identity: Identity::User {
-            id: row.id,
-            session: session.id,
-        },
-        username: Some(row.username.into()),
-        ..caller
-    };
-    let act = AuditEntry::new(SIGN_IN, Subject::User(row.id)).with_change(
-        Value::Null,
-        json!({"sessionId": session.id, "rememberMe": remember_me, "expiresAtUtc": session.expires_at}),
-    );
-    audit::record(tx, &actor, act)?;
-    Ok(tokens(tx, token_context, session, refresh_token, user)?)
+    Ok(row)
 }
 
-/// Trades a refresh token for new tokens. `caller` is whose access token came along, if one did: it must be
-/// this very session's.
+/// Exchanges a refresh token for new tokens. `caller` is the caller of the request's access token, if it has one; the access
+/// token must belong to the same session.
 ///
 /// # Errors
 /// [`Code::AuthRefreshTokenInvalid`], [`Code::AuthRefreshTokenExpired`]; [`Code::AuthRefreshTokenReused`], which ends the
@@ -110,12 +134,11 @@ pub fn sign_in(
 pub fn refresh(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
-    presented: &str,
+    refresh_token: &str,
     caller: Option<&Actor>,
     origin: &Origin,
 ) -> TxResult<Tokens> {
-    const ACT: &str = "session.refresh";
-    let (id, generation) = store::refresh_token(tx.conn, &crypto::digest(presented))?
+    let (id, generation) = store::find_refresh_token(tx.conn, &crypto::digest(refresh_token))?
         .ok_or(Code::AuthRefreshTokenInvalid)?;
     let mut session = store::find_for_update(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
     if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
@@ -124,101 +147,91 @@ pub fn refresh(
     if session.ends_at() <= tx.now {
         return Err(Code::AuthRefreshTokenExpired.into());
     }
-    let user = users::service::show(tx, session.user_id)?;
-    let is_over = user.expires_at_utc.is_some_and(|end| end <= tx.now);
-    if !user.is_active || user.deleted_at_utc.is_some() || is_over {
-        return Err(Code::AuthRefreshTokenInvalid.into());
-    }
-    let actor = Actor {
-        identity: Identity::User {
-            id: session.user_id,
-            session: id,
-        },
-        username: Some(user.username.as_str().into()),
-        ..Actor::anonymous(origin.clone())
-    };
-    let successor = successor_of(&token_context.vault, presented);
-    match policy::judge(generation, session.generation, session.rotated_at, tx.now) {
-        Presented::Newest => {
-            session.generation += 1;
-            session.rotated_at = tx.now;
-            session.last_seen_at = tx.now;
-            store::rotated(tx.conn, id, session.generation, tx.now)?;
-            store::insert_refresh_token(
-                tx.conn,
-                &crypto::digest(&successor),
-                id,
-                session.generation,
-            )?;
-            audit::record(
-                tx,
-                &actor,
-                AuditEntry::new(ACT, Subject::Session(id, session.user_id)),
-            )?;
+    let row = users::service::find(tx, session.user_id)?
+        .filter(|row| row.status().is_usable(tx.now))
+        .ok_or(Code::AuthRefreshTokenInvalid)?;
+    let actor = session_actor(row.id, id, Some(&row.username), origin);
+    let entry = AuditEntry::new("session.refresh", Subject::Session(id, row.id));
+    let successor = successor_of(&token_context.vault, refresh_token);
+    match policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now)
+    {
+        RefreshTokenState::Current => {
+            rotate(tx, &mut session, &successor)?;
+            audit::record(tx, &actor, entry)?;
         }
-        Presented::JustReplaced => {}
-        Presented::Reused => {
-            end(tx, session.user_id, id, EndReason::RefreshTokenReused)?;
-            return Err(audit::deny(
-                tx,
-                &actor,
-                AuditEntry::new(ACT, Subject::Session(id, session.user_id)),
-                Code::AuthRefreshTokenReused,
-            ));
+        RefreshTokenState::RecentlyReplaced => {}
+        RefreshTokenState::Reused => {
+            end(tx, row.id, id, EndReason::RefreshTokenReused)?;
+            return Err(audit::deny(tx, &actor, entry, Code::AuthRefreshTokenReused));
         }
     }
+    let user = users::service::to_response(tx, row)?;
     Ok(tokens(tx, token_context, session, successor, user)?)
+}
+
+/// Makes `successor` the current refresh token of the session.
+fn rotate(tx: &mut Tx<'_>, session: &mut SessionRow, successor: &str) -> Result<(), AppError> {
+    session.generation += 1;
+    session.rotated_at = tx.now;
+    session.last_seen_at = tx.now;
+    store::set_rotated(tx.conn, session.id, session.generation, tx.now)?;
+    let digest = crypto::digest(successor);
+    store::insert_refresh_token(tx.conn, &digest, session.id, session.generation)?;
+    Ok(())
 }
 
 /// Ends the caller's session.
 ///
 /// # Errors
-/// When the database fails.
-pub fn log_out(tx: &mut Tx<'_>, by: &SignedIn) -> TxResult<()> {
-    end(tx, by.id, by.session, EndReason::SignedOut)?;
-    audit::record(
-        tx,
-        by,
-        AuditEntry::new("session.end", Subject::Session(by.session, by.id)),
-    )?;
+/// Database errors.
+pub fn log_out(tx: &mut Tx<'_>, caller: &SignedIn) -> TxResult<()> {
+    end(tx, caller.id, caller.session, EndReason::SignedOut)?;
+    let entry = AuditEntry::new(END_SESSION, Subject::Session(caller.session, caller.id));
+    audit::record(tx, caller, entry)?;
     Ok(())
 }
 
-/// Ends a session. The act that leads to it is the caller's to record.
+/// Ends a session. The caller records the audit entry.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub(super) fn end(
     tx: &mut Tx<'_>,
     user: UserId,
     session: SessionId,
-    why: EndReason,
+    reason: EndReason,
 ) -> Result<(), AppError> {
     tx.invalidate(Invalidation::Principal(user.0));
-    store::end(tx.conn, session, why.as_str(), tx.now)?;
+    store::end(tx.conn, session, reason.as_str(), tx.now)?;
     Ok(())
 }
 
-/// Ends every session of an account but `spare`; how many those were. The act that leads to it is the caller's to record.
-///
-/// # Errors
-/// When the database fails.
-pub fn end_all(
-    tx: &mut Tx<'_>,
-    user: UserId,
-    why: EndReason,
-    spare: Option<SessionId>,
-) -> Result<usize, AppError> {
-    tx.invalidate(Invalidation::Principal(user.0));
-    Ok(store::end_all(tx.conn, user, why.as_str(), tx.now, spare)?)
-}
-
-/// Ends every session of all accounts and returns their number. The caller records the audit entry.
+/// Ends all sessions of an account except `keep` and returns their number. The caller records the audit entry.
 ///
 /// # Errors
 /// Database errors.
-pub fn end_every(tx: &mut Tx<'_>, reason: EndReason) -> Result<usize, AppError> {
-    Ok(store::end_every(tx.conn, reason.as_str(), tx.now)?)
+pub fn end_all_of_user(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    reason: EndReason,
+    keep: Option<SessionId>,
+) -> Result<usize, AppError> {
+    tx.invalidate(Invalidation::Principal(user.0));
+    Ok(store::end_all_of_user(
+        tx.conn,
+        user,
+        reason.as_str(),
+        tx.now,
+        keep,
+    )?)
+}
+
+/// Ends all sessions of all accounts and returns their number. The caller invalidates the cache and records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn end_all(tx: &mut Tx<'_>, reason: EndReason) -> Result<usize, AppError> {
+    Ok(store::end_all(tx.conn, reason.as_str(), tx.now)?)
 }
 
 /// Sets the time at which the session was last used.
@@ -233,24 +246,35 @@ pub fn record_use(tx: &mut Tx<'_>, id: SessionId) -> Result<(), AppError> {
 /// The number of active sessions of an account.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn count(tx: &mut Tx<'_>, user: UserId) -> Result<i64, AppError> {
-    let filter = Filter {
+    let filter = SessionFilter {
         user: Some(user),
         ip: None,
     };
-    Ok(store::count_all(tx.conn, &filter, None, tx.now)?)
+    Ok(store::count_matching(tx.conn, &filter, None, tx.now)?)
 }
 
-/// Forgets sessions that nobody can use any more and whose end nobody asks about: a month after their last limit.
+/// Deletes the sessions that reached their maximum lifetime 30 days ago, and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(
-        tx.conn,
-        tx.now - chrono::TimeDelta::days(30),
-    )?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_expired_before(tx.conn, tx.now - RETENTION)?)
+}
+
+/// The actor of a request that proves a session with a password or a refresh token.
+pub(super) fn session_actor(
+    user: UserId,
+    session: SessionId,
+    username: Option<&str>,
+    origin: &Origin,
+) -> Actor {
+    Actor {
+        identity: Identity::User { id: user, session },
+        username: username.map(Into::into),
+        ..Actor::anonymous(origin.clone())
+    }
 }
 
 fn new_session(
@@ -260,7 +284,7 @@ fn new_session(
     remember_me: bool,
     origin: &Origin,
 ) -> SessionRow {
-    let (idle, max) = limits.limits(remember_me);
+    let (idle, max) = limits.timeouts(remember_me);
     SessionRow {
         id: SessionId::new(tx.now),
         user_id: user,
@@ -278,9 +302,9 @@ fn new_session(
     }
 }
 
-/// The successor is derived, so that it can be answered again without being stored.
-fn successor_of(vault: &Vault, presented: &str) -> String {
-    let secret = vault.mac(KeyPurpose::RefreshSuccessor, presented.as_bytes());
+/// The token that replaces a refresh token. It is derived from it, so it can be returned again without being stored.
+fn successor_of(vault: &Vault, refresh_token: &str) -> String {
+    let secret = vault.mac(KeyPurpose::RefreshSuccessor, refresh_token.as_bytes());
     format!("rst_rt_{}", crypto::encode_base64url(&secret))
 }
 

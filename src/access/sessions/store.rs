@@ -1,4 +1,4 @@
-//! Queries on sessions and refresh tokens.
+//! Queries on the tables `sessions` and `refresh_tokens`.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -6,10 +6,11 @@ use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Timestamptz};
 
-use super::policy::Filter;
+use super::policy::SessionFilter;
 use crate::platform::ids::{SessionId, UserId};
 use crate::schema::{refresh_tokens, sessions, users};
 
+/// A row of `sessions`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
 pub struct SessionRow {
@@ -34,7 +35,7 @@ pub fn insert(conn: &mut PgConnection, row: &SessionRow) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// Reads a session and holds it until the transaction ends.
+/// The session, locked until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: SessionId) -> QueryResult<Option<SessionRow>> {
     sessions::table
         .find(id)
@@ -59,8 +60,8 @@ pub fn insert_refresh_token(
         .execute(conn)
 }
 
-/// The session of a refresh token, and which generation of it the token is.
-pub fn refresh_token(
+/// The session of a refresh token, and the token's generation.
+pub fn find_refresh_token(
     conn: &mut PgConnection,
     digest: &[u8],
 ) -> QueryResult<Option<(SessionId, i32)>> {
@@ -71,8 +72,8 @@ pub fn refresh_token(
         .optional()
 }
 
-/// Notes that a session has a newer refresh token.
-pub fn rotated(
+/// Stores that the refresh token of a session was replaced by one of this generation.
+pub fn set_rotated(
     conn: &mut PgConnection,
     id: SessionId,
     generation: i32,
@@ -87,6 +88,7 @@ pub fn rotated(
         .execute(conn)
 }
 
+/// Ends a session, if it has not ended.
 pub fn end(
     conn: &mut PgConnection,
     id: SessionId,
@@ -105,13 +107,13 @@ pub fn end(
     .execute(conn)
 }
 
-/// Ends every session of an account but `spare`; how many those were.
-pub fn end_all(
+/// Ends all sessions of an account except `keep` and returns their number.
+pub fn end_all_of_user(
     conn: &mut PgConnection,
     user: UserId,
     reason: &str,
     now: DateTime<Utc>,
-    spare: Option<SessionId>,
+    keep: Option<SessionId>,
 ) -> QueryResult<usize> {
     let of_user = sessions::table
         .filter(sessions::user_id.eq(user))
@@ -120,16 +122,16 @@ pub fn end_all(
         sessions::ended_at.eq(now),
         sessions::ended_reason.eq(reason),
     );
-    match spare {
+    match keep {
         None => diesel::update(of_user).set(values).execute(conn),
-        Some(spare) => diesel::update(of_user.filter(sessions::id.ne(spare)))
+        Some(keep) => diesel::update(of_user.filter(sessions::id.ne(keep)))
             .set(values)
             .execute(conn),
     }
 }
 
-/// Ends every session of everybody; how many those were.
-pub fn end_every(conn: &mut PgConnection, reason: &str, now: DateTime<Utc>) -> QueryResult<usize> {
+/// Ends all sessions of all accounts and returns their number.
+pub fn end_all(conn: &mut PgConnection, reason: &str, now: DateTime<Utc>) -> QueryResult<usize> {
     diesel::update(sessions::table.filter(sessions::ended_at.is_null()))
         .set((
             sessions::ended_at.eq(now),
@@ -138,19 +140,19 @@ pub fn end_every(conn: &mut PgConnection, reason: &str, now: DateTime<Utc>) -> Q
         .execute(conn)
 }
 
-/// Whose sessions somebody may see: those of accounts with these roles, and of one account besides.
-pub struct Owners {
+/// The accounts whose sessions a caller may see: those with these roles, and the caller's own.
+pub struct VisibleOwners {
     pub roles: Vec<String>,
-    pub and: Option<UserId>,
+    pub caller: Option<UserId>,
 }
 
-/// At most `rows` live sessions after `after`, the newest first.
+/// At most `limit` active matching sessions after `after`, the newest first.
 pub fn page(
     conn: &mut PgConnection,
-    filter: &Filter,
-    owners: Option<&Owners>,
+    filter: &SessionFilter,
+    owners: Option<&VisibleOwners>,
     after: Option<SessionId>,
-    rows: i64,
+    limit: i64,
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<SessionRow>> {
     let mut query = matching(filter, owners, now);
@@ -159,52 +161,52 @@ pub fn page(
     }
     query
         .order(sessions::id.desc())
-        .limit(rows)
+        .limit(limit)
         .select(SessionRow::as_select())
         .load(conn)
 }
 
-/// How many live sessions there are in all.
-pub fn count_all(
+/// The number of active matching sessions.
+pub fn count_matching(
     conn: &mut PgConnection,
-    filter: &Filter,
-    owners: Option<&Owners>,
+    filter: &SessionFilter,
+    owners: Option<&VisibleOwners>,
     now: DateTime<Utc>,
 ) -> QueryResult<i64> {
     matching(filter, owners, now).count().get_result(conn)
 }
 
-/// A session that lives.
-pub fn live(
+/// The session, if it is active.
+pub fn find_active(
     conn: &mut PgConnection,
     id: SessionId,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<SessionRow>> {
-    all_live(now)
+    active(now)
         .filter(sessions::id.eq(id))
         .select(SessionRow::as_select())
         .first(conn)
         .optional()
 }
 
-/// Ends the oldest live sessions of an account, leaving at most `rest`.
+/// Ends the oldest active sessions of an account, except the newest `keep`.
 pub fn end_oldest(
     conn: &mut PgConnection,
     user: UserId,
-    rest: i64,
+    keep: i64,
     reason: &str,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let beyond: Vec<SessionId> = all_live(now)
+    let oldest: Vec<SessionId> = active(now)
         .filter(sessions::user_id.eq(user))
         .order(sessions::id.desc())
-        .offset(rest)
+        .offset(keep)
         .select(sessions::id)
         .load(conn)?;
-    if beyond.is_empty() {
+    if oldest.is_empty() {
         return Ok(0);
     }
-    diesel::update(sessions::table.filter(sessions::id.eq_any(beyond)))
+    diesel::update(sessions::table.filter(sessions::id.eq_any(oldest)))
         .set((
             sessions::ended_at.eq(now),
             sessions::ended_reason.eq(reason),
@@ -214,19 +216,25 @@ pub fn end_oldest(
 
 type Query<'a> = sessions::BoxedQuery<'a, Pg>;
 
-fn all_live<'a>(now: DateTime<Utc>) -> Query<'a> {
-    let is_used =
-        sql::<Bool>("sessions.last_seen_at + sessions.idle_timeout_seconds * interval '1 second' > ")
-            .bind::<Timestamptz, _>(now);
+/// The sessions that have neither ended nor expired.
+fn active<'a>(now: DateTime<Utc>) -> Query<'a> {
+    let is_not_idle = sql::<Bool>(
+        "sessions.last_seen_at + sessions.idle_timeout_seconds * interval '1 second' > ",
+    )
+    .bind::<Timestamptz, _>(now);
     sessions::table
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now))
-        .filter(is_used)
+        .filter(is_not_idle)
         .into_boxed()
 }
 
-fn matching<'a>(filter: &Filter, owners: Option<&'a Owners>, now: DateTime<Utc>) -> Query<'a> {
-    let mut query = all_live(now);
+fn matching<'a>(
+    filter: &SessionFilter,
+    owners: Option<&'a VisibleOwners>,
+    now: DateTime<Utc>,
+) -> Query<'a> {
+    let mut query = active(now);
     if let Some(user) = filter.user {
         query = query.filter(sessions::user_id.eq(user));
     }
@@ -234,17 +242,17 @@ fn matching<'a>(filter: &Filter, owners: Option<&'a Owners>, now: DateTime<Utc>)
         query = query.filter(sessions::ip.eq(ip.to_string()));
     }
     if let Some(owners) = owners {
-        let seen = users::table
+        let visible = users::table
             .filter(users::role.eq_any(&owners.roles))
-            .or_filter(users::id.nullable().eq(owners.and))
+            .or_filter(users::id.nullable().eq(owners.caller))
             .select(users::id);
-        query = query.filter(sessions::user_id.eq_any(seen));
+        query = query.filter(sessions::user_id.eq_any(visible));
     }
     query
 }
 
-/// Removes the sessions that reached their absolute limit before `limit`, with their refresh tokens.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+/// Deletes the sessions that reached their maximum lifetime before `limit`, with their refresh tokens.
+pub fn delete_expired_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::expires_at.lt(limit))).execute(conn)
 }
 

@@ -1,11 +1,11 @@
-//! What a token of a session says of it to those who are no party to it, and the end that whoever holds one can put to it.
+//! Refresh tokens as OAuth clients use them: introspection (RFC 7662) and revocation (RFC 7009).
 
 use chrono::{DateTime, Utc};
 
-use super::policy::{self, EndReason, Presented};
-use super::service::end;
+use super::policy::{self, EndReason, RefreshTokenState};
+use super::service::{END_SESSION, end, session_actor};
 use super::store;
-use crate::access::actor::{Actor, Identity, Origin};
+use crate::access::actor::Origin;
 use crate::accounts::users;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
@@ -13,67 +13,66 @@ use crate::platform::db::Tx;
 use crate::platform::error::{AppError, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
-/// A refresh token that is good at this moment.
-pub struct GoodRefreshToken {
-    /// The account that it is of.
+/// A refresh token that can be used now.
+pub struct ActiveRefreshToken {
+    /// The account.
     pub user: UserId,
     /// The session.
     pub session: SessionId,
-    /// When it ends if it is not used.
+    /// When it expires if it is not used.
     pub expires_at: DateTime<Utc>,
 }
 
-/// What this refresh token is good for, if it is; it is not used by that.
+/// The account and session of a refresh token, if it can be used now. This does not use it.
 ///
 /// # Errors
-/// When the database fails.
-pub fn examine(tx: &mut Tx<'_>, presented: &str) -> Result<Option<GoodRefreshToken>, AppError> {
-    let Some((id, generation)) = store::refresh_token(tx.conn, &crypto::digest(presented))? else {
+/// Database errors.
+pub fn find_active_refresh_token(
+    tx: &mut Tx<'_>,
+    refresh_token: &str,
+) -> Result<Option<ActiveRefreshToken>, AppError> {
+    let found = store::find_refresh_token(tx.conn, &crypto::digest(refresh_token))?;
+    let Some((id, generation)) = found else {
         return Ok(None);
     };
-    let Some(session) = store::live(tx.conn, id, tx.now)? else {
+    let Some(session) = store::find_active(tx.conn, id, tx.now)? else {
         return Ok(None);
     };
-    let judged = policy::judge(generation, session.generation, session.rotated_at, tx.now);
-    let is_alive = users::service::authority_of_usable_user(tx, session.user_id)?.is_some();
-    let is_good = is_alive && judged != Presented::Reused;
-    Ok(is_good.then(|| GoodRefreshToken {
+    let state =
+        policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now);
+    let is_usable = users::service::authority_of_usable_user(tx, session.user_id)?.is_some();
+    let is_active = is_usable && state != RefreshTokenState::Reused;
+    Ok(is_active.then(|| ActiveRefreshToken {
         user: session.user_id,
         session: id,
         expires_at: session.ends_at(),
     }))
 }
 
-/// The session that this is or was a refresh token of.
+/// The session that this refresh token belongs to. The token may have been replaced.
 ///
 /// # Errors
-/// When the database fails.
-pub fn session_of(tx: &mut Tx<'_>, presented: &str) -> Result<Option<SessionId>, AppError> {
-    let found = store::refresh_token(tx.conn, &crypto::digest(presented))?;
+/// Database errors.
+pub fn find_session_of_refresh_token(
+    tx: &mut Tx<'_>,
+    refresh_token: &str,
+) -> Result<Option<SessionId>, AppError> {
+    let found = store::find_refresh_token(tx.conn, &crypto::digest(refresh_token))?;
     Ok(found.map(|(session, _)| session))
 }
 
-/// Ends a session as its holder wishes; one that has ended stays so.
+/// Ends a session for the holder of one of its tokens. A session that has ended stays as it is.
 ///
 /// # Errors
-/// When the database fails.
-pub fn give_up(tx: &mut Tx<'_>, id: SessionId, origin: &Origin) -> TxResult<()> {
-    let Some(session) = store::find_for_update(tx.conn, id)?.filter(|session| session.ended_at.is_none())
-    else {
+/// Database errors.
+pub fn revoke_session(tx: &mut Tx<'_>, id: SessionId, origin: &Origin) -> TxResult<()> {
+    let row = store::find_for_update(tx.conn, id)?;
+    let Some(session) = row.filter(|row| row.ended_at.is_none()) else {
         return Ok(());
     };
     end(tx, session.user_id, id, EndReason::SignedOut)?;
-    let by = Actor {
-        identity: Identity::User {
-            id: session.user_id,
-            session: id,
-        },
-        ..Actor::anonymous(origin.clone())
-    };
-    audit::record(
-        tx,
-        &by,
-        AuditEntry::new("session.end", Subject::Session(id, session.user_id)),
-    )?;
+    let actor = session_actor(session.user_id, id, None, origin);
+    let entry = AuditEntry::new(END_SESSION, Subject::Session(id, session.user_id));
+    audit::record(tx, &actor, entry)?;
     Ok(())
 }

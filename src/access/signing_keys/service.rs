@@ -17,7 +17,7 @@ use crate::platform::db::{Invalidation, Tx, advisory_lock};
 use crate::platform::error::{AppError, TxResult};
 
 /// How long a key is published before it signs: three times the cache lifetime of the JWK set.
-pub const LEAD: TimeDelta = TimeDelta::minutes(15);
+pub const PUBLICATION_LEAD: TimeDelta = TimeDelta::minutes(15);
 /// How long a key is accepted after the next one has started to sign: twice the lifetime of an access token.
 const OVERLAP: TimeDelta = TimeDelta::minutes(30);
 
@@ -71,7 +71,7 @@ pub fn load_or_create(tx: &mut Tx<'_>, vault: &Vault) -> TxResult<KeySet> {
 pub fn count_readable(tx: &mut Tx<'_>, vault: &Vault) -> Result<usize, AppError> {
     let rows = store::all(tx.conn, tx.now)?.into_iter();
     rows.map(|row| decrypt(row, vault).map(drop))
-        .try_fold(0, |count, opened| opened.map(|()| count + 1))
+        .try_fold(0, |count, decrypted| decrypted.map(|()| count + 1))
 }
 
 /// Loads the keys.
@@ -86,13 +86,13 @@ pub fn load(tx: &mut Tx<'_>, vault: &Vault) -> Result<KeySet, AppError> {
     Ok(set)
 }
 
-/// Creates a key that signs after [`LEAD`] and sets the expiry of the older keys. Running replicas reload the keys.
+/// Creates a key that signs after [`PUBLICATION_LEAD`] and sets the expiry of the older keys. Running replicas reload the keys.
 ///
 /// # Errors
 /// Database errors.
 pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<SigningKey> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::SigningKeys)?;
-    let row = generate(tx, vault, tx.now + LEAD)?;
+    let row = generate(tx, vault, tx.now + PUBLICATION_LEAD)?;
     store::expire_at(tx.conn, row.active_at + OVERLAP)?;
     tx.invalidate(Invalidation::SigningKeys);
     store::insert(tx.conn, &row)?;
@@ -107,16 +107,16 @@ pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<Signing
 /// # Errors
 /// Database errors.
 pub fn list(tx: &mut Tx<'_>) -> Result<Vec<SigningKey>, AppError> {
-    let mut after = KeyState::Next;
+    let mut state = KeyState::Next;
     let rows = store::all(tx.conn, tx.now)?.into_iter();
     Ok(rows
         .map(|row| {
-            after = match after {
+            state = match state {
                 KeyState::Next if row.active_at > tx.now => KeyState::Next,
                 KeyState::Next => KeyState::Signing,
                 KeyState::Signing | KeyState::Retiring => KeyState::Retiring,
             };
-            to_signing_key(row, after)
+            to_signing_key(row, state)
         })
         .collect())
 }
@@ -130,7 +130,11 @@ pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
 }
 
 fn decrypt(row: SigningKeyRow, vault: &Vault) -> Result<TokenKey, AppError> {
-    let private = vault.open(KeyPurpose::SigningKey, row.kid.as_bytes(), &row.encrypted_private_key)?;
+    let private = vault.open(
+        KeyPurpose::SigningKey,
+        row.kid.as_bytes(),
+        &row.encrypted_private_key,
+    )?;
     let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(AppError::internal)?;
     Ok(TokenKey {
         signing: EncodingKey::from_ec_der(&private),
@@ -152,7 +156,11 @@ fn to_signing_key(row: SigningKeyRow, state: KeyState) -> SigningKey {
     }
 }
 
-fn generate(tx: &Tx<'_>, vault: &Vault, active_at: DateTime<Utc>) -> Result<SigningKeyRow, AppError> {
+fn generate(
+    tx: &Tx<'_>,
+    vault: &Vault,
+    active_at: DateTime<Utc>,
+) -> Result<SigningKeyRow, AppError> {
     let pkcs8 =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
             .map_err(|_| AppError::internal("could not generate a signing key"))?;
@@ -166,7 +174,11 @@ fn generate(tx: &Tx<'_>, vault: &Vault, active_at: DateTime<Utc>) -> Result<Sign
     jwk.common.key_operations = Some(vec![KeyOperations::Verify]);
     Ok(SigningKeyRow {
         public_jwk: serde_json::to_value(&jwk).map_err(AppError::internal)?,
-        encrypted_private_key: vault.seal(KeyPurpose::SigningKey, kid.as_bytes(), pkcs8.as_ref())?,
+        encrypted_private_key: vault.seal(
+            KeyPurpose::SigningKey,
+            kid.as_bytes(),
+            pkcs8.as_ref(),
+        )?,
         kid,
         created_at: tx.now,
         active_at,

@@ -1,28 +1,28 @@
-//! What callers send to make a token, and how it is checked before anything is done.
+//! The request body that creates a personal access token, and its validation.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use crate::platform::resource_name::ResourceName;
 use crate::platform::error::{AppError, FieldErrors};
+use crate::platform::resource_name::ResourceName;
 
-/// A token to make.
+/// The body of a request that creates a token.
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "nightly export", "permissions": ["users.read"], "expiresAtUtc": "2027-01-01T00:00:00Z"}))]
 pub struct NewToken {
-    /// What it is for.
+    /// What the token is for.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// What it gives, each in the catalogue and held by its account.
+    /// The permissions of the token. Each must be in the permission catalogue and held by the account.
     pub permissions: Vec<String>,
-    /// When it ends; without it never.
+    /// When the token expires. Default: never.
     pub expires_at_utc: Option<DateTime<Utc>>,
 }
 
-/// A token to make, checked.
+/// A validated request to create a token.
 #[derive(Clone)]
 pub struct TokenDraft {
     pub name: ResourceName,
@@ -31,14 +31,14 @@ pub struct TokenDraft {
 }
 
 impl NewToken {
-    /// Checks everything but what only the database and the clock know.
+    /// Validates everything that needs neither the database nor the clock.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<TokenDraft, AppError> {
-        let mut faults = FieldErrors::default();
-        let name = faults.check("/name", ResourceName::parse(&self.name));
-        faults.into_result(name.map(|name| TokenDraft {
+        let mut errors = FieldErrors::default();
+        let name = errors.check("/name", ResourceName::parse(&self.name));
+        errors.into_result(name.map(|name| TokenDraft {
             name,
             permissions: self.permissions,
             expires_at: self.expires_at_utc,

@@ -1,4 +1,4 @@
-//! A personal access token as callers see it: whole when it is made, never again after that.
+//! Personal access tokens as the API shows them. The token itself is only shown when it is created.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,53 +8,54 @@ use super::store::TokenRow;
 use crate::platform::http::Versioned;
 use crate::platform::ids::{PersonalTokenId, UserId};
 
-/// A token, without what would let one use it.
+/// A personal access token, without the secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonalToken {
-    /// Its id, which is no secret.
+    /// The token's id, which is not secret.
     pub id: PersonalTokenId,
-    /// The account that it acts for.
+    /// The account that owns the token.
     pub user_id: UserId,
-    /// What it is for.
+    /// What the token is for.
     #[schema(example = "nightly export")]
     pub name: String,
-    /// What it was made for, sorted; it gives of these what its account holds.
+    /// The permissions of the token, sorted. It permits only those that the account also holds.
     pub permissions: Vec<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at_utc: Option<DateTime<Utc>>,
-    /// When it was last used, to the minute.
+    /// When it was last used, with a resolution of one minute.
     pub last_used_at_utc: Option<DateTime<Utc>>,
 }
 
-/// A token that was just made: shown whole here and nowhere else.
+/// A personal access token that was just created, with the secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MadeToken)]
 pub struct TokenWithSecret {
-    /// Its id, which is no secret.
+    /// The token's id, which is not secret.
     pub id: PersonalTokenId,
-    /// For `Authorization: Bearer`.
+    /// The token for the header `Authorization: Bearer`. It is not shown again.
     #[schema(example = "rst_pat_6f1VqGkY0uXbJ3mN8wQ2sT5zR7cL9dH4eA1iO6pBvCxWyE3kTn")]
     pub token: String,
-    /// The account that it acts for.
+    /// The account that owns the token.
     pub user_id: UserId,
-    /// What it is for.
+    /// What the token is for.
     #[schema(example = "nightly export")]
     pub name: String,
-    /// What it was made for, sorted; it gives of these what its account holds.
+    /// The permissions of the token, sorted. It permits only those that the account also holds.
     pub permissions: Vec<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at_utc: DateTime<Utc>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at_utc: Option<DateTime<Utc>>,
-    /// When it was last used: not yet.
+    /// When it was last used; `null` for a new token.
     pub last_used_at_utc: Option<DateTime<Utc>>,
 }
 
 impl PersonalToken {
-    /// Nobody edits a token, so it has one version only.
+    /// Tokens cannot be changed, so they have a single version.
     pub(super) const VERSION: i64 = 1;
 }
 

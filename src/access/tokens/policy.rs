@@ -1,25 +1,25 @@
-//! What a token may be. No database, no clock.
+//! Limits of personal access tokens. Pure decisions: no database, no clock.
 
 use chrono::{DateTime, Utc};
 
-/// How many tokens an account has at most; those that have expired make room for new ones.
-pub const MOST: i64 = 100;
+/// The maximum number of tokens of an account. Expired tokens do not count.
+pub const MAX_TOKENS_PER_ACCOUNT: i64 = 100;
 
-/// Why a point in time is no end of a token.
+/// The requested expiry is in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is over already")]
-pub struct InThePast;
+#[error("must be in the future")]
+pub struct ExpiryInThePast;
 
-/// The end of a token that is made `now`.
+/// The expiry of a token that is created at `now`, if it is in the future. `None`: the token does not expire.
 ///
 /// # Errors
-/// [`InThePast`].
-pub fn end(
-    wanted: Option<DateTime<Utc>>,
+/// [`ExpiryInThePast`].
+pub fn check_expiry(
+    requested: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, InThePast> {
-    match wanted {
-        Some(end) if end <= now => Err(InThePast),
+) -> Result<Option<DateTime<Utc>>, ExpiryInThePast> {
+    match requested {
+        Some(end) if end <= now => Err(ExpiryInThePast),
         end => Ok(end),
     }
 }
@@ -30,11 +30,11 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn a_token_ends_later_or_never() {
+    fn an_expiry_is_in_the_future_or_absent() {
         let now = DateTime::UNIX_EPOCH;
         let later = Some(now + TimeDelta::microseconds(1));
-        assert_eq!(end(None, now), Ok(None));
-        assert_eq!(end(later, now), Ok(later));
-        assert_eq!(end(Some(now), now), Err(InThePast));
+        assert_eq!(check_expiry(None, now), Ok(None));
+        assert_eq!(check_expiry(later, now), Ok(later));
+        assert_eq!(check_expiry(Some(now), now), Err(ExpiryInThePast));
     }
 }

@@ -1,10 +1,12 @@
-//! Personal access tokens over HTTP.
+//! Endpoints for personal access tokens.
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{others, own};
+use super::{own_tokens, token_admin};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.configure(own::routes).configure(others::routes);
+    config
+        .configure(own_tokens::routes)
+        .configure(token_admin::routes);
 }

@@ -1,4 +1,4 @@
-//! Making and ending tokens, whoever asks for it.
+//! Creating, listing and revoking personal access tokens, for both `own_tokens` and `token_admin`.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -16,35 +16,38 @@ use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{PersonalTokenId, UserId};
 
-/// What the audit log calls the making of a token.
+/// The audit action of creating a token.
 pub(super) const CREATE: &str = "token.create";
-/// What it calls the ending of one.
+/// The audit action of revoking a token.
 pub(super) const REVOKE: &str = "token.revoke";
 
-/// Makes a token of an account that the caller holds until the transaction ends. `permissions` are in the catalogue.
+/// How long expired tokens are kept.
+const RETENTION: TimeDelta = TimeDelta::days(30);
+
+/// Creates a token of an account that is locked until the transaction ends. `permissions` are in the catalogue.
 pub(super) fn create_for_owner(
     tx: &mut Tx<'_>,
-    by: &Actor,
+    actor: &Actor,
     owner: &UserRow,
     draft: &TokenDraft,
     permissions: Vec<String>,
 ) -> TxResult<TokenWithSecret> {
-    let act = || AuditEntry::new(CREATE, Subject::User(owner.id));
-    let expires_at = policy::end(draft.expires_at, tx.now)
-        .map_err(|wrong| AppError::invalid_field("/expiresAtUtc", "in_the_past", wrong.to_string()))?;
-    let lacking = users::service::authority_of(tx, owner)?
-        .permissions
-        .missing(&permissions);
-    if !lacking.is_empty() {
-        let why = AppError::new(Code::PermissionNotHeld)
-            .with_detail(format!("The account does not hold {}.", lacking.join(", ")));
-        return Err(audit::deny(tx, by, act(), why));
+    let entry = || AuditEntry::new(CREATE, Subject::User(owner.id));
+    let expires_at = policy::check_expiry(draft.expires_at, tx.now).map_err(|error| {
+        AppError::invalid_field("/expiresAtUtc", "in_the_past", error.to_string())
+    })?;
+    let authority = users::service::authority_of(tx, owner)?;
+    let missing = authority.permissions.missing(&permissions);
+    if !missing.is_empty() {
+        let error = AppError::new(Code::PermissionNotHeld)
+            .with_detail(format!("The account does not hold {}.", missing.join(", ")));
+        return Err(audit::deny(tx, actor, entry(), error));
     }
-    for expired in store::remove_expired(tx.conn, owner.id, tx.now)? {
+    for expired in store::delete_expired_of_owner(tx.conn, owner.id, tx.now)? {
         idempotency::service::delete_reply_for(tx, expired.0)?;
     }
-    if store::count(tx.conn, owner.id, tx.now)? >= policy::MOST {
-        return Err(audit::deny(tx, by, act(), Code::TokenLimitReached));
+    if store::count_of_owner(tx.conn, owner.id, tx.now)? >= policy::MAX_TOKENS_PER_ACCOUNT {
+        return Err(audit::deny(tx, actor, entry(), Code::TokenLimitReached));
     }
     let token = TokenKind::PersonalToken.generate()?;
     let row = TokenRow {
@@ -58,86 +61,99 @@ pub(super) fn create_for_owner(
         last_used_at: None,
     };
     store::insert(tx.conn, &row)?;
-    let act = AuditEntry::new(CREATE, Subject::Token(row.id, owner.id))
-        .with_change(Value::Null, facts(&row));
-    audit::record(tx, by, act)?;
+    let entry = AuditEntry::new(CREATE, Subject::Token(row.id, owner.id))
+        .with_change(Value::Null, audited_fields(&row));
+    audit::record(tx, actor, entry)?;
     Ok(TokenWithSecret::new(row, token))
 }
 
-/// An account's tokens, the newest first.
-pub(super) fn list(tx: &mut Tx<'_>, owner: UserId) -> Result<Vec<PersonalToken>, AppError> {
-    let rows = store::of(tx.conn, owner)?;
+/// All tokens of an account, the newest first.
+pub(super) fn list_of_owner(
+    tx: &mut Tx<'_>,
+    owner: UserId,
+) -> Result<Vec<PersonalToken>, AppError> {
+    let rows = store::list_of_owner(tx.conn, owner)?;
     Ok(rows.into_iter().map(PersonalToken::from).collect())
 }
 
-/// An account's token, or 404.
-pub(super) fn show(tx: &mut Tx<'_>, owner: UserId, id: PersonalTokenId) -> Result<PersonalToken, AppError> {
+/// The token of this account, or [`Code::NotFound`].
+pub(super) fn show_of_owner(
+    tx: &mut Tx<'_>,
+    owner: UserId,
+    id: PersonalTokenId,
+) -> Result<PersonalToken, AppError> {
     let row = store::find(tx.conn, owner, id)?.ok_or(Code::NotFound)?;
     Ok(row.into())
 }
 
-/// Ends an account's token and tells the audit log, or 404.
-pub(super) fn revoke(tx: &mut Tx<'_>, by: &Actor, owner: UserId, id: PersonalTokenId) -> TxResult<()> {
+/// Deletes a token of this account and records an audit entry, or returns [`Code::NotFound`].
+pub(super) fn revoke_of_owner(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    owner: UserId,
+    id: PersonalTokenId,
+) -> TxResult<()> {
     tx.invalidate(Invalidation::Principal(owner.0));
-    let row = store::remove(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = store::delete(tx.conn, id)?.ok_or(Code::NotFound)?;
     idempotency::service::delete_reply_for(tx, id.0)?;
-    let act = AuditEntry::new(REVOKE, Subject::Token(id, owner)).with_change(facts(&row), Value::Null);
-    audit::record(tx, by, act)?;
+    let entry = AuditEntry::new(REVOKE, Subject::Token(id, owner))
+        .with_change(audited_fields(&row), Value::Null);
+    audit::record(tx, actor, entry)?;
     Ok(())
 }
 
-/// Ends every token of an account; how many those were. The act that leads to it is the caller's to record.
+/// Deletes all tokens of an account and returns their number. The caller records the audit entry.
 ///
 /// # Errors
-/// When the database fails.
-pub fn end_all(tx: &mut Tx<'_>, owner: UserId) -> Result<usize, AppError> {
+/// Database errors.
+pub fn end_all_of_user(tx: &mut Tx<'_>, owner: UserId) -> Result<usize, AppError> {
     tx.invalidate(Invalidation::Principal(owner.0));
-    let ended = store::remove_all(tx.conn, owner)?;
-    for id in &ended {
+    let deleted = store::delete_all_of_owner(tx.conn, owner)?;
+    for id in &deleted {
         idempotency::service::delete_reply_for(tx, id.0)?;
     }
-    Ok(ended.len())
+    Ok(deleted.len())
 }
 
-/// Whose token this is.
+/// The account that owns a token.
 ///
 /// # Errors
 /// [`Code::NotFound`].
-pub fn owner(tx: &mut Tx<'_>, id: PersonalTokenId) -> Result<UserId, AppError> {
-    store::owner(tx.conn, id)?.ok_or_else(|| Code::NotFound.into())
+pub fn find_owner(tx: &mut Tx<'_>, id: PersonalTokenId) -> Result<UserId, AppError> {
+    store::find_owner(tx.conn, id)?.ok_or_else(|| Code::NotFound.into())
 }
 
-/// Ends every token of everybody; how many those were. The act that leads to it is the caller's to record.
+/// Deletes all tokens of all accounts and returns their number. The caller records the audit entry.
 ///
 /// # Errors
-/// When the database fails.
-pub fn end_every(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+/// Database errors.
+pub fn end_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     tx.invalidate(Invalidation::All);
-    let ended = store::remove_every(tx.conn)?;
-    for id in &ended {
+    let deleted = store::delete_all(tx.conn)?;
+    for id in &deleted {
         idempotency::service::delete_reply_for(tx, id.0)?;
     }
-    Ok(ended.len())
+    Ok(deleted.len())
 }
 
-/// How many tokens of an account are good, as far as time goes.
+/// The number of tokens of an account that have not expired.
 ///
 /// # Errors
-/// When the database fails.
+/// Database errors.
 pub fn count(tx: &mut Tx<'_>, owner: UserId) -> Result<i64, AppError> {
-    Ok(store::count(tx.conn, owner, tx.now)?)
+    Ok(store::count_of_owner(tx.conn, owner, tx.now)?)
 }
 
-/// Forgets tokens that expired a month ago.
+/// Deletes the tokens that expired 30 days ago, and returns their number.
 ///
 /// # Errors
-/// When the database fails.
-pub fn forget_old(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::forget_before(tx.conn, tx.now - TimeDelta::days(30))?)
+/// Database errors.
+pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_expired_before(tx.conn, tx.now - RETENTION)?)
 }
 
-/// What the audit log is told of a token; its name may be about a person.
-fn facts(row: &TokenRow) -> Value {
+/// The fields of a token for the audit log. The name is left out, because it may contain personal data.
+fn audited_fields(row: &TokenRow) -> Value {
     json!({"permissions": row.permissions, "expiresAtUtc": row.expires_at})
 }
 

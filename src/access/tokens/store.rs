@@ -1,4 +1,4 @@
-//! Queries on personal access tokens.
+//! Queries on the table `personal_access_tokens`.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use crate::platform::ids::{PersonalTokenId, UserId};
 use crate::schema::{personal_access_tokens, users};
 
+/// A row of `personal_access_tokens`.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens)]
 pub struct TokenRow {
@@ -26,8 +27,12 @@ pub fn insert(conn: &mut PgConnection, row: &TokenRow) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// An account's token.
-pub fn find(conn: &mut PgConnection, owner: UserId, id: PersonalTokenId) -> QueryResult<Option<TokenRow>> {
+/// A token of this account.
+pub fn find(
+    conn: &mut PgConnection,
+    owner: UserId,
+    id: PersonalTokenId,
+) -> QueryResult<Option<TokenRow>> {
     personal_access_tokens::table
         .find(id)
         .filter(personal_access_tokens::user_id.eq(owner))
@@ -36,8 +41,8 @@ pub fn find(conn: &mut PgConnection, owner: UserId, id: PersonalTokenId) -> Quer
         .optional()
 }
 
-/// An account's tokens, the newest first; there is a limit to how many there are.
-pub fn of(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<TokenRow>> {
+/// All tokens of an account, the newest first. Their number is limited.
+pub fn list_of_owner(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<TokenRow>> {
     personal_access_tokens::table
         .filter(personal_access_tokens::user_id.eq(owner))
         .order(personal_access_tokens::id.desc())
@@ -45,8 +50,12 @@ pub fn of(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<TokenRow>> 
         .load(conn)
 }
 
-/// How many tokens of an account are good, as far as time goes.
-pub fn count(conn: &mut PgConnection, owner: UserId, now: DateTime<Utc>) -> QueryResult<i64> {
+/// The number of tokens of an account that have not expired.
+pub fn count_of_owner(
+    conn: &mut PgConnection,
+    owner: UserId,
+    now: DateTime<Utc>,
+) -> QueryResult<i64> {
     personal_access_tokens::table
         .filter(personal_access_tokens::user_id.eq(owner))
         .filter(
@@ -58,23 +67,26 @@ pub fn count(conn: &mut PgConnection, owner: UserId, now: DateTime<Utc>) -> Quer
         .get_result(conn)
 }
 
-/// Removes a token; what it was.
-pub fn remove(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<TokenRow>> {
+/// Deletes a token and returns its row.
+pub fn delete(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<TokenRow>> {
     diesel::delete(personal_access_tokens::table.find(id))
         .returning(TokenRow::as_returning())
         .get_result(conn)
         .optional()
 }
 
-/// Removes every token of an account; which those were.
-pub fn remove_all(conn: &mut PgConnection, owner: UserId) -> QueryResult<Vec<PersonalTokenId>> {
+/// Deletes all tokens of an account and returns their ids.
+pub fn delete_all_of_owner(
+    conn: &mut PgConnection,
+    owner: UserId,
+) -> QueryResult<Vec<PersonalTokenId>> {
     diesel::delete(personal_access_tokens::table.filter(personal_access_tokens::user_id.eq(owner)))
         .returning(personal_access_tokens::id)
         .get_results(conn)
 }
 
-/// Removes the tokens of an account that have expired by now; which those were.
-pub fn remove_expired(
+/// Deletes the expired tokens of an account and returns their ids.
+pub fn delete_expired_of_owner(
     conn: &mut PgConnection,
     owner: UserId,
     now: DateTime<Utc>,
@@ -88,14 +100,16 @@ pub fn remove_expired(
     .get_results(conn)
 }
 
-/// Removes the tokens that expired before `limit`.
-pub fn forget_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(personal_access_tokens::table.filter(personal_access_tokens::expires_at.lt(limit)))
-        .execute(conn)
+/// Deletes the tokens that expired before `limit`.
+pub fn delete_expired_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(
+        personal_access_tokens::table.filter(personal_access_tokens::expires_at.lt(limit)),
+    )
+    .execute(conn)
 }
 
-/// Whose token it is.
-pub fn owner(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<UserId>> {
+/// The account that owns a token.
+pub fn find_owner(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option<UserId>> {
     personal_access_tokens::table
         .find(id)
         .select(personal_access_tokens::user_id)
@@ -103,32 +117,32 @@ pub fn owner(conn: &mut PgConnection, id: PersonalTokenId) -> QueryResult<Option
         .optional()
 }
 
-/// At most `rows` tokens after `after`, the newest first: of accounts that have one of these roles, if roles are named.
+/// At most `limit` tokens after `after`, the newest first; if `roles` is set, only those of accounts with these roles.
 pub fn page(
     conn: &mut PgConnection,
     roles: Option<&[String]>,
     after: Option<PersonalTokenId>,
-    rows: i64,
+    limit: i64,
 ) -> QueryResult<Vec<TokenRow>> {
     let mut query = personal_access_tokens::table
         .order(personal_access_tokens::id.desc())
-        .limit(rows)
+        .limit(limit)
         .select(TokenRow::as_select())
         .into_boxed();
     if let Some(after) = after {
         query = query.filter(personal_access_tokens::id.lt(after));
     }
     if let Some(roles) = roles {
-        let seen = users::table
+        let owners = users::table
             .filter(users::role.eq_any(roles))
             .select(users::id);
-        query = query.filter(personal_access_tokens::user_id.eq_any(seen));
+        query = query.filter(personal_access_tokens::user_id.eq_any(owners));
     }
     query.load(conn)
 }
 
-/// Removes every token; which those were.
-pub fn remove_every(conn: &mut PgConnection) -> QueryResult<Vec<PersonalTokenId>> {
+/// Deletes all tokens of all accounts and returns their ids.
+pub fn delete_all(conn: &mut PgConnection) -> QueryResult<Vec<PersonalTokenId>> {
     diesel::delete(personal_access_tokens::table)
         .returning(personal_access_tokens::id)
         .get_results(conn)

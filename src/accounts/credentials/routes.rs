@@ -1,4 +1,4 @@
-//! How an account proves itself, as others change it, over HTTP.
+//! Endpoints with which administrators change the credentials of an account.
 
 use actix_web::{delete, post, web};
 use serde::Deserialize;
@@ -8,13 +8,13 @@ use validator::Validate;
 
 use super::service;
 use crate::access::authentication::{Can, needs};
-use crate::access::passwords::{PasswordOwner, Password};
+use crate::access::passwords::{Password, PasswordOwner};
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{IfMatch, Json, Reply};
 use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(reset_user_password)
@@ -23,102 +23,103 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(sign_out_user);
 }
 
-/// Another password.
+/// A new password.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PasswordReset {
-    /// The password from now on.
+    /// The new password.
     #[schema(example = "another long passphrase")]
     new_password: Password,
 }
 
-/// Give an account another password.
+/// Set the password of a user.
 ///
-/// Needs `users.resetPassword` and every permission that the account has. Its sessions end.
+/// Needs `users.resetPassword` and every permission that the account holds. The account's sessions end.
 #[utoipa::path(
     operation_id = "resetUserPassword", tag = "users", params(("id" = UserId, Path)), request_body = PasswordReset,
-    responses((status = 204, description = "Done."))
+    responses((status = 204, description = "The password has been set."))
 )]
 #[post("/api/v1/users/{id}/reset-password")]
 async fn reset_user_password(
-    by: Can<needs::ResetPasswords>,
+    caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<PasswordReset>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
+    let owner = PasswordOwner::ExistingAccount(id);
     let password = body.into_inner().new_password;
     let hash = app
         .passwords
-        .validate_and_hash(&app.db, PasswordOwner::ExistingAccount(id), password, "/newPassword")
+        .validate_and_hash(&app.db, owner, password, "/newPassword")
         .await?;
     app.db
-        .write(move |tx| service::reset_password(tx, &by, id, &hash, &expected))
+        .write(move |tx| service::reset_password(tx, &caller, id, &hash, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Remove an account's password.
+/// Remove the password of a user.
 ///
-/// Needs `users.resetPassword`. Its sessions end.
+/// Needs `users.resetPassword`. The account's sessions end.
 #[utoipa::path(
     operation_id = "removeUserPassword", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 204, description = "Done."))
+    responses((status = 204, description = "The account has no password."))
 )]
 #[delete("/api/v1/users/{id}/password")]
 async fn remove_user_password(
-    by: Can<needs::ResetPasswords>,
+    caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     app.db
-        .write(move |tx| service::remove_password(tx, &by, id, &expected))
+        .write(move |tx| service::remove_password(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Remove an account's second factor.
+/// Remove the second factor of a user.
 ///
-/// Needs `users.resetPassword` and every permission that the account has. From then on its password alone signs it in;
-/// an account without a second factor stays as it is.
+/// Needs `users.resetPassword` and every permission that the account holds. After that, the password alone is sufficient to
+/// sign in. An account without a second factor stays as it is.
 #[utoipa::path(
     operation_id = "removeUserSecondFactor", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 204, description = "It has none."))
+    responses((status = 204, description = "The account has no second factor."))
 )]
 #[delete("/api/v1/users/{id}/mfa")]
 async fn remove_user_second_factor(
-    by: Can<needs::ResetPasswords>,
+    caller: Can<needs::ResetPasswords>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     app.db
-        .write(move |tx| service::remove_second_factor(tx, &by, id, &expected))
+        .write(move |tx| service::remove_second_factor(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Sign an account out everywhere.
+/// End all sessions of a user.
 ///
 /// Needs `sessions.revoke`.
 #[utoipa::path(
     operation_id = "signOutUser", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 204, description = "Done."))
+    responses((status = 204, description = "The sessions have ended."))
 )]
 #[delete("/api/v1/users/{id}/sessions")]
 async fn sign_out_user(
-    by: Can<needs::RevokeSessions>,
+    caller: Can<needs::RevokeSessions>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     app.db
-        .write(move |tx| service::sign_out(tx, &by, id, &expected))
+        .write(move |tx| service::sign_out(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }

@@ -7,8 +7,8 @@ use crate::access::authentication::{self, Can, needs};
 use crate::access::passwords::PasswordHash;
 use crate::access::rate_limit;
 use crate::access::sessions::{self, EndReason};
-use crate::accounts::{lifecycle, password_reset};
 use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
+use crate::accounts::{lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
 use crate::platform::error::{Code, TxResult};
@@ -136,7 +136,7 @@ pub fn sign_out(
 ) -> TxResult<()> {
     const ACTION: &str = "user.signOut";
     users::service::lock_for_sign_out(tx, caller, id, ACTION, if_match)?;
-    let ended = sessions::service::end_all(tx, id, EndReason::SignedOutByOther, None)?;
+    let ended = sessions::service::end_all_of_user(tx, id, EndReason::SignedOutByOther, None)?;
     let entry = AuditEntry::new(ACTION, Subject::User(id))
         .with_change(json!({"sessions": ended}), json!({"sessions": 0}));
     audit::record(tx, caller, entry)?;

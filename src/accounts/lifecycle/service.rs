@@ -26,15 +26,15 @@ pub fn end_access(
 ) -> Result<usize, AppError> {
     password_reset::service::delete_link(tx, id)?;
     if reason.ends_account() {
-        tokens::service::end_all(tx, id)?;
+        tokens::service::end_all_of_user(tx, id)?;
     }
-    sessions::service::end_all(tx, id, reason, keep)
+    sessions::service::end_all_of_user(tx, id, reason, keep)
 }
 
 /// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one.
 ///
 /// # Errors
-/// [`Code::UserUsernameConflict`](crate::platform::error::Code::UserUsernameConflict), [`Code::UserEmailConflict`](crate::platform::error::Code::UserEmailConflict).
+/// 409 when the username or the email address is taken.
 pub fn update_user(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -66,8 +66,8 @@ pub struct RevokedCounts {
 pub fn revoke_all(tx: &mut Tx<'_>, operator: &Actor) -> TxResult<RevokedCounts> {
     tx.invalidate(Invalidation::All);
     let revoked = RevokedCounts {
-        sessions: sessions::service::end_every(tx, EndReason::SignedOutByOther)?,
-        tokens: tokens::service::end_every(tx)?,
+        sessions: sessions::service::end_all(tx, EndReason::SignedOutByOther)?,
+        tokens: tokens::service::end_all(tx)?,
         grants: clients::service::end_all_grants(tx)?,
     };
     let counts = json!({

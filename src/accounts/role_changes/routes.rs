@@ -1,4 +1,4 @@
-//! `PATCH` and `DELETE /roles/{name}`.
+//! Endpoints that change and delete roles.
 
 use actix_web::{delete, patch, web};
 use utoipa::IntoParams;
@@ -13,17 +13,17 @@ use crate::platform::http::{
     Data, FromQuery, IfMatch, InvalidQuery, Json, Query, QueryParams, Reply,
 };
 
-/// Mounts and documents the endpoints.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(update_role).service(delete_role);
 }
 
-/// Where the accounts of a role go.
+/// The query parameters that move the accounts of a role.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct MoveAccountsQuery {
-    /// The role that the accounts get which have this one; when it is renamed, its new name keeps them. It is decided as
-    /// giving each of them that role, and needs `users.update` too.
+    /// The role that the accounts of this role get. For a renamed role this can be its new name. Needs `users.update` and, for
+    /// each account, the authority to assign that role to it.
     #[param(rename = "moveTo")]
     move_to: Option<String>,
 }
@@ -38,51 +38,53 @@ impl FromQuery for MoveAccountsQuery {
 
 /// Change a role.
 ///
-/// Needs `roles.manage` and a rank above the role's. A merge patch: absent keeps, `null` clears, a value sets. Whoever has
-/// the role feels the change at the next request. The built-in roles keep name and rank and are changed by a `SuperAdmin`
-/// only; the role `SuperAdmin` never changes. Renaming a role that accounts have is 409 `role_in_use` with their `count`,
-/// unless `moveTo` says where they go.
+/// Needs `roles.manage` and a higher rank than the role. The body is a merge patch: absent members stay, `null` clears, a
+/// value sets. The change takes effect at the next request of each account. Built-in roles keep their name and rank, and
+/// only a `SuperAdmin` can change them. The role `SuperAdmin` cannot be changed. Renaming a role that accounts have needs
+/// `moveTo`; without it: 409 `role_in_use` with their `count`.
 #[utoipa::path(
     operation_id = "updateRole", tag = "roles", params(("name" = String, Path), MoveAccountsQuery), request_body = RolePatch,
-    responses((status = 200, description = "The role as it is now.", body = Data<Role>))
+    responses((status = 200, description = "The role after the change.", body = Data<Role>))
 )]
 #[patch("/api/v1/roles/{name}")]
 async fn update_role(
-    by: Can<needs::ManageRoles>,
+    caller: Can<needs::ManageRoles>,
     app: State,
     name: web::Path<String>,
     query: Query<MoveAccountsQuery>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<RolePatch>,
 ) -> Result<Reply, AppError> {
     let change = body.into_inner().check()?;
     let move_to = query.into_inner().move_to;
     let role = app
         .db
-        .write(move |tx| service::update(tx, &by, &name, &change, move_to.as_deref(), &expected))
+        .write(move |tx| {
+            service::update(tx, &caller, &name, &change, move_to.as_deref(), &if_match)
+        })
         .await?;
     Reply::resource(&role)
 }
 
 /// Delete a role.
 ///
-/// Needs `roles.manage` and a rank above the role's. One that accounts have, deleted ones counted, is 409 `role_in_use`
-/// with their `count`, unless `moveTo` says where they go.
+/// Needs `roles.manage` and a higher rank than the role. Deleting a role that accounts have, including deleted accounts,
+/// needs `moveTo`; without it: 409 `role_in_use` with their `count`.
 #[utoipa::path(
     operation_id = "deleteRole", tag = "roles", params(("name" = String, Path), MoveAccountsQuery),
-    responses((status = 204, description = "Done."))
+    responses((status = 204, description = "The role has been deleted."))
 )]
 #[delete("/api/v1/roles/{name}")]
 async fn delete_role(
-    by: Can<needs::ManageRoles>,
+    caller: Can<needs::ManageRoles>,
     app: State,
     name: web::Path<String>,
     query: Query<MoveAccountsQuery>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let move_to = query.into_inner().move_to;
     app.db
-        .write(move |tx| service::delete(tx, &by, &name, move_to.as_deref(), &expected))
+        .write(move |tx| service::delete(tx, &caller, &name, move_to.as_deref(), &if_match))
         .await?;
     Ok(Reply::no_content())
 }

@@ -45,7 +45,9 @@ pub fn update(
     let must_be_unused = changes.name.is_some() && reassignment.is_none();
     role.check_preconditions(tx, caller, if_match, must_be_unused)?;
     roles::service::update_row(tx, name, &changes)?;
-    let entry = role.entry().with_diff(roles::service::diff(&role.row, &after));
+    let entry = role
+        .entry()
+        .with_diff(roles::service::diff(&role.row, &after));
     audit::record(tx, caller, entry)?;
     if let Some(reassignment) = reassignment {
         users::service::apply_role_reassignment(tx, caller, reassignment)?;
@@ -75,7 +77,11 @@ pub fn delete(
     }
     roles::service::delete_row(tx, name)?;
     let before = roles::service::fields(&role.row);
-    audit::record(tx, caller, role.entry().with_change(before.into(), Value::Null))?;
+    audit::record(
+        tx,
+        caller,
+        role.entry().with_change(before.into(), Value::Null),
+    )?;
     Ok(())
 }
 
@@ -130,7 +136,8 @@ fn resolve_destination(
     }
 }
 
-/// A role to change. The lock on [`Invariant::Authority`](advisory_lock::Invariant::Authority) keeps it and everything that decides about it unchanged.
+/// A role to change. The lock on [`Invariant::Authority`](advisory_lock::Invariant::Authority) prevents changes of the role
+/// and of everything that the decision depends on.
 struct LockedRole {
     action_name: &'static str,
     row: RoleRow,

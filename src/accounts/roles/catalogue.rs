@@ -29,13 +29,13 @@ pub fn list_permissions(tx: &mut Tx<'_>) -> Result<Vec<Permission>, AppError> {
 pub fn register_permission(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,
-    new: &NewPermission,
+    new_permission: &NewPermission,
 ) -> TxResult<Permission> {
-    let name = PermissionName::parse(&new.name)
+    let name = PermissionName::parse(&new_permission.name)
         .map_err(|error| AppError::invalid_field("/name", "invalid_format", error.to_string()))?;
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     caller.current_authority(tx)?;
-    let row = new_row(tx, &name, new.description.clone());
+    let row = new_row(tx, &name, new_permission.description.clone());
     tx.invalidate(Invalidation::All);
     store::insert_permission(tx.conn, &row)
         .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use crate::access::actor::{RoleName, SUPER_ADMIN_RANK};
 use super::store::{RoleChangeset, RoleRow};
+use crate::access::actor::{RoleName, SUPER_ADMIN_RANK};
 use crate::platform::error::{AppError, FieldErrors};
 use crate::platform::http::PatchField;
 
@@ -43,16 +43,16 @@ impl NewRole {
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<RoleDraft, AppError> {
-        let mut faults = FieldErrors::default();
-        let name = faults.check("/name", name(&self.name));
-        let rank = faults.check("/rank", rank(self.rank));
+        let mut errors = FieldErrors::default();
+        let name = errors.check("/name", name(&self.name));
+        let rank = errors.check("/rank", rank(self.rank));
         let draft = name.zip(rank).map(|(name, rank)| RoleDraft {
             name,
             rank,
             permissions: self.permissions,
             description: self.description,
         });
-        faults.into_result(draft)
+        errors.into_result(draft)
     }
 }
 
@@ -85,13 +85,13 @@ impl RolePatch {
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<RoleChange, AppError> {
-        let mut faults = FieldErrors::default();
+        let mut errors = FieldErrors::default();
         let set = RoleChangeset {
             name: self
                 .name
-                .parse_required(&mut faults, "/name", |text| name(&text))
+                .parse_required(&mut errors, "/name", |text| name(&text))
                 .map(|name| name.as_str().to_owned()),
-            rank: self.rank.parse_required(&mut faults, "/rank", rank),
+            rank: self.rank.parse_required(&mut errors, "/rank", rank),
             permissions: match self.permissions {
                 PatchField::Keep => None,
                 PatchField::Clear => Some(Vec::new()),
@@ -99,7 +99,7 @@ impl RolePatch {
             },
             description: self.description.into_update(),
         };
-        faults.into_result(Some(RoleChange(set)))
+        errors.into_result(Some(RoleChange(set)))
     }
 }
 

@@ -206,11 +206,18 @@ mod tests {
         let admin = authority(ADMIN, 100, &["roles.manage"]);
         for target in [built_in(ADMIN, 100), built_in(USER, 0)] {
             for action in every_action() {
-                let fixed = matches!(action, RoleAction::Rename | RoleAction::SetRank(_) | RoleAction::Delete);
-                let answer = check_actions(&super_admin(), &target, std::slice::from_ref(&action));
+                let fixed = matches!(
+                    action,
+                    RoleAction::Rename | RoleAction::SetRank(_) | RoleAction::Delete
+                );
+                let result = check_actions(&super_admin(), &target, std::slice::from_ref(&action));
                 assert_eq!(
-                    answer,
-                    if fixed { Err(RoleActionDenied::BuiltIn) } else { Ok(()) },
+                    result,
+                    if fixed {
+                        Err(RoleActionDenied::BuiltIn)
+                    } else {
+                        Ok(())
+                    },
                     "{action:?}"
                 );
             }
@@ -245,8 +252,8 @@ mod tests {
             for action in [RoleAction::Describe, RoleAction::Rename, RoleAction::Withdraw, RoleAction::Delete] {
                 prop_assert_eq!(check_actions(&lead, &role("Other", target_rank), &[action]).is_ok(), target_rank < own);
             }
-            let answer = check_actions(&lead, &role("Other", target_rank), &[RoleAction::SetRank(new_rank)]);
-            prop_assert_eq!(answer.is_ok(), target_rank < own && new_rank < own);
+            let result = check_actions(&lead, &role("Other", target_rank), &[RoleAction::SetRank(new_rank)]);
+            prop_assert_eq!(result.is_ok(), target_rank < own && new_rank < own);
         }
 
         #[test]

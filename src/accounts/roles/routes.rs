@@ -1,4 +1,4 @@
-//! Roles and the permission catalogue over HTTP.
+//! Endpoints for roles and the permission catalogue.
 
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -11,7 +11,7 @@ use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, Json, Page, Reply};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_roles)
@@ -22,15 +22,15 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(remove_permission);
 }
 
-/// List the roles, the highest rank first.
+/// List roles.
 ///
-/// Needs `roles.read`.
+/// Needs `roles.read`. The highest rank first.
 #[utoipa::path(
     operation_id = "listRoles", tag = "roles",
     responses((status = 200, description = "All roles.", body = Page<Role>))
 )]
 #[get("/api/v1/roles")]
-async fn list_roles(_by: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
+async fn list_roles(_caller: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
     let roles = app.db.read(service::list).await?;
     Reply::page(&Page::single(roles))
 }
@@ -44,7 +44,7 @@ async fn list_roles(_by: Can<needs::ReadRoles>, app: State) -> Result<Reply, App
 )]
 #[get("/api/v1/roles/{name}")]
 async fn get_role(
-    _by: Can<needs::ReadRoles>,
+    _caller: Can<needs::ReadRoles>,
     app: State,
     name: web::Path<String>,
 ) -> Result<Reply, AppError> {
@@ -52,27 +52,27 @@ async fn get_role(
     Reply::resource(&role)
 }
 
-/// Make a role.
+/// Create a role.
 ///
-/// Needs `roles.manage`. Its rank is below the caller's, and the caller holds everything that it gives.
+/// Needs `roles.manage`, a higher rank than the role, and all of its permissions.
 #[utoipa::path(
     operation_id = "createRole", tag = "roles", request_body = NewRole,
-    responses((status = 201, description = "Made; `Location` names it.", body = Data<Role>))
+    responses((status = 201, description = "Created. `Location` is the URL of the role.", body = Data<Role>))
 )]
 #[post("/api/v1/roles")]
 async fn create_role(
-    by: Can<needs::ManageRoles>,
+    caller: Can<needs::ManageRoles>,
     app: State,
     key: IdempotencyKey,
     body: Json<NewRole>,
 ) -> Result<Reply, AppError> {
-    let ask = IdempotentRequest::new(&app.vault, "createRole", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createRole", key.0, &body.raw);
     let draft = body.into_inner().check()?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
-                let role = service::create(tx, &by, &draft)?;
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let role = service::create(tx, &caller, &draft)?;
                 let reply = Reply::created_resource(format!("/api/v1/roles/{}", role.name), &role)?;
                 Ok((reply, None))
             })
@@ -80,65 +80,63 @@ async fn create_role(
         .await
 }
 
-/// List the permission catalogue, by name.
+/// List the permission catalogue.
 ///
-/// Needs `roles.read`.
+/// Needs `roles.read`. Sorted by name.
 #[utoipa::path(
     operation_id = "listPermissions", tag = "roles",
-    responses((status = 200, description = "The whole catalogue.", body = Page<Permission>))
+    responses((status = 200, description = "All permissions.", body = Page<Permission>))
 )]
 #[get("/api/v1/permissions")]
-async fn list_permissions(_by: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
+async fn list_permissions(_caller: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
     let catalogue = app.db.read(service::list_permissions).await?;
     Reply::page(&Page::single(catalogue))
 }
 
-/// Register a permission of an app.
+/// Register a permission.
 ///
 /// Needs `roles.manage`.
 #[utoipa::path(
     operation_id = "registerPermission", tag = "roles", request_body = NewPermission,
-    responses((status = 201, description = "Registered.", body = Data<Permission>))
+    responses((status = 201, description = "The permission has been registered.", body = Data<Permission>))
 )]
 #[post("/api/v1/permissions")]
 async fn register_permission(
-    by: Can<needs::ManageRoles>,
+    caller: Can<needs::ManageRoles>,
     app: State,
     key: IdempotencyKey,
     body: Json<NewPermission>,
 ) -> Result<Reply, AppError> {
-    let ask = IdempotentRequest::new(&app.vault, "registerPermission", key.0, &body.raw);
-    let new = body.into_inner();
+    let request = IdempotentRequest::new(&app.vault, "registerPermission", key.0, &body.raw);
+    let new_permission = body.into_inner();
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
-                let permission = service::register_permission(tx, &by, &new)?;
-                let reply = Reply::created(
-                    format!("/api/v1/permissions/{}", permission.name),
-                    &permission,
-                )?;
-                Ok((reply, None))
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let permission = service::register_permission(tx, &caller, &new_permission)?;
+                let location = format!("/api/v1/permissions/{}", permission.name);
+                Ok((Reply::created(location, &permission)?, None))
             })
         })
         .await
 }
 
-/// Take a permission out of the catalogue.
+/// Remove a permission from the catalogue.
 ///
-/// Needs `roles.manage`. One that accounts or roles have can't be taken out.
+/// Needs `roles.manage`. A permission that an account, role or service client has cannot be removed: 409
+/// `permission_in_use` with the `count`.
 #[utoipa::path(
     operation_id = "removePermission", tag = "roles", params(("name" = String, Path)),
-    responses((status = 204, description = "Done."))
+    responses((status = 204, description = "The permission has been removed."))
 )]
 #[delete("/api/v1/permissions/{name}")]
 async fn remove_permission(
-    by: Can<needs::ManageRoles>,
+    caller: Can<needs::ManageRoles>,
     app: State,
     name: web::Path<String>,
 ) -> Result<Reply, AppError> {
     app.db
-        .write(move |tx| service::unregister_permission(tx, &by, &name))
+        .write(move |tx| service::unregister_permission(tx, &caller, &name))
         .await?;
     Ok(Reply::no_content())
 }

@@ -46,7 +46,11 @@ pub fn create(
         updated_at: tx.now,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;
-    audit::record(tx, caller, entry().with_change(Value::Null, fields(&row).into()))?;
+    audit::record(
+        tx,
+        caller,
+        entry().with_change(Value::Null, fields(&row).into()),
+    )?;
     show(tx, &row.name).map_err(TxAbort::from)
 }
 

@@ -1,4 +1,4 @@
-//! `GET /users`: lists of accounts.
+//! The endpoint that lists accounts.
 
 use actix_web::get;
 use utoipa::IntoParams;
@@ -13,7 +13,7 @@ use crate::platform::http::{
     FromQuery, InvalidQuery, Page, PageQuery, PagedList, Query, QueryParams, Reply,
 };
 
-/// Mounts and documents the endpoints.
+/// Registers the endpoint and its documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_users);
 }
@@ -50,7 +50,7 @@ impl FromQuery for UserListQuery {
     }
 }
 
-/// List users
+/// List users.
 ///
 /// Needs `users.read`. The parameter `attr.<name>` matches accounts whose attribute `<name>` has that value.
 #[utoipa::path(

@@ -4,6 +4,7 @@
 pub mod bulk;
 mod import;
 mod list_routes;
+mod new_password;
 mod removal;
 pub mod response_cache;
 mod routes;

@@ -1,4 +1,4 @@
-//! The answer to `GET /users/{id}` and `GET /auth/me`: from the cache if its lease is valid, else from the database.
+//! The response to `GET /users/{id}` and `GET /auth/me`: from the cache if its lease is valid, else from the database.
 
 use std::sync::Arc;
 

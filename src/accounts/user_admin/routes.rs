@@ -1,11 +1,11 @@
-//! `POST /users` and `GET`, `PATCH /users/{id}` with tags.
+//! Endpoints that create, show and change accounts and their tags.
 
 use actix_web::{delete, get, patch, post, put, web};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::service;
-use super::{bulk, import, list_routes, removal, response_cache, status};
+use super::new_password::hash_new_password;
+use super::{bulk, import, list_routes, removal, response_cache, service, status};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, NewUser, User, UserPatch};
 use crate::app_state::State;
@@ -16,7 +16,7 @@ use crate::platform::http::{
 };
 use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(create_user)
@@ -31,35 +31,28 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .configure(removal::routes);
 }
 
-/// Make an account.
+/// Create a user.
 ///
-/// Needs `users.create`; direct grants need `users.managePermissions` too, and everything given must be held.
+/// Needs `users.create`; direct grants also need `users.managePermissions`. The caller must hold everything it grants.
 #[utoipa::path(
     operation_id = "createUser", tag = "users", request_body = NewUser,
-    responses((status = 201, description = "Made; `Location` names it.", body = Data<User>))
+    responses((status = 201, description = "Created. `Location` is the URL of the account.", body = Data<User>))
 )]
 #[post("/api/v1/users")]
 async fn create_user(
-    by: Can<needs::CreateUsers>,
+    caller: Can<needs::CreateUsers>,
     app: State,
     key: IdempotencyKey,
     body: Json<NewUser>,
 ) -> Result<Reply, AppError> {
-    let ask = IdempotentRequest::new(&app.vault, "createUser", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createUser", key.0, &body.raw);
     let (draft, password) = body.into_inner().check()?;
-    let hash = match password {
-        Some(password) => Some(
-            app.passwords
-                .validate_and_hash(&app.db, draft.password_owner(), password, "/password")
-                .await?,
-        ),
-        None => None,
-    };
+    let hash = hash_new_password(&app, &draft, password).await?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
-                let user = users::service::create(tx, &by, &draft, hash.as_ref())?;
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let user = users::service::create(tx, &caller, &draft, hash.as_ref())?;
                 let reply = Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)?;
                 Ok((reply, Some(user.id.0)))
             })
@@ -67,11 +60,11 @@ async fn create_user(
         .await
 }
 
-/// How to show an account.
+/// The query parameters of showing an account.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ShowUserQuery {
-    /// `stats` adds the numbers of sessions and tokens.
+    /// `stats` adds the member `stats` with the numbers of sessions and tokens.
     #[param(value_type = Option<String>, pattern = "^stats$", example = "stats")]
     expand: Option<()>,
 }
@@ -80,22 +73,22 @@ impl FromQuery for ShowUserQuery {
     fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         let expand = params.take_with("expand", |text| match text {
             "stats" => Ok(()),
-            _ => Err(("invalid_value", "must be: stats")),
+            _ => Err(("invalid_value", "must be stats")),
         });
         Ok(Self { expand })
     }
 }
 
-/// Show an account.
+/// Show a user.
 ///
-/// Needs `users.read`. A deleted one is shown too.
+/// Needs `users.read`. Deleted accounts are shown too.
 #[utoipa::path(
     operation_id = "getUser", tag = "users", params(("id" = UserId, Path), ShowUserQuery),
     responses((status = 200, description = "The account.", body = Data<User>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/users/{id}")]
 async fn get_user(
-    _by: Can<needs::ReadUsers>,
+    _caller: Can<needs::ReadUsers>,
     app: State,
     id: web::Path<String>,
     query: Query<ShowUserQuery>,
@@ -108,75 +101,76 @@ async fn get_user(
     }
 }
 
-/// Change an account.
+/// Change a user.
 ///
-/// Needs `users.update`, and `users.disable` for `isActive`. A merge patch: absent keeps, `null` clears, a value sets.
+/// Needs `users.update`, and also `users.disable` for `isActive`. The body is a merge patch: absent members stay, `null`
+/// clears, a value sets.
 #[utoipa::path(
     operation_id = "updateUser", tag = "users", params(("id" = UserId, Path)), request_body = UserPatch,
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[patch("/api/v1/users/{id}")]
 async fn update_user(
-    by: Can<needs::UpdateUsers>,
+    caller: Can<needs::UpdateUsers>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<UserPatch>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let change = body.into_inner().check()?;
     let user = app
         .db
-        .write(move |tx| service::update(tx, &by, id, &change, &expected))
+        .write(move |tx| service::update(tx, &caller, id, &change, &if_match))
         .await?;
     Reply::resource(&user)
 }
 
-/// Tag an account.
+/// Add a tag to a user.
 ///
 /// Needs `users.update`.
 #[utoipa::path(
     operation_id = "addUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path)),
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[put("/api/v1/users/{id}/tags/{tag}")]
 async fn add_user_tag(
-    by: Can<needs::UpdateUsers>,
+    caller: Can<needs::UpdateUsers>,
     app: State,
     path: web::Path<(String, String)>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
-    set_tag(by, app, path.into_inner(), true, expected).await
+    set_tag(caller, app, path.into_inner(), true, if_match).await
 }
 
-/// Take a tag from an account.
+/// Remove a tag from a user.
 ///
 /// Needs `users.update`.
 #[utoipa::path(
     operation_id = "removeUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path)),
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[delete("/api/v1/users/{id}/tags/{tag}")]
 async fn remove_user_tag(
-    by: Can<needs::UpdateUsers>,
+    caller: Can<needs::UpdateUsers>,
     app: State,
     path: web::Path<(String, String)>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
-    set_tag(by, app, path.into_inner(), false, expected).await
+    set_tag(caller, app, path.into_inner(), false, if_match).await
 }
 
 async fn set_tag(
-    by: Can<needs::UpdateUsers>,
+    caller: Can<needs::UpdateUsers>,
     app: State,
     (id, tag): (String, String),
     present: bool,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let user = app
         .db
-        .write(move |tx| service::set_tag(tx, &by, id, &tag, present, &expected))
+        .write(move |tx| service::set_tag(tx, &caller, id, &tag, present, &if_match))
         .await?;
     Reply::resource(&user)
 }

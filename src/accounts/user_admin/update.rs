@@ -60,8 +60,8 @@ pub fn set_tag(
     present: bool,
     if_match: &IfMatch,
 ) -> TxResult<User> {
-    let tag = parse_tag(tag)
-        .map_err(|error| AppError::invalid_field("", error.code, error.detail))?;
+    let tag =
+        parse_tag(tag).map_err(|error| AppError::invalid_field("", error.code, error.detail))?;
     let action_name = if present { "user.tag" } else { "user.untag" };
     let user = LockedUser::lock(tx, caller, id, LockMode::Shared)?;
     user.authorize(tx, caller, action_name, &[UserAction::Edit], if_match)?;
@@ -80,11 +80,7 @@ pub fn set_tag(
 }
 
 /// The actions that the changes consist of. `role` is the authority of the requested role.
-fn actions_of(
-    changes: &UserChangeset,
-    row: &UserRow,
-    role: Option<Authority>,
-) -> Vec<UserAction> {
+fn actions_of(changes: &UserChangeset, row: &UserRow, role: Option<Authority>) -> Vec<UserAction> {
     let mut actions = vec![UserAction::Edit];
     if changes.role.is_some() {
         actions.extend(role.map(UserAction::SetRole));

@@ -1,4 +1,5 @@
-//! Audit entries for accounts. Names and addresses go to the personal data of the entry, secrets nowhere.
+//! Audit entries for accounts. Names and addresses are stored as the personal data of the entry. Secrets are not
+//! recorded.
 
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 //! 412, then 409.
 
 use super::policy::{self, ManagedUser, UserAction, UserManager};
-use super::service::authority_of;
+use super::record::authority_of;
 use super::store::{self, UserRow};
 use crate::access::actor::{Actor, Authority};
 use crate::access::authentication::{Can, Need, SignedIn};
@@ -61,11 +61,7 @@ impl LockedUser {
     ///
     /// # Errors
     /// 401 when the account or the session has ended.
-    pub fn lock_own(
-        tx: &mut Tx<'_>,
-        caller: &SignedIn,
-        mode: LockMode,
-    ) -> Result<Self, AppError> {
+    pub fn lock_own(tx: &mut Tx<'_>, caller: &SignedIn, mode: LockMode) -> Result<Self, AppError> {
         mode.acquire(tx)?;
         let authority = caller.current_authority(tx)?;
         Self::lock_with_authority(tx, caller, authority, caller.id)

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::values::{self, Email, InvalidValue, Username};
 use super::store::{UserChangeset, UserRow};
-use crate::access::passwords::{PasswordOwner, Password};
+use super::values::{self, Email, InvalidValue, Username};
+use crate::access::passwords::{Password, PasswordOwner};
 use crate::platform::error::{AppError, FieldError, FieldErrors};
 use crate::platform::http::PatchField;
 use crate::platform::http::merge_patch::apply_merge_patch;
@@ -77,22 +77,22 @@ impl NewUser {
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<(UserDraft, Option<Password>), AppError> {
-        let mut faults = FieldErrors::default();
-        let username = faults.check("/username", Username::parse(&self.username));
-        let display_name = optional(&mut faults, "/displayName", self.display_name, |text| {
+        let mut errors = FieldErrors::default();
+        let username = errors.check("/username", Username::parse(&self.username));
+        let display_name = optional(&mut errors, "/displayName", self.display_name, |text| {
             values::parse_display_name(&text)
         });
-        let email = optional(&mut faults, "/email", self.email, |text| {
+        let email = optional(&mut errors, "/email", self.email, |text| {
             Email::parse(&text)
         });
-        let auth_provider = optional(&mut faults, "/authProvider", self.auth_provider, |text| {
+        let auth_provider = optional(&mut errors, "/authProvider", self.auth_provider, |text| {
             values::parse_external_name(&text)
         });
-        let auth_id = optional(&mut faults, "/authId", self.auth_id, |text| {
+        let auth_id = optional(&mut errors, "/authId", self.auth_id, |text| {
             values::parse_external_name(&text)
         });
-        let tags = parse_tags(&mut faults, &self.tags);
-        let attributes = faults.check(
+        let tags = parse_tags(&mut errors, &self.tags);
+        let attributes = errors.check(
             "/attributes",
             values::check_attributes(Value::Object(self.attributes)),
         );
@@ -113,7 +113,7 @@ impl NewUser {
                 auth_provider,
                 auth_id,
             });
-        Ok((faults.into_result(draft)?, self.password))
+        Ok((errors.into_result(draft)?, self.password))
     }
 }
 
@@ -213,59 +213,61 @@ impl UserPatch {
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<UserChange, AppError> {
-        let mut faults = FieldErrors::default();
+        let mut errors = FieldErrors::default();
         let set = UserChangeset {
-            username: required(&mut faults, "/username", &self.username, |text| {
+            username: required(&mut errors, "/username", &self.username, |text| {
                 Username::parse(text)
             })
             .map(|name| name.as_str().to_owned()),
-            display_name: clearable(&mut faults, "/displayName", &self.display_name, |text| {
+            display_name: clearable(&mut errors, "/displayName", &self.display_name, |text| {
                 values::parse_display_name(text)
             }),
-            email: clearable(&mut faults, "/email", &self.email, |text| {
+            email: clearable(&mut errors, "/email", &self.email, |text| {
                 Email::parse(text)
             })
             .map(|email| email.map(|email| email.as_str().to_owned())),
             email_confirmed: required(
-                &mut faults,
+                &mut errors,
                 "/emailConfirmed",
                 &self.email_confirmed,
                 |value| Ok(*value),
             ),
-            role: required(&mut faults, "/role", &self.role, |name| Ok(name.clone())),
-            is_active: required(&mut faults, "/isActive", &self.is_active, |value| Ok(*value)),
+            role: required(&mut errors, "/role", &self.role, |name| Ok(name.clone())),
+            is_active: required(&mut errors, "/isActive", &self.is_active, |value| {
+                Ok(*value)
+            }),
             tags: match &self.tags {
                 PatchField::Keep => None,
                 PatchField::Clear => Some(Vec::new()),
-                PatchField::Set(tags) => parse_tags(&mut faults, tags),
+                PatchField::Set(tags) => parse_tags(&mut errors, tags),
             },
             must_change_password: required(
-                &mut faults,
+                &mut errors,
                 "/mustChangePassword",
                 &self.must_change_password,
                 |value| Ok(*value),
             ),
-            auth_provider: clearable(&mut faults, "/authProvider", &self.auth_provider, |text| {
+            auth_provider: clearable(&mut errors, "/authProvider", &self.auth_provider, |text| {
                 values::parse_external_name(text)
             })
             .map(|name| name.unwrap_or_else(|| "local".to_owned())),
-            auth_id: clearable(&mut faults, "/authId", &self.auth_id, |text| {
+            auth_id: clearable(&mut errors, "/authId", &self.auth_id, |text| {
                 values::parse_external_name(text)
             }),
-            expires_at: clearable(&mut faults, "/expiresAtUtc", &self.expires_at_utc, |time| {
+            expires_at: clearable(&mut errors, "/expiresAtUtc", &self.expires_at_utc, |time| {
                 values::parse_timestamp(*time)
             }),
             ..UserChangeset::default()
         };
         if let PatchField::Set(attributes) = &self.attributes {
-            faults.check("/attributes", values::check_attributes(attributes.clone()));
+            errors.check("/attributes", values::check_attributes(attributes.clone()));
         }
         let change = UserChange {
             set,
             attributes: self.attributes,
             sets_active: matches!(self.is_active, PatchField::Set(_)),
         };
-        faults.into_result(Some(change))
+        errors.into_result(Some(change))
     }
 }
 
@@ -278,13 +280,18 @@ impl UserChange {
     /// The columns that the change sets on this account. Columns that would keep their value are left out.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] when the merged attributes are too large, or there is no address to confirm.
+    /// [`crate::platform::error::Code::RequestInvalid`] when the merged attributes are too large, or there is no address to
+    /// confirm.
     pub fn changeset_for(&self, row: &UserRow) -> Result<UserChangeset, AppError> {
         let set = self.set.clone();
         let has_email = set.email.as_ref().unwrap_or(&row.email).is_some();
         if set.email_confirmed == Some(true) && !has_email {
             let detail = "the account has no email address to confirm";
-            return Err(AppError::invalid_field("/emailConfirmed", "no_email", detail));
+            return Err(AppError::invalid_field(
+                "/emailConfirmed",
+                "no_email",
+                detail,
+            ));
         }
         let email = set.email.filter(|email| *email != row.email);
         Ok(UserChangeset {
@@ -318,9 +325,9 @@ impl UserChange {
             PatchField::Set(patch) => {
                 let mut merged = row.attributes.clone();
                 apply_merge_patch(&mut merged, patch);
-                values::check_attributes(merged)
-                    .map(Some)
-                    .map_err(|error| AppError::invalid_field("/attributes", error.code, error.detail))
+                values::check_attributes(merged).map(Some).map_err(|error| {
+                    AppError::invalid_field("/attributes", error.code, error.detail)
+                })
             }
         }
     }
@@ -333,16 +340,16 @@ impl From<InvalidValue> for (&'static str, std::borrow::Cow<'static, str>) {
 }
 
 fn optional<T, U>(
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
     pointer: &'static str,
     value: Option<T>,
     parse: impl FnOnce(T) -> Result<U, InvalidValue>,
 ) -> Option<U> {
-    value.and_then(|value| faults.check(pointer, parse(value)))
+    value.and_then(|value| errors.check(pointer, parse(value)))
 }
 
 fn required<T, U>(
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
     pointer: &'static str,
     patch: &PatchField<T>,
     parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
@@ -350,10 +357,10 @@ fn required<T, U>(
     match patch {
         PatchField::Keep => None,
         PatchField::Clear => {
-            faults.push(FieldError::new(pointer, "required", "must not be null"));
+            errors.push(FieldError::new(pointer, "required", "must not be null"));
             None
         }
-        PatchField::Set(value) => faults.check(pointer, parse(value)),
+        PatchField::Set(value) => errors.check(pointer, parse(value)),
     }
 }
 
@@ -362,7 +369,7 @@ fn required<T, U>(
     reason = "distinguishes an unchanged column from NULL"
 )]
 fn clearable<T, U>(
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
     pointer: &'static str,
     patch: &PatchField<T>,
     parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
@@ -370,16 +377,16 @@ fn clearable<T, U>(
     match patch {
         PatchField::Keep => None,
         PatchField::Clear => Some(None),
-        PatchField::Set(value) => faults.check(pointer, parse(value)).map(Some),
+        PatchField::Set(value) => errors.check(pointer, parse(value)).map(Some),
     }
 }
 
-fn parse_tags(faults: &mut FieldErrors, tags: &[String]) -> Option<Vec<String>> {
+fn parse_tags(errors: &mut FieldErrors, tags: &[String]) -> Option<Vec<String>> {
     values::parse_tags(tags)
         .map_err(|(index, error)| {
             let pointer =
                 index.map_or_else(|| "/tags".to_owned(), |index| format!("/tags/{index}"));
-            faults.push(FieldError::new(pointer, error.code, error.detail));
+            errors.push(FieldError::new(pointer, error.code, error.detail));
         })
         .ok()
 }

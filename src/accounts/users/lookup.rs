@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::service::authority_of;
+use super::record::authority_of;
 use super::store::{self, UserRow};
 use super::values::{Email, Username};
 use crate::access::actor::Authority;
@@ -61,10 +61,7 @@ pub fn find_by_login_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<UserRow>
 ///
 /// # Errors
 /// Database errors.
-pub fn find_by_confirmed_email(
-    tx: &mut Tx<'_>,
-    email: &str,
-) -> Result<Option<UserRow>, AppError> {
+pub fn find_by_confirmed_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<UserRow>, AppError> {
     Ok(store::find_by_confirmed_email(tx.conn, email)?)
 }
 
@@ -72,10 +69,7 @@ pub fn find_by_confirmed_email(
 ///
 /// # Errors
 /// Database errors.
-pub fn usernames(
-    tx: &mut Tx<'_>,
-    ids: &[UserId],
-) -> Result<BTreeMap<UserId, String>, AppError> {
+pub fn usernames(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<BTreeMap<UserId, String>, AppError> {
     Ok(store::usernames(tx.conn, ids)?.into_iter().collect())
 }
 

@@ -12,6 +12,7 @@ mod lookup;
 mod model;
 mod policy;
 mod reassign_role;
+mod record;
 mod register;
 pub mod service;
 mod store;

@@ -25,7 +25,8 @@ pub fn count_by_role(tx: &mut Tx<'_>, role: &str) -> Result<i64, AppError> {
 }
 
 /// Locks all accounts of the role `from` and checks that the actor may assign the role `to` to each of them. The caller
-/// holds the exclusive lock on [`Invariant::Authority`](crate::platform::db::advisory_lock::Invariant::Authority). A refusal is recorded as `entry`.
+/// holds the exclusive lock on [`Invariant::Authority`](crate::platform::db::advisory_lock::Invariant::Authority). A refusal
+/// is recorded as `entry`.
 ///
 /// # Errors
 /// [`Code::PermissionRequired`] without `users.update`; 403 by the rules.
@@ -78,7 +79,11 @@ pub fn apply_role_reassignment(
     for row in &reassignment.rows {
         store::update(tx.conn, row.id, tx.now, &changes)?;
         tx.invalidate(Invalidation::Principal(row.id.0));
-        audit::record(tx, actor, audit_entry::updated("user.update", row, &changes))?;
+        audit::record(
+            tx,
+            actor,
+            audit_entry::updated("user.update", row, &changes),
+        )?;
     }
     Ok(())
 }

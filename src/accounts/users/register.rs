@@ -6,7 +6,7 @@ use super::audit_entry;
 use super::initial_access::AccessGrant;
 use super::input::UserDraft;
 use super::model::User;
-use super::service::{new_row, to_response};
+use super::record::{new_row, to_response};
 use super::store;
 use crate::access::actor::Actor;
 use crate::access::passwords::PasswordHash;
@@ -21,15 +21,16 @@ pub enum RegistrationOutcome {
     Created(User),
     /// Another account has the email address. Nothing was created.
     EmailTaken {
-        /// The account that would have been created. The answer shows it, so that it does not reveal whether the address is taken.
+        /// The account that would have been created. The response shows it, so that it does not reveal whether the
+        /// address is taken.
         shown: User,
         /// The account that has the address.
         owner: UserId,
     },
 }
 
-/// Creates an account with this access. The answer must not reveal whether an email address is taken, so that is not an
-/// error.
+/// Creates an account with this access. The response must not reveal whether an email address is taken, so that is not
+/// an error.
 ///
 /// # Errors
 /// [`Code::UserUsernameConflict`], whether or not the address is taken too.

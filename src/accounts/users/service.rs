@@ -6,12 +6,12 @@ use super::audit_entry;
 use super::initial_access::{self, AccessGrant};
 use super::input::UserDraft;
 use super::model::User;
+use super::record::new_row;
 use super::store::{self, UserChangeset, UserRow};
 use super::values::Username;
-use crate::access::actor::{Actor, Authority, SUPER_ADMIN};
+use crate::access::actor::{Actor, SUPER_ADMIN};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::PasswordHash;
-use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
@@ -24,9 +24,8 @@ pub use super::lookup::{
     any_super_admin, authority_of_usable_user, can_use, count_permanent_super_admins, find,
     find_by_any_name, find_by_confirmed_email, find_by_login_name, find_for_update, usernames,
 };
-pub use super::reassign_role::{
-    apply_role_reassignment, count_by_role, prepare_role_reassignment,
-};
+pub use super::reassign_role::{apply_role_reassignment, count_by_role, prepare_role_reassignment};
+pub use super::record::{authority_of, to_response};
 pub use super::register::create_registered;
 pub use super::visibility::{authorize_reading_sessions, readable_roles};
 
@@ -98,24 +97,6 @@ pub fn create_first_super_admin(
 pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<User, AppError> {
     let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
     to_response(tx, row)
-}
-
-/// The account as the API shows it.
-///
-/// # Errors
-/// Database errors.
-pub fn to_response(tx: &mut Tx<'_>, row: UserRow) -> Result<User, AppError> {
-    let authority = authority_of(tx, &row)?;
-    let effective = roles::service::permission_names(tx, &authority.permissions)?;
-    Ok(User::new(row, effective))
-}
-
-/// The authority of an account: its role's rank, and the permissions of its role and its direct grants.
-///
-/// # Errors
-/// Database errors.
-pub fn authority_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Authority, AppError> {
-    Ok(roles::service::find(tx, &row.role)?.authority(&row.permissions))
 }
 
 /// Sets the time of the last sign-in. A password hash that was computed with newer parameters is stored if the password is
@@ -202,40 +183,4 @@ fn insert(tx: &mut Tx<'_>, actor: &Actor, row: UserRow) -> TxResult<User> {
         .on_constraint("users_email_key", Code::UserEmailConflict)?;
     audit::record(tx, actor, audit_entry::created("user.create", &row))?;
     Ok(to_response(tx, row)?)
-}
-
-/// The row of a new account.
-pub(super) fn new_row(
-    tx: &Tx<'_>,
-    draft: &UserDraft,
-    access: AccessGrant,
-    password: Option<&PasswordHash>,
-) -> UserRow {
-    UserRow {
-        id: UserId::new(tx.now),
-        username: draft.username.as_str().to_owned(),
-        display_name: draft.display_name.clone(),
-        email: draft.email.as_ref().map(|email| email.as_str().to_owned()),
-        email_confirmed: false,
-        role: access.role,
-        permissions: access.permissions,
-        is_active: draft.is_active,
-        tags: draft.tags.clone(),
-        attributes: draft.attributes.clone(),
-        must_change_password: draft.must_change_password,
-        password_hash: password.map(|hash| hash.as_str().to_owned()),
-        password_version: 0,
-        auth_provider: draft
-            .auth_provider
-            .clone()
-            .unwrap_or_else(|| "local".to_owned()),
-        auth_id: draft.auth_id.clone(),
-        mfa_enabled: false,
-        created_at: tx.now,
-        updated_at: tx.now,
-        last_login_at: None,
-        expires_at: draft.expires_at,
-        deleted_at: None,
-        version: 1,
-    }
 }

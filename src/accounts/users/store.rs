@@ -6,8 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::access::actor::SUPER_ADMIN;
-use crate::access::actor::AccountStatus;
+use crate::access::actor::{AccountStatus, SUPER_ADMIN};
 use crate::platform::ids::UserId;
 use crate::schema::{idempotency_keys, users};
 
@@ -154,7 +153,10 @@ pub fn find_by_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option
 }
 
 /// The account with this confirmed email address.
-pub fn find_by_confirmed_email(conn: &mut PgConnection, email: &str) -> QueryResult<Option<UserRow>> {
+pub fn find_by_confirmed_email(
+    conn: &mut PgConnection,
+    email: &str,
+) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(lower(users::email).eq(email.to_lowercase()))
         .filter(users::email_confirmed)
@@ -191,7 +193,7 @@ pub fn increment_password_version(conn: &mut PgConnection, id: UserId) -> QueryR
         .execute(conn)
 }
 
-/// Replaces the hash of the same password. The account's version stays.
+/// Replaces the hash of the same password. The account's version does not change.
 pub fn replace_hash(
     conn: &mut PgConnection,
     id: UserId,
@@ -207,8 +209,12 @@ pub fn replace_hash(
     .execute(conn)
 }
 
-/// Sets the time of the last sign-in. The account's version stays.
-pub fn set_last_login(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) -> QueryResult<usize> {
+/// Sets the time of the last sign-in. The account's version does not change.
+pub fn set_last_login(
+    conn: &mut PgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+) -> QueryResult<usize> {
     diesel::update(users::table.find(id))
         .set(users::last_login_at.eq(at))
         .execute(conn)
@@ -216,12 +222,16 @@ pub fn set_last_login(conn: &mut PgConnection, id: UserId, at: DateTime<Utc>) ->
 
 /// Deletes an account and everything that references it, including stored replies, which contain a copy of it.
 pub fn purge(conn: &mut PgConnection, id: UserId) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::resource_id.eq(id.0))).execute(conn)?;
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::resource_id.eq(id.0)))
+        .execute(conn)?;
     diesel::delete(users::table.find(id)).execute(conn)
 }
 
 /// The number of other `SuperAdmin`s for which [`UserRow::can_always_sign_in`] holds.
-pub fn count_other_permanent_super_admins(conn: &mut PgConnection, except: UserId) -> QueryResult<i64> {
+pub fn count_other_permanent_super_admins(
+    conn: &mut PgConnection,
+    except: UserId,
+) -> QueryResult<i64> {
     users::table
         .filter(users::role.eq(SUPER_ADMIN))
         .filter(users::id.ne(except))

@@ -67,7 +67,10 @@ impl Username {
             ));
         }
         if RESERVED.contains(&name.as_str()) {
-            return Err(invalid("reserved", "this name is reserved; choose another one"));
+            return Err(invalid(
+                "reserved",
+                "this name is reserved; choose another one",
+            ));
         }
         Ok(Self(name))
     }
@@ -100,10 +103,7 @@ impl Email {
         use validator::ValidateEmail;
         let address = text.trim();
         if address.len() > 254 {
-            return Err(invalid(
-                "too_long",
-                "must be at most 254 characters",
-            ));
+            return Err(invalid("too_long", "must be at most 254 characters"));
         }
         let plain = address.is_ascii()
             && address.matches('@').count() == 1
@@ -211,7 +211,10 @@ pub fn check_attributes(value: Value) -> Result<Value, InvalidValue> {
 /// `too_short`, `too_long` or `invalid_character`.
 pub fn parse_external_name(text: &str) -> Result<String, InvalidValue> {
     match text.trim().chars().count() {
-        0 => Err(invalid("too_short", "must not be empty; use null to remove it")),
+        0 => Err(invalid(
+            "too_short",
+            "must not be empty; use null to remove it",
+        )),
         256.. => Err(invalid("too_long", "must be at most 255 characters")),
         _ if text.chars().any(is_invisible) => Err(invalid(
             "invalid_character",

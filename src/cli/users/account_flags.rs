@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::switch_value;
+use super::report::switch_value;
 use crate::access::actor::{ADMIN, SUPER_ADMIN, USER};
 use crate::cli::time_argument;
 

@@ -118,7 +118,7 @@ fn report(
             reset_link: link,
         });
     }
-    super::report(format, user, "created")?;
+    super::report::report(format, user, "created")?;
     // CSV, TSV and Markdown have no column for secrets: they are printed to standard error.
     let print_secret = |text: &str| {
         if format.is_set() {

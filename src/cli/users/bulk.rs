@@ -210,13 +210,13 @@ pub fn apply_to_each(
     if count == 0 {
         print_stderr("No user matches.");
     }
-    context.db.read_now(|tx| service::check(tx, action))?;
+    context.db.read_now(|tx| service::check_role_exists(tx, action))?;
     let mut progress_bar = ProgressBar::new(count);
     let mut list_printer = ListPrinter::start(format)?;
     let mut refused = Vec::new();
     for target in targets {
         let transaction = |tx: &mut crate::platform::db::Tx<'_>| {
-            service::act(tx, &context.operator, action, target.id)
+            service::apply_action(tx, &context.operator, action, target.id)
         };
         let result = if dry_run {
             context.db.dry_run_now(transaction)
@@ -224,7 +224,7 @@ pub fn apply_to_each(
             context.db.write_now(transaction)
         };
         let name = display_name(&target);
-        let item = service::item(target, result).map_err(|error| {
+        let item = service::to_item(target, result).map_err(|error| {
             CliError::from(error)
                 .with_subject(&format!("{name} and the users after it were not changed"))
         })?;

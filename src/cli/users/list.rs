@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Args};
 
-use super::switch_value;
+use super::report::switch_value;
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::User;
 use crate::accounts::users::{UserFilter, UserSort, service};

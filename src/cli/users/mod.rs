@@ -6,6 +6,7 @@ mod bulk;
 mod list;
 mod modify;
 mod permissions;
+mod report;
 mod reset;
 mod reset_link;
 
@@ -13,7 +14,7 @@ use clap::Subcommand;
 
 use super::context::with_context;
 use super::output::{self, Cell, Column, FormatFlags, TableRow};
-use super::{CliError, print_stderr};
+use super::CliError;
 use crate::accounts::user_admin::bulk::BulkAction;
 use crate::accounts::users::{User, service};
 use crate::platform::config::Config;
@@ -134,24 +135,6 @@ pub fn run(config: &Config, command: UsersCommand) -> Result<(), CliError> {
         UsersCommand::Permissions(command) => permissions::run(context, command),
         UsersCommand::Can(args) => permissions::run_can(context, &args),
     })
-}
-
-/// Prints the user if a format was requested, otherwise a message.
-fn report(format: FormatFlags, user: &User, verb: &str) -> Result<(), CliError> {
-    if format.is_set() {
-        return output::show(format, user);
-    }
-    print_stderr(&format!("User {} {verb}.", user.username));
-    Ok(())
-}
-
-/// The value of a switch and its `--no-` form.
-const fn switch_value(is_on: bool, is_off: bool) -> Option<bool> {
-    match (is_on, is_off) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
-    }
 }
 
 impl TableRow for User {

@@ -109,7 +109,7 @@ pub fn run(context: &CliContext<'_>, args: ModifyUserArgs) -> Result<(), CliErro
         return Err(CliError::nothing_to_change("rosterd users mod"));
     }
     let user = changes.apply(context, &row)?;
-    super::report(format, &user, "updated")?;
+    super::report::report(format, &user, "updated")?;
     if let Some(password) = generated {
         print_stderr("Password (shown only once):");
         print_stdout(&format!("{password}\n"))?;

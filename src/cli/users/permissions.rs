@@ -40,7 +40,7 @@ pub fn run(context: &CliContext<'_>, command: UserPermissionsCommand) -> Result<
     let updated = context.db.write_now(|tx| {
         user_admin::service::replace_permissions(tx, &actor, row.id, &permissions, &IfMatch::Absent)
     })?;
-    super::report(format, &updated, "updated")
+    super::report::report(format, &updated, "updated")
 }
 
 #[derive(Args)]

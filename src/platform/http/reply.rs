@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue, InvalidHeaderValue}
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
+// The only name of the trait that `utoipa::path` requires of generic bodies.
 use utoipa::__dev::ComposeSchema;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};

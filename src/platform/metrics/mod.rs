@@ -75,14 +75,13 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(build))?;
-        let metrics = Self(Arc::new(MetricsInner {
+        process::register(&registry, start)?;
+        Ok(Self(Arc::new(MetricsInner {
             registry,
             requests,
             durations,
             routes: RwLock::default(),
-        }));
-        process::register(&metrics, start)?;
-        Ok(metrics)
+        })))
     }
 
     /// Registers a metric whose value is read at each scrape: a counter if `name` ends in `_total`, a gauge otherwise.

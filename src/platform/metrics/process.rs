@@ -4,15 +4,20 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Error, Metrics};
+use prometheus::{Error, Registry};
 
-pub(super) fn register(metrics: &Metrics, start: SystemTime) -> Result<(), Error> {
-    metrics.register_callback(
+use super::callback_metric::CallbackMetric;
+
+pub(super) fn register(registry: &Registry, start: SystemTime) -> Result<(), Error> {
+    let register = |name, help, read_value: fn() -> f64| {
+        registry.register(Box::new(CallbackMetric::new(name, help, Box::new(read_value))?))
+    };
+    register(
         "process_resident_memory_bytes",
         "Resident memory size in bytes.",
         || resident_bytes().unwrap_or(f64::NAN),
     )?;
-    metrics.register_callback(
+    register(
         "process_open_fds",
         "Number of open file descriptors.",
         || open_file_descriptors().unwrap_or(f64::NAN),
@@ -20,11 +25,11 @@ pub(super) fn register(metrics: &Metrics, start: SystemTime) -> Result<(), Error
     let start_seconds = start
         .duration_since(UNIX_EPOCH)
         .map_or(f64::NAN, |elapsed| elapsed.as_secs_f64());
-    metrics.register_callback(
+    registry.register(Box::new(CallbackMetric::new(
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
-        move || start_seconds,
-    )
+        Box::new(move || start_seconds),
+    )?))
 }
 
 fn resident_bytes() -> Option<f64> {

@@ -94,8 +94,9 @@ fn no_email_is_sent_without_an_unconfirmed_address() {
     server.refuse_recipients(&["451 later"]);
     request_confirmation(&app, &token).expect(202);
     wait_until(|| {
-        app.query_number("SELECT count(*) FROM mail_outbox WHERE attempts = 1 AND next_attempt_at > now()")
-            == 1
+        app.query_number(
+            "SELECT count(*) FROM mail_outbox WHERE attempts = 1 AND next_attempt_at > now()",
+        ) == 1
     });
     app.execute(&format!(
         "UPDATE users SET email = 'robert@example.org' WHERE id = '{}'",
@@ -231,7 +232,8 @@ fn confirmation_expires_after_a_day_and_only_its_digest_is_stored() {
     let (_, token) = create_user_with_unconfirmed_email(&app, "ada@example.org");
     request_confirmation(&app, &token).expect(202);
     let email = server.only_email();
-    let lifetime = "SELECT extract(epoch FROM expires_at - created_at) FROM email_confirmation_tokens";
+    let lifetime =
+        "SELECT extract(epoch FROM expires_at - created_at) FROM email_confirmation_tokens";
     assert_eq!(app.query_number(lifetime), 86_400);
     let digest = format!(
         "SELECT count(*) FROM email_confirmation_tokens WHERE digest = sha256(convert_to('{}', 'UTF8'))",

@@ -128,8 +128,8 @@ fn access_token_follows_rfc_9068() {
         expires_at.timestamp_micros(),
         claims["exp"].as_i64().unwrap() * 1_000_000
     );
-    let retried = app.sign_in("ada");
-    assert_ne!(retried["accessToken"], session["accessToken"]);
+    let next_session = app.sign_in("ada");
+    assert_ne!(next_session["accessToken"], session["accessToken"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `GET /api/v1/auth/revocations`: the feed of revoked access tokens.
 
 use diesel::connection::SimpleConnection;
-use rosterd::access::revocation_feed::service;
+use rosterd::access::revocation_feed::{FeedPosition, service};
 use serde_json::{Value, json};
 
 use crate::support::{Response, RestrictedRole, TestApp, TestUser, run_concurrently, wait_until};
@@ -341,7 +341,7 @@ fn feed_is_paginated_by_cursor() {
 fn cursor_ahead_of_the_database_restarts_from_the_beginning() {
     let app = TestApp::start();
     app.execute("INSERT INTO revocations (role) VALUES ('New')");
-    let ahead = service::FeedPosition {
+    let ahead = FeedPosition {
         xid: i64::MAX,
         id: 1,
     };

@@ -4,9 +4,7 @@ use serde_json::json;
 
 use crate::support::{TestApp, wait_until};
 
-use super::{
-    Client, FORM, TOKEN, VERIFY, assert_oauth_error, basic_authorization, claims,
-};
+use super::{Client, FORM, TOKEN, VERIFY, assert_oauth_error, basic_authorization, claims};
 
 #[test]
 fn client_credentials_grant_issues_a_usable_token() {

@@ -159,7 +159,10 @@ fn failed_revocation_leaves_the_token_valid() {
     }
     lock_holder.batch_execute("ROLLBACK").unwrap();
     assert!(is_valid_token(&app, &client_token) && is_valid_token(&app, &access));
-    assert_eq!(app.query_number("SELECT count(*) FROM client_access_tokens"), 1);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM client_access_tokens"),
+        1
+    );
     client.revoke(&app, &client_token).expect(200);
     revoke_as_public(&refresh).expect(200);
     assert!(!is_valid_token(&app, &client_token) && !is_valid_token(&app, &access));

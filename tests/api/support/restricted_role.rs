@@ -19,7 +19,7 @@ impl RestrictedRole {
     pub fn create(app: &TestApp) -> Self {
         let schema = app.query_text("SELECT current_schema()");
         let name = format!("{schema}_app");
-        let sql = guide_code_block("operate.md", "A role of its own for the service", "sql");
+        let sql = guide_code_block("operate.md", "A separate database role", "sql");
         assert!(sql.contains("SCHEMA public") && sql.contains("rosterd_app"));
         let sql = sql
             .replace("SCHEMA public", &format!("SCHEMA {schema}"))

@@ -1,4 +1,6 @@
-//! What callers send to act on many accounts, and how it is checked before anything is done.
+//! The request body of a bulk operation, and its validation.
+
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,23 +12,23 @@ use crate::accounts::users::{UserFilter, parse_tag};
 use crate::platform::error::{AppError, FieldError, FieldErrors};
 use crate::platform::ids::UserId;
 
-/// How many accounts one request acts on at most.
+/// The maximum number of accounts of one request.
 pub const MAX_BULK_USERS: usize = 1000;
 
-/// One act, and the accounts to do it to: `ids`, or those that `filter` lets through; at most 1000.
+/// An action, and the accounts to perform it on: `ids`, or those that match `filter`; at most 1000.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"action": "disable", "filter": {"emailDomain": "example.org", "isActive": true}, "dryRun": true}))]
 pub struct BulkRequest {
-    /// What to do to each.
+    /// The action.
     action: BulkActionName,
-    /// Those that all of this is true of; at least one condition.
+    /// The conditions that an account must meet; at least one. Not together with `ids`.
     #[serde(default)]
     filter: UserFilter,
-    /// These.
+    /// The ids of the accounts. Not together with `filter`.
     #[serde(default)]
     ids: Vec<UserId>,
-    /// Only say what would come of it, each account judged as things are now.
+    /// Whether to only report the result for each account, without a change.
     #[serde(default)]
     dry_run: bool,
     /// The tag, for `tag` and `untag`.
@@ -37,63 +39,66 @@ pub struct BulkRequest {
     role: Option<String>,
 }
 
-/// What can be done to many accounts at once.
+/// An action on many accounts.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ActionName)]
 enum BulkActionName {
-    /// Switch it off; needs `users.disable`.
+    /// Disable the account. Needs `users.disable`.
     Disable,
-    /// Switch it on; needs `users.disable`.
+    /// Enable it. Needs `users.disable`.
     Enable,
-    /// Delete it, restorably; needs `users.delete`.
+    /// Delete it. It can be restored. Needs `users.delete`.
     Delete,
-    /// Add a tag; needs `users.update`.
+    /// Add a tag. Needs `users.update`.
     Tag,
-    /// Take a tag away; needs `users.update`.
+    /// Remove a tag. Needs `users.update`.
     Untag,
-    /// End its sessions; needs `sessions.revoke`.
+    /// End its sessions. Needs `sessions.revoke`.
     SignOut,
-    /// Give it a role; needs `users.update`.
+    /// Assign a role. Needs `users.update`.
     SetRole,
 }
 
-/// What was asked for, checked.
-pub struct BulkOrder {
+/// A validated bulk request.
+pub struct BulkOperation {
     pub action: BulkAction,
-    pub whom: BulkTargets,
+    pub selection: BulkSelection,
     pub dry_run: bool,
 }
 
-/// To whom.
-pub enum BulkTargets {
-    Only(Vec<BulkTarget>),
-    Matching(UserFilter),
+/// How the accounts of a bulk operation are selected.
+pub enum BulkSelection {
+    Targets(Vec<BulkTarget>),
+    Filter(UserFilter),
 }
 
 impl BulkRequest {
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not need the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
-    pub fn check(self) -> Result<BulkOrder, AppError> {
-        let mut faults = FieldErrors::default();
-        let action = self.action(&mut faults);
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
+    pub fn check(self) -> Result<BulkOperation, AppError> {
+        let mut errors = FieldErrors::default();
+        let action = self.action(&mut errors);
         let dry_run = self.dry_run;
-        let whom = self.whom(&mut faults);
-        faults.into_result(action.zip(whom).map(|(action, whom)| BulkOrder {
-            action,
-            whom,
-            dry_run,
-        }))
+        let selection = self.selection(&mut errors);
+        let operation = action
+            .zip(selection)
+            .map(|(action, selection)| BulkOperation {
+                action,
+                selection,
+                dry_run,
+            });
+        errors.into_result(operation)
     }
 
-    fn action(&self, faults: &mut FieldErrors) -> Option<BulkAction> {
+    fn action(&self, errors: &mut FieldErrors) -> Option<BulkAction> {
         let takes_tag = matches!(self.action, BulkActionName::Tag | BulkActionName::Untag);
-        let tag = operand(faults, "/tag", self.tag.as_deref(), takes_tag)
-            .and_then(|tag| faults.check("/tag", parse_tag(tag)));
+        let tag = action_argument(errors, "/tag", self.tag.as_deref(), takes_tag)
+            .and_then(|tag| errors.check("/tag", parse_tag(tag)));
         let takes_role = self.action == BulkActionName::SetRole;
-        let role = operand(faults, "/role", self.role.as_deref(), takes_role);
+        let role = action_argument(errors, "/role", self.role.as_deref(), takes_role);
         Some(match self.action {
             BulkActionName::Disable => BulkAction::Disable,
             BulkActionName::Enable => BulkAction::Enable,
@@ -105,47 +110,50 @@ impl BulkRequest {
         })
     }
 
-    fn whom(self, faults: &mut FieldErrors) -> Option<BulkTargets> {
-        let is_filtered = self.filter != UserFilter::default();
-        let wrong = match (is_filtered, self.ids.len()) {
+    fn selection(self, errors: &mut FieldErrors) -> Option<BulkSelection> {
+        let has_filter = self.filter != UserFilter::default();
+        let error = match (has_filter, self.ids.len()) {
             (false, 0) => FieldError::new(
                 "",
                 "required",
-                "say which accounts: by ids, or by a filter with a condition",
+                "must contain ids or a filter with at least one condition",
             ),
-            (true, 1..) => FieldError::new("/ids", "invalid_value", "give ids or a filter, not both"),
+            (true, 1..) => FieldError::new(
+                "/ids",
+                "invalid_value",
+                "must not be used together with filter",
+            ),
             (_, count) if count > MAX_BULK_USERS => {
-                FieldError::new("/ids", "too_many", "at most 1000 accounts at once")
+                FieldError::new("/ids", "too_many", "must be at most 1000 accounts")
             }
-            (true, _) => return Some(BulkTargets::Matching(self.filter)),
-            (false, _) => return Some(BulkTargets::Only(once_each(self.ids))),
+            (true, _) => return Some(BulkSelection::Filter(self.filter)),
+            (false, _) => return Some(BulkSelection::Targets(unique_targets(self.ids))),
         };
-        faults.push(wrong);
+        errors.push(error);
         None
     }
 }
 
-/// A member that some actions need and the others do not take.
-fn operand<'a>(
-    faults: &mut FieldErrors,
+/// The value of a member that some actions require and the others do not accept.
+fn action_argument<'a>(
+    errors: &mut FieldErrors,
     pointer: &'static str,
     value: Option<&'a str>,
-    is_needed: bool,
+    is_required: bool,
 ) -> Option<&'a str> {
-    match (value, is_needed) {
-        (None, true) => faults.push(FieldError::new(pointer, "required", "this action needs it")),
-        (Some(_), false) => faults.push(FieldError::new(
-            pointer,
-            "invalid_value",
-            "this action does not take it",
-        )),
+    let error = match (value, is_required) {
+        (None, true) => FieldError::new(pointer, "required", "is required for this action"),
+        (Some(_), false) => {
+            FieldError::new(pointer, "invalid_value", "is not allowed for this action")
+        }
         _ => return value,
-    }
+    };
+    errors.push(error);
     None
 }
 
-fn once_each(ids: Vec<UserId>) -> Vec<BulkTarget> {
-    let mut seen = std::collections::HashSet::new();
+fn unique_targets(ids: Vec<UserId>) -> Vec<BulkTarget> {
+    let mut seen = HashSet::new();
     ids.into_iter()
         .filter(|id| seen.insert(*id))
         .map(|id| BulkTarget { id, username: None })

@@ -1,5 +1,5 @@
-//! The same act on many accounts. Each account is a transaction of its own, decided by the service function and the
-//! permission of the single call; one that is refused says so and stops none of the others.
+//! One action on many accounts. Each account has its own transaction and is changed by the service function of the single
+//! request. A denied account does not affect the others.
 
 mod input;
 mod policy;

@@ -1,26 +1,26 @@
-//! What can be done to many accounts at once. No database, no clock.
+//! The actions that can be performed on many accounts at once.
 
-/// One act, done to each of many accounts.
+/// An action on each of many accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BulkAction {
-    /// Switch it off.
+    /// Disable the account.
     Disable,
-    /// Switch it on.
+    /// Enable it.
     Enable,
-    /// Delete it; it can be restored.
+    /// Delete it. It can be restored.
     Delete,
-    /// Bring it back from deletion.
+    /// Restore it.
     Restore,
-    /// Remove it for ever.
+    /// Remove it permanently.
     Purge,
     /// Add these tags.
     Tag(Vec<String>),
-    /// Take these tags away.
+    /// Remove these tags.
     Untag(Vec<String>),
     /// End its sessions.
     SignOut,
-    /// Give it this role.
+    /// Assign this role.
     SetRole(String),
-    /// Say whether its address was proven.
+    /// Set whether its email address is confirmed.
     ConfirmEmail(bool),
 }

@@ -1,4 +1,4 @@
-//! The same act on many accounts over HTTP.
+//! The endpoint for bulk operations on accounts.
 
 use std::sync::Arc;
 
@@ -7,99 +7,110 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::input::{BulkRequest, MAX_BULK_USERS, BulkOrder, BulkTargets};
+use super::input::{BulkOperation, BulkRequest, BulkSelection, MAX_BULK_USERS};
 use super::service::{self, BulkItem, BulkOutcome, BulkTarget};
-use crate::access::authentication::{Can, CanAny, needs};
 use crate::access::actor::Actor;
+use crate::access::authentication::{Can, CanAny, needs};
 use crate::app_state::{AppState, State};
+use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
 
-/// Mounts and documents it.
+/// Registers the endpoint and its documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(act_on_users);
 }
 
-/// What came of an act on many accounts.
+/// The result of a bulk operation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct BulkResult {
-    /// Whether nothing was done, because only a dry run was asked for.
+    /// Whether it was a dry run, which changes nothing.
     dry_run: bool,
-    /// How many accounts it was done to, or would be.
+    /// The number of accounts on which the action was performed, or would be performed.
     done: usize,
-    /// How many were refused.
+    /// The number of accounts for which it was refused.
     refused: usize,
-    /// Each account.
+    /// The result for each account.
     items: Vec<BulkItem>,
 }
 
-/// Act on many accounts.
+impl BulkResult {
+    fn new(dry_run: bool, items: Vec<BulkItem>) -> Self {
+        let is_refused = |item: &&BulkItem| item.outcome == BulkOutcome::Refused;
+        let refused = items.iter().filter(is_refused).count();
+        Self {
+            dry_run,
+            done: items.len() - refused,
+            refused,
+            items,
+        }
+    }
+}
+
+/// Perform an action on many accounts.
 ///
-/// Needs what the single call needs: `users.disable` for `disable` and `enable`, `users.delete` for `delete`,
-/// `sessions.revoke` for `signOut`, `users.update` for `tag`, `untag` and `setRole`; and `users.read` where a filter
-/// chooses. Each account is decided and changed by itself: one that is refused says why and stops none of the others, and
-/// asking again does no harm. At most 1000 accounts; a filter that lets more through is refused as a whole.
+/// Needs the permission of the single request: `users.disable` for `disable` and `enable`, `users.delete` for `delete`,
+/// `sessions.revoke` for `signOut`, `users.update` for `tag`, `untag` and `setRole`. A filter also needs `users.read`. Each
+/// account is checked and changed separately: a refused account has an error code in its item and does not affect the
+/// others. The request can be repeated. A filter that matches more than 1000 accounts is rejected.
 #[utoipa::path(
     operation_id = "actOnUsers", tag = "users", request_body = BulkRequest,
-    responses((status = 200, description = "What came of it for each account.", body = Data<BulkResult>))
+    responses((status = 200, description = "The result for each account.", body = Data<BulkResult>))
 )]
 #[post("/api/v1/users/bulk")]
 async fn act_on_users(
-    by: CanAny<needs::BulkUsers>,
+    caller: CanAny<needs::BulkUsers>,
     app: State,
     body: Json<BulkRequest>,
 ) -> Result<Reply, AppError> {
-    let order = body.into_inner().check()?;
-    let by = by.actor();
-    service::authorize(&by, &order.action)?;
-    let targets = targets(&app, &by, &order).await?;
+    let operation = body.into_inner().check()?;
+    let actor = caller.actor();
+    service::authorize(&actor, &operation.action)?;
+    let targets = select_targets(&app, &actor, &operation).await?;
     let mut items = Vec::with_capacity(targets.len());
     for target in targets {
-        items.push(act(&app, &by, &order, target).await?);
+        items.push(act_on_target(&app, &actor, &operation, target).await?);
     }
-    let refused = items
-        .iter()
-        .filter(|item| item.outcome == BulkOutcome::Refused)
-        .count();
-    Reply::ok(&BulkResult {
-        dry_run: order.dry_run,
-        done: items.len() - refused,
-        refused,
-        items,
-    })
+    Reply::ok(&BulkResult::new(operation.dry_run, items))
 }
 
-async fn targets(app: &AppState, by: &Arc<Actor>, order: &BulkOrder) -> Result<Vec<BulkTarget>, AppError> {
-    let action = order.action.clone();
-    let filter = match &order.whom {
-        BulkTargets::Only(targets) => {
-            app.db.read(move |tx| service::check(tx, &action)).await?;
+async fn select_targets(
+    app: &AppState,
+    actor: &Arc<Actor>,
+    operation: &BulkOperation,
+) -> Result<Vec<BulkTarget>, AppError> {
+    let action = operation.action.clone();
+    let filter = match &operation.selection {
+        BulkSelection::Targets(targets) => {
+            app.db
+                .read(move |tx| service::check_role_exists(tx, &action))
+                .await?;
             return Ok(targets.clone());
         }
-        BulkTargets::Matching(filter) => filter.clone(),
+        BulkSelection::Filter(filter) => filter.clone(),
     };
-    let reader = Can::<needs::ReadUsers>::prove(Arc::clone(by))?;
+    let reader = Can::<needs::ReadUsers>::prove(Arc::clone(actor))?;
     app.db
         .read(move |tx| {
-            service::check(tx, &action)?;
-            service::select(tx, &reader, &filter, MAX_BULK_USERS)
+            service::check_role_exists(tx, &action)?;
+            service::find_targets(tx, &reader, &filter, MAX_BULK_USERS)
         })
         .await
 }
 
-async fn act(
+async fn act_on_target(
     app: &AppState,
-    by: &Arc<Actor>,
-    order: &BulkOrder,
+    actor: &Arc<Actor>,
+    operation: &BulkOperation,
     target: BulkTarget,
 ) -> Result<BulkItem, AppError> {
-    let (by, action, id) = (Arc::clone(by), order.action.clone(), target.id);
-    let work = move |tx: &mut crate::platform::db::Tx<'_>| service::act(tx, &by, &action, id);
-    let done = if order.dry_run {
+    let (actor, action, id) = (Arc::clone(actor), operation.action.clone(), target.id);
+    let work = move |tx: &mut Tx<'_>| service::apply_action(tx, &actor, &action, id);
+    let result = if operation.dry_run {
         app.db.dry_run(work).await
     } else {
         app.db.write(work).await
     };
-    service::item(target, done)
+    service::to_item(target, result)
 }

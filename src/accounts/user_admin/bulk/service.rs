@@ -1,4 +1,4 @@
-//! Choosing the accounts, and doing one act to one of them.
+//! Selecting the accounts, and performing an action on one of them.
 
 use std::sync::Arc;
 
@@ -6,23 +6,22 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::policy::BulkAction;
-use crate::access::authentication::{Can, needs};
 use crate::access::actor::Actor;
-use crate::accounts::users::User;
+use crate::access::authentication::{Can, needs};
 use crate::accounts::credentials;
 use crate::accounts::user_admin::service;
-use crate::accounts::users::{self, UserFilter, UserPatch, UserSort};
+use crate::accounts::users::{self, User, UserFilter, UserPatch, UserSort};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::{IfMatch, PatchField};
 use crate::platform::ids::UserId;
 
-/// An account to act on.
+/// An account to perform the action on.
 #[derive(Clone, Debug)]
 pub struct BulkTarget {
-    /// Which.
+    /// The account.
     pub id: UserId,
-    /// Its username, where the caller has been told it.
+    /// Its username, if the caller may read it.
     pub username: Option<String>,
 }
 
@@ -35,124 +34,135 @@ impl From<&User> for BulkTarget {
     }
 }
 
-/// What came of the act for one account.
+/// The result for one account.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Item)]
 pub struct BulkItem {
     /// The account.
     pub id: UserId,
-    /// Its username; `null` when the accounts were named by id.
+    /// Its username; `null` when the request has `ids`.
     pub username: Option<String>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: BulkOutcome,
-    /// Why it was refused: the code that the single call has.
+    /// Why the action was refused: the error code of the single request.
     #[schema(example = "last_super_admin")]
     pub code: Option<&'static str>,
-    /// The same for a person.
+    /// The reason as a text.
     pub detail: Option<String>,
 }
 
-/// What came of an act for one account.
+/// The outcome for one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Outcome)]
 pub enum BulkOutcome {
-    /// It is so now, whether or not it was so before; in a dry run: it would be.
+    /// The action was performed, or had no effect because the account was already in that state. In a dry run: it would be.
     Done,
     /// It was refused.
     Refused,
 }
 
-/// The accounts that a filter lets through.
+/// The accounts that match a filter.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`] when there are more than `most`.
-pub fn select(
+/// [`Code::RequestInvalid`] when there are more than `max`.
+pub fn find_targets(
     tx: &mut Tx<'_>,
-    by: &Can<needs::ReadUsers>,
+    caller: &Can<needs::ReadUsers>,
     filter: &UserFilter,
-    most: usize,
+    max: usize,
 ) -> Result<Vec<BulkTarget>, AppError> {
-    let rows = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let (users, _) = users::service::list(tx, by, filter, UserSort::default(), None, rows, false)?;
-    if users.len() > most {
+    let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
+    let sort = UserSort::default();
+    let (users, _) = users::service::list(tx, caller, filter, sort, None, limit, false)?;
+    if users.len() > max {
         return Err(AppError::invalid_field(
             "/filter",
             "too_many",
-            format!("it lets more than {most} accounts through"),
+            format!("must match at most {max} accounts"),
         ));
     }
     Ok(users.iter().map(BulkTarget::from).collect())
 }
 
-/// Whether the act can be done at all: a role that is to be given exists.
+/// Checks that the role of [`BulkAction::SetRole`] exists.
 ///
 /// # Errors
 /// [`Code::RequestInvalid`].
-pub fn check(tx: &mut Tx<'_>, action: &BulkAction) -> Result<(), AppError> {
+pub fn check_role_exists(tx: &mut Tx<'_>, action: &BulkAction) -> Result<(), AppError> {
     match action {
         BulkAction::SetRole(role) => users::service::role_authority(tx, role).map(drop),
         _ => Ok(()),
     }
 }
 
-/// Whether the actor holds what the act needs.
+/// Checks that the actor holds the permission that the action needs.
 ///
 /// # Errors
 /// [`Code::PermissionRequired`].
-pub fn authorize(by: &Arc<Actor>, action: &BulkAction) -> Result<(), AppError> {
-    let by = Arc::clone(by);
+pub fn authorize(actor: &Arc<Actor>, action: &BulkAction) -> Result<(), AppError> {
+    let actor = Arc::clone(actor);
     match action {
-        BulkAction::Disable | BulkAction::Enable => Can::<needs::DisableUsers>::prove(by).map(drop),
+        BulkAction::Disable | BulkAction::Enable => {
+            Can::<needs::DisableUsers>::prove(actor).map(drop)
+        }
         BulkAction::Delete | BulkAction::Restore | BulkAction::Purge => {
-            Can::<needs::DeleteUsers>::prove(by).map(drop)
+            Can::<needs::DeleteUsers>::prove(actor).map(drop)
         }
-        BulkAction::SignOut => Can::<needs::RevokeSessions>::prove(by).map(drop),
-        BulkAction::Tag(_) | BulkAction::Untag(_) | BulkAction::SetRole(_) | BulkAction::ConfirmEmail(_) => {
-            Can::<needs::UpdateUsers>::prove(by).map(drop)
-        }
+        BulkAction::SignOut => Can::<needs::RevokeSessions>::prove(actor).map(drop),
+        BulkAction::Tag(_)
+        | BulkAction::Untag(_)
+        | BulkAction::SetRole(_)
+        | BulkAction::ConfirmEmail(_) => Can::<needs::UpdateUsers>::prove(actor).map(drop),
     }
 }
 
-/// Does the act to one account.
+/// Performs the action on one account.
 ///
 /// # Errors
-/// Those of the single call.
-pub fn act(tx: &mut Tx<'_>, by: &Arc<Actor>, action: &BulkAction, id: UserId) -> TxResult<()> {
+/// Those of the service function of the single request.
+pub fn apply_action(
+    tx: &mut Tx<'_>,
+    actor: &Arc<Actor>,
+    action: &BulkAction,
+    id: UserId,
+) -> TxResult<()> {
     let any = &IfMatch::Absent;
-    let by = Arc::clone(by);
+    let actor = Arc::clone(actor);
     match action {
-        BulkAction::Disable => service::set_active(tx, &Can::prove(by)?, id, false, any).map(drop),
-        BulkAction::Enable => service::set_active(tx, &Can::prove(by)?, id, true, any).map(drop),
-        BulkAction::Delete => service::delete(tx, &Can::prove(by)?, id, any),
-        BulkAction::Restore => service::restore(tx, &Can::prove(by)?, id, any).map(drop),
-        BulkAction::Purge => service::purge(tx, &Can::prove(by)?, id, any),
-        BulkAction::SignOut => credentials::service::sign_out(tx, &Can::prove(by)?, id, any),
-        BulkAction::Tag(tags) => set_tags(tx, &Can::prove(by)?, id, tags, true),
-        BulkAction::Untag(tags) => set_tags(tx, &Can::prove(by)?, id, tags, false),
+        BulkAction::Disable => {
+            service::set_active(tx, &Can::prove(actor)?, id, false, any).map(drop)
+        }
+        BulkAction::Enable => service::set_active(tx, &Can::prove(actor)?, id, true, any).map(drop),
+        BulkAction::Delete => service::delete(tx, &Can::prove(actor)?, id, any),
+        BulkAction::Restore => service::restore(tx, &Can::prove(actor)?, id, any).map(drop),
+        BulkAction::Purge => service::purge(tx, &Can::prove(actor)?, id, any),
+        BulkAction::SignOut => credentials::service::sign_out(tx, &Can::prove(actor)?, id, any),
+        BulkAction::Tag(tags) => set_tags(tx, &Can::prove(actor)?, id, tags, true),
+        BulkAction::Untag(tags) => set_tags(tx, &Can::prove(actor)?, id, tags, false),
         BulkAction::SetRole(role) => {
             let patch = UserPatch {
                 role: PatchField::Set(role.clone()),
                 ..UserPatch::default()
             };
-            service::update(tx, &Can::prove(by)?, id, &patch.check()?, any).map(drop)
+            service::update(tx, &Can::prove(actor)?, id, &patch.check()?, any).map(drop)
         }
-        BulkAction::ConfirmEmail(yes) => {
+        BulkAction::ConfirmEmail(is_confirmed) => {
             let patch = UserPatch {
-                email_confirmed: PatchField::Set(*yes),
+                email_confirmed: PatchField::Set(*is_confirmed),
                 ..UserPatch::default()
             };
-            service::update(tx, &Can::prove(by)?, id, &patch.check()?, any).map(drop)
+            service::update(tx, &Can::prove(actor)?, id, &patch.check()?, any).map(drop)
         }
     }
 }
 
-/// What one account's transaction came to, as an item of the answer.
+/// The result of one account's transaction as an item of the response.
 ///
 /// # Errors
-/// What is not about this account: the database can't be reached, the caller is not known any more.
-pub fn item(target: BulkTarget, done: Result<(), AppError>) -> Result<BulkItem, AppError> {
+/// Errors that are not about this account: database errors, and an invalid token of the caller.
+pub fn to_item(target: BulkTarget, result: Result<(), AppError>) -> Result<BulkItem, AppError> {
     let mut item = BulkItem {
         id: target.id,
         username: target.username,
@@ -160,7 +170,7 @@ pub fn item(target: BulkTarget, done: Result<(), AppError>) -> Result<BulkItem, 
         code: None,
         detail: None,
     };
-    if let Err(error) = done {
+    if let Err(error) = result {
         if error.code().category().aborts_batch() {
             return Err(error);
         }
@@ -173,7 +183,7 @@ pub fn item(target: BulkTarget, done: Result<(), AppError>) -> Result<BulkItem, 
 
 fn reason(error: &AppError) -> String {
     match (error.field_errors(), error.detail()) {
-        ([fault, ..], _) => fault.detail.to_string(),
+        ([first, ..], _) => first.detail.to_string(),
         ([], Some(detail)) => detail.to_owned(),
         ([], None) if error.code() == Code::NotFound => "There is no such account".to_owned(),
         ([], None) => error.code().title().to_owned(),
@@ -182,11 +192,12 @@ fn reason(error: &AppError) -> String {
 
 fn set_tags(
     tx: &mut Tx<'_>,
-    by: &Can<needs::UpdateUsers>,
+    caller: &Can<needs::UpdateUsers>,
     id: UserId,
     tags: &[String],
     present: bool,
 ) -> TxResult<()> {
+    let if_match = &IfMatch::Absent;
     tags.iter()
-        .try_for_each(|tag| service::set_tag(tx, by, id, tag, present, &IfMatch::Absent).map(drop))
+        .try_for_each(|tag| service::set_tag(tx, caller, id, tag, present, if_match).map(drop))
 }

@@ -1,16 +1,16 @@
-//! A line of an import, and how it is checked.
+//! One line of an import, and its validation.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use crate::access::passwords::{Password, PasswordHash};
 use crate::access::actor::USER;
+use crate::access::passwords::{Password, PasswordHash};
 use crate::accounts::users::{NewUser, UserDraft};
 use crate::platform::error::AppError;
 
-/// An account to bring in.
+/// An account to import.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -18,66 +18,71 @@ use crate::platform::error::AppError;
     "passwordHash": "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$9p2mCq1E8wVxv3xqzF5dZ1i7bq0d3l5yq0m0Yw3b7kE"
 }))]
 pub struct ImportLine {
-    /// As in `POST /api/v1/users`.
+    /// The username, as in `POST /api/v1/users`.
     username: String,
-    /// An address, not confirmed.
+    /// An email address. It is unconfirmed.
     email: Option<String>,
-    /// What people call this person.
+    /// The name to display.
     display_name: Option<String>,
-    /// The name of a role; `User` if not said.
+    /// The name of a role. Default: `User`.
     role: Option<String>,
-    /// Direct grants, each in the catalogue.
+    /// Direct grants. Each must be in the permission catalogue.
     #[serde(default)]
     permissions: Vec<String>,
-    /// Whether it can sign in; yes if not said.
+    /// Whether the account is active. Default: true.
     is_active: Option<bool>,
-    /// Labels.
+    /// Tags.
     #[serde(default)]
     tags: Vec<String>,
-    /// What apps note about this account: an object of at most 16 KiB.
+    /// Attributes that applications store: an object of at most 16 KiB.
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
-    /// The id that it had where it comes from; kept as `authId`, and answered.
+    /// The id of the account in the other system. It is stored as `authId` and returned in the result.
     external_id: Option<String>,
-    /// A password in plain text, which has to pass the policy.
+    /// A password in plain text. It must meet the password policy.
     password: Option<Password>,
-    /// A hash of the password from where it comes from: a PHC string of Argon2 (RFC 9106). It is renewed at the next sign-in.
+    /// The password hash from the other system: an Argon2 hash (RFC 9106) as a PHC string. It is replaced by a hash with the
+    /// current parameters at the next sign-in.
     password_hash: Option<String>,
 }
 
-/// What becomes the account's password.
+/// The password of an imported account.
 pub enum ImportedPassword {
-    /// It has none.
+    /// No password.
     None,
-    /// This, in plain text.
+    /// A password in plain text.
     Plain(Password),
-    /// What this is the hash of.
+    /// A password hash.
     Hash(PasswordHash),
 }
 
 impl ImportLine {
-    /// What the line calls the account, and the id that it had elsewhere.
-    pub fn names(&self) -> (String, Option<String>) {
+    /// The username and the external id of the line.
+    pub fn identifiers(&self) -> (String, Option<String>) {
         (self.username.clone(), self.external_id.clone())
     }
 
-    /// Checks everything but what only the database knows.
+    /// Validates everything that does not need the database.
     ///
     /// # Errors
-    /// [`crate::platform::error::Code::RequestInvalid`] with every fault.
+    /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
     pub fn check(self) -> Result<(UserDraft, ImportedPassword), AppError> {
         let hash = match (self.password_hash, &self.password) {
             (Some(_), Some(_)) => {
-                let detail = "give a password or the hash of one, not both";
-                return Err(AppError::invalid_field("/passwordHash", "invalid_value", detail));
+                let detail = "must not be used together with password";
+                return Err(AppError::invalid_field(
+                    "/passwordHash",
+                    "invalid_value",
+                    detail,
+                ));
             }
-            (Some(text), None) => Some(PasswordHash::parse(text).map_err(|wrong| {
-                AppError::invalid_field("/passwordHash", "unsupported", wrong.to_string())
+            (Some(text), None) => Some(PasswordHash::parse(text).map_err(|error| {
+                AppError::invalid_field("/passwordHash", "unsupported", error.to_string())
             })?),
             (None, _) => None,
         };
-        let new = NewUser {
+        let new_user = NewUser {
             username: self.username,
             password: self.password,
             role: self.role.unwrap_or_else(|| USER.to_owned()),
@@ -90,12 +95,12 @@ impl ImportLine {
             auth_id: self.external_id,
             ..NewUser::default()
         };
-        let (draft, password) = new.check()?;
-        let secret = match (hash, password) {
+        let (draft, password) = new_user.check()?;
+        let password = match (hash, password) {
             (Some(hash), _) => ImportedPassword::Hash(hash),
             (None, Some(password)) => ImportedPassword::Plain(password),
             (None, None) => ImportedPassword::None,
         };
-        Ok((draft, secret))
+        Ok((draft, password))
     }
 }

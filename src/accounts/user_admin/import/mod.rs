@@ -1,6 +1,6 @@
-//! Bringing accounts from elsewhere: each line is an account, a transaction of its own, decided by the service function of
-//! the single call. One that is refused says so and stops none of the others; what is there already is a conflict, so an
-//! import that broke off is begun anew.
+//! Importing accounts from another system. Each line is one account with its own transaction, created by the service function
+//! of the single request. A refused line does not affect the others. A username that exists is a conflict, so an interrupted
+//! import can be repeated.
 
 mod input;
 mod model;

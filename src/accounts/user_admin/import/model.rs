@@ -1,4 +1,4 @@
-//! What an import answers, a line for each line.
+//! The result of an import: one line for each line of the request.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,55 +6,56 @@ use utoipa::ToSchema;
 use crate::platform::error::{AppError, Code, FieldError};
 use crate::platform::ids::UserId;
 
-/// What became of one line.
+/// The result of one line.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportResult {
-    /// Which line, from 1.
+    /// The line number, from 1.
     pub line: usize,
-    /// What it calls the account, where it could be read.
+    /// The username, if the line could be parsed.
     pub username: Option<String>,
-    /// The id that the account had elsewhere.
+    /// The id of the account in the other system.
     pub external_id: Option<String>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: ImportOutcome,
-    /// The account that was made.
+    /// The id of the created account.
     pub id: Option<UserId>,
-    /// Why it was refused: the code that the single call has.
+    /// Why the line was refused: the error code of the single request.
     #[schema(example = "user_username_conflict")]
     pub code: Option<&'static str>,
-    /// The same for a person.
+    /// The reason as a text.
     pub detail: Option<String>,
-    /// What is wrong in the line, member by member.
-    pub errors: Vec<ImportFault>,
+    /// The invalid members of the line.
+    pub errors: Vec<ImportFieldError>,
 }
 
-/// What came of a line.
+/// The outcome of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ImportOutcome {
-    /// The account was made.
+    /// The account was created.
     Created,
-    /// It was refused; nothing of it was done.
+    /// The line was refused. Nothing was changed.
     Refused,
 }
 
-/// One thing that is wrong in a line.
+/// An invalid member of a line.
 #[derive(Serialize, ToSchema)]
-pub struct ImportFault {
-    /// Where, as a JSON pointer (RFC 6901).
+#[schema(as = ImportFault)]
+pub struct ImportFieldError {
+    /// The member, as a JSON pointer (RFC 6901).
     #[schema(example = "/username")]
     pointer: String,
-    /// What, as in the errors of the single call.
+    /// The code, as in the errors of the single request.
     #[schema(example = "too_short")]
     code: String,
-    /// The same for a person.
+    /// The reason as a text.
     detail: String,
 }
 
 impl ImportResult {
-    /// The result of a line of which nothing is known yet.
-    pub const fn of(line: usize) -> Self {
+    /// The result of a line that has not been processed.
+    pub const fn new(line: usize) -> Self {
         Self {
             line,
             username: None,
@@ -67,30 +68,34 @@ impl ImportResult {
         }
     }
 
-    /// The account was made.
+    /// The result after the account was created.
     pub fn created(mut self, id: UserId) -> Self {
         self.outcome = ImportOutcome::Created;
         self.id = Some(id);
         self
     }
 
-    /// It was refused.
-    pub fn refused(mut self, why: &AppError) -> Self {
-        let code: Code = why.code();
+    /// The result after the line was refused.
+    pub fn refused(mut self, error: &AppError) -> Self {
+        let code: Code = error.code();
         self.code = Some(code.as_str());
-        let detail = why.detail().unwrap_or_else(|| code.title());
+        let detail = error.detail().unwrap_or_else(|| code.title());
         self.detail = Some(detail.to_owned());
-        self.errors = why.field_errors().iter().map(ImportFault::from).collect();
+        self.errors = error
+            .field_errors()
+            .iter()
+            .map(ImportFieldError::from)
+            .collect();
         self
     }
 }
 
-impl From<&FieldError> for ImportFault {
-    fn from(fault: &FieldError) -> Self {
+impl From<&FieldError> for ImportFieldError {
+    fn from(error: &FieldError) -> Self {
         Self {
-            pointer: fault.pointer.to_string(),
-            code: fault.code.to_string(),
-            detail: fault.detail.to_string(),
+            pointer: error.pointer.to_string(),
+            code: error.code.to_string(),
+            detail: error.detail.to_string(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bringing accounts from elsewhere over HTTP.
+//! The endpoint that imports accounts.
 
 use actix_web::{HttpResponse, post};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -6,73 +6,70 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::input::{ImportLine, ImportedPassword};
 use super::model::ImportResult;
 use crate::access::authentication::{Can, needs};
+use crate::accounts::user_admin::new_password::hash_new_password;
 use crate::accounts::users::service;
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
 use crate::platform::http::{NDJSON, Ndjson, parse_json};
 use crate::platform::ids::UserId;
 
-/// Mounts and documents it.
+/// Registers the endpoint and its documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(import_users);
 }
 
-/// Bring accounts in from elsewhere.
+/// Import users.
 ///
-/// Needs `users.create`; direct grants need `users.managePermissions` too, and everything given must be held. A JSON
-/// object a line, at most 64 MiB; the answer has a line for each, in their order. Each line is decided and done by itself:
-/// one that is refused says why and stops none of the others. A username that is there already is a conflict, so the same
-/// import can be sent again after it broke off.
+/// Needs `users.create`; direct grants also need `users.managePermissions`, and the caller must hold everything it grants. The
+/// body has one JSON object per line and at most 64 MiB. The response has one line for each, in the same order. Each line is
+/// checked and created separately: a refused line has an error code in its result and does not affect the others. A username
+/// that exists is a conflict, so an interrupted import can be sent again.
 #[utoipa::path(
     operation_id = "importUsers", tag = "users",
     request_body(content = ImportLine, content_type = "application/x-ndjson"),
-    responses((status = 200, description = "What became of each line.", body = ImportResult, content_type = "application/x-ndjson"))
+    responses((status = 200, description = "The result of each line.", body = ImportResult, content_type = "application/x-ndjson"))
 )]
 #[post("/api/v1/users/import")]
 async fn import_users(
-    by: Can<needs::CreateUsers>,
+    caller: Can<needs::CreateUsers>,
     app: State,
     body: Ndjson,
 ) -> Result<HttpResponse, AppError> {
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     for (number, line) in body.lines() {
-        let mut result = ImportResult::of(number);
-        result = match bring(&app, &by, line, &mut result).await {
+        let mut result = ImportResult::new(number);
+        result = match import_line(&app, &caller, line, &mut result).await {
             Ok(id) => result.created(id),
-            Err(why) if why.code().category().aborts_batch() => return Err(why),
-            Err(why) => result.refused(&why),
+            Err(error) if error.code().category().aborts_batch() => return Err(error),
+            Err(error) => result.refused(&error),
         };
-        serde_json::to_writer(&mut answer, &result).map_err(AppError::internal)?;
-        answer.push(b'\n');
+        serde_json::to_writer(&mut response, &result).map_err(AppError::internal)?;
+        response.push(b'\n');
     }
-    Ok(HttpResponse::Ok().content_type(NDJSON).body(answer))
+    Ok(HttpResponse::Ok().content_type(NDJSON).body(response))
 }
 
-/// Makes the account of one line; what the line calls it is noted in `result`.
-async fn bring(
+/// Creates the account of one line. Sets the username and external id of `result`.
+async fn import_line(
     app: &AppState,
-    by: &Can<needs::CreateUsers>,
+    caller: &Can<needs::CreateUsers>,
     line: &[u8],
     result: &mut ImportResult,
 ) -> Result<UserId, AppError> {
     let line: ImportLine = parse_json(line)?;
-    let (username, external_id) = line.names();
+    let (username, external_id) = line.identifiers();
     result.username = Some(username);
     result.external_id = external_id;
-    let (draft, secret) = line.check()?;
-    let hash = match secret {
+    let (draft, password) = line.check()?;
+    let hash = match password {
         ImportedPassword::None => None,
         ImportedPassword::Hash(hash) => Some(hash),
-        ImportedPassword::Plain(password) => Some(
-            app.passwords
-                .validate_and_hash(&app.db, draft.password_owner(), password, "/password")
-                .await?,
-        ),
+        ImportedPassword::Plain(password) => hash_new_password(app, &draft, Some(password)).await?,
     };
-    let by = by.clone();
+    let caller = caller.clone();
     let user = app
         .db
-        .write(move |tx| service::create(tx, &by, &draft, hash.as_ref()))
+        .write(move |tx| service::create(tx, &caller, &draft, hash.as_ref()))
         .await?;
     Ok(user.id)
 }

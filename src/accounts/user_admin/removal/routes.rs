@@ -1,4 +1,4 @@
-//! Deleting accounts and bringing them back, over HTTP.
+//! Endpoints that delete and restore accounts.
 
 use actix_web::{delete, post, web};
 use utoipa::IntoParams;
@@ -9,24 +9,24 @@ use crate::access::authentication::{Can, needs};
 use crate::accounts::users::User;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, FromQuery, IfMatch, InvalidQuery, QueryParams, Query, Reply};
+use crate::platform::http::{Data, FromQuery, IfMatch, InvalidQuery, Query, QueryParams, Reply};
 use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(delete_user).service(restore_user);
 }
 
-/// How to delete.
+/// The query parameters of a deletion.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-struct DeleteRequest {
-    /// For ever: the account and all that hangs on it is gone, and its name is free.
+struct DeleteUserQuery {
+    /// Whether to remove the account permanently with everything that references it. Its username becomes available.
     #[param(required = false, default = false)]
     purge: bool,
 }
 
-impl FromQuery for DeleteRequest {
+impl FromQuery for DeleteUserQuery {
     fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             purge: params.take("purge").unwrap_or_default(),
@@ -34,20 +34,21 @@ impl FromQuery for DeleteRequest {
     }
 }
 
-/// Delete an account.
+/// Delete a user.
 ///
-/// Needs `users.delete`. It can't sign in, keeps its name and can be restored; with `purge=true` it is gone for ever.
+/// Needs `users.delete`. A deleted account cannot sign in, keeps its username and can be restored. With `purge=true` it is
+/// removed permanently.
 #[utoipa::path(
-    operation_id = "deleteUser", tag = "users", params(("id" = UserId, Path), DeleteRequest),
-    responses((status = 204, description = "Done."))
+    operation_id = "deleteUser", tag = "users", params(("id" = UserId, Path), DeleteUserQuery),
+    responses((status = 204, description = "The account has been deleted."))
 )]
 #[delete("/api/v1/users/{id}")]
 async fn delete_user(
-    by: Can<needs::DeleteUsers>,
+    caller: Can<needs::DeleteUsers>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
-    query: Query<DeleteRequest>,
+    if_match: IfMatch,
+    query: Query<DeleteUserQuery>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let remove = if query.purge {
@@ -56,29 +57,29 @@ async fn delete_user(
         service::delete
     };
     app.db
-        .write(move |tx| remove(tx, &by, id, &expected))
+        .write(move |tx| remove(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-/// Bring a deleted account back.
+/// Restore a deleted user.
 ///
-/// Needs `users.delete`. What was ended stays ended.
+/// Needs `users.delete`. Sessions and tokens that were ended stay ended.
 #[utoipa::path(
     operation_id = "restoreUser", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[post("/api/v1/users/{id}/restore")]
 async fn restore_user(
-    by: Can<needs::DeleteUsers>,
+    caller: Can<needs::DeleteUsers>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let user = app
         .db
-        .write(move |tx| service::restore(tx, &by, id, &expected))
+        .write(move |tx| service::restore(tx, &caller, id, &if_match))
         .await?;
     Reply::resource(&user)
 }

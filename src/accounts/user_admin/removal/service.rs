@@ -51,7 +51,7 @@ pub fn purge(
     if let Some(email) = &user.row.email {
         invites::service::delete_for_email(tx, email)?;
     }
-    tokens::service::end_all(tx, id)?;
+    tokens::service::end_all_of_user(tx, id)?;
     users::service::purge(tx, id)?;
     rate_limit::service::delete_account_records(tx, id)?;
     users::service::record_purge(tx, caller, ACTION, &user.row)?;

@@ -1,4 +1,4 @@
-//! What an account may, and whether it may anything at all, over HTTP.
+//! Endpoints for an account's direct grants and active state.
 
 use actix_web::{patch, post, web};
 use serde::Deserialize;
@@ -14,75 +14,75 @@ use crate::platform::error::AppError;
 use crate::platform::http::{Data, IfMatch, Json, Reply};
 use crate::platform::ids::UserId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(replace_user_permissions)
         .service(set_user_status);
 }
 
-/// All the direct grants of an account.
+/// The direct grants of an account.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 struct PermissionChange {
-    /// Each in the catalogue; what is not named is taken away.
+    /// The complete set of direct grants. Each must be in the permission catalogue.
     #[schema(example = json!(["users.read"]))]
     permissions: Vec<String>,
 }
 
-/// Replace an account's direct grants.
+/// Replace the direct grants of a user.
 ///
-/// Needs `users.managePermissions`; what is added must be held.
+/// Needs `users.managePermissions`. The caller must hold the permissions that are added.
 #[utoipa::path(
     operation_id = "replaceUserPermissions", tag = "users", params(("id" = UserId, Path)), request_body = PermissionChange,
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[patch("/api/v1/users/{id}/permissions")]
 async fn replace_user_permissions(
-    by: Can<needs::ManagePermissions>,
+    caller: Can<needs::ManagePermissions>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<PermissionChange>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let wanted = body.into_inner().permissions;
+    let permissions = body.into_inner().permissions;
     let user = app
         .db
-        .write(move |tx| service::replace_permissions(tx, &by, id, &wanted, &expected))
+        .write(move |tx| service::replace_permissions(tx, &caller, id, &permissions, &if_match))
         .await?;
     Reply::resource(&user)
 }
 
-/// Off or on.
+/// The active state of an account.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StatusChange {
-    /// A disabled account can't sign in, and its sessions end.
+    /// Whether the account is active. A disabled account cannot sign in, and its sessions end.
     #[schema(example = false)]
     is_active: bool,
 }
 
-/// Switch an account off or on.
+/// Enable or disable a user.
 ///
-/// Needs `users.disable`. Switching off ends every session and token at once; they stay ended.
+/// Needs `users.disable`. Disabling ends all sessions and tokens at once. They stay ended when the account is enabled again.
 #[utoipa::path(
     operation_id = "setUserStatus", tag = "users", params(("id" = UserId, Path)), request_body = StatusChange,
-    responses((status = 200, description = "The account as it is now.", body = Data<User>))
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[post("/api/v1/users/{id}/status")]
 async fn set_user_status(
-    by: Can<needs::DisableUsers>,
+    caller: Can<needs::DisableUsers>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     body: Json<StatusChange>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let active = body.is_active;
     let user = app
         .db
-        .write(move |tx| service::set_active(tx, &by, id, active, &expected))
+        .write(move |tx| service::set_active(tx, &caller, id, active, &if_match))
         .await?;
     Reply::resource(&user)
 }

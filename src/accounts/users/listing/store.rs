@@ -123,7 +123,7 @@ fn ordered<'a>(query: Query<'a>, sort: UserSort, after: Option<&'a UserListCurso
     )))
 }
 
-/// What rows are compared by; each has an index.
+/// The SQL expression that rows are sorted by. Each has an index.
 const fn expression(key: UserSortKey) -> &'static str {
     match key {
         UserSortKey::CreatedAt => "users.created_at",

@@ -88,14 +88,17 @@ impl Account {
             UserAction::Restore => after.is_deleted = false,
             UserAction::RemovePassword => after.has_password = false,
             UserAction::TakeOver => after.has_password = true,
-            UserAction::Edit | UserAction::ReadSessions | UserAction::SignOut | UserAction::EditOwn => {}
+            UserAction::Edit
+            | UserAction::ReadSessions
+            | UserAction::SignOut
+            | UserAction::EditOwn => {}
         }
         after
     }
 }
 
-fn is_allowed(by: &UserManager, target: &ManagedUser, actions: &[UserAction]) -> bool {
-    check_actions(by, target, actions).is_ok()
+fn is_allowed(manager: &UserManager, target: &ManagedUser, actions: &[UserAction]) -> bool {
+    check_actions(manager, target, actions).is_ok()
 }
 
 fn any_grants() -> impl Strategy<Value = Vec<String>> {
@@ -161,21 +164,21 @@ fn run_steps(
     mut each: impl FnMut(&Account, &Account, &Account),
 ) {
     for (actor, target, actions) in steps {
-        let (by, before) = (accounts[*actor].clone(), accounts[*target].clone());
+        let (manager, before) = (accounts[*actor].clone(), accounts[*target].clone());
         let others = accounts.iter().filter(|one| one.id != before.id);
         let permanent = others
             .filter(|one| one.role == 0 && one.can_always_sign_in())
             .count();
         let permanent = i64::try_from(permanent).unwrap();
-        let is_usable = by.is_active && !by.is_deleted;
+        let is_usable = manager.is_active && !manager.is_deleted;
         if is_usable
-            && is_allowed(&by.as_manager(), &before.as_target(), actions)
+            && is_allowed(&manager.as_manager(), &before.as_target(), actions)
             && keeps_a_super_admin(&before.as_target(), actions, permanent)
         {
             let after = actions
                 .iter()
                 .fold(before.clone(), |one, action| one.after(action));
-            each(&by, &before, &after);
+            each(&manager, &before, &after);
             accounts[*target] = after;
         }
     }
@@ -192,12 +195,12 @@ fn permissions(account: &Account) -> Vec<String> {
 proptest! {
     #[test]
     fn callers_only_grant_permissions_they_hold(mut accounts in any_accounts(), steps in any_steps()) {
-        run_steps(&mut accounts, &steps, |by, before, after| {
+        run_steps(&mut accounts, &steps, |manager, before, after| {
             let gained: Vec<String> = permissions(after)
                 .into_iter()
                 .filter(|name| !permissions(before).contains(name))
                 .collect();
-            assert_eq!(by.authority().permissions.missing(&gained), Vec::<String>::new());
+            assert_eq!(manager.authority().permissions.missing(&gained), Vec::<String>::new());
         });
     }
 
@@ -221,21 +224,21 @@ proptest! {
     fn a_manager_ranks_above_the_account_before_and_after(
         mut accounts in any_accounts(), steps in any_steps(),
     ) {
-        run_steps(&mut accounts, &steps, |by, before, after| {
-            if by.id != before.id {
+        run_steps(&mut accounts, &steps, |manager, before, after| {
+            if manager.id != before.id {
                 for state in [before, after] {
-                    assert!(by.authority().ranks_above(state.authority().rank));
-                    assert!(is_allowed(&by.as_manager(), &state.as_target(), &[UserAction::Edit]));
+                    assert!(manager.authority().ranks_above(state.authority().rank));
+                    assert!(is_allowed(&manager.as_manager(), &state.as_target(), &[UserAction::Edit]));
                 }
             }
         });
     }
 
-    /// Except by deleting the own account.
+    /// The exception is the deletion of the own account.
     #[test]
     fn no_account_changes_its_own_authority(mut accounts in any_accounts(), steps in any_steps()) {
-        run_steps(&mut accounts, &steps, |by, before, after| {
-            if by.id == before.id {
+        run_steps(&mut accounts, &steps, |manager, before, after| {
+            if manager.id == before.id {
                 let same = Account {
                     has_password: before.has_password,
                     is_deleted: before.is_deleted,
@@ -248,9 +251,9 @@ proptest! {
 
     #[test]
     fn only_a_super_admin_creates_or_removes_a_super_admin(mut accounts in any_accounts(), steps in any_steps()) {
-        run_steps(&mut accounts, &steps, |by, before, after| {
+        run_steps(&mut accounts, &steps, |manager, before, after| {
             let state = |one: &Account| (one.role == 0).then(|| one.can_always_sign_in());
-            assert!(by.role == 0 || state(before) == state(after));
+            assert!(manager.role == 0 || state(before) == state(after));
         });
     }
 
@@ -261,31 +264,31 @@ proptest! {
     }
 
     #[test]
-    fn taking_over_an_account_adds_no_permissions(by in any_account(1), target in any_account(2)) {
-        if is_allowed(&by.as_manager(), &target.as_target(), &[UserAction::TakeOver]) {
-            prop_assert!(by.authority().permissions.covers(&target.authority().permissions));
-            prop_assert!(by.authority().ranks_above(target.authority().rank));
+    fn taking_over_an_account_adds_no_permissions(manager in any_account(1), target in any_account(2)) {
+        if is_allowed(&manager.as_manager(), &target.as_target(), &[UserAction::TakeOver]) {
+            prop_assert!(manager.authority().permissions.covers(&target.authority().permissions));
+            prop_assert!(manager.authority().ranks_above(target.authority().rank));
         }
     }
 
     #[test]
-    fn deeds_together_are_allowed_exactly_when_each_is(
-        by in any_account(1), target in any_account(2), is_self: bool,
+    fn actions_together_are_allowed_exactly_when_each_is(
+        manager in any_account(1), target in any_account(2), is_self: bool,
         actions in prop::collection::vec(any_action(), 1..4),
     ) {
-        let target = if is_self { by.as_target() } else { target.as_target() };
-        let each = actions.iter().all(|action| is_allowed(&by.as_manager(), &target, std::slice::from_ref(action)));
-        prop_assert_eq!(is_allowed(&by.as_manager(), &target, &actions), each);
+        let target = if is_self { manager.as_target() } else { target.as_target() };
+        let each = actions.iter().all(|action| is_allowed(&manager.as_manager(), &target, std::slice::from_ref(action)));
+        prop_assert_eq!(is_allowed(&manager.as_manager(), &target, &actions), each);
     }
 
     /// Creation follows the same rules as assigning the role and the grants to an empty account.
     #[test]
-    fn creating_an_account_follows_the_rules_of_changing_one(by in any_account(1), role in 0..ROLES.len(), grants in any_grants()) {
-        let empty = Account { role: ROLES.len() - 1, grants: Vec::new(), ..by.clone() };
+    fn creating_an_account_follows_the_rules_of_changing_one(manager in any_account(1), role in 0..ROLES.len(), grants in any_grants()) {
+        let empty = Account { role: ROLES.len() - 1, grants: Vec::new(), ..manager.clone() };
         let empty = ManagedUser { id: UserId::new(DateTime::UNIX_EPOCH), ..empty.as_target() };
         let role = authority(role, &[]);
         let actions = [UserAction::SetRole(role.clone()), UserAction::Grant(grants.clone())];
-        prop_assert_eq!(check_creation(&by.as_manager().authority, &role, &grants), check_actions(&by.as_manager(), &empty, &actions));
+        prop_assert_eq!(check_creation(&manager.as_manager().authority, &role, &grants), check_actions(&manager.as_manager(), &empty, &actions));
     }
 
     /// The operator at the command line has no account.

@@ -6,11 +6,11 @@ use std::{
     process,
 };
 
-use super::{
-    ClusterError, Durability, NAME, Password,
-    data_dir::{PASSWORD, PGDATA, run},
-    server::Server,
-};
+use super::data_dir::run;
+use super::error::ClusterError;
+use super::layout::{PASSWORD, PGDATA};
+use super::options::{Durability, NAME, Password};
+use super::server::Server;
 
 /// The name prefix of a cluster directory until the cluster is complete. An interrupted start leaves such a directory.
 const INCOMPLETE_PREFIX: &str = "pgdata.new.";

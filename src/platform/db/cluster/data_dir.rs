@@ -11,21 +11,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{
-    ClusterError, ClusterMode, ClusterOptions, Password, installation,
-    os_user::{self, OsUser},
-};
-
-pub(super) const PGDATA: &str = "pgdata";
-pub(super) const LOG: &str = "postgres.log";
-/// Locked while a process creates, starts or stops the cluster.
-pub(super) const START_LOCK: &str = "start.lock";
-/// Locked in shared mode by every process that uses the cluster. A process that gets it in exclusive mode is the last
-/// user and may stop the cluster.
-pub(super) const USERS_LOCK: &str = "users.lock";
-/// The name of PostgreSQL's socket for the default port. No network port is opened.
-pub(super) const SOCKET: &str = ".s.PGSQL.5432";
-pub(super) const PASSWORD: &str = "password";
+use super::error::ClusterError;
+use super::installation;
+use super::layout::{PASSWORD, SOCKET, START_LOCK};
+use super::options::{ClusterMode, ClusterOptions, Password};
+use super::os_user::{self, OsUser};
 
 /// `sockaddr_un.sun_path` has 108 bytes on Linux and 104 on macOS, including the terminating NUL.
 const MAX_SOCKET_PATH_BYTES: usize = 103;

@@ -6,11 +6,9 @@ use std::{
     process::{Child, Stdio},
 };
 
-use super::{
-    ClusterError,
-    data_dir::{PGDATA, START_LOCK, USERS_LOCK},
-    server::Server,
-};
+use super::error::ClusterError;
+use super::layout::{PGDATA, START_LOCK, USERS_LOCK};
+use super::server::Server;
 
 /// The guard's standard input is a pipe whose write end only the parent has: it reads end of file when the parent ends.
 /// It then waits, so that a test runner with one process per test does not restart the cluster for each test, and stops

@@ -13,7 +13,8 @@ use std::{
 
 use rustix::process::geteuid;
 
-use super::{ClusterError, data_dir::PGDATA};
+use super::error::ClusterError;
+use super::layout::PGDATA;
 
 const PASSWD_FILE: &str = "/etc/passwd";
 

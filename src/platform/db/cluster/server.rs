@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    ClusterError, ClusterOptions, Durability, NAME,
-    data_dir::{DataDir, PGDATA, run},
-    installation::Installation,
-};
+use super::data_dir::{DataDir, run};
+use super::error::ClusterError;
+use super::installation::Installation;
+use super::layout::PGDATA;
+use super::options::{ClusterOptions, Durability, NAME};
 
 /// A server that does not reply within this time is not ready.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);

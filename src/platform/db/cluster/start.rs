@@ -11,11 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    ClusterError,
-    data_dir::{LOG, PGDATA, failure_line},
-    server::{Server, ServerStatus},
-};
+use super::data_dir::failure_line;
+use super::error::ClusterError;
+use super::layout::{LOG, PGDATA};
+use super::server::{Server, ServerStatus};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
-use super::push_segment;
+use super::pointer::push_segment;
 use crate::platform::error::FieldError;
 
 /// Converts a deserialization error.

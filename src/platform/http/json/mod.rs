@@ -2,6 +2,7 @@
 //! slow bodies, NUL characters and unknown members. Its errors never contain a submitted value.
 
 mod field_errors;
+mod pointer;
 mod strict;
 
 use std::future::Future;
@@ -121,23 +122,6 @@ pub fn validate<T: Validate>(value: T) -> Result<T, AppError> {
         Err(errors) => Err(AppError::invalid_fields(field_errors::from_validation(
             &errors,
         ))),
-    }
-}
-
-/// Appends a member name to a JSON pointer (RFC 6901, section 3). A very long pointer is truncated.
-fn push_segment(pointer: &mut String, name: &str) {
-    const MAX_LEN: usize = 256;
-    pointer.push('/');
-    for c in name.chars() {
-        if pointer.len() >= MAX_LEN {
-            pointer.push('…');
-            return;
-        }
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            other => pointer.push(other),
-        }
     }
 }
 

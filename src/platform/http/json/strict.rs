@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::push_segment;
+use super::pointer::push_segment;
 use crate::platform::error::FieldError;
 
 const MAX_DEPTH: usize = 32;

@@ -39,7 +39,8 @@ impl TokenForge {
     /// Uses this valid access token as the template.
     fn from_token(app: &TestApp, valid_token: String) -> Self {
         let kid = app.query_text("SELECT kid FROM signing_keys");
-        let sealed = app.query_text("SELECT encode(encrypted_private_key, 'hex') FROM signing_keys");
+        let sealed =
+            app.query_text("SELECT encode(encrypted_private_key, 'hex') FROM signing_keys");
         let vault = Vault::new(&[0x5a; 32]).unwrap();
         let private = vault
             .open(

@@ -186,8 +186,8 @@ fn unknown_username_is_throttled_like_a_known_one_and_not_stored() {
     let statuses: Vec<u16> = known.iter().map(|(status, ..)| *status).collect();
     let expected = [[401; 10].as_slice(), &[429, 429, 401, 401]].concat();
     assert_eq!(statuses, expected);
-    let stored_names =
-        app.query_number("SELECT count(*) FROM rate_limit_counters t WHERE t::text LIKE '%secret%'");
+    let stored_names = app
+        .query_number("SELECT count(*) FROM rate_limit_counters t WHERE t::text LIKE '%secret%'");
     assert_eq!(stored_names, 0);
 }
 

@@ -40,7 +40,10 @@ fn forwarding_headers_from_an_untrusted_peer_are_ignored() {
             .send()
             .expect(429);
     }
-    assert_eq!(app.query_number("SELECT count(*) FROM rate_limit_sources"), 1);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM rate_limit_sources"),
+        1
+    );
     assert_eq!(
         app.query_number("SELECT quota_used FROM rate_limit_sources WHERE source = '127.0.0.1'"),
         10
@@ -56,7 +59,9 @@ fn rightmost_untrusted_address_is_the_source() {
         fail_login_from(&app, &chain, "unknown-user").expect(401);
     }
     assert_eq!(
-        app.query_number("SELECT quota_used FROM rate_limit_sources WHERE source = '2001:db8:1:2::/64'"),
+        app.query_number(
+            "SELECT quota_used FROM rate_limit_sources WHERE source = '2001:db8:1:2::/64'"
+        ),
         3
     );
 }
@@ -139,9 +144,14 @@ fn replicas_share_the_source_limit() {
             fail_login_from(replica_for(number), "203.0.113.1", &name).status
         });
         assert_eq!(statuses, BTreeMap::from([(401, 20), (429, 70)]));
-        assert_eq!(app.query_number("SELECT quota_used FROM rate_limit_sources"), 300);
         assert_eq!(
-            app.query_number("SELECT sum(cardinality(attempts_in_flight)) FROM rate_limit_counters"),
+            app.query_number("SELECT quota_used FROM rate_limit_sources"),
+            300
+        );
+        assert_eq!(
+            app.query_number(
+                "SELECT sum(cardinality(attempts_in_flight)) FROM rate_limit_counters"
+            ),
             0
         );
     }

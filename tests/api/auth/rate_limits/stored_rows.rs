@@ -78,7 +78,9 @@ fn throttling_is_audited_once_a_minute() {
         fail_login_from(&app, "203.0.113.1", "ada").expect(429);
     }
     assert_eq!(app.query_number(audit_rows), 1);
-    app.execute("UPDATE rate_limit_counters SET refusal_audited_at = refusal_audited_at - interval '60 s'");
+    app.execute(
+        "UPDATE rate_limit_counters SET refusal_audited_at = refusal_audited_at - interval '60 s'",
+    );
     fail_login_from(&app, "203.0.113.1", "ada").expect(429);
     assert_eq!(app.query_number(audit_rows), 2);
 }

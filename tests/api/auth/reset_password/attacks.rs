@@ -124,7 +124,9 @@ fn altered_or_expired_reset_token_is_refused() {
 
     app.execute("UPDATE password_reset_tokens SET expires_at = clock_timestamp()");
     assert_invalid(&app, valid);
-    app.execute("UPDATE password_reset_tokens SET expires_at = clock_timestamp() + interval '1 minute'");
+    app.execute(
+        "UPDATE password_reset_tokens SET expires_at = clock_timestamp() + interval '1 minute'",
+    );
     redeem(&app, valid, NEW_PASSWORD).expect(204);
 }
 
@@ -202,7 +204,10 @@ fn reset_link_for_an_equal_or_higher_ranked_account_is_refused() {
             .send()
             .expect_problem(401, "auth_required");
     }
-    assert_eq!(app.query_number("SELECT count(*) FROM password_reset_tokens"), 0);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM password_reset_tokens"),
+        0
+    );
 
     let link = create_link(&app, &token_of_admin, &ada);
     redeem(&app, token_of(&link), NEW_PASSWORD).expect(204);

@@ -255,7 +255,10 @@ fn purge_deletes_reset_links_and_stored_responses() {
         .bearer(&admin)
         .send()
         .expect(204);
-    assert_eq!(app.query_number("SELECT count(*) FROM password_reset_tokens"), 0);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM password_reset_tokens"),
+        0
+    );
     assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
 }
 

@@ -173,7 +173,10 @@ fn token_cannot_use_session_only_operations() {
             .send()
             .expect_problem(403, code);
     }
-    assert_eq!(app.query_number("SELECT count(*) FROM personal_access_tokens"), 1);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM personal_access_tokens"),
+        1
+    );
     assert!(is_accepted(&app, &session));
 }
 

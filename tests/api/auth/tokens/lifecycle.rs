@@ -45,7 +45,8 @@ fn token_is_shown_once_and_authenticates_its_account() {
     let list = app.get(OWN_TOKENS).bearer(&session).send().expect(200);
     assert_eq!(list.data().as_array().unwrap().len(), 1);
     assert!(!list.text.contains("rst_pat_"));
-    let rows_with_token = "SELECT count(*) FROM personal_access_tokens t WHERE t::text LIKE '%rst_pat_%'";
+    let rows_with_token =
+        "SELECT count(*) FROM personal_access_tokens t WHERE t::text LIKE '%rst_pat_%'";
     assert_eq!(app.query_number(rows_with_token), 0);
     let stats = app
         .get(&format!("/api/v1/users/{}?expand=stats", user.id))
@@ -77,7 +78,10 @@ fn invalid_token_request_is_refused() {
     let other = app.create_user("ada", "User", &[]);
     request_token(json!({"name": "x", "permissions": [], "userId": other.id}))
         .expect_field_error("/userId", "unknown_field");
-    assert_eq!(app.query_number("SELECT count(*) FROM personal_access_tokens"), 0);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM personal_access_tokens"),
+        0
+    );
     let refused = format!(
         "SELECT count(*) FROM audit_events WHERE action = 'token.create' AND outcome = 'refused' AND subject_id = '{}'",
         user.id
@@ -251,5 +255,8 @@ fn purge_deletes_tokens_and_stored_responses() {
         .send()
         .expect(204);
     assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 0);
-    assert_eq!(app.query_number("SELECT count(*) FROM personal_access_tokens"), 0);
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM personal_access_tokens"),
+        0
+    );
 }

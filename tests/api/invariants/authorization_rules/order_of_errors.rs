@@ -169,8 +169,20 @@ fn errors_are_reported_in_a_fixed_order() {
         "",
     )
     .expect_problem(409, "user_username_conflict");
-    send(&super_admin_token, "DELETE", &super_admin.path("/password"), "", stale)
-        .expect_problem(412, "precondition_failed");
-    send(&super_admin_token, "DELETE", &super_admin.path("/password"), "", "")
-        .expect_problem(409, "last_super_admin");
+    send(
+        &super_admin_token,
+        "DELETE",
+        &super_admin.path("/password"),
+        "",
+        stale,
+    )
+    .expect_problem(412, "precondition_failed");
+    send(
+        &super_admin_token,
+        "DELETE",
+        &super_admin.path("/password"),
+        "",
+        "",
+    )
+    .expect_problem(409, "last_super_admin");
 }

@@ -195,10 +195,7 @@ fn concurrent_retry_waits_for_the_first_request_and_replays_its_response() {
     assert_eq!((first.status, second.status), (201, 201));
     assert_eq!(first.text, second.text);
     assert_eq!(
-        replayed
-            .iter()
-            .filter(|header| *header == "true")
-            .count(),
+        replayed.iter().filter(|header| *header == "true").count(),
         1
     );
 }

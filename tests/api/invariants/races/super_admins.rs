@@ -99,13 +99,7 @@ fn twenty_concurrent_bootstraps_create_one_super_admin() {
     };
     for _ in 0..20 {
         let results = run_concurrently(20, |index| create_first(&format!("first-{index}")));
-        assert_eq!(
-            results
-                .into_iter()
-                .filter(|created| *created)
-                .count(),
-            1
-        );
+        assert_eq!(results.into_iter().filter(|created| *created).count(), 1);
         assert!(!create_first("later"));
         diesel::sql_query("DELETE FROM users")
             .execute(&mut schema.connect())

@@ -1,4 +1,4 @@
-//! One's own tokens over HTTP.
+//! Endpoints for the caller's own tokens.
 
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -12,7 +12,7 @@ use crate::platform::error::AppError;
 use crate::platform::http::{Data, IfMatch, Json, Page, Reply};
 use crate::platform::ids::PersonalTokenId;
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_own_tokens)
@@ -21,65 +21,74 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(revoke_own_token);
 }
 
-/// List one's own tokens, the newest first.
+/// List the caller's own tokens.
+///
+/// The newest first.
 #[utoipa::path(
     operation_id = "listOwnTokens", tag = "tokens",
-    responses((status = 200, description = "All of them.", body = Page<PersonalToken>))
+    responses((status = 200, description = "All tokens of the account.", body = Page<PersonalToken>))
 )]
 #[get("/api/v1/auth/tokens")]
-async fn list_own_tokens(by: SignedIn, app: State) -> Result<Reply, AppError> {
-    let tokens = app.db.read(move |tx| service::list(tx, &by)).await?;
+async fn list_own_tokens(caller: SignedIn, app: State) -> Result<Reply, AppError> {
+    let tokens = app.db.read(move |tx| service::list(tx, &caller)).await?;
     Reply::page(&Page::single(tokens))
 }
 
-/// Make a token of one's own.
+/// Create a token for the caller's own account.
 ///
-/// It gives of `permissions` what its account holds when it is used. An account has at most 100.
+/// The token permits only those of its `permissions` that the account holds when it is used. An account can have 100 tokens.
 #[utoipa::path(
     operation_id = "createOwnToken", tag = "tokens", request_body = NewToken,
-    responses((status = 201, description = "Made; `token` is shown once.", body = Data<TokenWithSecret>))
+    responses((status = 201, description = "Created. The token is not shown again.", body = Data<TokenWithSecret>))
 )]
 #[post("/api/v1/auth/tokens")]
 async fn create_own_token(
-    by: SignedIn,
+    caller: SignedIn,
     app: State,
     body: Json<NewToken>,
 ) -> Result<Reply, AppError> {
     let draft = body.into_inner().check()?;
-    let made = app
+    let created = app
         .db
-        .write(move |tx| service::create(tx, &by, &draft))
+        .write(move |tx| service::create(tx, &caller, &draft))
         .await?;
-    Reply::created(format!("/api/v1/auth/tokens/{}", made.id), &made)
+    Reply::created(format!("/api/v1/auth/tokens/{}", created.id), &created)
 }
 
-/// Show a token of one's own.
+/// Show one of the caller's own tokens.
 #[utoipa::path(
     operation_id = "getOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
     responses((status = 200, description = "The token.", body = Data<PersonalToken>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/auth/tokens/{id}")]
-async fn get_own_token(by: SignedIn, app: State, id: web::Path<String>) -> Result<Reply, AppError> {
+async fn get_own_token(
+    caller: SignedIn,
+    app: State,
+    id: web::Path<String>,
+) -> Result<Reply, AppError> {
     let id = PersonalTokenId::from_path(&id);
-    let token = app.db.read(move |tx| service::show(tx, &by, id)).await?;
+    let token = app
+        .db
+        .read(move |tx| service::show(tx, &caller, id))
+        .await?;
     Reply::resource(&token)
 }
 
-/// Revoke a token of one's own.
+/// Revoke one of the caller's own tokens.
 #[utoipa::path(
     operation_id = "revokeOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
-    responses((status = 204, description = "Gone; it is refused from now on."))
+    responses((status = 204, description = "The token has been revoked."))
 )]
 #[delete("/api/v1/auth/tokens/{id}")]
 async fn revoke_own_token(
-    by: SignedIn,
+    caller: SignedIn,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
     let id = PersonalTokenId::from_path(&id);
     app.db
-        .write(move |tx| service::revoke(tx, &by, id, &expected))
+        .write(move |tx| service::revoke(tx, &caller, id, &if_match))
         .await?;
     Ok(Reply::no_content())
 }

@@ -1,4 +1,4 @@
-//! Other accounts' tokens over HTTP.
+//! Endpoints for the tokens of other accounts.
 
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -13,7 +13,7 @@ use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Page, Reply};
 use crate::platform::ids::{PersonalTokenId, UserId};
 
-/// Mounts and documents them.
+/// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_user_tokens)
@@ -22,99 +22,102 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(revoke_user_token);
 }
 
-/// List an account's tokens, the newest first.
+/// List the tokens of an account.
 ///
-/// Needs `tokens.read`, and to rank above the account.
+/// Needs `tokens.read` and a higher rank than the account. The newest first.
 #[utoipa::path(
     operation_id = "listUserTokens", tag = "tokens", params(("id" = UserId, Path)),
-    responses((status = 200, description = "All of them.", body = Page<PersonalToken>))
+    responses((status = 200, description = "All tokens of the account.", body = Page<PersonalToken>))
 )]
 #[get("/api/v1/users/{id}/tokens")]
 async fn list_user_tokens(
-    by: Can<needs::ReadTokens>,
+    caller: Can<needs::ReadTokens>,
     app: State,
     id: web::Path<String>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let tokens = app.db.write(move |tx| service::list(tx, &by, id)).await?;
+    let tokens = app
+        .db
+        .write(move |tx| service::list(tx, &caller, id))
+        .await?;
     Reply::page(&Page::single(tokens))
 }
 
-/// Make a token of an account.
+/// Create a token for an account.
 ///
-/// Needs `tokens.manage` and every permission that the account has. The token gives of `permissions` what its account
-/// holds when it is used. An account has at most 100.
+/// Needs `tokens.manage`, a higher rank than the account, and every permission that the account holds. The token permits
+/// only those of its `permissions` that the account holds when it is used. An account can have 100 tokens.
 #[utoipa::path(
     operation_id = "createUserToken", tag = "tokens", params(("id" = UserId, Path)), request_body = NewToken,
-    responses((status = 201, description = "Made; `token` is shown once.", body = Data<TokenWithSecret>))
+    responses((status = 201, description = "Created. The token is not shown again.", body = Data<TokenWithSecret>))
 )]
 #[post("/api/v1/users/{id}/tokens")]
 async fn create_user_token(
-    by: Can<needs::ManageTokens>,
+    caller: Can<needs::ManageTokens>,
     app: State,
     id: web::Path<String>,
-    expected: IfMatch,
+    if_match: IfMatch,
     key: IdempotencyKey,
     body: Json<NewToken>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
-    let named = [id.0.as_bytes(), &*body.raw].concat();
-    let ask = IdempotentRequest::new(&app.vault, "createUserToken", key.0, &named);
+    let id_and_body = [id.0.as_bytes(), &*body.raw].concat();
+    let request = IdempotentRequest::new(&app.vault, "createUserToken", key.0, &id_and_body);
     let draft = body.into_inner().check()?;
     let vault = app.vault.clone();
     app.db
         .write(move |tx| {
-            idempotency::run_once(tx, &vault, &by, &ask, |tx| {
-                let made = service::create(tx, &by, id, &draft, &expected)?;
-                let location = format!("/api/v1/users/{id}/tokens/{}", made.id);
-                Ok((Reply::created(location, &made)?, Some(made.id.0)))
+            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
+                let created = service::create(tx, &caller, id, &draft, &if_match)?;
+                let location = format!("/api/v1/users/{id}/tokens/{}", created.id);
+                Ok((Reply::created(location, &created)?, Some(created.id.0)))
             })
         })
         .await
 }
 
-/// Show an account's token.
+/// Show a token of an account.
 ///
-/// Needs `tokens.read`, and to rank above the account.
+/// Needs `tokens.read` and a higher rank than the account.
 #[utoipa::path(
     operation_id = "getUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = PersonalTokenId, Path)),
     responses((status = 200, description = "The token.", body = Data<PersonalToken>), (status = 304, description = "Unchanged."))
 )]
 #[get("/api/v1/users/{id}/tokens/{tokenId}")]
 async fn get_user_token(
-    by: Can<needs::ReadTokens>,
+    caller: Can<needs::ReadTokens>,
     app: State,
     path: web::Path<(String, String)>,
 ) -> Result<Reply, AppError> {
-    let (id, token) = ids(&path);
+    let (id, token) = parse_ids(&path);
     let token = app
         .db
-        .write(move |tx| service::show(tx, &by, id, token))
+        .write(move |tx| service::show(tx, &caller, id, token))
         .await?;
     Reply::resource(&token)
 }
 
-/// Revoke an account's token.
+/// Revoke a token of an account.
 ///
-/// Needs `tokens.manage`, and to rank above the account.
+/// Needs `tokens.manage` and a higher rank than the account.
 #[utoipa::path(
     operation_id = "revokeUserToken", tag = "tokens", params(("id" = UserId, Path), ("tokenId" = PersonalTokenId, Path)),
-    responses((status = 204, description = "Gone; it is refused from now on."))
+    responses((status = 204, description = "The token has been revoked."))
 )]
 #[delete("/api/v1/users/{id}/tokens/{tokenId}")]
 async fn revoke_user_token(
-    by: Can<needs::ManageTokens>,
+    caller: Can<needs::ManageTokens>,
     app: State,
     path: web::Path<(String, String)>,
-    expected: IfMatch,
+    if_match: IfMatch,
 ) -> Result<Reply, AppError> {
-    let (id, token) = ids(&path);
+    let (id, token) = parse_ids(&path);
     app.db
-        .write(move |tx| service::revoke(tx, &by, id, token, &expected))
+        .write(move |tx| service::revoke(tx, &caller, id, token, &if_match))
         .await?;
     Ok(Reply::no_content())
 }
 
-fn ids((id, token): &(String, String)) -> (UserId, PersonalTokenId) {
+fn parse_ids((id, token): &(String, String)) -> (UserId, PersonalTokenId) {
     (UserId::from_path(id), PersonalTokenId::from_path(token))
 }

@@ -1,0 +1,213 @@
+//! The commands and their dispatch.
+
+use std::io::Write;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::cli_error::{self, CliError, EXIT_OK, EXIT_USAGE};
+use super::standard_streams::print_stdout;
+use super::{
+    audit, auth, clients, completions_and_man, db, doctor, health, invites, keys, passwd,
+    permissions, roles, serve, users,
+};
+use crate::platform::config::Config;
+use crate::platform::start_error::StartError;
+use crate::server::openapi;
+/// A headless identity service: users, roles, permissions, sessions and tokens over REST/JSON.
+#[derive(Parser)]
+#[command(
+    name = "rosterd",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service.
+    #[command(
+        after_help = "Settings are read from the environment and from .env; .env.example documents them.\n\nExample:\n  rosterd serve"
+    )]
+    Serve,
+    /// Manage users.
+    #[command(subcommand)]
+    Users(Box<users::UsersCommand>),
+    /// Set or remove the password of a user.
+    Passwd(Box<passwd::PasswdArgs>),
+    /// Manage roles.
+    #[command(subcommand)]
+    Roles(Box<roles::RolesCommand>),
+    /// Manage the permission catalogue.
+    #[command(subcommand)]
+    Permissions(permissions::PermissionsCommand),
+    /// Show and verify the audit log.
+    #[command(subcommand)]
+    Audit(Box<audit::AuditCommand>),
+    /// Manage invites.
+    #[command(subcommand)]
+    Invites(Box<invites::InvitesCommand>),
+    /// Manage sessions and access tokens.
+    #[command(subcommand)]
+    Auth(Box<auth::AuthCommand>),
+    /// Manage service clients.
+    #[command(subcommand)]
+    Clients(Box<clients::ClientsCommand>),
+    /// Manage the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Check the settings, the database and the keys for problems.
+    Doctor(doctor::DoctorArgs),
+    /// Manage the database schema.
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Check that the service on this machine responds.
+    #[command(after_help = "Example:\n  rosterd health")]
+    Health,
+    /// Print the OpenAPI 3.1 document.
+    #[command(after_help = "Example:\n  rosterd openapi > openapi.json")]
+    Openapi,
+    /// Print a shell completion script.
+    Completions(completions_and_man::CompletionsArgs),
+    /// Write the manual pages, one per command.
+    Man(completions_and_man::ManArgs),
+}
+
+/// Runs the command line of this process and exits.
+///
+/// Exits without running the exit handlers of libraries: libpq's TLS library frees its state in one, and crashes if
+/// another thread is connecting at that moment. No exit handler is needed; the output has been flushed.
+pub fn run() -> ! {
+    disable_core_dumps();
+    let status = match Cli::try_parse() {
+        Ok(cli) => run_command(cli.command).map_or_else(CliError::report, |()| EXIT_OK),
+        Err(error) => report_clap_error(&error),
+    };
+    signal_hook::low_level::exit(status)
+}
+
+/// Keeps the passwords and keys in memory out of core files. An error means that the limit is already lower.
+fn disable_core_dumps() {
+    let zero = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, zero);
+}
+
+/// Prints the requested help or version, or what is wrong with the command line.
+fn report_clap_error(error: &clap::Error) -> i32 {
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !is_help {
+        return cli_error::from_clap(error).report();
+    }
+    // A closed pipe is not an error.
+    let _ = error.print();
+    let _ = std::io::stdout().flush();
+    if error.use_stderr() {
+        EXIT_USAGE
+    } else {
+        EXIT_OK
+    }
+}
+
+fn run_command(command: Command) -> Result<(), CliError> {
+    let config = || Config::from_env().map_err(StartError::from);
+    match command {
+        Command::Serve => Ok(serve::run(config()?)?),
+        Command::Users(command) => users::run(&config()?, *command),
+        Command::Passwd(args) => passwd::run(&config()?, *args),
+        Command::Roles(command) => roles::run(&config()?, *command),
+        Command::Permissions(command) => permissions::run(&config()?, command),
+        Command::Audit(command) => audit::run(&config()?, *command),
+        Command::Invites(command) => invites::run(&config()?, *command),
+        Command::Auth(command) => auth::run(&config()?, *command),
+        Command::Clients(command) => clients::run(&config()?, *command),
+        Command::Keys(command) => keys::run(&config()?, &command),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Db(command) => Ok(db::run(&config()?, &command)?),
+        Command::Health => Ok(health::run(&config()?)?),
+        Command::Openapi => Ok(print_stdout(&openapi::text())?),
+        Command::Completions(args) => completions_and_man::run_completions(Cli::command(), &args),
+        Command::Man(args) => completions_and_man::run_man(Cli::command(), &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Collects every leaf command as (`rosterd users add `, text after its help).
+    fn collect_leaf_commands(
+        command: &clap::Command,
+        prefix: &str,
+        found: &mut Vec<(String, String)>,
+    ) {
+        let invocation = format!("{prefix}{} ", command.get_name());
+        if command.has_subcommands() {
+            for subcommand in command.get_subcommands() {
+                collect_leaf_commands(subcommand, &invocation, found);
+            }
+        } else {
+            let help = command.get_after_help().map(ToString::to_string);
+            found.push((invocation, help.unwrap_or_default()));
+        }
+    }
+
+    /// The words of the rosterd invocation in a line of shell.
+    fn invocation_words(line: &str) -> Vec<String> {
+        let invocation = line
+            .find("rosterd ")
+            .map_or("", |start| line.split_at(start).1);
+        let invocation = invocation.split([';', '>']).next().unwrap();
+        let mut words = Vec::new();
+        for (index, part) in invocation.split('\'').enumerate() {
+            if index % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(ToOwned::to_owned));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn clap_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        let mut commands = Vec::new();
+        collect_leaf_commands(&Cli::command(), "", &mut commands);
+        assert!(commands.len() > 25, "{}", commands.len());
+        for (invocation, help) in commands {
+            let examples: Vec<&str> = help
+                .lines()
+                .filter(|line| line.starts_with("  ") && line.contains("rosterd "))
+                .collect();
+            assert!(!examples.is_empty(), "{invocation}has no example");
+            for example in examples {
+                let words = invocation_words(example);
+                let typed = format!("{} ", words.join(" "));
+                assert!(
+                    typed.starts_with(&invocation),
+                    "{example} in the help of {invocation}"
+                );
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{example}\n{error}");
+                }
+            }
+        }
+    }
+}
