@@ -3,8 +3,8 @@
 pub mod credentials;
 pub mod email_confirmations;
 pub mod invites;
-pub mod mail_content;
 pub mod lifecycle;
+pub mod mail_values;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;

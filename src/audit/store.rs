@@ -81,5 +81,6 @@ pub fn insert(
 
 /// Deletes the personal data of an account. The events remain.
 pub fn erase_personal_data(conn: &mut PgConnection, user_id: Uuid) -> QueryResult<usize> {
-    diesel::delete(audit_personal_data::table.filter(audit_personal_data::user_id.eq(user_id))).execute(conn)
+    diesel::delete(audit_personal_data::table.filter(audit_personal_data::user_id.eq(user_id)))
+        .execute(conn)
 }

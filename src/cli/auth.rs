@@ -82,7 +82,7 @@ pub struct AddTokenArgs {
 /// A session or an access token, as one entry of the common list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AccessEntry {
+struct SessionOrTokenEntry {
     id: String,
     kind: &'static str,
     user_id: UserId,
@@ -116,7 +116,7 @@ pub fn run(config: &Config, command: AuthCommand) -> Result<(), CliError> {
 }
 
 fn ls(context: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), CliError> {
-    let matches = |entry: &AccessEntry| {
+    let matches = |entry: &SessionOrTokenEntry| {
         let name = entry.name.as_deref().unwrap_or_default();
         paging::contains_ignoring_case(&entry.username, search)
             || paging::contains_ignoring_case(name, search)
@@ -124,7 +124,7 @@ fn ls(context: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Resul
     paging::print_pages(
         flags,
         |after, limit| read_page(context, after, limit),
-        |entry: &AccessEntry| entry.cursor,
+        |entry: &SessionOrTokenEntry| entry.cursor,
         matches,
     )
 }
@@ -134,7 +134,7 @@ fn read_page(
     context: &CliContext<'_>,
     after: Option<AccessCursor>,
     limit: i64,
-) -> Result<Vec<AccessEntry>, CliError> {
+) -> Result<Vec<SessionOrTokenEntry>, CliError> {
     let mut entries = Vec::new();
     if let None | Some(AccessCursor::Session(_)) = after {
         let after = match after {
@@ -149,7 +149,7 @@ fn read_page(
         let (sessions, _) = context.db.write_now(|tx| {
             sessions::session_admin::service::list(tx, &actor, &all, after, limit, false)
         })?;
-        entries.extend(sessions.into_iter().map(AccessEntry::from));
+        entries.extend(sessions.into_iter().map(SessionOrTokenEntry::from));
     }
     let remaining = limit - i64::try_from(entries.len()).unwrap_or(limit);
     let after = match after {
@@ -161,7 +161,7 @@ fn read_page(
         let tokens = context
             .db
             .read_now(|tx| tokens::token_admin::service::list_all(tx, &actor, after, remaining))?;
-        entries.extend(tokens.into_iter().map(AccessEntry::from));
+        entries.extend(tokens.into_iter().map(SessionOrTokenEntry::from));
     }
     with_usernames(context, entries)
 }
@@ -169,8 +169,8 @@ fn read_page(
 /// Fills in the usernames.
 fn with_usernames(
     context: &CliContext<'_>,
-    mut entries: Vec<AccessEntry>,
-) -> Result<Vec<AccessEntry>, CliError> {
+    mut entries: Vec<SessionOrTokenEntry>,
+) -> Result<Vec<SessionOrTokenEntry>, CliError> {
     let ids: Vec<UserId> = entries.iter().map(|entry| entry.user_id).collect();
     let usernames = context
         .db
@@ -183,7 +183,7 @@ fn with_usernames(
     Ok(entries)
 }
 
-impl From<Session> for AccessEntry {
+impl From<Session> for SessionOrTokenEntry {
     fn from(session: Session) -> Self {
         Self {
             id: session.id.to_string(),
@@ -200,7 +200,7 @@ impl From<Session> for AccessEntry {
     }
 }
 
-impl From<PersonalToken> for AccessEntry {
+impl From<PersonalToken> for SessionOrTokenEntry {
     fn from(token: PersonalToken) -> Self {
         Self {
             id: token.id.to_string(),
@@ -246,7 +246,7 @@ fn add(context: &CliContext<'_>, args: AddTokenArgs) -> Result<(), CliError> {
     output::show(args.format, &created)
 }
 
-fn find_entry(context: &CliContext<'_>, id: &str) -> Result<AccessEntry, CliError> {
+fn find_entry(context: &CliContext<'_>, id: &str) -> Result<SessionOrTokenEntry, CliError> {
     let entry = match find_session(context, SessionId::from_path(id)) {
         Err(error) if error.code() == Code::NotFound => {
             find_token(context, PersonalTokenId::from_path(id))
@@ -260,21 +260,24 @@ fn find_entry(context: &CliContext<'_>, id: &str) -> Result<AccessEntry, CliErro
         .ok_or_else(|| id_not_found(Code::NotFound.into(), id))
 }
 
-fn find_session(context: &CliContext<'_>, id: SessionId) -> Result<AccessEntry, AppError> {
+fn find_session(context: &CliContext<'_>, id: SessionId) -> Result<SessionOrTokenEntry, AppError> {
     let actor: Can<needs::ReadSessions> = context.authorize()?;
     let session = context
         .db
         .write_now(|tx| sessions::session_admin::service::show(tx, &actor, id));
-    session.map(AccessEntry::from)
+    session.map(SessionOrTokenEntry::from)
 }
 
-fn find_token(context: &CliContext<'_>, id: PersonalTokenId) -> Result<AccessEntry, AppError> {
+fn find_token(
+    context: &CliContext<'_>,
+    id: PersonalTokenId,
+) -> Result<SessionOrTokenEntry, AppError> {
     let actor: Can<needs::ReadTokens> = context.authorize()?;
     let token = context.db.write_now(|tx| {
         let owner = tokens::service::find_owner(tx, id)?;
         tokens::token_admin::service::show(tx, &actor, owner, id)
     });
-    token.map(AccessEntry::from)
+    token.map(SessionOrTokenEntry::from)
 }
 
 fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
@@ -289,7 +292,13 @@ fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
         AccessCursor::Token(token) => {
             let actor: Can<needs::ManageTokens> = context.authorize()?;
             context.db.write_now(|tx| {
-                tokens::token_admin::service::revoke(tx, &actor, entry.user_id, token, &IfMatch::Absent)
+                tokens::token_admin::service::revoke(
+                    tx,
+                    &actor,
+                    entry.user_id,
+                    token,
+                    &IfMatch::Absent,
+                )
             })
         }
     };
@@ -319,7 +328,7 @@ fn id_not_found(error: AppError, id: &str) -> CliError {
     }
 }
 
-impl TableRow for AccessEntry {
+impl TableRow for SessionOrTokenEntry {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("id", "ID", |entry| (&entry.id).into()),
         Column::shown("kind", "KIND", |entry| entry.kind.into()),

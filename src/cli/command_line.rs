@@ -1,4 +1,4 @@
-//! The commands and their dispatch.
+//! Defines the command line, parses it and runs the chosen command.
 
 use std::io::Write;
 

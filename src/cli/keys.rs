@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::context::with_context;
 use super::output::{self, Column, FormatFlags, TableRow};
 use super::{CliError, print_stderr};
-use crate::access::signing_keys::service::{self, KeyState, SigningKey};
+use crate::access::signing_keys::service::{self, KeyState, SigningKeyInfo};
 use crate::platform::config::Config;
 
 #[derive(Subcommand)]
@@ -60,7 +60,7 @@ impl KeyState {
     }
 }
 
-impl TableRow for SigningKey {
+impl TableRow for SigningKeyInfo {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::shown("kid", "KEY", |key| (&key.kid).into()),
         Column::shown("state", "STATE", |key| key.state.name().into()),

@@ -19,7 +19,7 @@ pub struct IdempotentRequest {
     pub operation: &'static str,
     /// The `Idempotency-Key` header, if it was sent.
     pub key: Option<String>,
-    /// A keyed hash of the body.
+    /// A MAC of the body, to detect that a key is reused with a different body.
     pub body_mac: [u8; 32],
 }
 
@@ -117,5 +117,8 @@ fn replay(tx: &mut Tx<'_>, vault: &Vault, key_row: &StoredReplyRow) -> Result<Re
 
 /// The associated data of the encryption: binds a stored response to its caller, operation and key.
 fn encryption_context(key_row: &StoredReplyRow) -> String {
-    format!("{}\n{}\n{}", key_row.caller, key_row.operation_id, key_row.key)
+    format!(
+        "{}\n{}\n{}",
+        key_row.caller, key_row.operation_id, key_row.key
+    )
 }

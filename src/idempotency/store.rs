@@ -44,17 +44,25 @@ pub fn set_reply(
     sealed: &[u8],
     resource_id: Option<Uuid>,
 ) -> QueryResult<usize> {
-    diesel::update(idempotency_keys::table.find((&key_row.caller, &key_row.operation_id, &key_row.key)))
-        .set((
-            idempotency_keys::encrypted_response.eq(sealed),
-            idempotency_keys::resource_id.eq(resource_id),
-        ))
-        .execute(conn)
+    diesel::update(idempotency_keys::table.find((
+        &key_row.caller,
+        &key_row.operation_id,
+        &key_row.key,
+    )))
+    .set((
+        idempotency_keys::encrypted_response.eq(sealed),
+        idempotency_keys::resource_id.eq(resource_id),
+    ))
+    .execute(conn)
 }
 
 pub fn delete(conn: &mut PgConnection, key_row: &StoredReplyRow) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.find((&key_row.caller, &key_row.operation_id, &key_row.key)))
-        .execute(conn)
+    diesel::delete(idempotency_keys::table.find((
+        &key_row.caller,
+        &key_row.operation_id,
+        &key_row.key,
+    )))
+    .execute(conn)
 }
 
 /// Deletes the row of this key if it was created before `before`.
@@ -73,10 +81,12 @@ pub fn delete_if_expired(
 
 /// Deletes the rows that were created before `before`.
 pub fn delete_created_before(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(before))).execute(conn)
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(before)))
+        .execute(conn)
 }
 
 /// Deletes the response of the request that created this resource.
 pub fn delete_reply_for(conn: &mut PgConnection, resource_id: Uuid) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::resource_id.eq(resource_id))).execute(conn)
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::resource_id.eq(resource_id)))
+        .execute(conn)
 }

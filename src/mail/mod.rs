@@ -4,16 +4,16 @@
 //! the outbox, and a request for a password reset does the same work whether or not the address exists. Delivery is at
 //! least once; failed messages are retried with growing delays and dropped at last. Without a mail server nothing is stored.
 
-mod content;
 mod outbox;
-mod policy;
+mod retry;
 pub mod service;
 mod smtp;
 mod store;
+mod template_values;
 mod templates;
 mod worker;
 
-pub use content::{MailContent, MailContentSource, MailLink};
 pub use outbox::OutboxMessage;
 pub use service::Mail;
+pub use template_values::{MailLink, MailTemplateSource, MailTemplateValues};
 pub use worker::start_worker;

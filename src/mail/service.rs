@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Once};
 
-use super::content::MailContentSource;
 use super::outbox::OutboxMessage;
-use super::policy::{self, LEASE, MAX_AGE};
+use super::retry::{self, LEASE, MAX_AGE};
 use super::smtp::{RenderedMail, SendError, Smtp};
 use super::store::{self, OutboxRow};
+use super::template_values::MailTemplateSource;
 use super::templates::{TemplateKind, Templates};
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto::{KeyPurpose, Vault};
@@ -20,7 +20,7 @@ pub struct Mail {
     vault: Arc<Vault>,
     smtp: Option<Smtp>,
     templates: Templates,
-    content_source: Box<dyn MailContentSource>,
+    content_source: Box<dyn MailTemplateSource>,
     disabled_warning: Once,
 }
 
@@ -41,7 +41,7 @@ impl Mail {
     pub fn new(
         config: &Config,
         vault: Arc<Vault>,
-        content_source: Box<dyn MailContentSource>,
+        content_source: Box<dyn MailTemplateSource>,
     ) -> Result<Self, StartError> {
         let smtp = match config.smtp_server.as_ref().zip(config.mail_from.clone()) {
             None => None,
@@ -82,9 +82,11 @@ impl Mail {
         let row = OutboxRow {
             id,
             user_id: message.user_id(),
-            encrypted_message: self
-                .vault
-                .seal(KeyPurpose::OutgoingMail, id.0.as_bytes(), &plaintext)?,
+            encrypted_message: self.vault.seal(
+                KeyPurpose::OutgoingMail,
+                id.0.as_bytes(),
+                &plaintext,
+            )?,
             attempts: 0,
             next_attempt_at: tx.now,
             created_at: tx.now,
@@ -152,9 +154,11 @@ impl Mail {
     }
 
     fn decrypt(&self, row: &OutboxRow) -> Result<OutboxMessage, AppError> {
-        let plaintext =
-            self.vault
-                .open(KeyPurpose::OutgoingMail, row.id.0.as_bytes(), &row.encrypted_message)?;
+        let plaintext = self.vault.open(
+            KeyPurpose::OutgoingMail,
+            row.id.0.as_bytes(),
+            &row.encrypted_message,
+        )?;
         serde_json::from_slice(&plaintext).map_err(AppError::internal)
     }
 }
@@ -177,7 +181,7 @@ fn finish(
     let delay = match result {
         Err(SendError::Temporary(error)) => {
             tracing::warn!(mail = %id, attempts, error, "can't send a message");
-            policy::retry_delay(attempts)
+            retry::retry_delay(attempts)
         }
         Err(SendError::Permanent(error)) => {
             tracing::warn!(mail = %id, attempts, error, "the mail server refused a message");

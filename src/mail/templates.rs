@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::outbox::OutboxMessage;
-use super::content::MailContent;
+use super::template_values::MailTemplateValues;
 use crate::platform::config::ConfigError;
 
 /// The kinds of message, one template each.
@@ -96,7 +96,7 @@ impl Templates {
 
     /// The subject and the text of a message.
     #[must_use]
-    pub fn render(&self, kind: TemplateKind, content: &MailContent) -> (String, String) {
+    pub fn render(&self, kind: TemplateKind, content: &MailTemplateValues) -> (String, String) {
         let template = match kind {
             TemplateKind::PasswordReset => &self.password_reset,
             TemplateKind::EmailConfirmation => &self.email_confirmation,
@@ -178,7 +178,7 @@ impl Template {
         })
     }
 
-    fn render(&self, content: &MailContent) -> String {
+    fn render(&self, content: &MailTemplateValues) -> String {
         let (url, expires) = match &content.link {
             Some(link) => {
                 let expires = link.expires_at.format("%Y-%m-%d %H:%M UTC").to_string();
@@ -241,11 +241,11 @@ fn split_placeholder(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::content::MailLink;
+    use crate::mail::template_values::MailLink;
     use chrono::DateTime;
 
-    fn content() -> MailContent {
-        MailContent {
+    fn content() -> MailTemplateValues {
+        MailTemplateValues {
             to: "ada@example.org".to_owned(),
             username: "ada".to_owned(),
             link: Some(MailLink {
@@ -275,7 +275,7 @@ mod tests {
     fn placeholders_are_replaced_once_and_other_braces_are_kept() {
         let text = "Subject: Hi \r\n\r\n{username}{url} {} {a b} { {{username}} {url";
         let template = Template::parse(TemplateKind::PasswordReset, text).unwrap();
-        let content = MailContent {
+        let content = MailTemplateValues {
             username: "{url}".to_owned(),
             ..content()
         };

@@ -39,7 +39,7 @@ fn seal_audit_rows(db: &Db, vault: &Vault) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Deletes the audit rows that are older than `retention_days`.
+/// Deletes expired audit rows in batches, one transaction per batch.
 fn delete_old_audit_rows(db: &Db, vault: &Vault, retention_days: u32) -> Result<(), AppError> {
     while db.write_now(|tx| Ok(chain::service::expire(tx, vault, retention_days)?))? {}
     Ok(())

@@ -16,7 +16,7 @@ use crate::access::rate_limit::AdmissionQueue;
 use crate::access::sessions::SessionLimits;
 use crate::access::sessions::service::TokenContext;
 use crate::access::signing_keys::service as keys;
-use crate::accounts::mail_content::AccountMailContent;
+use crate::accounts::mail_values::AccountMailValues;
 use crate::accounts::roles;
 use crate::app_state::AppState;
 use crate::mail::{self, Mail};
@@ -59,7 +59,7 @@ pub fn build_app_state(
         mail: Arc::new(Mail::new(
             config,
             vault.clone(),
-            Box::new(AccountMailContent::new(config)),
+            Box::new(AccountMailValues::new(config)),
         )?),
         reset_url: config.reset_url.clone(),
         invite_url: config.invite_url.clone(),

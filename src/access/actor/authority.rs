@@ -15,7 +15,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The authority of the operator at the command line and of rosterd itself: that of a `SuperAdmin`.
+    /// The authority of a `SuperAdmin`, used for the operator at the command line and for rosterd itself.
     #[must_use]
     pub fn system() -> Self {
         Self {

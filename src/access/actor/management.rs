@@ -11,13 +11,13 @@ use super::permission_set::{PermissionSet, PermissionsNotHeld};
 pub enum RankRule {
     /// Below the caller's rank, or 0; a `SuperAdmin` manages all ranks. For users and clients.
     BelowOrZero,
-    /// Strictly below the caller's rank, without exception. For roles: no role can equal `SuperAdmin`.
+    /// Only ranks below the caller's. Used for roles: even a `SuperAdmin` cannot create a role of its own rank.
     StrictlyBelow,
 }
 
 /// What an operation on an object requires of the caller.
 #[derive(Clone, Debug)]
-pub struct Requirements<'a> {
+pub struct ManagementRequirements<'a> {
     /// Which ranks the caller may manage.
     pub rule: RankRule,
     /// The ranks involved: that of the object before and, if it changes, after the operation.
@@ -41,7 +41,10 @@ pub enum ManagementDenied {
 ///
 /// # Errors
 /// The first rule that is violated.
-pub fn check(caller: &Authority, requirements: &Requirements<'_>) -> Result<(), ManagementDenied> {
+pub fn check(
+    caller: &Authority,
+    requirements: &ManagementRequirements<'_>,
+) -> Result<(), ManagementDenied> {
     let may_manage = |rank: i32| match requirements.rule {
         RankRule::BelowOrZero => caller.ranks_above(rank),
         RankRule::StrictlyBelow => rank < caller.rank,

@@ -16,6 +16,8 @@ mod principal;
 pub use account_status::AccountStatus;
 pub use actor::{Actor, Identity, Origin};
 pub use authority::Authority;
-pub use names::{ADMIN, InvalidName, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER};
+pub use names::{
+    ADMIN, InvalidName, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
+};
 pub use permission_set::{PermissionSet, PermissionsNotHeld};
 pub use principal::Principal;

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::access_token_keys::KeySet;
 use super::credential::Credential;
-use super::key_set::KeySet;
 use crate::access::actor::Principal;
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::error::{AppError, Code};
@@ -124,7 +124,7 @@ struct TokenHeader {
     kid: String,
 }
 
-/// Issues and verifies tokens.
+/// Issues and verifies access tokens and password change tokens.
 pub struct TokenIssuer {
     name: String,
     audience: String,
@@ -167,7 +167,7 @@ impl TokenIssuer {
         self.verified.clear();
     }
 
-    /// Issues an access token and returns when it expires: after its lifetime, but not after its session.
+    /// Issues an access token and returns its expiry: the end of its lifetime or of the session, whichever is earlier.
     ///
     /// # Errors
     /// When signing fails.

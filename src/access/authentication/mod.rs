@@ -4,10 +4,10 @@
 //! needs.
 
 mod access_token;
+mod access_token_keys;
 mod cache;
 mod can;
 mod credential;
-mod key_set;
 mod listener;
 pub mod middleware;
 mod outcome;
@@ -15,8 +15,8 @@ mod read_model;
 pub mod resolve;
 
 pub use access_token::{AccessTokenClaims, FIRST_PARTY_CLIENT_ID, TokenIssuer};
+pub use access_token_keys::{AccessTokenKeyPair, KeySet};
 pub use cache::AuthCache;
 pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, needs};
 pub use credential::{Credential, ResolvedCaller};
-pub use key_set::{KeySet, TokenKey};
 pub use listener::listen;

@@ -14,7 +14,7 @@ use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{ClientGrantId, ClientId};
 
-/// The audit action of issuing an access token.
+/// The audit action recorded when a client gets an access token.
 const GRANT: &str = "client.grant";
 
 /// A client that was authenticated by its secret.

@@ -3,7 +3,7 @@
 //! As for accounts, the caller must rank above the client before and after the change, and can only grant permissions it
 //! holds ([`management`]). To rotate the secret, the caller needs every permission of the client.
 
-use crate::access::actor::management::{self, ManagementDenied, RankRule, Requirements};
+use crate::access::actor::management::{self, ManagementDenied, ManagementRequirements, RankRule};
 use crate::access::actor::{
     Actor, Authority, Identity, PermissionSet, PermissionsNotHeld, SUPER_ADMIN_RANK,
 };
@@ -77,7 +77,7 @@ pub fn check_creation(
     rank: i32,
     permissions: &[String],
 ) -> Result<(), ClientActionDenied> {
-    let requirements = Requirements {
+    let requirements = ManagementRequirements {
         rule: RankRule::BelowOrZero,
         ranks: vec![rank],
         takes_over: None,
@@ -109,7 +109,7 @@ pub fn check_actions(
             ClientAction::Manage => {}
         }
     }
-    let requirements = Requirements {
+    let requirements = ManagementRequirements {
         rule: RankRule::BelowOrZero,
         ranks,
         takes_over,

@@ -26,7 +26,7 @@ pub use super::input::{ClientPatch, NewClient};
 /// Creates a client. Its secret is returned here only.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; 403 by the rules; [`Code::ClientNameConflict`].
+/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the client; [`Code::ClientNameConflict`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
@@ -107,7 +107,7 @@ pub fn find_by_id_or_name(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppErro
 /// Changes a client. Disabling it ends its access tokens permanently.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`];
+/// [`Code::PermissionUnknown`]; [`Code::NotFound`]; 403 if the caller may not manage the client; [`Code::PreconditionFailed`];
 /// [`Code::ClientNameConflict`].
 pub fn update(
     tx: &mut Tx<'_>,
@@ -147,7 +147,7 @@ pub fn update(
 /// Replaces the secret of a client. The old secret and the access tokens issued with it end at once.
 ///
 /// # Errors
-/// [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`].
+/// [`Code::NotFound`]; 403 if the caller may not manage the client; [`Code::PreconditionFailed`].
 pub fn rotate_secret(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
@@ -181,7 +181,7 @@ pub fn rotate_secret(
 /// Deletes a client and its access tokens.
 ///
 /// # Errors
-/// [`Code::NotFound`]; 403 by the rules; [`Code::PreconditionFailed`].
+/// [`Code::NotFound`]; 403 if the caller may not manage the client; [`Code::PreconditionFailed`].
 pub fn delete(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,

@@ -12,7 +12,7 @@ use crate::access::authentication::AuthenticatedCaller;
 use crate::accounts::roles;
 use crate::app_state::{AppState, State};
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{FromQuery, InvalidQuery, Query, QueryParams};
+use crate::platform::http::{FromQuery, InvalidQuery, Query, QueryReader};
 
 const USER_ID: HeaderName = HeaderName::from_static("x-roster-user-id");
 const USERNAME: HeaderName = HeaderName::from_static("x-roster-username");
@@ -34,7 +34,7 @@ struct VerifyQuery {
 }
 
 impl FromQuery for VerifyQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             permission: params.take_all("permission"),
         })

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::take_optional;
 use crate::access::authentication::FIRST_PARTY_CLIENT_ID;
-use crate::platform::http::{QueryParams, percent};
+use crate::platform::http::{QueryReader, percent};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -24,7 +24,7 @@ pub struct FormCredentials {
 
 impl FormCredentials {
     /// Takes the client parameters from the form.
-    pub fn take(params: &mut QueryParams<'_>) -> Self {
+    pub fn take(params: &mut QueryReader<'_>) -> Self {
         Self {
             client_id: take_optional(params, "client_id"),
             client_secret: take_optional(params, "client_secret"),

@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::platform::error::{AppError, Code};
-use crate::platform::http::{FromQuery, QueryParams, body, query};
+use crate::platform::http::{FromQuery, QueryReader, body, query};
 
 const FORM_MEDIA_TYPES: &[&str] = &["application/x-www-form-urlencoded"];
 
@@ -42,6 +42,6 @@ impl<T: FromQuery + 'static> FromRequest for Form<T> {
 }
 
 /// Takes an optional parameter. An empty value counts as absent (RFC 6749, section 3.2).
-pub fn take_optional(params: &mut QueryParams<'_>, name: &str) -> Option<String> {
+pub fn take_optional(params: &mut QueryReader<'_>, name: &str) -> Option<String> {
     params.take(name).filter(|text: &String| !text.is_empty())
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::credentials::FormCredentials;
 use super::form::take_optional;
-use crate::platform::http::{FromQuery, InvalidQuery, QueryParams};
+use crate::platform::http::{FromQuery, InvalidQuery, QueryReader};
 
 /// A token request.
 #[derive(ToSchema)]
@@ -62,7 +62,7 @@ pub struct TokenRequest {
 }
 
 impl FromQuery for TokenRequest {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let request = Self {
             grant_type: params.take_required("grant_type")?,
             scope: take_optional(params, "scope"),
@@ -82,7 +82,7 @@ pub struct PresentedToken {
 }
 
 impl FromQuery for PresentedToken {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let request = Self {
             token: params.take_required("token")?,
             token_type_hint: take_optional(params, "token_type_hint"),

@@ -20,7 +20,7 @@ pub enum IdentifiedToken {
 pub enum RevocationDenied {
     /// The token was issued to another client (RFC 7009, section 2.1).
     IssuedToAnotherClient,
-    /// Tokens of this type cannot be revoked here (RFC 7009, section 2.2.1).
+    /// Tokens of this type cannot be revoked at this endpoint (RFC 7009, section 2.2.1).
     UnsupportedTokenType,
 }
 

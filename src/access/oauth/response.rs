@@ -1,8 +1,8 @@
 //! JSON responses of the OAuth endpoints: not cacheable, and without the `data` member that other endpoints use.
 
+use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, PRAGMA};
-use actix_web::HttpResponse;
 use serde::Serialize;
 
 /// Adds a JSON body and the headers against caching (RFC 6749, section 5.1).

@@ -101,10 +101,7 @@ async fn get_metadata(app: State) -> HttpResponse {
 }
 
 /// 200 with the value as JSON, or the error response.
-fn to_response(
-    request: &HttpRequest,
-    result: Result<impl Serialize, OAuthError>,
-) -> HttpResponse {
+fn to_response(request: &HttpRequest, result: Result<impl Serialize, OAuthError>) -> HttpResponse {
     match result {
         Ok(value) => response::json(HttpResponse::Ok().finish().drop_body(), &value),
         Err(error) => error.into_response(&RequestContext::for_request(request)),

@@ -8,6 +8,7 @@ use crate::access::authentication::{
 };
 use crate::access::clients::service::{self as clients, AuthenticatedClient};
 use crate::access::sessions::service::{self as sessions, TokenContext};
+use crate::access::sessions::token_introspection;
 use crate::accounts::roles;
 use crate::platform::crypto::TokenKind;
 use crate::platform::db::Tx;
@@ -126,7 +127,7 @@ pub fn introspect_refresh_token(
     issuer: &TokenIssuer,
     refresh_token: &str,
 ) -> Result<IntrospectionResponse, AppError> {
-    let Some(token) = sessions::find_active_refresh_token(tx, refresh_token)? else {
+    let Some(token) = token_introspection::find_active_refresh_token(tx, refresh_token)? else {
         return Ok(IntrospectionResponse::default());
     };
     Ok(IntrospectionResponse {
@@ -162,7 +163,9 @@ pub fn revoke_token(
         return Ok(Err(denied));
     }
     match token {
-        IdentifiedToken::Session(session) => sessions::revoke_session(tx, session, origin)?,
+        IdentifiedToken::Session(session) => {
+            token_introspection::revoke_session(tx, session, origin)?
+        }
         IdentifiedToken::ClientGrant(client, grant) => {
             clients::revoke_grant(tx, client, grant, origin)?;
         }
@@ -187,6 +190,6 @@ fn identify_token(
             }
         });
     }
-    let session = sessions::find_session_of_refresh_token(tx, token)?;
+    let session = token_introspection::find_session_of_refresh_token(tx, token)?;
     Ok(session.map_or(IdentifiedToken::Unknown, IdentifiedToken::Session))
 }

@@ -120,9 +120,9 @@ mod tests {
     macro_rules! assert_not_implemented {
         ($type:ty: $($trait:path),+) => {$({
             trait Ambiguous<Marker> { fn check() {} }
-            struct Implemented;
+            struct ImplementsTrait;
             impl<T> Ambiguous<()> for T {}
-            impl<T: $trait> Ambiguous<Implemented> for T {}
+            impl<T: $trait> Ambiguous<ImplementsTrait> for T {}
             <$type as Ambiguous<_>>::check();
         })+};
     }

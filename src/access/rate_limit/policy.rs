@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::platform::error::ExceededLimit;
 
-/// Failures of one account that cause no wait. Also the maximum number of attempts in flight at the same time.
+/// The number of failures at which an account must first wait. Also the maximum number of attempts in flight.
 pub const FREE_FAILURES: i32 = 10;
 /// The wait after the tenth failure. It doubles with each further failure.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
@@ -28,7 +28,7 @@ pub const RECOGNITION_PERIOD: TimeDelta = TimeDelta::days(30);
 /// How likely the caller is the account's owner. Each level has its own failure counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerTrust {
-    /// Nothing is known about the caller.
+    /// The caller has no session of the account and uses no recently used source or device.
     Unknown,
     /// The caller has a session of the account, or uses a source from which it recently signed in.
     Known,

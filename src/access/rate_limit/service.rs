@@ -270,7 +270,8 @@ pub fn record_failure(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppEr
     Ok(())
 }
 
-/// Releases the slot of an attempt whose password was not verified, and refunds the source.
+/// Releases the slot of an attempt whose password was not verified. If the attempt was counted against its source, that
+/// count is undone.
 ///
 /// # Errors
 /// Database errors.

@@ -10,7 +10,7 @@ use crate::access::authentication::AuthenticatedCaller;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    FromQuery, InvalidQuery, Page, PageInfo, PageLimit, Query, QueryParams, Reply,
+    FromQuery, InvalidQuery, Page, PageInfo, PageLimit, Query, QueryReader, Reply,
 };
 
 /// Identifies the cursors of this list.
@@ -33,7 +33,7 @@ struct FeedQuery {
 }
 
 impl FromQuery for FeedQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             after: params.take("after"),
             limit: PageLimit::take(params),

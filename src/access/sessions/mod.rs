@@ -4,7 +4,6 @@
 //! same successor, because a response can be lost or two tabs can refresh at once. The use of an older token ends the
 //! session, because then two parties have it (RFC 9700, section 4.14.2).
 
-mod cookie;
 mod model;
 mod own_sessions;
 mod policy;
@@ -12,9 +11,10 @@ mod routes;
 pub mod service;
 pub mod session_admin;
 mod store;
-mod token_introspection;
+mod token_cookies;
+pub mod token_introspection;
 
-pub use cookie::device_token;
 pub use model::{Session, Tokens};
 pub use policy::{EndReason, SessionFilter, SessionLimits};
 pub use routes::routes;
+pub use token_cookies::device_token;

@@ -76,7 +76,7 @@ pub struct Tokens {
     pub token_type: &'static str,
     /// When the access token expires.
     pub access_token_expires_at_utc: DateTime<Utc>,
-    /// A refresh token, for one refresh. `null` when it is in a cookie.
+    /// The refresh token, valid for one refresh. `null` if it is sent as a cookie.
     pub refresh_token: Option<String>,
     /// When the refresh token expires if it is not used.
     pub refresh_token_expires_at_utc: DateTime<Utc>,

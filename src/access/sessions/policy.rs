@@ -20,7 +20,7 @@ pub struct SessionFilter {
 pub struct SessionLimits {
     /// A session expires when it is unused for this time.
     pub idle: TimeDelta,
-    /// A session expires after this time, used or not.
+    /// A session expires after this time, even if it is in use.
     pub max: TimeDelta,
     /// `idle` for sessions with `rememberMe`.
     pub remember_idle: TimeDelta,
@@ -99,7 +99,7 @@ pub enum RefreshTokenState {
     Current,
     /// The previous token, within [`GRACE_PERIOD`] of its rotation. A refresh returns the same successor again.
     RecentlyReplaced,
-    /// An older token. Two parties have it, so the session must end.
+    /// Older than that. A copy of the token is in use elsewhere, so the session must end (RFC 9700, section 4.14.2).
     Reused,
 }
 

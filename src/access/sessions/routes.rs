@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
-use super::cookie::{self, RefreshCookie};
 use super::model::Tokens;
+use super::token_cookies::{self, RefreshCookie};
 use super::{own_sessions, service, session_admin};
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::{AuthenticatedCaller, SignedIn};
@@ -153,8 +153,11 @@ fn to_reply(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<
             let device_token = device_token::issue(&app.vault, tokens.user.id, now);
             let device_max_age = device_token::lifetime();
             Ok(Reply::ok(&tokens)?
-                .with_cookie(cookie::set_refresh_token(&refresh_token, max_age))
-                .with_cookie(cookie::set_device_token(&device_token, device_max_age)))
+                .with_cookie(token_cookies::set_refresh_token(&refresh_token, max_age))
+                .with_cookie(token_cookies::set_device_token(
+                    &device_token,
+                    device_max_age,
+                )))
         }
     }
 }
@@ -173,7 +176,7 @@ async fn logout(caller: SignedIn, app: State, cookie: RefreshCookie) -> Result<R
         .await?;
     let reply = Reply::no_content();
     Ok(if cookie.is_present() {
-        reply.with_cookie(cookie::remove_refresh_token())
+        reply.with_cookie(token_cookies::remove_refresh_token())
     } else {
         reply
     })

@@ -16,10 +16,6 @@ use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
-pub use super::token_introspection::{
-    ActiveRefreshToken, find_active_refresh_token, find_session_of_refresh_token, revoke_session,
-};
-
 /// The audit action of signing in.
 pub const SIGN_IN: &str = "session.create";
 /// The audit action of ending a session.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::store::{self, SigningKeyRow};
 use crate::access::actor::Actor;
-use crate::access::authentication::{KeySet, TokenKey};
+use crate::access::authentication::{AccessTokenKeyPair, KeySet};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx, advisory_lock};
@@ -36,7 +36,7 @@ pub enum KeyState {
 /// A key as the command line shows it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SigningKey {
+pub struct SigningKeyInfo {
     /// The key id: the RFC 7638 thumbprint of the public key.
     pub kid: String,
     /// The state.
@@ -90,7 +90,7 @@ pub fn load(tx: &mut Tx<'_>, vault: &Vault) -> Result<KeySet, AppError> {
 ///
 /// # Errors
 /// Database errors.
-pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<SigningKey> {
+pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<SigningKeyInfo> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::SigningKeys)?;
     let row = generate(tx, vault, tx.now + PUBLICATION_LEAD)?;
     store::expire_at(tx.conn, row.active_at + OVERLAP)?;
@@ -106,7 +106,7 @@ pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<Signing
 ///
 /// # Errors
 /// Database errors.
-pub fn list(tx: &mut Tx<'_>) -> Result<Vec<SigningKey>, AppError> {
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<SigningKeyInfo>, AppError> {
     let mut state = KeyState::Next;
     let rows = store::all(tx.conn, tx.now)?.into_iter();
     Ok(rows
@@ -129,14 +129,14 @@ pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::delete_before(tx.conn, tx.now)?)
 }
 
-fn decrypt(row: SigningKeyRow, vault: &Vault) -> Result<TokenKey, AppError> {
+fn decrypt(row: SigningKeyRow, vault: &Vault) -> Result<AccessTokenKeyPair, AppError> {
     let private = vault.open(
         KeyPurpose::SigningKey,
         row.kid.as_bytes(),
         &row.encrypted_private_key,
     )?;
     let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(AppError::internal)?;
-    Ok(TokenKey {
+    Ok(AccessTokenKeyPair {
         signing: EncodingKey::from_ec_der(&private),
         verifying: DecodingKey::from_jwk(&jwk).map_err(AppError::internal)?,
         kid: row.kid,
@@ -146,8 +146,8 @@ fn decrypt(row: SigningKeyRow, vault: &Vault) -> Result<TokenKey, AppError> {
     })
 }
 
-fn to_signing_key(row: SigningKeyRow, state: KeyState) -> SigningKey {
-    SigningKey {
+fn to_signing_key(row: SigningKeyRow, state: KeyState) -> SigningKeyInfo {
+    SigningKeyInfo {
         kid: row.kid,
         state,
         created_at_utc: row.created_at,

@@ -21,7 +21,7 @@ pub const CHANGE_PASSWORD: &str = "user.password.change";
 /// Sets an account's password and ends its sessions, except the caller's own.
 ///
 /// # Errors
-/// 404; 403 by the rules; 412.
+/// 404; 403 if the caller may not manage the account; 412.
 pub fn reset_password(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ResetPasswords>,
@@ -127,7 +127,7 @@ pub fn redeem_reset_link(
 /// Ends all sessions of an account.
 ///
 /// # Errors
-/// 404; 403 by the rules; 412.
+/// 404; 403 if the caller may not manage the account; 412.
 pub fn sign_out(
     tx: &mut Tx<'_>,
     caller: &Can<needs::RevokeSessions>,

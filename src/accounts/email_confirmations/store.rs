@@ -44,6 +44,8 @@ pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
 
 /// Deletes the confirmations that expired at or before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(email_confirmation_tokens::table.filter(email_confirmation_tokens::expires_at.le(limit)))
-        .execute(conn)
+    diesel::delete(
+        email_confirmation_tokens::table.filter(email_confirmation_tokens::expires_at.le(limit)),
+    )
+    .execute(conn)
 }

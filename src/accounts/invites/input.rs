@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::policy::MAX_USES;
+use super::validity::MAX_USES;
 use crate::access::actor::USER;
 use crate::accounts::users::{self, Email};
 use crate::platform::error::{AppError, FieldErrors};

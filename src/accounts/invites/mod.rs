@@ -5,12 +5,12 @@
 
 mod input;
 mod model;
-mod policy;
 mod routes;
 pub mod service;
 mod store;
+mod validity;
 
 pub use input::NewInvite;
 pub use model::{Invite, InviteWithToken};
-pub use policy::InviteState;
 pub use routes::routes;
+pub use validity::InviteState;

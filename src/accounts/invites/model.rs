@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::policy::{InviteConditions, InviteState};
 use super::store::InviteRow;
+use super::validity::{InviteConditions, InviteState};
 use crate::platform::http::Versioned;
 use crate::platform::ids::{InviteId, UserId};
 

@@ -13,7 +13,7 @@ use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{
     Data, FromQuery, IdempotencyKey, IfMatch, InvalidQuery, Json, Page, PageLimit, Query,
-    QueryParams, Reply,
+    QueryReader, Reply,
 };
 
 /// Registers the endpoints and their documentation.
@@ -69,7 +69,7 @@ struct ListInvitesParams {
 }
 
 impl FromQuery for ListInvitesParams {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             limit: PageLimit::take(params),
             cursor: params.take("cursor"),

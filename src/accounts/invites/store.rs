@@ -27,7 +27,7 @@ pub struct InviteRow {
 
 /// How to look up an invite.
 #[derive(Clone)]
-pub enum InviteKey {
+pub enum InviteLookup {
     Id(InviteId),
     Digest(Vec<u8>),
 }
@@ -41,24 +41,27 @@ pub fn insert(conn: &mut PgConnection, row: &InviteRow) -> QueryResult<usize> {
 /// An invite and the username of its creator.
 pub fn find(
     conn: &mut PgConnection,
-    key: &InviteKey,
+    key: &InviteLookup,
 ) -> QueryResult<Option<(InviteRow, Option<String>)>> {
     let query = invites::table
         .left_join(users::table)
         .select((InviteRow::as_select(), users::username.nullable()));
     match key {
-        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteLookup::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteLookup::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }
 
 /// An invite, locked until the transaction ends.
-pub fn find_for_update(conn: &mut PgConnection, key: &InviteKey) -> QueryResult<Option<InviteRow>> {
+pub fn find_for_update(
+    conn: &mut PgConnection,
+    key: &InviteLookup,
+) -> QueryResult<Option<InviteRow>> {
     let query = invites::table.select(InviteRow::as_select()).for_update();
     match key {
-        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteLookup::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteLookup::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }

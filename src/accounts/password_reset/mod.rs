@@ -4,12 +4,12 @@
 //! created, when the password or the email address changes, or when the account can't be used. A reset does not sign in, and
 //! does not change the second factor. Every invalid token gets the same response.
 
+mod lifetime;
 mod model;
-mod policy;
 mod routes;
 pub mod service;
 mod store;
 
+pub use lifetime::{InvalidLifetime, ResetLinkLifetime};
 pub use model::ResetLink;
-pub use policy::{InvalidLifetime, ResetLinkLifetime};
 pub use routes::routes;

@@ -24,7 +24,7 @@ pub struct ResetLink {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenResetLink)]
 #[serde(rename_all = "camelCase")]
-pub struct PendingResetLink {
+pub struct UnusedResetLink {
     /// When it was created.
     pub created_at_utc: DateTime<Utc>,
     /// When it expires.

@@ -6,13 +6,13 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
-use super::model::{PendingResetLink, ResetLink};
-use super::policy::ResetLinkLifetime;
+use super::lifetime::ResetLinkLifetime;
+use super::model::{ResetLink, UnusedResetLink};
 use super::service;
-use crate::accounts::credentials;
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::{Password, PasswordOwner};
+use crate::accounts::credentials;
 use crate::accounts::users::Email;
 use crate::app_state::State;
 use crate::idempotency::{self, IdempotentRequest};
@@ -91,7 +91,7 @@ async fn create_password_reset_link(
 /// Needs `users.resetPassword`. The token is not shown. 404 if the account has no unused link.
 #[utoipa::path(
     operation_id = "getPasswordResetLink", tag = "users", params(("id" = UserId, Path)),
-    responses((status = 200, description = "The link.", body = Data<PendingResetLink>))
+    responses((status = 200, description = "The link.", body = Data<UnusedResetLink>))
 )]
 #[get("/api/v1/users/{id}/password-reset-link")]
 async fn get_password_reset_link(

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::model::{PendingResetLink, ResetLink};
-use super::policy::ResetLinkLifetime;
+use super::lifetime::ResetLinkLifetime;
+use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
 use crate::access::actor::Actor;
 use crate::access::authentication::{Can, needs};
@@ -84,11 +84,11 @@ pub fn create_for_email(
 ///
 /// # Errors
 /// [`Code::NotFound`] if there is none, or no such account.
-pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<PendingResetLink, AppError> {
+pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<UnusedResetLink, AppError> {
     let link = store::find(tx.conn, id)?
         .filter(|link| link.expires_at > tx.now)
         .ok_or(Code::NotFound)?;
-    Ok(PendingResetLink {
+    Ok(UnusedResetLink {
         created_at_utc: link.created_at,
         expires_at_utc: link.expires_at,
     })
@@ -132,7 +132,7 @@ pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<Use
     }
 }
 
-/// [`find_account`], with the account locked until the transaction ends.
+/// [`find_account`], with the account's row locked until the transaction ends.
 ///
 /// # Errors
 /// As [`find_account`].

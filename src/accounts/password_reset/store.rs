@@ -48,5 +48,6 @@ pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
 
 /// Deletes the links that expired at or before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(password_reset_tokens::table.filter(password_reset_tokens::expires_at.le(limit))).execute(conn)
+    diesel::delete(password_reset_tokens::table.filter(password_reset_tokens::expires_at.le(limit)))
+        .execute(conn)
 }

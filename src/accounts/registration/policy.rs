@@ -12,7 +12,7 @@ pub enum Admission<'a> {
     Invite(&'a str),
 }
 
-/// Checks that registration is not closed.
+/// Fails if registration is closed. Invite-only registration passes.
 ///
 /// # Errors
 /// [`Code::RegistrationClosed`].

@@ -107,7 +107,8 @@ fn redeem_admission(
     }
 }
 
-/// Exactly one message for both outcomes, so that the outbox does not reveal which one occurred.
+/// The message for an outcome. Both outcomes queue exactly one, so the number of outbox rows does not reveal whether
+/// the address was taken.
 fn message_for(outcome: &RegistrationOutcome, email: &str) -> OutboxMessage {
     let email = email.to_owned();
     match outcome {

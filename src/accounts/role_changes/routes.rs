@@ -10,7 +10,7 @@ use crate::accounts::roles::{Role, RolePatch};
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IfMatch, InvalidQuery, Json, Query, QueryParams, Reply,
+    Data, FromQuery, IfMatch, InvalidQuery, Json, Query, QueryReader, Reply,
 };
 
 /// Registers the endpoints and their documentation.
@@ -29,7 +29,7 @@ struct MoveAccountsQuery {
 }
 
 impl FromQuery for MoveAccountsQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             move_to: params.take("moveTo"),
         })

@@ -16,7 +16,7 @@ use crate::platform::http::IfMatch;
 /// Changes a role. Renaming a role that accounts have needs `move_to`: the role that they get, which can be the new name.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for an invalid `move_to`; 403 by the rules for
+/// [`Code::NotFound`]; [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for an invalid `move_to`; 403 by the policies for
 /// roles and, when accounts move, for accounts; [`Code::PreconditionFailed`]; [`Code::RoleInUse`] with the number of accounts;
 /// [`Code::RoleNameConflict`].
 pub fn update(

@@ -39,7 +39,8 @@ pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
     })
 }
 
-/// The role with this name and its stored permissions: none for `SuperAdmin`, which holds every permission.
+/// The role with this name, with its stored permissions. `SuperAdmin` has none stored, because it holds every
+/// permission.
 ///
 /// # Errors
 /// [`Code::NotFound`].

@@ -3,18 +3,18 @@
 //! A role has a rank and a set of permissions. Three roles are built in; `SuperAdmin` holds every permission, including
 //! those registered later. Changing and deleting a role can move accounts to another role: see `role_changes`.
 
-mod catalogue;
 mod input;
 mod lookup;
 mod model;
+mod permission_catalogue;
 mod policy;
 mod read_model;
 mod routes;
 pub mod service;
 mod store;
 
-pub use input::{NewRole, RolePatch};
 pub(crate) use input::RoleChange;
+pub use input::{NewRole, RolePatch};
 pub use model::{NewPermission, Permission, PermissionCheck, Role};
 pub(crate) use policy::{ManagedRole, RoleAction, check_actions};
 pub use routes::routes;

@@ -3,7 +3,7 @@
 //! The checks run in a fixed order: what is fixed for built-in roles, the caller's own role, then rank and permissions
 //! ([`management`]). Moving accounts to another role follows the rules for accounts.
 
-use crate::access::actor::management::{self, ManagementDenied, RankRule, Requirements};
+use crate::access::actor::management::{self, ManagementDenied, ManagementRequirements, RankRule};
 use crate::access::actor::{Authority, PermissionSet, PermissionsNotHeld, SUPER_ADMIN};
 use crate::platform::error::{AppError, Code};
 
@@ -57,7 +57,7 @@ pub fn check_creation(
     rank: i32,
     permissions: &[String],
 ) -> Result<(), RoleActionDenied> {
-    let requirements = Requirements {
+    let requirements = ManagementRequirements {
         rule: RankRule::StrictlyBelow,
         ranks: vec![rank],
         takes_over: None,
@@ -96,7 +96,7 @@ pub fn check_actions(
             | RoleAction::Delete => {}
         }
     }
-    let requirements = Requirements {
+    let requirements = ManagementRequirements {
         rule: RankRule::StrictlyBelow,
         ranks,
         takes_over: None,

@@ -1,4 +1,4 @@
-//! Creating roles, and writing the changes that `role_changes` has authorized.
+//! Creates roles, and stores the changes that `role_changes` has authorized.
 
 use serde_json::{Map, Value, json};
 
@@ -11,18 +11,18 @@ use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 
-pub use super::catalogue::{
-    list_permissions, register_missing, register_permission, unregister_permission,
-};
 pub use super::lookup::{
     catalogue_names, check, find, list, names_in_catalogue, permission_names, permissions_by_role,
     resolve_permissions, show,
+};
+pub use super::permission_catalogue::{
+    list_permissions, register_missing, register_permission, unregister_permission,
 };
 
 /// Creates a role.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; 403 by the rules; [`Code::RoleNameConflict`].
+/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the role; [`Code::RoleNameConflict`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,

@@ -10,7 +10,7 @@ use crate::accounts::users::{User, UserFilter, UserSort};
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    FromQuery, InvalidQuery, Page, PageQuery, PagedList, Query, QueryParams, Reply,
+    FromQuery, InvalidQuery, Page, PageQuery, PagedList, Query, QueryReader, Reply,
 };
 
 /// Registers the endpoint and its documentation.
@@ -38,7 +38,7 @@ struct UserListQuery {
 }
 
 impl FromQuery for UserListQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let sort = params.take_with("sort", |text| {
             UserSort::parse(text).ok_or(("invalid_value", UserSort::ALLOWED))
         });

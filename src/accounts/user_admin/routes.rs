@@ -12,7 +12,7 @@ use crate::app_state::State;
 use crate::idempotency::{self, IdempotentRequest};
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IdempotencyKey, IfMatch, InvalidQuery, Json, Query, QueryParams, Reply,
+    Data, FromQuery, IdempotencyKey, IfMatch, InvalidQuery, Json, Query, QueryReader, Reply,
 };
 use crate::platform::ids::UserId;
 
@@ -70,7 +70,7 @@ struct ShowUserQuery {
 }
 
 impl FromQuery for ShowUserQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let expand = params.take_with("expand", |text| match text {
             "stats" => Ok(()),
             _ => Err(("invalid_value", "must be stats")),

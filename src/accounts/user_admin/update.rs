@@ -17,7 +17,7 @@ use crate::platform::ids::UserId;
 /// Changes an account.
 ///
 /// # Errors
-/// [`Code::NotFound`]; 403 by the rules; [`Code::PermissionRequired`] for the active state without `users.disable`;
+/// [`Code::NotFound`]; 403 if the caller may not manage the account; [`Code::PermissionRequired`] for the active state without `users.disable`;
 /// [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; conflicts of username and email address.
 pub fn update(
     tx: &mut Tx<'_>,

@@ -34,7 +34,7 @@ impl LockMode {
     }
 }
 
-/// An account whose row is locked until the transaction ends, with the caller who wants to change it.
+/// An account row, locked until the transaction ends, and the caller that is about to change it.
 pub struct LockedUser {
     /// The account before the change.
     pub row: UserRow,
@@ -89,7 +89,7 @@ impl LockedUser {
     /// record is committed.
     ///
     /// # Errors
-    /// 403 by the rules; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
+    /// 403 if the caller may not manage the account; [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; [`Code::UserDeleted`].
     pub fn authorize(
         &self,
         tx: &mut Tx<'_>,
@@ -135,7 +135,7 @@ pub fn current_authority<N: Need>(
 /// Locks the account for an operation that lets the caller sign in as it, such as setting its password.
 ///
 /// # Errors
-/// 404; 403 by the rules, recorded under `action_name`; 412; [`Code::UserDeleted`].
+/// 404; 403 if the caller may not manage the account, recorded under `action_name`; 412; [`Code::UserDeleted`].
 pub fn lock_for_takeover<N: Need>(
     tx: &mut Tx<'_>,
     caller: &Can<N>,

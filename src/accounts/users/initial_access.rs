@@ -20,7 +20,7 @@ pub struct AccessGrant {
 ///
 /// # Errors
 /// [`Code::PermissionRequired`] for direct grants without `users.managePermissions`; [`Code::RequestInvalid`],
-/// [`Code::PermissionUnknown`]; 403 by the rules.
+/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the account.
 pub fn check_grant(
     tx: &mut Tx<'_>,
     caller: &Authority,

@@ -29,7 +29,7 @@ pub fn count_by_role(tx: &mut Tx<'_>, role: &str) -> Result<i64, AppError> {
 /// is recorded as `entry`.
 ///
 /// # Errors
-/// [`Code::PermissionRequired`] without `users.update`; 403 by the rules.
+/// [`Code::PermissionRequired`] without `users.update`; 403 if the caller may not manage the account.
 pub fn prepare_role_reassignment(
     tx: &mut Tx<'_>,
     actor: &Actor,

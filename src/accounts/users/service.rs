@@ -32,7 +32,7 @@ pub use super::visibility::{authorize_reading_sessions, readable_roles};
 /// Creates an account.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`], [`Code::PermissionUnknown`]; 403 by the rules; [`Code::PermissionRequired`] for direct grants
+/// [`Code::RequestInvalid`], [`Code::PermissionUnknown`]; 403 if the caller may not manage the account; [`Code::PermissionRequired`] for direct grants
 /// without `users.managePermissions`; [`Code::UserUsernameConflict`], [`Code::UserEmailConflict`].
 pub fn create(
     tx: &mut Tx<'_>,

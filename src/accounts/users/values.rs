@@ -151,7 +151,7 @@ pub fn parse_display_name(text: &str) -> Result<String, InvalidValue> {
     }
 }
 
-/// Parses a tag: 1 to 64 characters of `[a-z0-9:._-]`, in lower case.
+/// Trims a tag and converts it to lower case. It must have 1 to 64 characters of `[a-z0-9:._-]`.
 ///
 /// # Errors
 /// `too_short`, `too_long` or `invalid_format`.

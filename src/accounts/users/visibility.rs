@@ -14,7 +14,7 @@ use crate::platform::ids::UserId;
 /// Checks that the caller may read the sessions and tokens of this account. A refusal is recorded under `action_name`.
 ///
 /// # Errors
-/// 404; 403 by the rules.
+/// 404; 403 if the caller may not manage the account.
 pub fn authorize_reading_sessions<N: Need>(
     tx: &mut Tx<'_>,
     caller: &Can<N>,

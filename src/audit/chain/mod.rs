@@ -4,9 +4,9 @@
 //! is authenticated with a MAC under `ROSTERD_SECRET_KEY`. The chain alone cannot show that its newest rows were deleted
 //! together with their seals: to detect that, compare it with a head that was recorded elsewhere.
 
-mod policy;
+mod hash_chain;
 pub mod service;
 mod store;
 
-pub use policy::{ChainHead, Tampering, TamperingKind};
+pub use hash_chain::{ChainHead, Tampering, TamperingKind};
 pub use service::{ChainReport, ChainSummary};

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 
-use super::policy::{ChainHead, ChainLink, Hash, Tampering, TamperingKind, ZERO_HASH};
+use super::hash_chain::{ChainHead, ChainLink, Hash, Tampering, TamperingKind, ZERO_HASH};
 use super::store::{self, ChainAnchor, SealRow, SealedRow};
 use crate::access::actor::Actor;
 use crate::audit::{self, AuditEntry, Subject};

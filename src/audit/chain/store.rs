@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::platform::ids::AuditEventId;
-use crate::schema::{audit_chain_anchors, audit_events, audit_chain_links, audit_chain_queue};
+use crate::schema::{audit_chain_anchors, audit_chain_links, audit_chain_queue, audit_events};
 
 /// The columns of an event as text, in the order in which they are hashed.
 macro_rules! column_values {
@@ -31,7 +31,7 @@ pub struct UnsealedRow {
     pub column_values: Vec<Option<String>>,
 }
 
-/// A seal: one position of the chain.
+/// A row of `audit_chain_links`: the hash and MAC that seal one event at one position.
 #[derive(Insertable)]
 #[diesel(table_name = audit_chain_links)]
 pub struct SealRow {
@@ -42,7 +42,7 @@ pub struct SealRow {
     pub mac: Vec<u8>,
 }
 
-/// A seal with the current values of its event.
+/// A stored seal, joined with the current column values of its event.
 #[derive(QueryableByName)]
 pub struct SealedRow {
     #[diesel(sql_type = BigInt)]
@@ -92,7 +92,11 @@ pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> Query
 pub fn last_seal(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
     audit_chain_links::table
         .order(audit_chain_links::position.desc())
-        .select((audit_chain_links::position, audit_chain_links::hash, audit_chain_links::mac))
+        .select((
+            audit_chain_links::position,
+            audit_chain_links::hash,
+            audit_chain_links::mac,
+        ))
         .first(conn)
         .optional()
 }
@@ -162,7 +166,11 @@ pub fn last_older_than(
     let oldest: Vec<(i64, Vec<u8>, DateTime<Utc>)> = audit_chain_links::table
         .order(audit_chain_links::position)
         .limit(rows)
-        .select((audit_chain_links::position, audit_chain_links::hash, audit_chain_links::at))
+        .select((
+            audit_chain_links::position,
+            audit_chain_links::hash,
+            audit_chain_links::at,
+        ))
         .load(conn)?;
     let old = oldest.into_iter().take_while(|(_, _, at)| *at < before);
     Ok(old.last().map(|(position, hash, _)| (position, hash)))

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::policy::AuditCursor;
+use super::filter::AuditCursor;
 use super::store::AuditEventRow;
 use crate::audit::entry::{ActorKind, SignInFailureReason};
 use crate::platform::ids::{AuditEventId, SessionId};
 
-/// An action in the audit log.
+/// An event in the audit log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {

@@ -8,20 +8,20 @@ use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::filter::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
 use super::model::{AuditEvent, Outcome, SignInAttempt, SignInOutcome};
-use super::policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
 use super::service::{self, AuditPage, AuditQuery};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
-use crate::platform::http::{FromQuery, InvalidQuery, Page, PageLimit, Query, QueryParams, Reply};
+use crate::platform::http::{FromQuery, InvalidQuery, Page, PageLimit, Query, QueryReader, Reply};
 
 /// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_audit_events).service(list_sign_ins);
 }
 
-/// The query parameters that both lists accept.
+/// The query parameters of both list endpoints: audit events and sign-in attempts.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AuditListParams {
@@ -71,7 +71,7 @@ struct SignInOutcomeParam {
 }
 
 impl FromQuery for AuditListParams {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             user: params.take("user"),
             actor: params.take_with("actor", |text| Ok(ActorFilter::parse(text))),
@@ -87,7 +87,7 @@ impl FromQuery for AuditListParams {
 }
 
 impl FromQuery for (AuditListParams, EventOutcomeParam) {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let outcome = params.take_with("outcome", |text| match text {
             "done" => Ok(Outcome::Done),
             "refused" => Ok(Outcome::Refused),
@@ -99,7 +99,7 @@ impl FromQuery for (AuditListParams, EventOutcomeParam) {
 }
 
 impl FromQuery for (AuditListParams, SignInOutcomeParam) {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let outcome = params.take_with("outcome", |text| match text {
             "success" => Ok(SignInOutcome::Success),
             "failure" => Ok(SignInOutcome::Failure),

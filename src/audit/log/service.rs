@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::filter::{ActorFilter, AuditCursor, AuditFilter};
 use super::model::{AuditEvent, AuditEventRecord, SignInAttempt};
-use super::policy::{ActorFilter, AuditCursor, AuditFilter};
 use super::store::{self, ActorField, ActorFieldMatch, AuditEventRow, ResolvedFilter};
 use crate::access::authentication::{Can, needs};
 use crate::access::password_check;

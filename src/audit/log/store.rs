@@ -8,7 +8,7 @@ use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::policy::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
+use super::filter::{ActionFilter, ActorFilter, AuditCursor, AuditFilter};
 use crate::platform::ids::AuditEventId;
 use crate::schema::{audit_events, audit_personal_data, users};
 
@@ -160,7 +160,10 @@ fn matching<'a>(resolved: &ResolvedFilter<'a>) -> Query<'a> {
     if let Some(part) = &filter.query {
         let pattern = format!("%{}%", escape_like(part));
         let by_personal_data = audit_personal_data::table
-            .filter(sql::<Bool>("audit_personal_data.data::text ILIKE ").bind::<Text, _>(pattern.clone()))
+            .filter(
+                sql::<Bool>("audit_personal_data.data::text ILIKE ")
+                    .bind::<Text, _>(pattern.clone()),
+            )
             .select(audit_personal_data::event_id);
         let by_username = users::table
             .filter(users::username.ilike(pattern.clone()))

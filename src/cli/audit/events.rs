@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::listing::{self, AuditListFlags};
+use super::list_flags::{self, AuditListFlags};
 use crate::audit::log::{ActionFilter, ActorFilter, AuditEvent, AuditFilter, Outcome, service};
 use crate::cli::CliError;
 use crate::cli::context::CliContext;
@@ -46,7 +46,7 @@ pub fn run(context: &CliContext<'_>, args: EventsArgs) -> Result<(), CliError> {
         done: (args.done || args.refused).then_some(args.done),
         ..args.list.filter()
     };
-    listing::print_rows(
+    list_flags::print_rows(
         context,
         &args.list,
         filter,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::events::id;
-use super::listing::{self, AuditListFlags};
+use super::list_flags::{self, AuditListFlags};
 use crate::audit::log::{AuditFilter, SignInAttempt, SignInOutcome, service};
 use crate::cli::CliError;
 use crate::cli::context::CliContext;
@@ -36,7 +36,7 @@ pub fn run(context: &CliContext<'_>, args: LoginsArgs) -> Result<(), CliError> {
         done: (args.failed || args.successful).then_some(args.successful),
         ..args.list.filter()
     };
-    listing::print_rows(
+    list_flags::print_rows(
         context,
         &args.list,
         filter,

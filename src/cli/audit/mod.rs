@@ -1,7 +1,7 @@
 //! `rosterd audit`: lists, verifies and resets the audit log.
 
 mod events;
-mod listing;
+mod list_flags;
 mod logins;
 
 use clap::{Args, Subcommand};

@@ -170,7 +170,7 @@ impl<T: TableRow> ListPrinter<T> {
         Ok(())
     }
 
-    /// Prints the collected table, or the end of the JSON array.
+    /// Prints what is still missing: the whole table, or the closing bracket of a JSON array.
     pub fn finish(mut self) -> Result<(), CliError> {
         let headings: Vec<&str> = T::COLUMNS
             .iter()

@@ -13,7 +13,7 @@ use crate::cli::progress_bar::ProgressBar;
 use crate::cli::prompt::YesFlag;
 use crate::cli::{CliError, print_stderr};
 
-/// Users by name, or all that match a filter.
+/// Selects users by username, id or email address, or all that match the filters.
 #[derive(Args)]
 pub struct UserSelection {
     /// Usernames, ids or email addresses.
@@ -210,7 +210,9 @@ pub fn apply_to_each(
     if count == 0 {
         print_stderr("No user matches.");
     }
-    context.db.read_now(|tx| service::check_role_exists(tx, action))?;
+    context
+        .db
+        .read_now(|tx| service::check_role_exists(tx, action))?;
     let mut progress_bar = ProgressBar::new(count);
     let mut list_printer = ListPrinter::start(format)?;
     let mut refused = Vec::new();

@@ -6,15 +6,15 @@ mod bulk;
 mod list;
 mod modify;
 mod permissions;
+mod purge_all;
 mod report;
-mod reset;
 mod reset_link;
 
 use clap::Subcommand;
 
+use super::CliError;
 use super::context::with_context;
 use super::output::{self, Cell, Column, FormatFlags, TableRow};
-use super::CliError;
 use crate::accounts::user_admin::bulk::BulkAction;
 use crate::accounts::users::{User, service};
 use crate::platform::config::Config;
@@ -52,7 +52,7 @@ Of a purged user only ids remain, in the audit log.")]
     #[command(after_help = "Example:\n  rosterd users restore ada")]
     Restore(bulk::NamedUsersArgs),
     /// Purge all users except SuperAdmins.
-    Reset(reset::ResetUsersArgs),
+    Reset(purge_all::ResetUsersArgs),
     /// Enable users: they can sign in again.
     #[command(after_help = "\
 Examples:
@@ -109,7 +109,7 @@ pub fn run(config: &Config, command: UsersCommand) -> Result<(), CliError> {
         UsersCommand::Mod(args) => modify::run(context, args),
         UsersCommand::Rm(args) => bulk::delete(context, args),
         UsersCommand::Restore(args) => bulk::run_on_named(context, &BulkAction::Restore, &args),
-        UsersCommand::Reset(args) => reset::run(context, &args),
+        UsersCommand::Reset(args) => purge_all::run(context, &args),
         UsersCommand::Activate(users) => {
             bulk::run_on_selected(context, &BulkAction::Enable, "Activate", Some(false), users)
         }

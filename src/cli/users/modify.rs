@@ -67,7 +67,7 @@ struct ClearFlags {
     /// Reset the authentication provider to local.
     #[arg(long, conflicts_with = "auth")]
     no_auth: bool,
-    /// Clear the id at the external provider.
+    /// Clear the user's id from the external authentication provider.
     #[arg(long, conflicts_with = "auth_id")]
     no_auth_id: bool,
     /// Remove this tag; can be repeated.

@@ -34,7 +34,7 @@ use values::{
     log_format, milliseconds, names, networks, optional, origins, path, public_url, registration,
     seconds, secret, secret_key, switch, text,
 };
-use variable::{EnvVariable, VariableKind};
+use variable::{EnvVariable, VariableSensitivity};
 
 macro_rules! settings {
     ($($group:literal {$(
@@ -54,7 +54,7 @@ macro_rules! settings {
             group: $group,
             name: $name,
             aliases: &[$($alias)?],
-            kind: VariableKind::$kind,
+            kind: VariableSensitivity::$kind,
             default: $default,
             description: $description,
         },)*)*];

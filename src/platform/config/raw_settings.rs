@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::ConfigError;
 use super::values::ParseResult;
-use super::variable::{EnvVariable, VariableKind, is_injected_by_kubernetes, nearest_name};
+use super::variable::{EnvVariable, VariableSensitivity, is_injected_by_kubernetes, nearest_name};
 
 /// Reads a file as text.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
-type SecretVars = BTreeMap<String, Zeroizing<String>>;
+type ZeroizingVars = BTreeMap<String, Zeroizing<String>>;
 
 /// The name under which a setting was set, and its text.
 struct RawSetting {
@@ -33,7 +33,7 @@ impl RawSettings {
         vars: impl IntoIterator<Item = (String, String)>,
         read_file: ReadFile<'_>,
     ) -> Result<Self, ConfigError> {
-        let vars: SecretVars = vars
+        let vars: ZeroizingVars = vars
             .into_iter()
             .map(|(name, text)| (name, Zeroizing::new(text)))
             .collect();
@@ -62,7 +62,10 @@ impl RawSettings {
     }
 }
 
-fn reject_unknown_names(variables: &[EnvVariable], vars: &SecretVars) -> Result<(), ConfigError> {
+fn reject_unknown_names(
+    variables: &[EnvVariable],
+    vars: &ZeroizingVars,
+) -> Result<(), ConfigError> {
     let is_unknown = |(name, text): &(&String, &Zeroizing<String>)| {
         name.starts_with("ROSTERD_")
             && !variables.iter().any(|variable| variable.has_name(name))
@@ -82,10 +85,10 @@ fn reject_unknown_names(variables: &[EnvVariable], vars: &SecretVars) -> Result<
 
 fn find_setting(
     variable: &EnvVariable,
-    vars: &SecretVars,
+    vars: &ZeroizingVars,
     read_file: ReadFile<'_>,
 ) -> Result<Option<RawSetting>, ConfigError> {
-    let is_secret = variable.kind == VariableKind::Secret;
+    let is_secret = variable.kind == VariableSensitivity::Secret;
     let mut matches = variable
         .names()
         .filter_map(|name| Some((vars.get(&name)?, name)))
@@ -108,11 +111,11 @@ fn find_setting(
         ));
     }
     let text = match variable.kind {
-        VariableKind::Plain => Zeroizing::new(text.trim().to_owned()),
-        VariableKind::Secret if variable.is_file_name(&name) => {
+        VariableSensitivity::Plain => Zeroizing::new(text.trim().to_owned()),
+        VariableSensitivity::Secret if variable.is_file_name(&name) => {
             read_secret_file(&name, text, read_file)?
         }
-        VariableKind::Secret => text.clone(),
+        VariableSensitivity::Secret => text.clone(),
     };
     Ok(Some(RawSetting { name, text }))
 }

@@ -16,7 +16,7 @@ pub struct SmtpServer {
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// The encryption of the connection.
+    /// Whether the connection uses implicit TLS, STARTTLS or no encryption.
     pub encryption: SmtpEncryption,
     /// The username and password, if the server requires authentication.
     pub credentials: Option<(String, Secret)>,

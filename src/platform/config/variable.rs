@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Whether the value of a variable may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum VariableKind {
+pub(super) enum VariableSensitivity {
     Plain,
     /// Never shown. Can also be read from a file that `…_FILE` names.
     Secret,
@@ -15,7 +15,7 @@ pub(super) struct EnvVariable {
     pub(super) group: &'static str,
     pub(super) name: &'static str,
     pub(super) aliases: &'static [&'static str],
-    pub(super) kind: VariableKind,
+    pub(super) kind: VariableSensitivity,
     /// The default as text; empty: unset.
     pub(super) default: &'static str,
     pub(super) description: &'static str,
@@ -27,8 +27,8 @@ impl EnvVariable {
     /// All names under which the setting can be set: the main name first, then the aliases, then the `…_FILE` names.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let suffixes: &[&str] = match self.kind {
-            VariableKind::Plain => &[""],
-            VariableKind::Secret => &["", FILE_SUFFIX],
+            VariableSensitivity::Plain => &[""],
+            VariableSensitivity::Secret => &["", FILE_SUFFIX],
         };
         suffixes.iter().flat_map(move |suffix| {
             std::iter::once(&self.name)
@@ -43,7 +43,7 @@ impl EnvVariable {
 
     /// Whether the value of this name is the path of a file that contains the secret.
     pub(super) fn is_file_name(&self, name: &str) -> bool {
-        self.kind == VariableKind::Secret && name.ends_with(FILE_SUFFIX)
+        self.kind == VariableSensitivity::Secret && name.ends_with(FILE_SUFFIX)
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) fn env_example(variables: &[EnvVariable]) -> String {
             "\n# {}\n#{}={}",
             variable.description, variable.name, variable.default
         );
-        if variable.kind == VariableKind::Secret {
+        if variable.kind == VariableSensitivity::Secret {
             let _ = writeln!(text, "#{}{FILE_SUFFIX}=", variable.name);
         }
     }

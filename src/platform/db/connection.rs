@@ -72,7 +72,7 @@ impl ConnectionManager {
     }
 }
 
-/// The r2d2 adapter of a shared [`ConnectionManager`].
+/// Lets r2d2 open and check connections through a shared [`ConnectionManager`].
 pub struct ConnectionFactory(pub Arc<ConnectionManager>);
 
 impl r2d2::ManageConnection for ConnectionFactory {

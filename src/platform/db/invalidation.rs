@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// A cached value that is out of date.
+/// Which cached values are out of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation {
     /// An account or a service client: its status, name, permissions, sessions or tokens.

@@ -1,14 +1,14 @@
 //! The errors of use cases, independent of HTTP; `http::problem` maps them to a status.
 //! Callers see the code, the detail and the field errors. The internal cause is only logged.
 
-mod transaction;
+mod tx_result;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-pub use transaction::{TxAbort, TxResult};
+pub use tx_result::{TxAbort, TxResult};
 
 /// The category of a [`Code`]. The HTTP layer derives the status from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum ErrorCategory {
     Invalid,
     /// The caller is not authenticated, or the credential is no longer valid.
     Unauthenticated,
-    /// The caller lacks the permission.
+    /// The caller may not perform this operation.
     Forbidden,
     /// The resource does not exist.
     NotFound,
@@ -310,7 +310,7 @@ impl AppError {
         self
     }
 
-    /// Sets the cause for the log.
+    /// Sets the underlying error. It is logged and never sent to the caller.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());

@@ -35,7 +35,7 @@ impl SharedPayload {
 
     /// Wraps a response body so that it owns this payload until it is sent.
     pub fn attach_to(self, body: BoxBody) -> BoxBody {
-        BoxBody::new(BodyWithPayload {
+        BoxBody::new(ResponseBodyOwningPayload {
             body,
             _payload: self,
         })
@@ -51,12 +51,12 @@ impl Stream for SharedPayload {
 }
 
 /// A response body that owns the payload of its request.
-struct BodyWithPayload {
+struct ResponseBodyOwningPayload {
     body: BoxBody,
     _payload: SharedPayload,
 }
 
-impl MessageBody for BodyWithPayload {
+impl MessageBody for ResponseBodyOwningPayload {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -29,7 +29,7 @@ fn parse_version(opaque: &str) -> Option<i64> {
         .flatten()
 }
 
-/// One entity tag of a list header.
+/// One entity tag in `If-Match` or `If-None-Match`.
 struct EntityTag<'a> {
     is_weak: bool,
     opaque: &'a str,

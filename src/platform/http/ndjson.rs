@@ -1,4 +1,4 @@
-//! `Ndjson`: a request body with one JSON document per line. Each line is parsed separately by the handler, so that an
+//! `NdjsonBody`: a request body with one JSON document per line. Each line is parsed separately by the handler, so that an
 //! invalid line does not affect the others.
 
 use std::future::Future;
@@ -21,9 +21,9 @@ const LIMITS: BodyLimits = BodyLimits {
 };
 
 /// A body of at most 64 MiB, split into lines.
-pub struct Ndjson(Bytes);
+pub struct NdjsonBody(Bytes);
 
-impl Ndjson {
+impl NdjsonBody {
     /// Each line that is not blank, with its line number, starting at 1.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let lines = self.0.split(|byte| *byte == b'\n').enumerate();
@@ -33,7 +33,7 @@ impl Ndjson {
     }
 }
 
-impl FromRequest for Ndjson {
+impl FromRequest for NdjsonBody {
     type Error = AppError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
 

@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::query::{ParamError, QueryParams};
+use super::query::{ParamError, QueryReader};
 use crate::platform::error::AppError;
 
 /// The maximum number of items on a page: 1 to 200, 50 by default.
@@ -32,7 +32,7 @@ impl PageLimit {
     const MAX: u16 = 200;
 
     /// Takes the query parameter `limit`.
-    pub fn take(params: &mut QueryParams<'_>) -> Self {
+    pub fn take(params: &mut QueryReader<'_>) -> Self {
         params.take_with("limit", Self::parse).unwrap_or_default()
     }
 
@@ -312,7 +312,7 @@ mod tests {
     fn limit_is_from_1_to_200() {
         struct LimitParam(PageLimit);
         impl FromQuery for LimitParam {
-            fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+            fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
                 Ok(Self(PageLimit::take(params)))
             }
         }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::page::{Cursors, Page, PageLimit};
-use super::query::{FromQuery, InvalidQuery, QueryParams};
+use super::query::{FromQuery, InvalidQuery, QueryReader};
 use super::reply::Reply;
 use crate::platform::error::AppError;
 
@@ -24,7 +24,7 @@ pub struct PageQuery {
 }
 
 impl FromQuery for PageQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             limit: PageLimit::take(params),
             cursor: params.take("cursor"),
@@ -41,7 +41,8 @@ pub struct PagedList<'a> {
 }
 
 impl<'a> PagedList<'a> {
-    /// The list named `context`, which must include every filter and the sort order.
+    /// Creates the list. `context` identifies it and must contain every filter and the sort order, because a cursor is
+    /// valid only for the same `context`.
     #[must_use]
     pub const fn new(cursors: &'a Cursors, context: String, query: PageQuery) -> Self {
         Self {

@@ -17,12 +17,12 @@ pub trait FromQuery: Sized {
     /// Takes every supported parameter from `params`.
     ///
     /// # Errors
-    /// Only from [`QueryParams::take_required`]. All other errors are recorded in `params`, so that one response reports
+    /// Only from [`QueryReader::take_required`]. All other errors are recorded in `params`, so that one response reports
     /// all of them.
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery>;
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery>;
 }
 
-/// A required parameter is missing or invalid. The details are recorded in the [`QueryParams`].
+/// A required parameter is missing or invalid. The details are recorded in the [`QueryReader`].
 #[derive(Debug)]
 pub struct InvalidQuery(());
 
@@ -30,12 +30,12 @@ pub struct InvalidQuery(());
 pub type ParamError = (&'static str, &'static str);
 
 /// The parameters that have not been taken yet, and the errors found so far.
-pub struct QueryParams<'a> {
+pub struct QueryReader<'a> {
     remaining: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     errors: Vec<FieldError>,
 }
 
-impl<'a> QueryParams<'a> {
+impl<'a> QueryReader<'a> {
     fn parse(query: &'a str) -> Self {
         let mut params = Self {
             remaining: Vec::new(),
@@ -191,7 +191,7 @@ impl<T> Deref for Query<T> {
 /// # Errors
 /// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) with one field error per invalid parameter.
 pub fn parse_query<T: FromQuery>(query: &str) -> Result<T, AppError> {
-    let mut params = QueryParams::parse(query);
+    let mut params = QueryReader::parse(query);
     let value = T::from_query(&mut params);
     match (value, params.into_errors()) {
         (Ok(value), errors) if errors.is_empty() => Ok(value),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     impl FromQuery for SearchParams {
-        fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+        fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
             Ok(Self {
                 active: params.take("isActive"),
                 query: params.take("query"),

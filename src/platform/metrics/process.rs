@@ -10,7 +10,11 @@ use super::callback_metric::CallbackMetric;
 
 pub(super) fn register(registry: &Registry, start: SystemTime) -> Result<(), Error> {
     let register = |name, help, read_value: fn() -> f64| {
-        registry.register(Box::new(CallbackMetric::new(name, help, Box::new(read_value))?))
+        registry.register(Box::new(CallbackMetric::new(
+            name,
+            help,
+            Box::new(read_value),
+        )?))
     };
     register(
         "process_resident_memory_bytes",

@@ -1,4 +1,4 @@
-//! Endpoints for machines, without authentication: liveness, readiness and the public signing keys.
+//! Unauthenticated endpoints for monitoring and token verification: liveness, readiness and the public signing keys.
 
 mod routes;
 

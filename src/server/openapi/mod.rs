@@ -1,8 +1,8 @@
 //! The OpenAPI document, generated from the annotated handlers, and the page that displays it. Responses, parameters and
 //! headers that many operations share are added here and not repeated at the handlers.
 
+mod nullability;
 mod operation_defaults;
-mod schemas;
 mod shared_components;
 
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.add_security_scheme("client", SecurityScheme::Http(client));
     operation_defaults::add_to(&mut document.paths, components);
-    schemas::correct_nullability(&mut document);
+    nullability::correct_nullability(&mut document);
     document
 }
 

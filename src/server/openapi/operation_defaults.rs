@@ -220,7 +220,7 @@ impl OperationTraits {
         }
     }
 
-    /// The header parameters to add.
+    /// The names of the request headers to document on the operation.
     fn parameters(&self) -> impl Iterator<Item = &'static str> {
         select([
             (self.answers_not_modified, "If-None-Match"),

@@ -63,7 +63,9 @@ fn jwks_has_only_public_members_and_a_short_cache_lifetime() {
         .unwrap();
     let max_age: i64 = max_age.parse().unwrap();
     assert!(
-        0 < max_age && max_age * 2 <= rosterd::access::signing_keys::service::PUBLICATION_LEAD.num_seconds()
+        0 < max_age
+            && max_age * 2
+                <= rosterd::access::signing_keys::service::PUBLICATION_LEAD.num_seconds()
     );
     let rows_with_private_key = "SELECT count(*) FROM signing_keys WHERE public_jwk ? 'd'";
     assert_eq!(app.query_number(rows_with_private_key), 0);

@@ -100,7 +100,8 @@ fn caddy_checks_every_request() {
     }
 }
 
-/// Writes an app of the guide to a file with this name and starts it with `command`. Returns it with its port.
+/// Writes `code`, an app from the guide, to `file`, starts it with `command`, and returns the running program and its
+/// port.
 fn start_app(
     app: &TestApp,
     mut command: Command,

@@ -208,7 +208,7 @@ impl TargetColumn {
     }
 }
 
-/// Performs every action and renders the tables.
+/// Performs every action as each caller on each target, and renders the results as tables.
 fn render_policy() -> String {
     let app = TestApp::start();
     // A second SuperAdmin, so that the protection of the last one does not appear in the table.

@@ -2,12 +2,12 @@
 
 mod account_management_policy;
 mod authorization_rules;
+mod database_schema;
 mod every_operation;
 mod login_timing;
 mod operation_permissions;
 mod races;
 mod replicas;
 mod revocation;
-mod revocation_behind_nginx;
-mod schema;
+mod revocation_across_replicas;
 mod structure;

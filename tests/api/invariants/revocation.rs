@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
-use super::revocation_behind_nginx::{listener_pids, send_signal};
+use super::revocation_across_replicas::{listener_pids, send_signal};
 use crate::support::{TestApp, wait_until};
 
 const ME: &str = "/api/v1/auth/me";

@@ -52,7 +52,8 @@ type Generation = Arc<u8>;
 /// The cache of one process.
 pub struct AuthCache {
     created_at: Instant,
-    /// Microseconds after `created_at` at which the last poll began whose notifications have all been applied.
+    /// When the last fully applied poll for notifications began, in microseconds after `created_at`; `NO_LEASE` if
+    /// there is no lease.
     polled_at: AtomicI64,
     /// The number of invalidations.
     invalidations: AtomicU64,
@@ -127,12 +128,7 @@ impl AuthCache {
     }
 
     /// Caches what was read since the fill began, unless anything was invalidated in between.
-    pub fn insert(
-        &self,
-        ticket: FillTicket,
-        credential: Credential,
-        caller: &Arc<ResolvedCaller>,
-    ) {
+    pub fn insert(&self, ticket: FillTicket, credential: Credential, caller: &Arc<ResolvedCaller>) {
         if let Some(generation) = self.generation(ticket, caller.principal) {
             self.credentials
                 .insert(credential, (generation, Arc::clone(caller)));

@@ -18,7 +18,7 @@ fn caller(user: UserId) -> Arc<ResolvedCaller> {
     ))
 }
 
-/// A cache with a lease, an account, and a credential of the account.
+/// An empty cache with a lease, and the ids of an account and of one of its sessions.
 fn cache_with_lease() -> (AuthCache, UserId, Credential) {
     let cache = AuthCache::default();
     cache.renew_lease(Instant::now());

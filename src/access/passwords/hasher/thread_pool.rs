@@ -80,13 +80,13 @@ struct QueueState {
     abandoned: u64,
 }
 
-type SendResult = Box<dyn FnOnce()>;
+type ReplyFn = Box<dyn FnOnce()>;
 
 trait Job: Send {
     /// Whether the caller no longer waits for the result.
     fn is_abandoned(&self) -> bool;
     /// Does the work and returns a function that sends the result.
-    fn run(self: Box<Self>, memory: &mut HashMemory) -> SendResult;
+    fn run(self: Box<Self>, memory: &mut HashMemory) -> ReplyFn;
 }
 
 struct JobWithReply<T, W> {
@@ -103,7 +103,7 @@ where
         self.reply.is_closed()
     }
 
-    fn run(self: Box<Self>, memory: &mut HashMemory) -> SendResult {
+    fn run(self: Box<Self>, memory: &mut HashMemory) -> ReplyFn {
         let Self { work, reply } = *self;
         match work(memory) {
             // Sending fails if the caller stopped waiting; then the result is not needed.

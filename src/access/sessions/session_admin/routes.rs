@@ -13,7 +13,7 @@ use crate::access::sessions::policy::SessionFilter;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IfMatch, InvalidQuery, Page, PageQuery, PagedList, Query, QueryParams, Reply,
+    Data, FromQuery, IfMatch, InvalidQuery, Page, PageQuery, PagedList, Query, QueryReader, Reply,
 };
 use crate::platform::ids::{SessionId, UserId};
 
@@ -43,7 +43,7 @@ struct SessionListQuery {
 }
 
 impl FromQuery for SessionListQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             filter: SessionFilterQuery {
                 user: params.take("userId"),

@@ -16,7 +16,7 @@ use crate::platform::ids::SessionId;
 /// accounts that the caller may not see are left out.
 ///
 /// # Errors
-/// 403 by the rules when the filter names an account that the caller may not see.
+/// 403 when the filter names an account that the caller may not see.
 pub fn list(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ReadSessions>,
@@ -48,7 +48,7 @@ pub fn list(
 /// The active session with this id.
 ///
 /// # Errors
-/// [`Code::NotFound`]; 403 by the rules.
+/// [`Code::NotFound`]; 403 if the caller may not manage the account.
 pub fn show(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ReadSessions>,
@@ -62,7 +62,7 @@ pub fn show(
 /// Ends a session.
 ///
 /// # Errors
-/// [`Code::NotFound`] for a session that has ended; 403 by the rules; 412.
+/// [`Code::NotFound`] for a session that has ended; 403 if the caller may not manage the account; 412.
 pub fn end_session(
     tx: &mut Tx<'_>,
     caller: &Can<needs::RevokeSessions>,

@@ -14,7 +14,7 @@ use crate::platform::ids::{PersonalTokenId, UserId};
 /// Creates a token of an account. `if_match` refers to the version of the account.
 ///
 /// # Errors
-/// 400 for an unknown permission or an expiry in the past; 404; 403 by the rules, or when the account does not hold a
+/// 400 for an unknown permission or an expiry in the past; 404; 403 if the caller may not manage the account, or when the account does not hold a
 /// permission; 412; 409 when the account has the maximum number of tokens.
 pub fn create(
     tx: &mut Tx<'_>,
@@ -31,7 +31,7 @@ pub fn create(
 /// The tokens of an account, the newest first.
 ///
 /// # Errors
-/// 404; 403 by the rules.
+/// 404; 403 if the caller may not manage the account.
 pub fn list(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ReadTokens>,
@@ -74,7 +74,7 @@ pub fn show(
 /// Revokes a token of an account.
 ///
 /// # Errors
-/// 404; 403 by the rules; 412.
+/// 404; 403 if the caller may not manage the account; 412.
 pub fn revoke(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageTokens>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::policy::BulkAction;
+use super::action::BulkAction;
 use super::service::BulkTarget;
 use crate::accounts::users::{UserFilter, parse_tag};
 use crate::platform::error::{AppError, FieldError, FieldErrors};

@@ -1,10 +1,10 @@
 //! One action on many accounts. Each account has its own transaction and is changed by the service function of the single
 //! request. A denied account does not affect the others.
 
+mod action;
 mod input;
-mod policy;
 mod routes;
 pub mod service;
 
-pub use policy::BulkAction;
+pub use action::BulkAction;
 pub use routes::routes;

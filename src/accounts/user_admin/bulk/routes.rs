@@ -29,7 +29,7 @@ struct BulkResult {
     dry_run: bool,
     /// The number of accounts on which the action was performed, or would be performed.
     done: usize,
-    /// The number of accounts for which it was refused.
+    /// The number of accounts on which the action was refused.
     refused: usize,
     /// The result for each account.
     items: Vec<BulkItem>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::policy::BulkAction;
+use super::action::BulkAction;
 use crate::access::actor::Actor;
 use crate::access::authentication::{Can, needs};
 use crate::accounts::credentials;

@@ -20,7 +20,7 @@ use crate::platform::error::AppError;
 pub struct ImportLine {
     /// The username, as in `POST /api/v1/users`.
     username: String,
-    /// An email address. It is unconfirmed.
+    /// The email address. It is imported as unconfirmed.
     email: Option<String>,
     /// The name to display.
     display_name: Option<String>,

@@ -10,7 +10,7 @@ use crate::accounts::user_admin::new_password::hash_new_password;
 use crate::accounts::users::service;
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
-use crate::platform::http::{NDJSON, Ndjson, parse_json};
+use crate::platform::http::{NDJSON, NdjsonBody, parse_json};
 use crate::platform::ids::UserId;
 
 /// Registers the endpoint and its documentation.
@@ -33,7 +33,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 async fn import_users(
     caller: Can<needs::CreateUsers>,
     app: State,
-    body: Ndjson,
+    body: NdjsonBody,
 ) -> Result<HttpResponse, AppError> {
     let mut response = Vec::new();
     for (number, line) in body.lines() {

@@ -9,7 +9,7 @@ use crate::access::authentication::{Can, needs};
 use crate::accounts::users::User;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, FromQuery, IfMatch, InvalidQuery, Query, QueryParams, Reply};
+use crate::platform::http::{Data, FromQuery, IfMatch, InvalidQuery, Query, QueryReader, Reply};
 use crate::platform::ids::UserId;
 
 /// Registers the endpoints and their documentation.
@@ -27,7 +27,7 @@ struct DeleteUserQuery {
 }
 
 impl FromQuery for DeleteUserQuery {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             purge: params.take("purge").unwrap_or_default(),
         })

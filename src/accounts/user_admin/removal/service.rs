@@ -16,7 +16,7 @@ use crate::platform::ids::UserId;
 /// Deletes an account: it cannot sign in, keeps its name, and can be restored.
 ///
 /// # Errors
-/// [`Code::NotFound`](crate::platform::error::Code::NotFound); 403 by the rules; 412;
+/// [`Code::NotFound`](crate::platform::error::Code::NotFound); 403 if the caller may not manage the account; 412;
 /// [`Code::LastSuperAdmin`](crate::platform::error::Code::LastSuperAdmin).
 pub fn delete(
     tx: &mut Tx<'_>,

@@ -14,7 +14,7 @@ use crate::platform::ids::UserId;
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`](crate::platform::error::Code::PermissionUnknown) for a name that is not in the catalogue; 404;
-/// 403 by the rules; 412.
+/// 403 if the caller may not manage the account; 412.
 pub fn replace_permissions(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManagePermissions>,
@@ -48,7 +48,7 @@ pub fn replace_permissions(
 /// Enables or disables an account. Disabling ends its sessions; they stay ended when it is enabled again.
 ///
 /// # Errors
-/// 404; 403 by the rules; 412; [`Code::LastSuperAdmin`](crate::platform::error::Code::LastSuperAdmin).
+/// 404; 403 if the caller may not manage the account; 412; [`Code::LastSuperAdmin`](crate::platform::error::Code::LastSuperAdmin).
 pub fn set_active(
     tx: &mut Tx<'_>,
     caller: &Can<needs::DisableUsers>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::accounts::users::User;
-use crate::platform::http::{FromQuery, InvalidQuery, QueryParams};
+use crate::platform::http::{FromQuery, InvalidQuery, QueryReader};
 use crate::platform::ids::UserId;
 
 /// Conditions on accounts. An account matches when all of them hold.
@@ -41,7 +41,7 @@ pub struct UserFilter {
 }
 
 impl FromQuery for UserFilter {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             query: params
                 .take("query")

@@ -3,7 +3,7 @@
 //! The checks run in a fixed order: actions on oneself, actions reserved to a `SuperAdmin`, then rank and permissions
 //! ([`management`]). [`keeps_a_super_admin`] is checked last.
 
-use crate::access::actor::management::{self, ManagementDenied, RankRule, Requirements};
+use crate::access::actor::management::{self, ManagementDenied, ManagementRequirements, RankRule};
 use crate::access::actor::{Actor, Authority, PermissionSet, PermissionsNotHeld};
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::UserId;
@@ -42,7 +42,7 @@ pub struct ManagedUser {
     pub can_always_sign_in: bool,
 }
 
-/// An action on an account.
+/// Something a caller does to an account, as the policy checks it.
 #[derive(Clone, Debug)]
 pub enum UserAction {
     /// Change names, tags or attributes.
@@ -86,7 +86,7 @@ pub enum UserActionDenied {
     OwnState,
     /// Users cannot delete themselves through the administrative paths.
     OwnAccount,
-    /// A program cannot perform this action on its owner.
+    /// This action on the caller's own account needs a session; a personal access token is not enough.
     SessionRequired,
     /// Only a `SuperAdmin` may do this.
     SuperAdminOnly,
@@ -133,7 +133,7 @@ pub fn check_actions(
 }
 
 /// What the actions require of the caller.
-fn requirements<'a>(target: &'a ManagedUser, actions: &[UserAction]) -> Requirements<'a> {
+fn requirements<'a>(target: &'a ManagedUser, actions: &[UserAction]) -> ManagementRequirements<'a> {
     let mut ranks = vec![target.authority.rank];
     let mut grants = Vec::new();
     let mut takes_over = None;
@@ -148,7 +148,7 @@ fn requirements<'a>(target: &'a ManagedUser, actions: &[UserAction]) -> Requirem
             _ => {}
         }
     }
-    Requirements {
+    ManagementRequirements {
         rule: RankRule::BelowOrZero,
         ranks,
         takes_over,
@@ -183,7 +183,7 @@ pub fn check_creation(
     if role.is_super_admin() && !caller.is_super_admin() {
         return Err(UserActionDenied::SuperAdminOnly);
     }
-    let requirements = Requirements {
+    let requirements = ManagementRequirements {
         rule: RankRule::BelowOrZero,
         ranks: vec![role.rank],
         takes_over: None,

@@ -38,12 +38,12 @@ fn env_example_contains_every_setting_with_its_default() {
     for variable in VARIABLES {
         assert_eq!(values[variable.name], variable.default, "{}", variable.name);
         let alone = [(variable.name, variable.default)];
-        assert!(variable.kind == VariableKind::Secret || parse(&alone).is_ok());
+        assert!(variable.kind == VariableSensitivity::Secret || parse(&alone).is_ok());
         assert!(example.contains(&format!("# {}\n", variable.description)));
     }
     let secrets = VARIABLES
         .iter()
-        .filter(|v| v.kind == VariableKind::Secret)
+        .filter(|v| v.kind == VariableSensitivity::Secret)
         .count();
     assert_eq!(values.len(), VARIABLES.len() + secrets);
 }

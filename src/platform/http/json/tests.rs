@@ -23,7 +23,7 @@ struct Person {
     #[validate(range(min = 1, max = 150))]
     age: Option<u8>,
     #[serde(default)]
-    mood: Option<Mood>,
+    mood: Option<SampleEnum>,
     #[serde(default)]
     motto: Option<Motto>,
     #[serde(default)]
@@ -39,7 +39,7 @@ struct Pet {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Mood {
+enum SampleEnum {
     Good,
 }
 
@@ -74,7 +74,7 @@ fn valid_document_is_parsed() {
         parse_json(br#"{"userName":"ada","pets":[{"nickName":"x"}],"mood":"good"}"#).unwrap();
     assert_eq!(person.user_name, "ada");
     assert_eq!(person.pets.len(), 1);
-    assert!(matches!(person.mood, Some(Mood::Good)));
+    assert!(matches!(person.mood, Some(SampleEnum::Good)));
     assert!(
         person.motto.is_none()
             && person.email.is_none()

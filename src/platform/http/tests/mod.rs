@@ -56,7 +56,7 @@ struct ListParams {
 }
 
 impl FromQuery for ListParams {
-    fn from_query(params: &mut QueryParams<'_>) -> Result<Self, InvalidQuery> {
+    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             limit: PageLimit::take(params),
         })

@@ -145,8 +145,7 @@ fn smuggled_request_is_not_executed_behind_nginx() {
     }
 }
 
-/// Without a proxy, the smuggled request is part of a body and is not executed.
-// SECURITY: H08
+/// The smuggled request is read as part of the preceding request's body.
 #[test]
 fn smuggled_request_is_not_executed_without_a_proxy() {
     let app = TestApp::start();

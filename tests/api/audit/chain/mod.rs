@@ -65,7 +65,7 @@ fn events(app: &TestApp) -> i64 {
     app.query_number("SELECT count(*) FROM audit_events")
 }
 
-/// Asserts that the database role may not run this statement.
+/// Asserts that PostgreSQL denies this statement to the role of the connection.
 #[track_caller]
 fn assert_refused(conn: &mut PgConnection, sql: &str) {
     let error = conn.batch_execute(sql).expect_err(sql).to_string();

@@ -219,7 +219,8 @@ fn strangers_cannot_lock_out_a_known_address() {
         .expect(204);
     fail_logins(&app, 10, "203.0.113.1", "ada");
     fail_login_from(&app, "203.0.113.1", "ada").expect(429);
-    // A success also resets the failures of strangers, because they are no longer consecutive.
+    // A successful sign-in also clears the failures from other addresses: only consecutive failures of the account
+    // count.
     login_from(&app, "192.0.2.1", "ada", NEW_PASSWORD).expect(200);
     assert_eq!(tally_sum(&app, &ada, "failures"), 0);
     fail_login_from(&app, "203.0.113.1", "ada").expect(401);

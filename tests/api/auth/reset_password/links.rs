@@ -1,4 +1,4 @@
-//! Creation, use and end of reset links.
+//! Creating, using and revoking reset links, and what invalidates them.
 
 use serde_json::{Value, json};
 

@@ -144,7 +144,7 @@ fn errors_are_reported_in_a_fixed_order() {
         stale,
     )
     .expect_problem(403, "permission_not_held");
-    // 403 before 412, and 412 before 409.
+    // A forbidden action (403) is reported before a stale `If-Match` (412), and that before a conflict (409).
     send(
         &admin,
         "PATCH",

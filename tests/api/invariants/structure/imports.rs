@@ -116,9 +116,8 @@ impl SourceTree {
         let index = self.by_module[&path[..modules]];
         let file = &self.files[index];
         let reexport = path.get(modules).and_then(|item| {
-            let is_match = |(is_public, _, name): &&(bool, Vec<String>, String)| {
-                *is_public && name == item
-            };
+            let is_match =
+                |(is_public, _, name): &&(bool, Vec<String>, String)| *is_public && name == item;
             file.uses.iter().find(is_match)
         });
         let target = reexport

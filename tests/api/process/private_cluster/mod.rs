@@ -23,7 +23,8 @@ use crate::support::binary::{is_alive, signal};
 /// The user id of `nobody` on Linux.
 const NOBODY: u32 = 65534;
 
-/// A data directory in the temporary directory. The cluster in it is stopped and the directory is removed at the end.
+/// The data directory of a cluster, below the system's temporary directory. Dropping it stops the cluster and removes
+/// the directory.
 struct ClusterDir {
     path: PathBuf,
     durability: Durability,

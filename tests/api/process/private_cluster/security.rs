@@ -181,7 +181,7 @@ fn as_root_the_server_runs_as_the_owner_of_the_directory() {
 #[test]
 fn inaccessible_parent_directory_is_named_in_the_error() {
     if !is_root() {
-        // Without root the server runs as the user that created the directory.
+        // Needs root: only then does the server run as another user, who may be unable to enter the directory.
         return;
     }
     let closed = ClusterDir::with_suffix("-closed");

@@ -8,11 +8,11 @@ use crate::platform::error::AppError;
 
 /// The keys that have not expired, the last to become active first.
 pub struct KeySet {
-    keys: Vec<TokenKey>,
+    keys: Vec<AccessTokenKeyPair>,
 }
 
 /// A key pair that signs or has signed access tokens.
-pub struct TokenKey {
+pub struct AccessTokenKeyPair {
     /// The key id: the RFC 7638 thumbprint of the public key.
     pub kid: String,
     /// The private key.
@@ -27,7 +27,7 @@ pub struct TokenKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-impl TokenKey {
+impl AccessTokenKeyPair {
     fn is_accepted(&self, now: i64) -> bool {
         self.expires_at.is_none_or(|end| now < end.timestamp())
     }
@@ -36,7 +36,7 @@ impl TokenKey {
 impl KeySet {
     /// A set of keys, the last to become active first.
     #[must_use]
-    pub const fn new(keys: Vec<TokenKey>) -> Self {
+    pub const fn new(keys: Vec<AccessTokenKeyPair>) -> Self {
         Self { keys }
     }
 

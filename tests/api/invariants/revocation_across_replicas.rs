@@ -75,7 +75,7 @@ struct ReplicasBehindNginx {
 /// A token that could list accounts until it was revoked.
 struct RevokedToken {
     token: String,
-    /// The status of a request with the token after the revocation.
+    /// The status expected for requests with the token once it is revoked.
     expected_status: u16,
     /// When the response to the revoking request arrived.
     revoked_at: Instant,

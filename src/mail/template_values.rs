@@ -8,7 +8,7 @@ use crate::platform::error::AppError;
 
 /// The recipient of a message and the values for its template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MailContent {
+pub struct MailTemplateValues {
     /// The email address to send to.
     pub to: String,
     /// The username of the account that the message is about.
@@ -27,7 +27,7 @@ pub struct MailLink {
 }
 
 /// Resolves outbox messages. Implemented outside this module, which knows neither accounts nor tokens.
-pub trait MailContentSource: Send + Sync {
+pub trait MailTemplateSource: Send + Sync {
     /// The content of a message that is about to be sent. Creates the token of its link, so that no token is stored in the
     /// outbox. `None` if there is nothing to send, for example because the account no longer has the address.
     ///
@@ -37,5 +37,5 @@ pub trait MailContentSource: Send + Sync {
         &self,
         tx: &mut Tx<'_>,
         message: OutboxMessage,
-    ) -> Result<Option<MailContent>, AppError>;
+    ) -> Result<Option<MailTemplateValues>, AppError>;
 }

@@ -2,18 +2,18 @@
 
 use super::users::UserRow;
 use super::{email_confirmations, password_reset, users};
-use crate::mail::{MailContent, MailContentSource, MailLink, OutboxMessage};
+use crate::mail::{MailLink, MailTemplateSource, MailTemplateValues, OutboxMessage};
 use crate::platform::config::{Config, LinkTemplate};
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
 /// Resolves outbox messages from the account data at the time of sending.
-pub struct AccountMailContent {
+pub struct AccountMailValues {
     reset_url: LinkTemplate,
     confirm_url: LinkTemplate,
 }
 
-impl AccountMailContent {
+impl AccountMailValues {
     /// With the link addresses of the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
@@ -24,12 +24,12 @@ impl AccountMailContent {
     }
 }
 
-impl MailContentSource for AccountMailContent {
+impl MailTemplateSource for AccountMailValues {
     fn content(
         &self,
         tx: &mut Tx<'_>,
         message: OutboxMessage,
-    ) -> Result<Option<MailContent>, AppError> {
+    ) -> Result<Option<MailTemplateValues>, AppError> {
         match message {
             OutboxMessage::PasswordReset { email } => {
                 let created =
@@ -49,7 +49,7 @@ impl MailContentSource for AccountMailContent {
             }
             OutboxMessage::EmailChanged {
                 username, email, ..
-            } => Ok(Some(MailContent {
+            } => Ok(Some(MailTemplateValues {
                 to: email,
                 username,
                 link: None,
@@ -63,8 +63,8 @@ impl MailContentSource for AccountMailContent {
 }
 
 /// Sends to the address as the account has it, not as the requester wrote it.
-fn content_with_link(user: UserRow, link: MailLink) -> Option<MailContent> {
-    Some(MailContent {
+fn content_with_link(user: UserRow, link: MailLink) -> Option<MailTemplateValues> {
+    Some(MailTemplateValues {
         to: user.email?,
         username: user.username,
         link: Some(link),
@@ -72,9 +72,9 @@ fn content_with_link(user: UserRow, link: MailLink) -> Option<MailContent> {
 }
 
 /// `None` if the account no longer has the address.
-fn address_taken_content(user: UserRow, email: &str) -> Option<MailContent> {
+fn address_taken_content(user: UserRow, email: &str) -> Option<MailTemplateValues> {
     let has_address = |own: &String| own.to_lowercase() == email.to_lowercase();
-    Some(MailContent {
+    Some(MailTemplateValues {
         to: user.email.filter(has_address)?,
         username: user.username,
         link: None,
