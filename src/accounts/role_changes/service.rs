@@ -208,7 +208,7 @@ impl LockedRole {
         if must_be_unused && accounts > 0 {
             let error = AppError::new(Code::RoleInUse)
                 .with_detail(format!(
-                    "{accounts} accounts have this role, including deleted ones. Use moveTo to give them another role."
+                    "{accounts} accounts have this role, including deleted ones."
                 ))
                 .with_extension("count", accounts);
             return Err(audit::deny(tx, caller, self.entry(), error));

@@ -142,7 +142,7 @@ fn accounts_are_selected_by_tag_and_role() {
         "ada"
     );
     cli.run("users tag grace !")
-        .expect_error(1, "grace: a tag has letters a to z, digits and : . _ -");
+        .expect_error(1, "grace: must contain only letters (a to z), digits and : . _ -");
 }
 
 #[test]

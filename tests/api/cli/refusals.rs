@@ -64,13 +64,13 @@ fn every_error_names_its_field() {
     cli.run("users add x --email nope --tag !").expect_error(
         1,
         "username: must be 3 to 50 characters; email: must be an email address of the form \
-         name@example.org; tags: a tag has letters a to z, digits and : . _ -",
+         name@example.org; tags: must contain only letters (a to z), digits and : . _ -",
     );
     let weak = cli.run_with_input("short\n", &["users", "add", "ada", "--password-stdin"]);
     assert!(weak.expect(1).err.starts_with("rosterd: password: "));
     cli.run("users add ada --role Editor").expect_error(
         1,
-        "role: there is no role of this name; `rosterd roles ls` lists the roles",
+        "role: no role has this name; `rosterd roles ls` lists the roles",
     );
     assert_eq!(app.query_number("SELECT count(*) FROM users"), 0);
 }

@@ -57,7 +57,7 @@ fn accounts_of_a_deleted_or_renamed_role_are_moved() {
     let cli = app.cli();
     cli.run("roles rm Editor --yes").expect_error(
         1,
-        "1 accounts have it, deleted ones counted (role_in_use); use --move-to to give its users another role",
+        "1 accounts have this role, including deleted ones (role_in_use); use --move-to to give its users another role",
     );
     cli.run("roles mod Editor --name Writer --move-to Writer")
         .expect(0);

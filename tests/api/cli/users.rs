@@ -197,7 +197,7 @@ fn role_switches_set_and_remove_roles() {
     assert_eq!(role("--role Admin"), "Admin");
     cli.run("users mod ada --moderator").expect_error(
         1,
-        "role: there is no role of this name; `rosterd roles ls` lists the roles",
+        "role: no role has this name; `rosterd roles ls` lists the roles",
     );
     app.create_role("Moderator", 50, &[]);
     assert_eq!(role("--moderator"), "Moderator");
@@ -220,7 +220,7 @@ fn mod_with_an_error_changes_nothing() {
     let output = cli.run("users mod ada --name Ada --permission users.raed");
     output.expect_error(
         1,
-        "permissions: users.raed is not in the catalogue (permission_unknown); `rosterd permissions ls` lists the \
+        "permissions: users.raed is not in the permission catalogue (permission_unknown); `rosterd permissions ls` lists the \
          catalogue, `rosterd permissions add` registers a permission",
     );
     cli.run_with_input(

@@ -38,7 +38,7 @@ fn count_statuses(count: usize, call: impl Fn(usize) -> u16 + Sync) -> BTreeMap<
     statuses
 }
 
-fn tally_sum(app: &TestApp, user: &TestUser, column: &str) -> i64 {
+fn counter_sum(app: &TestApp, user: &TestUser, column: &str) -> i64 {
     let id = &user.id;
     app.query_number(&format!(
         "SELECT coalesce(sum({column}), 0) FROM rate_limit_counters WHERE target = '{id}'"

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{PASSWORD, Response, TestApp};
 
 use super::{
-    BEHIND_PROXY, count_statuses, fail_login_from, fail_logins, is_within, login_from, tally_sum,
+    BEHIND_PROXY, count_statuses, fail_login_from, fail_logins, is_within, login_from, counter_sum,
 };
 
 const NEW_PASSWORD: &str = "nine purple umbrellas in june";
@@ -67,8 +67,8 @@ fn concurrent_failures_are_verified_at_most_ten_times() {
             fail_login_from(&app, &format!("203.0.113.{number}"), &name).status
         });
         assert_eq!(statuses, BTreeMap::from([(401, 10), (429, 110)]));
-        assert_eq!(tally_sum(&app, &user, "failures"), 10);
-        assert_eq!(tally_sum(&app, &user, "cardinality(begun)"), 0);
+        assert_eq!(counter_sum(&app, &user, "failures"), 10);
+        assert_eq!(counter_sum(&app, &user, "cardinality(attempts_in_flight)"), 0);
     }
 }
 
@@ -144,7 +144,7 @@ fn all_spellings_of_an_account_name_share_one_counter() {
     for name in spellings {
         fail_login_from(&app, "203.0.113.2", name).expect_problem(429, "rate_limited");
     }
-    assert_eq!(tally_sum(&app, &ada, "1"), 1);
+    assert_eq!(counter_sum(&app, &ada, "1"), 1);
     for name in ["no-such-name", "NO-such-name", " no-such-NAME "] {
         fail_logins(&app, 3, "203.0.113.1", name);
     }
@@ -203,7 +203,7 @@ fn strangers_cannot_lock_out_a_known_address() {
         fail_login_from(&app, &format!("203.0.113.{number}"), "ada")
             .expect_problem(429, "rate_limited");
     }
-    assert_eq!(tally_sum(&app, &ada, "failures"), 10);
+    assert_eq!(counter_sum(&app, &ada, "failures"), 10);
     app.get("/api/v1/auth/me").bearer(token).send().expect(200);
     let refresh = json!({"refreshToken": session.data()["refreshToken"]});
     app.post("/api/v1/auth/refresh")
@@ -222,7 +222,7 @@ fn strangers_cannot_lock_out_a_known_address() {
     // A successful sign-in also clears the failures from other addresses: only consecutive failures of the account
     // count.
     login_from(&app, "192.0.2.1", "ada", NEW_PASSWORD).expect(200);
-    assert_eq!(tally_sum(&app, &ada, "failures"), 0);
+    assert_eq!(counter_sum(&app, &ada, "failures"), 0);
     fail_login_from(&app, "203.0.113.1", "ada").expect(401);
 }
 
@@ -312,10 +312,10 @@ fn correct_password_is_throttled_like_a_wrong_one() {
     assert_eq!(responses[0], responses[1]);
     assert_eq!(responses[0].1["violated-policies"], json!(["account"]));
     // A throttled attempt does not count and does not extend the block. After the block the correct password is accepted.
-    assert_eq!(tally_sum(&app, &ada, "failures"), 10);
+    assert_eq!(counter_sum(&app, &ada, "failures"), 10);
     end_blocks(&app);
     login_from(&app, "203.0.113.1", "ada", PASSWORD).expect(200);
-    assert_eq!(tally_sum(&app, &ada, "failures"), 0);
+    assert_eq!(counter_sum(&app, &ada, "failures"), 0);
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn one_attempt_is_allowed_after_each_wait() {
         end_blocks(&app);
         let statuses = count_statuses(20, |_| fail_login_from(&app, "203.0.113.1", "ada").status);
         assert_eq!(statuses, BTreeMap::from([(401, 1), (429, 19)]));
-        assert_eq!(tally_sum(&app, &ada, "failures"), 10 + round);
+        assert_eq!(counter_sum(&app, &ada, "failures"), 10 + round);
     }
 }
 
@@ -340,7 +340,7 @@ fn concurrent_successful_logins_are_all_served() {
         app.post("/api/v1/auth/login").json(&body).send().status
     });
     assert_eq!(statuses, BTreeMap::from([(200, 200)]));
-    assert_eq!(tally_sum(&app, &ada, "failures + cardinality(begun)"), 0);
+    assert_eq!(counter_sum(&app, &ada, "failures + cardinality(attempts_in_flight)"), 0);
     assert_eq!(
         app.query_number("SELECT sum(quota_used) FROM rate_limit_sources"),
         0

@@ -2,7 +2,7 @@
 
 use crate::support::{PASSWORD, TestApp};
 
-use super::{BEHIND_PROXY, fail_login_from, fail_logins, login_from, tally_sum};
+use super::{BEHIND_PROXY, fail_login_from, fail_logins, login_from, counter_sum};
 
 #[test]
 fn aborted_attempt_counts_as_a_failure() {
@@ -15,7 +15,7 @@ fn aborted_attempt_counts_as_a_failure() {
         "UPDATE rate_limit_counters SET attempts_in_flight = ({attempts_in_progress})"
     ));
     fail_login_from(&app, "203.0.113.1", "ada").expect_problem(429, "rate_limited");
-    assert_eq!(tally_sum(&app, &ada, "failures"), 10);
+    assert_eq!(counter_sum(&app, &ada, "failures"), 10);
 }
 
 #[test]
