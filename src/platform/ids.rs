@@ -73,7 +73,7 @@ ids! {
     /// A session; the `sid` claim of its access tokens.
     SessionId;
     /// A personal access token.
-    PersonalTokenId as PersonalTokenId;
+    PersonalTokenId as TokenId;
     /// A service client.
     ClientId;
     /// The grant of one access token to a service client; the `sid` claim of that token.
@@ -83,5 +83,5 @@ ids! {
     /// An invite.
     InviteId;
     /// An entry of the audit log.
-    AuditEventId as AuditEventId;
+    AuditEventId as EventId;
 }
