@@ -44,14 +44,14 @@ impl FieldDiff {
 mod tests {
     use super::*;
 
-    fn fields(value: Value) -> Map<String, Value> {
+    fn fields(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn between_keeps_only_the_fields_that_differ() {
-        let before = fields(json!({"name": "a", "rank": 1, "isActive": null}));
-        let after = fields(json!({"name": "a", "rank": 2, "isActive": true}));
+        let before = fields(&json!({"name": "a", "rank": 1, "isActive": null}));
+        let after = fields(&json!({"name": "a", "rank": 2, "isActive": true}));
         let expected = (
             json!({"rank": 1, "isActive": null}),
             json!({"rank": 2, "isActive": true}),

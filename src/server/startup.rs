@@ -117,7 +117,7 @@ pub fn connect_database(config: &Config, url: &str) -> Result<Db, AppError> {
 /// Starts the hashing threads and builds the password policy.
 ///
 /// # Errors
-/// RequestMiddlewareConfig that are too weak; threads that can't be started.
+/// Settings that are too weak; threads that can't be started.
 pub fn build_passwords(config: &Config, vault: &Arc<Vault>) -> Result<PasswordService, StartError> {
     let params = HashParams::new(
         config.hash_memory_kib,

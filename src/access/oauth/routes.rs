@@ -92,7 +92,6 @@ async fn revoke_token(
     responses((status = 200, description = "The metadata. It can be cached for five minutes.", body = AuthorizationServerMetadata))
 )]
 #[get("/.well-known/oauth-authorization-server")]
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn get_metadata(app: State) -> HttpResponse {
     let metadata = AuthorizationServerMetadata::new(app.issuer.name());
     HttpResponse::Ok()

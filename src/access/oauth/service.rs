@@ -44,13 +44,13 @@ pub fn issue_client_token(
     origin: &Origin,
 ) -> TxResult<TokenResponse> {
     let permissions = scope.map(parse_scope);
-    let issued = clients::issue_access_token(tx, issuer, client, permissions.as_deref(), origin)?;
+    let token = clients::issue_access_token(tx, issuer, client, permissions.as_deref(), origin)?;
     Ok(TokenResponse {
-        access_token: issued.access_token,
+        access_token: token.access_token,
         token_type: "Bearer",
-        expires_in: (issued.expires_at - tx.now).num_seconds(),
+        expires_in: (token.expires_at - tx.now).num_seconds(),
         refresh_token: None,
-        scope: issued.permissions.join(" "),
+        scope: token.permissions.join(" "),
     })
 }
 
@@ -164,7 +164,7 @@ pub fn revoke_token(
     }
     match token {
         IdentifiedToken::Session(session) => {
-            token_introspection::revoke_session(tx, session, origin)?
+            token_introspection::revoke_session(tx, session, origin)?;
         }
         IdentifiedToken::ClientGrant(client, grant) => {
             clients::revoke_grant(tx, client, grant, origin)?;

@@ -185,10 +185,10 @@ impl<T: TableRow> ListPrinter<T> {
                 )?;
             }
             OutputFormat::Markdown => {
-                write!(self.out, "{}", table::markdown(&headings, &self.table))?
+                write!(self.out, "{}", table::markdown(&headings, &self.table))?;
             }
             OutputFormat::Json => {
-                writeln!(self.out, "{}", if self.count == 0 { "[]" } else { "\n]" })?
+                writeln!(self.out, "{}", if self.count == 0 { "[]" } else { "\n]" })?;
             }
             _ => {}
         }

@@ -51,7 +51,7 @@ Of a purged user only ids remain, in the audit log.")]
     /// Restore deleted users.
     #[command(after_help = "Example:\n  rosterd users restore ada")]
     Restore(bulk::NamedUsersArgs),
-    /// Purge all users except SuperAdmins.
+    /// Purge every user that is not a SuperAdmin.
     Reset(purge_all::ResetUsersArgs),
     /// Enable users: they can sign in again.
     #[command(after_help = "\

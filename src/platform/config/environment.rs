@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{ConfigError, find_variable};
+use super::error::ConfigError;
+use super::variable::EnvVariable;
 
 /// Environment variables: names and values.
 pub(super) type Vars = BTreeMap<String, String>;
 
 /// The variables of the environment, and those of `dotenv` for settings that the environment does not set.
-pub(super) fn read(dotenv: &Path) -> Result<Vars, ConfigError> {
-    Ok(merge(read_environment()?, read_dotenv(dotenv)?))
+pub(super) fn read(variables: &[EnvVariable], dotenv: &Path) -> Result<Vars, ConfigError> {
+    let environment = read_environment(variables)?;
+    Ok(merge(variables, environment, read_dotenv(dotenv)?))
 }
 
 /// The variables of the environment that belong to rosterd. Other variables need not be UTF-8.
@@ -19,10 +21,10 @@ pub(super) fn read(dotenv: &Path) -> Result<Vars, ConfigError> {
     clippy::disallowed_methods,
     reason = "this module reads the environment for the configuration"
 )]
-fn read_environment() -> Result<Vars, ConfigError> {
+fn read_environment(variables: &[EnvVariable]) -> Result<Vars, ConfigError> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| name.starts_with("ROSTERD_") || find_variable(name).is_some())
+        .filter(|(name, _)| name.starts_with("ROSTERD_") || find(variables, name).is_some())
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_) => Err(ConfigError::new(name, "expected UTF-8 text")),
@@ -53,8 +55,8 @@ fn read_dotenv(path: &Path) -> Result<Vars, ConfigError> {
 }
 
 /// The environment takes precedence, setting by setting, even if the two sources use different names of a setting.
-fn merge(mut environment: Vars, dotenv: Vars) -> Vars {
-    let is_unset = |name: &str| match find_variable(name) {
+fn merge(variables: &[EnvVariable], mut environment: Vars, dotenv: Vars) -> Vars {
+    let is_unset = |name: &str| match find(variables, name) {
         Some(variable) => !variable.names().any(|name| environment.contains_key(&name)),
         None => !environment.contains_key(name),
     };
@@ -66,9 +68,15 @@ fn merge(mut environment: Vars, dotenv: Vars) -> Vars {
     environment
 }
 
+/// The setting that has this name.
+fn find<'v>(variables: &'v [EnvVariable], name: &str) -> Option<&'v EnvVariable> {
+    variables.iter().find(|variable| variable.has_name(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::config::VARIABLES;
 
     fn vars(pairs: &[(&str, &str)]) -> Vars {
         pairs
@@ -80,6 +88,7 @@ mod tests {
     #[test]
     fn environment_takes_precedence_over_dotenv_under_any_name() {
         let merged = merge(
+            VARIABLES,
             vars(&[("ROSTERD_SECRET_KEY_FILE", "/key"), ("ROSTERD_LOG", "")]),
             vars(&[
                 ("ROSTERD_SECRET_KEY", "ignored"),

@@ -185,7 +185,7 @@ impl Config {
     /// # Errors
     /// A setting is wrong, missing, unknown or set twice.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let vars = environment::read(Path::new(".env"))?;
+        let vars = environment::read(VARIABLES, Path::new(".env"))?;
         let secret_files = RefCell::new(Vec::new());
         let read_file = |path: &Path| {
             secret_files.borrow_mut().push(path.to_owned());
@@ -355,9 +355,4 @@ impl OsEnvironment {
             secret_files: Vec::new(),
         }
     }
-}
-
-/// The setting that has this name.
-fn find_variable(name: &str) -> Option<&'static EnvVariable> {
-    VARIABLES.iter().find(|variable| variable.has_name(name))
 }

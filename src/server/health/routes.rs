@@ -35,7 +35,6 @@ const OK: Health = Health { status: "ok" };
     responses((status = 200, description = "The process responds.", body = Data<Health>))
 )]
 #[get("/livez")]
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn live() -> Result<Reply, AppError> {
     Reply::ok(&OK)
 }
@@ -69,7 +68,6 @@ async fn ready(app: State) -> Result<Reply, AppError> {
     responses((status = 200, description = "The JWK set, cacheable for 5 minutes.", content_type = "application/jwk-set+json", body = serde_json::Value))
 )]
 #[get("/.well-known/jwks.json")]
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn jwks(app: State) -> HttpResponse {
     let jwks = app.issuer.jwks();
     HttpResponse::Ok()

@@ -83,7 +83,6 @@ pub fn mount(config: &mut web::ServiceConfig) {
         .route("/docs/{file:.*}", web::get().to(docs_file));
 }
 
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn openapi_json(app: State) -> HttpResponse {
     let json = app.openapi_json.to_string();
     HttpResponse::Ok()
@@ -92,14 +91,12 @@ async fn openapi_json(app: State) -> HttpResponse {
         .body(json)
 }
 
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn redirect_to_docs() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header(("Location", "/docs/"))
         .finish()
 }
 
-#[expect(clippy::unused_async, reason = "actix handlers are async functions")]
 async fn docs_file(file: web::Path<String>) -> HttpResponse {
     const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
          connect-src 'self'; frame-ancestors 'none'";

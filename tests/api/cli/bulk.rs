@@ -141,8 +141,10 @@ fn accounts_are_selected_by_tag_and_role() {
         cli.run("users ls --deleted --json").expect(0).json()[0]["username"],
         "ada"
     );
-    cli.run("users tag grace !")
-        .expect_error(1, "grace: must contain only letters (a to z), digits and : . _ -");
+    cli.run("users tag grace !").expect_error(
+        1,
+        "grace: must contain only letters (a to z), digits and : . _ -",
+    );
 }
 
 #[test]

@@ -184,18 +184,20 @@ fn each_operation_is_allowed_by_its_permissions_and_no_others() {
             (*permission, token)
         })
         .collect();
-    let mut tokens_without: BTreeMap<&[&str], String> = BTreeMap::new();
+    let mut tokens_by_requirement: BTreeMap<&[&str], String> = BTreeMap::new();
     for (operation, access) in operations_with_access() {
         if access.permissions.is_empty() {
             continue;
         }
-        let token_without = tokens_without.entry(access.permissions).or_insert_with(|| {
-            let mut others = all_permissions.clone();
-            others.retain(|permission| !access.permissions.contains(permission));
-            let others: Vec<&str> = others.into_iter().collect();
-            app.create_signed_in_user("User", &others).1
-        });
-        call_operation(&app, operation, Some(token_without))
+        let denied_token = tokens_by_requirement
+            .entry(access.permissions)
+            .or_insert_with(|| {
+                let mut others = all_permissions.clone();
+                others.retain(|permission| !access.permissions.contains(permission));
+                let others: Vec<&str> = others.into_iter().collect();
+                app.create_signed_in_user("User", &others).1
+            });
+        call_operation(&app, operation, Some(denied_token))
             .expect_problem(403, "permission_required");
         let description = operation.definition["description"]
             .as_str()

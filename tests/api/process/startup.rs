@@ -71,7 +71,7 @@ fn invalid_setting_prevents_the_start_and_is_named_in_one_line() {
         (
             "ROSTERD_SECRET_KEY",
             "",
-            "ROSTERD_SECRET_KEY: is set and empty",
+            "ROSTERD_SECRET_KEY: is set but empty",
         ),
         (
             "ROSTERD_DB_POOL_SIZ",

@@ -18,8 +18,8 @@ fn create_role(app: &TestApp, caller: &str, role: &Value) -> Response {
 }
 
 fn update_role(app: &TestApp, caller: &str, name: &str, patch: &Value) -> Response {
-    let path = format!("/api/v1/roles/{name}");
-    app.patch(&path).bearer(caller).json(patch).send()
+    let url = format!("/api/v1/roles/{name}");
+    app.patch(&url).bearer(caller).json(patch).send()
 }
 
 /// Creates the role `Lead` (rank 50), which manages roles and holds `users.read` and `users.update`. Returns the token

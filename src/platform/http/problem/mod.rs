@@ -292,7 +292,7 @@ pub fn log_cause(error: &AppError, trace_id: TraceId) {
             tracing::error!(traceId = %trace_id, code, %cause, "request failed");
         }
         (None, ErrorCategory::Internal) => {
-            tracing::error!(traceId = %trace_id, code, "request failed")
+            tracing::error!(traceId = %trace_id, code, "request failed");
         }
         (Some(cause), _) => tracing::warn!(traceId = %trace_id, code, %cause, "request rejected"),
         (None, _) => {}

@@ -200,7 +200,7 @@ fn token_of_another_or_ended_account_is_rejected() {
     ];
     for (ending, undo) in changes {
         let update_ada = |change: &str| {
-            app.execute(&format!("UPDATE users SET {change} WHERE username = 'ada'"))
+            app.execute(&format!("UPDATE users SET {change} WHERE username = 'ada'"));
         };
         update_ada(ending);
         // The change bypasses the service, so the cache learns of it by notification.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{PASSWORD, Response, TestApp};
 
 use super::{
-    BEHIND_PROXY, count_statuses, fail_login_from, fail_logins, is_within, login_from, counter_sum,
+    BEHIND_PROXY, count_statuses, counter_sum, fail_login_from, fail_logins, is_within, login_from,
 };
 
 const NEW_PASSWORD: &str = "nine purple umbrellas in june";
@@ -68,7 +68,10 @@ fn concurrent_failures_are_verified_at_most_ten_times() {
         });
         assert_eq!(statuses, BTreeMap::from([(401, 10), (429, 110)]));
         assert_eq!(counter_sum(&app, &user, "failures"), 10);
-        assert_eq!(counter_sum(&app, &user, "cardinality(attempts_in_flight)"), 0);
+        assert_eq!(
+            counter_sum(&app, &user, "cardinality(attempts_in_flight)"),
+            0
+        );
     }
 }
 
@@ -340,7 +343,10 @@ fn concurrent_successful_logins_are_all_served() {
         app.post("/api/v1/auth/login").json(&body).send().status
     });
     assert_eq!(statuses, BTreeMap::from([(200, 200)]));
-    assert_eq!(counter_sum(&app, &ada, "failures + cardinality(attempts_in_flight)"), 0);
+    assert_eq!(
+        counter_sum(&app, &ada, "failures + cardinality(attempts_in_flight)"),
+        0
+    );
     assert_eq!(
         app.query_number("SELECT sum(quota_used) FROM rate_limit_sources"),
         0

@@ -2,7 +2,7 @@
 
 use crate::support::{PASSWORD, TestApp};
 
-use super::{BEHIND_PROXY, fail_login_from, fail_logins, login_from, counter_sum};
+use super::{BEHIND_PROXY, counter_sum, fail_login_from, fail_logins, login_from};
 
 #[test]
 fn aborted_attempt_counts_as_a_failure() {

@@ -35,10 +35,10 @@ fn send_random_requests(threads: usize, rounds: usize) {
         } else {
             &second_replica
         };
-        let mut seed = u32::try_from(index).unwrap() + 1;
+        let mut state = u32::try_from(index).unwrap() + 1;
         let mut random = |limit: usize| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 16) as usize % limit
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize % limit
         };
         let mut server_errors = Vec::new();
         for round in 0..rounds {

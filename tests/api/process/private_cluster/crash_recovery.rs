@@ -130,7 +130,7 @@ fn killed_first_start_is_repaired_by_the_next_one() {
         let options = dir.options();
         let open = move || {
             Cluster::open(&options, &|message| {
-                sender.send(message.to_owned()).unwrap()
+                sender.send(message.to_owned()).unwrap();
             })
         };
         let open = scope.spawn(move || open().unwrap());
