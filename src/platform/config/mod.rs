@@ -86,7 +86,7 @@ settings! {
     }
     "Browser apps" {
         cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
-            "The origins that may call the API from a browser, such as https://app.example.org, separated by commas.";
+            "The origins (scheme, host and port) that may call the API from a browser, separated by commas.";
     }
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),

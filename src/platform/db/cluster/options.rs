@@ -13,7 +13,7 @@ pub(super) const NAME: &str = "rosterd";
 pub enum ClusterMode {
     /// Create it: for `rosterd serve` and for tests.
     CreateIfMissing,
-    /// Fail with [`ClusterError::NoDatabase`] and create no file: for commands.
+    /// Fail with `ClusterError::NoDatabase` and create no file: for commands.
     Existing,
 }
 
