@@ -2,7 +2,7 @@
 
 use super::users::UserRow;
 use super::{email_confirmations, password_reset, users};
-use crate::mail::{MailLink, MailTemplateSource, MailTemplateValues, OutboxMessage};
+use crate::mail::{MailContentSource, MailLink, MailTemplateValues, OutboxMessage};
 use crate::platform::config::{Config, LinkTemplate};
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
@@ -24,7 +24,7 @@ impl AccountMailValues {
     }
 }
 
-impl MailTemplateSource for AccountMailValues {
+impl MailContentSource for AccountMailValues {
     fn content(
         &self,
         tx: &mut Tx<'_>,

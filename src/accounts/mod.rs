@@ -8,7 +8,7 @@ pub mod mail_values;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
-pub mod role_changes;
+pub mod role_update_delete;
 pub mod roles;
 pub mod user_admin;
 pub mod users;

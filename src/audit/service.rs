@@ -18,7 +18,8 @@ pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: AuditEntry) -> Result<(), A
     write(tx, actor, entry, None)
 }
 
-/// Records that an action of `actor` was denied with `error`. The returned abort commits this record and answers `error`.
+/// Records that an action of `actor` was denied with `error`. Returns a [`TxAbort`] that commits
+/// this record and responds with `error`.
 pub fn deny(
     tx: &mut Tx<'_>,
     actor: &Actor,

@@ -16,7 +16,7 @@ pub const EXIT_FAILED: i32 = 1;
 /// Exit status: invalid command line.
 pub const EXIT_USAGE: i32 = 2;
 
-/// How a command fails.
+/// Why a command ended without success. The variant decides the exit status.
 #[derive(Debug)]
 pub enum CliError {
     /// The command line is invalid: exit status 2.

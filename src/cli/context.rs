@@ -11,7 +11,7 @@ use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::Db;
-use crate::platform::db::cluster::ClusterMode;
+use crate::platform::db::private_cluster::MissingCluster;
 use crate::platform::error::{AppError, Code};
 use crate::server;
 
@@ -42,7 +42,7 @@ pub fn with_context<T>(
 
 impl<'c> CliContext<'c> {
     fn open(config: &'c Config) -> Result<Self, CliError> {
-        let data_source = DataSource::open(config, ClusterMode::Existing, &print_stderr)?;
+        let data_source = DataSource::open(config, MissingCluster::Fail, &print_stderr)?;
         let pending = data_source.migration_plan()?.pending.len();
         if pending > 0 {
             return Err(CliError::Failed(format!(

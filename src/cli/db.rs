@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{print_stderr, print_stdout};
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::cluster::ClusterMode;
+use crate::platform::db::private_cluster::MissingCluster;
 use crate::platform::start_error::StartError;
 
 #[derive(Subcommand)]
@@ -21,7 +21,7 @@ pub enum DbCommand {
 
 pub fn run(config: &Config, command: &DbCommand) -> Result<(), StartError> {
     let DbCommand::Migrate { plan } = command;
-    let mut data_source = DataSource::open(config, ClusterMode::Existing, &print_stderr)?;
+    let mut data_source = DataSource::open(config, MissingCluster::Fail, &print_stderr)?;
     let names = if *plan {
         data_source.migration_plan()?.pending
     } else {

@@ -15,8 +15,8 @@ use crate::accounts::users;
 use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::cluster::{ClusterMode, OLDEST_MAJOR};
 use crate::platform::db::migrate::MigrationPlan;
+use crate::platform::db::private_cluster::{MissingCluster, OLDEST_MAJOR};
 use crate::platform::db::{Db, ServerInfo, server_info};
 use crate::server;
 
@@ -77,7 +77,7 @@ fn run_checks() -> Vec<Finding> {
         Err(error) => return vec![Finding::new("settings", Verdict::Wrong, error.to_string())],
     };
     let mut findings = check_settings(&config);
-    let mut data_source = match DataSource::open(&config, ClusterMode::Existing, &print_stderr) {
+    let mut data_source = match DataSource::open(&config, MissingCluster::Fail, &print_stderr) {
         Ok(data_source) => data_source,
         Err(error) => {
             findings.push(Finding::new("database", Verdict::Wrong, error.to_string()));

@@ -1,4 +1,5 @@
-//! `rosterd passwd`: sets or removes a password from the machine, for example when the last administrator lost it.
+//! `rosterd passwd`: sets or removes a user's password without a sign-in, for example when the last administrator lost
+//! theirs.
 
 use clap::Args;
 

@@ -7,7 +7,7 @@ use super::output::{self, Column, FormatFlags, TableRow};
 use super::prompt::YesFlag;
 use super::{CliError, edit_list, print_stderr};
 use crate::access::authentication::{Can, needs};
-use crate::accounts::role_changes;
+use crate::accounts::role_update_delete;
 use crate::accounts::roles::{NewRole, Role, RolePatch, service};
 use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
@@ -177,7 +177,14 @@ fn modify(context: &CliContext<'_>, args: ModifyRoleArgs) -> Result<(), CliError
     let role = context
         .db
         .write_now(|tx| {
-            role_changes::service::update(tx, &actor, &current.name, &change, move_to, &if_match)
+            role_update_delete::service::update(
+                tx,
+                &actor,
+                &current.name,
+                &change,
+                move_to,
+                &if_match,
+            )
         })
         .map_err(|error| name_not_found(error, &current.name))?;
     report(args.format, &role, "updated")
@@ -191,7 +198,9 @@ fn delete(context: &CliContext<'_>, args: &DeleteRoleArgs) -> Result<(), CliErro
     let move_to = args.move_to.as_deref();
     context
         .db
-        .write_now(|tx| role_changes::service::delete(tx, &actor, name, move_to, &IfMatch::Absent))
+        .write_now(|tx| {
+            role_update_delete::service::delete(tx, &actor, name, move_to, &IfMatch::Absent)
+        })
         .map_err(|error| match error.code() {
             Code::RoleInUse => {
                 CliError::from(error).with_advice("use --move-to to give its users another role")

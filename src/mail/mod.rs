@@ -15,5 +15,5 @@ mod worker;
 
 pub use outbox::OutboxMessage;
 pub use service::Mail;
-pub use template_values::{MailLink, MailTemplateSource, MailTemplateValues};
+pub use template_values::{MailContentSource, MailLink, MailTemplateValues};
 pub use worker::start_worker;

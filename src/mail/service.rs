@@ -6,7 +6,7 @@ use super::outbox::OutboxMessage;
 use super::retry::{self, LEASE, MAX_AGE};
 use super::smtp::{RenderedMail, SendError, Smtp};
 use super::store::{self, OutboxRow};
-use super::template_values::MailTemplateSource;
+use super::template_values::MailContentSource;
 use super::templates::{TemplateKind, Templates};
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto::{KeyPurpose, Vault};
@@ -20,7 +20,7 @@ pub struct Mail {
     vault: Arc<Vault>,
     smtp: Option<Smtp>,
     templates: Templates,
-    content_source: Box<dyn MailTemplateSource>,
+    content_source: Box<dyn MailContentSource>,
     disabled_warning: Once,
 }
 
@@ -41,7 +41,7 @@ impl Mail {
     pub fn new(
         config: &Config,
         vault: Arc<Vault>,
-        content_source: Box<dyn MailTemplateSource>,
+        content_source: Box<dyn MailContentSource>,
     ) -> Result<Self, StartError> {
         let smtp = match config.smtp_server.as_ref().zip(config.mail_from.clone()) {
             None => None,

@@ -78,7 +78,7 @@ impl Smtp {
         }
     }
 
-    /// Each attempt uses the same Message-ID, so that mail clients show a message once that is delivered twice.
+    /// All attempts to deliver a message use the same Message-ID. If it is delivered twice, mail clients can show it once.
     fn message(&self, mail: RenderedMail) -> Result<Message, String> {
         let to = mail
             .to

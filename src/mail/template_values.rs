@@ -27,7 +27,7 @@ pub struct MailLink {
 }
 
 /// Resolves outbox messages. Implemented outside this module, which knows neither accounts nor tokens.
-pub trait MailTemplateSource: Send + Sync {
+pub trait MailContentSource: Send + Sync {
     /// The content of a message that is about to be sent. Creates the token of its link, so that no token is stored in the
     /// outbox. `None` if there is nothing to send, for example because the account no longer has the address.
     ///

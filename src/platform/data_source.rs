@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto;
-use crate::platform::db::cluster::{
-    Cluster, ClusterMode, ClusterOptions, default_data_dir, is_root,
-};
 use crate::platform::db::migrate::{self, MigrationPlan};
 use crate::platform::db::open_unpooled_connection;
+use crate::platform::db::private_cluster::{
+    Cluster, ClusterOptions, MissingCluster, default_data_dir, is_root,
+};
 use crate::platform::error::{AppError, Code};
 use crate::platform::start_error::StartError;
 
@@ -34,7 +34,7 @@ impl DataSource {
     /// A setting is wrong or missing, or the cluster cannot be started.
     pub fn open(
         config: &Config,
-        mode: ClusterMode,
+        mode: MissingCluster,
         progress: &dyn Fn(&str),
     ) -> Result<Self, StartError> {
         match &config.database_url {
@@ -56,7 +56,7 @@ impl DataSource {
 
     fn open_private_cluster(
         config: &Config,
-        mode: ClusterMode,
+        mode: MissingCluster,
         progress: &dyn Fn(&str),
     ) -> Result<Self, StartError> {
         let os_env = &config.os_env;

@@ -19,7 +19,7 @@ pub enum StartError {
     Io(&'static str, std::io::Error),
     /// An error of the private cluster.
     #[error("{0}")]
-    Cluster(#[from] crate::platform::db::cluster::ClusterError),
+    Cluster(#[from] crate::platform::db::private_cluster::ClusterError),
     /// Any other error, as a message of one line.
     #[error("{0}")]
     Other(String),

@@ -13,7 +13,7 @@ use super::{background_jobs, build_app_state, start_http_server, start_workers};
 use crate::app_state::AppState;
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::cluster::ClusterMode;
+use crate::platform::db::private_cluster::MissingCluster;
 use crate::platform::metrics;
 use crate::platform::start_error::StartError;
 use crate::platform::telemetry;
@@ -36,7 +36,7 @@ pub fn run(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let mut data_source = DataSource::open(&config, ClusterMode::CreateIfMissing, &log_progress)?;
+    let mut data_source = DataSource::open(&config, MissingCluster::Create, &log_progress)?;
     if !signals.is_shutdown_requested() {
         run_on(&data_source, &config, sockets, signals, announce)?;
     }

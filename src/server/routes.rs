@@ -5,8 +5,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::health;
 use crate::access::{clients, forward_auth, oauth, revocation_feed, sessions, tokens};
 use crate::accounts::{
-    credentials, email_confirmations, invites, password_reset, profile, registration, role_changes,
-    roles, user_admin,
+    credentials, email_confirmations, invites, password_reset, profile, registration,
+    role_update_delete, roles, user_admin,
 };
 use crate::audit;
 
@@ -23,7 +23,7 @@ pub fn mount(config: &mut ServiceConfig<'_>) {
         .configure(password_reset::routes)
         .configure(email_confirmations::routes)
         .configure(roles::routes)
-        .configure(role_changes::routes)
+        .configure(role_update_delete::routes)
         .configure(invites::routes)
         .configure(clients::routes)
         .configure(oauth::routes)

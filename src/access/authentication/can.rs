@@ -29,7 +29,7 @@ pub trait NeedAny: 'static {
     const PERMISSIONS: &'static [&'static str];
 }
 
-/// The permissions of the service itself, as types.
+/// One type for each built-in permission, for use in `Can<…>`.
 pub mod needs {
     use super::{Need, NeedAny};
 

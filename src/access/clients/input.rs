@@ -27,7 +27,7 @@ pub struct NewClient {
 }
 
 /// A validated request to create a client.
-pub struct ClientDraft {
+pub struct ValidatedClient {
     pub name: ResourceName,
     pub permissions: Vec<String>,
     pub rank: i32,
@@ -38,11 +38,11 @@ impl NewClient {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<ClientDraft, AppError> {
+    pub fn check(self) -> Result<ValidatedClient, AppError> {
         let mut errors = FieldErrors::default();
         let name = errors.check("/name", ResourceName::parse(&self.name));
         let rank = errors.check("/rank", rank(self.rank.unwrap_or_default()));
-        let draft = name.zip(rank).map(|(name, rank)| ClientDraft {
+        let draft = name.zip(rank).map(|(name, rank)| ValidatedClient {
             name,
             rank,
             permissions: self.permissions,
@@ -71,14 +71,14 @@ pub struct ClientPatch {
 }
 
 /// A validated change of a client.
-pub struct ClientChange(ClientChangeset);
+pub struct ValidatedClientChange(ClientChangeset);
 
 impl ClientPatch {
     /// Validates everything that does not need the database.
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<ClientChange, AppError> {
+    pub fn check(self) -> Result<ValidatedClientChange, AppError> {
         let mut errors = FieldErrors::default();
         let name = |text: String| ResourceName::parse(&text).map(|name| name.as_str().to_owned());
         let set = ClientChangeset {
@@ -95,11 +95,11 @@ impl ClientPatch {
                 Ok::<_, InvalidValue>,
             ),
         };
-        errors.into_result(Some(ClientChange(set)))
+        errors.into_result(Some(ValidatedClientChange(set)))
     }
 }
 
-impl ClientChange {
+impl ValidatedClientChange {
     /// The new permissions, if the patch sets them.
     pub fn permissions(&self) -> Option<&[String]> {
         self.0.permissions.as_deref()

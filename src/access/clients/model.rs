@@ -23,7 +23,7 @@ pub struct Client {
     pub permissions: Vec<String>,
     /// The rank. The client can manage accounts that rank below it or have rank 0.
     pub rank: i32,
-    /// A disabled client cannot get access tokens, and its access tokens have ended.
+    /// Whether the client is enabled. Disabling it ends its access tokens, and it cannot get new ones.
     pub is_active: bool,
     /// When it was created.
     pub created_at_utc: DateTime<Utc>,

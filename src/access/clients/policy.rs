@@ -15,14 +15,14 @@ pub const HIGHEST_RANK: i32 = SUPER_ADMIN_RANK - 1;
 
 /// The caller with its current authority.
 #[derive(Clone, Debug)]
-pub struct ClientManager {
+pub struct ClientPolicyCaller {
     /// The caller's client id, if it is a service client.
     pub client: Option<ClientId>,
     /// Its current authority.
     pub authority: Authority,
 }
 
-impl ClientManager {
+impl ClientPolicyCaller {
     /// The actor with this authority.
     pub fn new(actor: &Actor, authority: Authority) -> Self {
         let client = match actor.identity {
@@ -91,7 +91,7 @@ pub fn check_creation(
 /// # Errors
 /// The first rule that is violated.
 pub fn check_actions(
-    manager: &ClientManager,
+    manager: &ClientPolicyCaller,
     target: &ManagedClient,
     actions: &[ClientAction],
 ) -> Result<(), ClientActionDenied> {
@@ -155,8 +155,8 @@ mod tests {
         }
     }
 
-    fn person(authority: Authority) -> ClientManager {
-        ClientManager {
+    fn person(authority: Authority) -> ClientPolicyCaller {
+        ClientPolicyCaller {
             client: None,
             authority,
         }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_client_cannot_manage_itself() {
         let target = target(0, &[]);
-        let client = ClientManager {
+        let client = ClientPolicyCaller {
             client: Some(target.id),
             authority: authority(500, &["clients.manage"]),
         };

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::input::{ClientChange, ClientDraft};
+use super::input::{ValidatedClient, ValidatedClientChange};
 use super::model::{Client, ClientWithSecret};
-use super::policy::{self, ClientAction, ClientManager, ManagedClient};
+use super::policy::{self, ClientAction, ClientPolicyCaller, ManagedClient};
 use super::store::{self, ClientChangeset, ClientRow};
 use crate::access::actor::{Authority, PermissionSet};
 use crate::access::authentication::{Can, needs};
@@ -30,7 +30,7 @@ pub use super::input::{ClientPatch, NewClient};
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
-    draft: &ClientDraft,
+    draft: &ValidatedClient,
 ) -> TxResult<ClientWithSecret> {
     const ACTION: &str = "client.create";
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
@@ -113,7 +113,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
     id: ClientId,
-    change: &ClientChange,
+    change: &ValidatedClientChange,
     if_match: &IfMatch,
 ) -> TxResult<Client> {
     let authority = current_authority(tx, caller)?;
@@ -233,7 +233,7 @@ fn authorize(
         rank: row.rank,
         permissions: PermissionSet::only(&row.permissions),
     };
-    let manager = ClientManager::new(caller, authority);
+    let manager = ClientPolicyCaller::new(caller, authority);
     policy::check_actions(&manager, &target, actions).map_err(|denied| {
         audit::deny(
             tx,

@@ -34,7 +34,7 @@ impl FormCredentials {
 
 /// The client that the request claims to come from.
 pub enum ClientCredentials {
-    /// A service client.
+    /// A service client, which sends its id and secret. They are not verified yet.
     Secret {
         /// `client_id`
         id: String,

@@ -1,5 +1,5 @@
 //! Limits how many attempts for one login name run at the same time in this process, so that a burst for one name does not
-//! occupy the database connections. The limits themselves are counted in the database.
+//! occupy the database connections. The rate limits are counted separately, in the database.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
@@ -50,10 +50,11 @@ impl AdmissionQueue {
         }
     }
 
-    /// Returns the granted slot. While other attempts hold all slots, requests one again until the maximum wait.
+    /// Returns the slot if the decision granted one. While other attempts hold all slots, asks again at intervals, for at most
+    /// the maximum wait.
     ///
     /// # Errors
-    /// [`Code::RateLimited`]. [`Code::Overloaded`] after the maximum wait. Database errors.
+    /// [`Code::RateLimited`] if a limit is reached. [`Code::Overloaded`] if no slot became free in time. Database errors.
     pub async fn wait_for_slot(
         &self,
         db: &Db,

@@ -24,7 +24,7 @@ pub struct NewToken {
 
 /// A validated request to create a token.
 #[derive(Clone)]
-pub struct TokenDraft {
+pub struct ValidatedToken {
     pub name: ResourceName,
     pub permissions: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -35,10 +35,10 @@ impl NewToken {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<TokenDraft, AppError> {
+    pub fn check(self) -> Result<ValidatedToken, AppError> {
         let mut errors = FieldErrors::default();
         let name = errors.check("/name", ResourceName::parse(&self.name));
-        errors.into_result(name.map(|name| TokenDraft {
+        errors.into_result(name.map(|name| ValidatedToken {
             name,
             permissions: self.permissions,
             expires_at: self.expires_at_utc,

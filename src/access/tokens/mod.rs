@@ -7,9 +7,9 @@
 //! factor, sessions and email address reject tokens.
 
 mod input;
+mod limits;
 mod model;
 mod own_tokens;
-mod policy;
 mod routes;
 pub mod service;
 mod store;

@@ -19,7 +19,7 @@ pub struct PersonalToken {
     /// What the token is for.
     #[schema(example = "nightly export")]
     pub name: String,
-    /// The permissions of the token, sorted. It permits only those that the account also holds.
+    /// The permissions of the token, sorted. Each has an effect only while the account also holds it.
     pub permissions: Vec<String>,
     /// When it was created.
     pub created_at_utc: DateTime<Utc>,
@@ -44,7 +44,7 @@ pub struct TokenWithSecret {
     /// What the token is for.
     #[schema(example = "nightly export")]
     pub name: String,
-    /// The permissions of the token, sorted. It permits only those that the account also holds.
+    /// The permissions of the token, sorted. Each has an effect only while the account also holds it.
     pub permissions: Vec<String>,
     /// When it was created.
     pub created_at_utc: DateTime<Utc>,

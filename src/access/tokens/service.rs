@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::input::TokenDraft;
+use super::input::ValidatedToken;
+use super::limits;
 use super::model::{PersonalToken, TokenWithSecret};
-use super::policy;
 use super::store::{self, TokenRow};
 use crate::access::actor::Actor;
 use crate::accounts::users::{self, UserRow};
@@ -29,11 +29,11 @@ pub(super) fn create_for_owner(
     tx: &mut Tx<'_>,
     actor: &Actor,
     owner: &UserRow,
-    draft: &TokenDraft,
+    draft: &ValidatedToken,
     permissions: Vec<String>,
 ) -> TxResult<TokenWithSecret> {
     let entry = || AuditEntry::new(CREATE, Subject::User(owner.id));
-    let expires_at = policy::check_expiry(draft.expires_at, tx.now).map_err(|error| {
+    let expires_at = limits::check_expiry(draft.expires_at, tx.now).map_err(|error| {
         AppError::invalid_field("/expiresAtUtc", "in_the_past", error.to_string())
     })?;
     let authority = users::service::authority_of(tx, owner)?;
@@ -46,7 +46,7 @@ pub(super) fn create_for_owner(
     for expired in store::delete_expired_of_owner(tx.conn, owner.id, tx.now)? {
         idempotency::service::delete_reply_for(tx, expired.0)?;
     }
-    if store::count_of_owner(tx.conn, owner.id, tx.now)? >= policy::MAX_TOKENS_PER_ACCOUNT {
+    if store::count_of_owner(tx.conn, owner.id, tx.now)? >= limits::MAX_TOKENS_PER_ACCOUNT {
         return Err(audit::deny(tx, actor, entry(), Code::TokenLimitReached));
     }
     let token = TokenKind::PersonalToken.generate()?;

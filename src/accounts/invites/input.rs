@@ -31,7 +31,7 @@ pub struct NewInvite {
 }
 
 /// A validated invite to create.
-pub struct InviteDraft {
+pub struct ValidatedInvite {
     pub expires_at: Option<DateTime<Utc>>,
     pub max_uses: i32,
     pub role: String,
@@ -44,7 +44,7 @@ impl NewInvite {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with every invalid field.
-    pub fn check(self) -> Result<InviteDraft, AppError> {
+    pub fn check(self) -> Result<ValidatedInvite, AppError> {
         let mut errors = FieldErrors::default();
         let max_uses = match self.max_uses.unwrap_or(1) {
             uses @ 1..=MAX_USES => Ok(uses),
@@ -60,7 +60,7 @@ impl NewInvite {
         let expires_at = self
             .expires_at_utc
             .and_then(|time| errors.check("/expiresAtUtc", users::parse_timestamp(time)));
-        let draft = max_uses.map(|max_uses| InviteDraft {
+        let draft = max_uses.map(|max_uses| ValidatedInvite {
             expires_at,
             max_uses,
             role: self.role.unwrap_or_else(|| USER.to_owned()),

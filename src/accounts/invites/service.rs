@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::input::InviteDraft;
+use super::input::ValidatedInvite;
 use super::model::{Invite, InviteWithToken};
 use super::store::{self, InviteLookup, InviteRow};
 use super::validity::DEFAULT_LIFETIME;
@@ -29,7 +29,7 @@ pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageInvites>,
     invite_url: &LinkTemplate,
-    draft: &InviteDraft,
+    draft: &ValidatedInvite,
 ) -> TxResult<InviteWithToken> {
     const ACTION: &str = "invite.create";
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;

@@ -16,7 +16,7 @@ use crate::access::passwords::{Password, PasswordOwner};
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
 use crate::accounts::roles::{self, PermissionCheck};
 use crate::accounts::user_admin;
-use crate::accounts::users::{User, UserChange, UserPatch};
+use crate::accounts::users::{User, UserPatch, ValidatedUserChange};
 use crate::app_state::{AppState, State};
 use crate::platform::error::{AppError, Code, FieldErrors};
 use crate::platform::http::{Data, IfMatch, Json, PatchField, Reply};
@@ -68,7 +68,7 @@ struct ProfilePatch {
 }
 
 impl ProfilePatch {
-    fn check(self) -> Result<(UserChange, Option<Password>), AppError> {
+    fn check(self) -> Result<(ValidatedUserChange, Option<Password>), AppError> {
         if !self.email.is_keep() && self.current_password.is_none() {
             let detail = "is required to change the email address";
             return Err(AppError::invalid_field(

@@ -7,7 +7,7 @@ use crate::access::passwords::PasswordHash;
 use crate::access::sessions::EndReason;
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
 use crate::accounts::users::{
-    LockMode, LockedUser, User, UserAction, UserChange, UserChangeset, UserRow,
+    LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
 };
 use crate::accounts::{credentials, lifecycle};
 use crate::audit::{self, AuditEntry, Subject};
@@ -46,7 +46,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     mail: &Mail,
     caller: &SignedIn,
-    change: &UserChange,
+    change: &ValidatedUserChange,
     check: Option<&PasswordCheckResult>,
     if_match: &IfMatch,
 ) -> TxResult<User> {

@@ -5,10 +5,10 @@ use crate::platform::error::Code;
 
 /// What allows a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission<'a> {
+pub enum RegistrationBasis<'a> {
     /// Registration is open to everyone.
     Open,
-    /// The invite with this token, which must be valid even if registration is open.
+    /// The caller sent this invite token. It must be valid even if registration is open to everyone.
     Invite(&'a str),
 }
 
@@ -30,11 +30,11 @@ pub const fn check_enabled(registration: Registration) -> Result<(), Code> {
 pub const fn admission(
     registration: Registration,
     token: Option<&str>,
-) -> Result<Admission<'_>, Code> {
+) -> Result<RegistrationBasis<'_>, Code> {
     match (registration, token) {
         (Registration::Closed, _) => Err(Code::RegistrationClosed),
-        (_, Some(token)) => Ok(Admission::Invite(token)),
-        (Registration::Open, None) => Ok(Admission::Open),
+        (_, Some(token)) => Ok(RegistrationBasis::Invite(token)),
+        (Registration::Open, None) => Ok(RegistrationBasis::Open),
         (Registration::Invite, None) => Err(Code::InviteInvalid),
     }
 }
@@ -49,8 +49,14 @@ mod tests {
         assert_eq!(admission(Closed, None), Err(Code::RegistrationClosed));
         assert_eq!(admission(Closed, Some("t")), Err(Code::RegistrationClosed));
         assert_eq!(admission(Invite, None), Err(Code::InviteInvalid));
-        assert_eq!(admission(Invite, Some("t")), Ok(Admission::Invite("t")));
-        assert_eq!(admission(Open, None), Ok(Admission::Open));
-        assert_eq!(admission(Open, Some("t")), Ok(Admission::Invite("t")));
+        assert_eq!(
+            admission(Invite, Some("t")),
+            Ok(RegistrationBasis::Invite("t"))
+        );
+        assert_eq!(admission(Open, None), Ok(RegistrationBasis::Open));
+        assert_eq!(
+            admission(Open, Some("t")),
+            Ok(RegistrationBasis::Invite("t"))
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! Checking and performing a registration.
 
-use super::policy::{self, Admission};
+use super::policy::{self, RegistrationBasis};
 use crate::access::actor::{Actor, Authority, USER};
 use crate::access::passwords::PasswordHash;
 use crate::accounts::invites;
-use crate::accounts::users::{self, AccessGrant, Email, RegistrationOutcome, User, UserDraft};
+use crate::accounts::users::{self, AccessGrant, Email, RegistrationOutcome, User, ValidatedUser};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::Registration;
@@ -23,13 +23,13 @@ pub struct RegistrationAttempt {
     /// The invite token from the request.
     pub invite_token: Option<String>,
     /// The account to create.
-    pub draft: UserDraft,
+    pub draft: ValidatedUser,
 }
 
 impl RegistrationAttempt {
     const ACTION: &str = "user.register";
 
-    fn admission(&self) -> Result<Admission<'_>, AppError> {
+    fn admission(&self) -> Result<RegistrationBasis<'_>, AppError> {
         Ok(policy::admission(self.mode, self.invite_token.as_deref())?)
     }
 
@@ -49,8 +49,8 @@ impl RegistrationAttempt {
 /// [`Code::RegistrationClosed`](crate::platform::error::Code::RegistrationClosed); those of an invalid invite.
 pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> {
     let result = match attempt.admission() {
-        Ok(Admission::Open) => Ok(()),
-        Ok(Admission::Invite(token)) => {
+        Ok(RegistrationBasis::Open) => Ok(()),
+        Ok(RegistrationBasis::Invite(token)) => {
             invites::service::check(tx, token, attempt.email()).map(drop)
         }
         Err(error) => Err(error),
@@ -96,11 +96,11 @@ fn redeem_admission(
     attempt: &RegistrationAttempt,
 ) -> Result<(Option<InviteId>, AccessGrant), AppError> {
     match attempt.admission()? {
-        Admission::Open => {
+        RegistrationBasis::Open => {
             let grant = users::service::check_grant(tx, &Authority::system(), USER, &[])?;
             Ok((None, grant))
         }
-        Admission::Invite(token) => {
+        RegistrationBasis::Invite(token) => {
             let (invite, grant) = invites::service::redeem(tx, token, attempt.email())?;
             Ok((Some(invite), grant))
         }

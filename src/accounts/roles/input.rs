@@ -30,7 +30,7 @@ pub struct NewRole {
 }
 
 /// A validated request to create a role.
-pub struct RoleDraft {
+pub struct ValidatedRole {
     pub name: RoleName,
     pub rank: i32,
     pub permissions: Vec<String>,
@@ -42,11 +42,11 @@ impl NewRole {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<RoleDraft, AppError> {
+    pub fn check(self) -> Result<ValidatedRole, AppError> {
         let mut errors = FieldErrors::default();
         let name = errors.check("/name", name(&self.name));
         let rank = errors.check("/rank", rank(self.rank));
-        let draft = name.zip(rank).map(|(name, rank)| RoleDraft {
+        let draft = name.zip(rank).map(|(name, rank)| ValidatedRole {
             name,
             rank,
             permissions: self.permissions,
@@ -77,14 +77,14 @@ pub struct RolePatch {
 }
 
 /// A validated change of a role.
-pub struct RoleChange(RoleChangeset);
+pub struct ValidatedRoleChange(RoleChangeset);
 
 impl RolePatch {
     /// Validates everything that does not need the database.
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<RoleChange, AppError> {
+    pub fn check(self) -> Result<ValidatedRoleChange, AppError> {
         let mut errors = FieldErrors::default();
         let set = RoleChangeset {
             name: self
@@ -99,11 +99,11 @@ impl RolePatch {
             },
             description: self.description.into_update(),
         };
-        errors.into_result(Some(RoleChange(set)))
+        errors.into_result(Some(ValidatedRoleChange(set)))
     }
 }
 
-impl RoleChange {
+impl ValidatedRoleChange {
     /// The new name, if the patch sets one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

@@ -1,8 +1,8 @@
-//! Creates roles, and stores the changes that `role_changes` has authorized.
+//! Creates roles, and stores the changes that `role_update_delete` has authorized.
 
 use serde_json::{Map, Value, json};
 
-use super::input::RoleDraft;
+use super::input::ValidatedRole;
 use super::model::Role;
 use super::policy;
 use super::store::{self, RoleChangeset, RoleRow};
@@ -11,12 +11,12 @@ use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 
+pub use super::catalogue_service::{
+    list_permissions, register_missing, register_permission, unregister_permission,
+};
 pub use super::lookup::{
     catalogue_names, check, find, list, names_in_catalogue, permission_names, permissions_by_role,
     resolve_permissions, show,
-};
-pub use super::permission_catalogue::{
-    list_permissions, register_missing, register_permission, unregister_permission,
 };
 
 /// Creates a role.
@@ -26,7 +26,7 @@ pub use super::permission_catalogue::{
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,
-    draft: &RoleDraft,
+    draft: &ValidatedRole,
 ) -> TxResult<Role> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     let authority = caller.current_authority(tx)?;

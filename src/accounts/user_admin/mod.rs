@@ -9,7 +9,7 @@ mod removal;
 pub mod response_cache;
 mod routes;
 pub mod service;
-mod status;
+mod status_and_permissions;
 mod update;
 
 pub use routes::routes;

@@ -1,7 +1,7 @@
 //! The password hash of a new account.
 
 use crate::access::passwords::{Password, PasswordHash};
-use crate::accounts::users::UserDraft;
+use crate::accounts::users::ValidatedUser;
 use crate::app_state::AppState;
 use crate::platform::error::AppError;
 
@@ -11,7 +11,7 @@ use crate::platform::error::AppError;
 /// When the password does not meet the policy, at `/password`; when too many hashes are waiting.
 pub async fn hash_new_password(
     app: &AppState,
-    draft: &UserDraft,
+    draft: &ValidatedUser,
     password: Option<Password>,
 ) -> Result<Option<PasswordHash>, AppError> {
     let Some(password) = password else {

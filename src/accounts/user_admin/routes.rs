@@ -5,7 +5,7 @@ use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::new_password::hash_new_password;
-use super::{bulk, import, list_routes, removal, response_cache, service, status};
+use super::{bulk, import, list_routes, removal, response_cache, service, status_and_permissions};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, NewUser, User, UserPatch};
 use crate::app_state::State;
@@ -27,7 +27,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(update_user)
         .service(add_user_tag)
         .service(remove_user_tag)
-        .configure(status::routes)
+        .configure(status_and_permissions::routes)
         .configure(removal::routes);
 }
 

@@ -5,8 +5,8 @@ use crate::access::authentication::{Can, needs};
 use crate::access::sessions::EndReason;
 use crate::accounts::lifecycle;
 use crate::accounts::users::{
-    self, LockMode, LockedUser, User, UserAction, UserChange, UserChangeset, UserRow, parse_tag,
-    parse_tags,
+    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
+    parse_tag, parse_tags,
 };
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
@@ -23,7 +23,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     caller: &Can<needs::UpdateUsers>,
     id: UserId,
-    change: &UserChange,
+    change: &ValidatedUserChange,
     if_match: &IfMatch,
 ) -> TxResult<User> {
     const ACTION: &str = "user.update";

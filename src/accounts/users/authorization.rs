@@ -3,7 +3,7 @@
 //! Every change of an account calls [`LockedUser::authorize`], so the checks run in one place and in one order: 403, then
 //! 412, then 409.
 
-use super::policy::{self, ManagedUser, UserAction, UserManager};
+use super::policy::{self, ManagedUser, UserAction, UserPolicyCaller};
 use super::record::authority_of;
 use super::store::{self, UserRow};
 use crate::access::actor::{Actor, Authority};
@@ -38,7 +38,7 @@ impl LockMode {
 pub struct LockedUser {
     /// The account before the change.
     pub row: UserRow,
-    manager: UserManager,
+    manager: UserPolicyCaller,
     target: ManagedUser,
 }
 
@@ -57,7 +57,7 @@ impl LockedUser {
         Self::lock_with_authority(tx, caller, authority, id)
     }
 
-    /// Locks the caller's own account.
+    /// Like [`Self::lock`], for the caller's own account.
     ///
     /// # Errors
     /// 401 when the account or the session has ended.
@@ -79,7 +79,7 @@ impl LockedUser {
     ) -> Result<Self, AppError> {
         let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
         Ok(Self {
-            manager: UserManager::new(actor, authority),
+            manager: UserPolicyCaller::new(actor, authority),
             target: managed_user(tx, &row)?,
             row,
         })

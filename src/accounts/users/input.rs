@@ -56,7 +56,7 @@ pub struct NewUser {
 }
 
 /// A validated request to create an account.
-pub struct UserDraft {
+pub struct ValidatedUser {
     pub username: Username,
     pub role: String,
     pub is_active: bool,
@@ -76,7 +76,7 @@ impl NewUser {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<(UserDraft, Option<Password>), AppError> {
+    pub fn check(self) -> Result<(ValidatedUser, Option<Password>), AppError> {
         let mut errors = FieldErrors::default();
         let username = errors.check("/username", Username::parse(&self.username));
         let display_name = optional(&mut errors, "/displayName", self.display_name, |text| {
@@ -99,7 +99,7 @@ impl NewUser {
         let draft = username
             .zip(tags)
             .zip(attributes)
-            .map(|((username, tags), attributes)| UserDraft {
+            .map(|((username, tags), attributes)| ValidatedUser {
                 username,
                 role: self.role,
                 is_active: self.is_active.unwrap_or(true),
@@ -117,7 +117,7 @@ impl NewUser {
     }
 }
 
-impl UserDraft {
+impl ValidatedUser {
     /// The owner of a password that is chosen for this account: the password must not equal its names.
     #[must_use]
     pub fn password_owner(&self) -> PasswordOwner {
@@ -172,7 +172,7 @@ pub struct UserPatch {
 }
 
 /// A validated change of an account.
-pub struct UserChange {
+pub struct ValidatedUserChange {
     set: UserChangeset,
     attributes: PatchField<Value>,
     /// Whether the request sets the active state.
@@ -212,7 +212,7 @@ impl UserPatch {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<UserChange, AppError> {
+    pub fn check(self) -> Result<ValidatedUserChange, AppError> {
         let mut errors = FieldErrors::default();
         let set = UserChangeset {
             username: required(&mut errors, "/username", &self.username, |text| {
@@ -262,7 +262,7 @@ impl UserPatch {
         if let PatchField::Set(attributes) = &self.attributes {
             errors.check("/attributes", values::check_attributes(attributes.clone()));
         }
-        let change = UserChange {
+        let change = ValidatedUserChange {
             set,
             attributes: self.attributes,
             sets_active: matches!(self.is_active, PatchField::Set(_)),
@@ -271,7 +271,7 @@ impl UserPatch {
     }
 }
 
-impl UserChange {
+impl ValidatedUserChange {
     /// The requested role, if the patch sets one.
     pub fn role(&self) -> Option<&str> {
         self.set.role.as_deref()

@@ -15,14 +15,14 @@ mod reassign_role;
 mod record;
 mod register;
 pub mod service;
+mod session_visibility;
 mod store;
 mod values;
-mod visibility;
 
 pub use authorization::{LockMode, LockedUser};
 pub use initial_access::AccessGrant;
 pub use input::{NewUser, UserPatch};
-pub(crate) use input::{UserChange, UserDraft};
+pub(crate) use input::{ValidatedUser, ValidatedUserChange};
 pub use listing::{UserFilter, UserListCursor, UserSort};
 pub use model::{User, UserStats};
 pub use policy::UserAction;

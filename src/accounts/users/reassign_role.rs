@@ -2,7 +2,7 @@
 //! before any is changed.
 
 use super::audit_entry;
-use super::policy::{self, ManagedUser, UserAction, UserManager};
+use super::policy::{self, ManagedUser, UserAction, UserPolicyCaller};
 use super::store::{self, UserChangeset, UserRow};
 use crate::access::actor::{Actor, Authority};
 use crate::accounts::roles::Role;
@@ -44,7 +44,7 @@ pub fn prepare_role_reassignment(
         return Err(audit::deny(tx, actor, entry(), error));
     }
     let rows = store::lock_all_of_role(tx.conn, &from.name)?;
-    let manager = UserManager::new(actor, authority.clone());
+    let manager = UserPolicyCaller::new(actor, authority.clone());
     let action = [UserAction::SetRole(to.authority(&[]))];
     let decision = rows.iter().try_for_each(|row| {
         let target = ManagedUser {

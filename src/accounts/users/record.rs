@@ -1,7 +1,7 @@
 //! What is derived from a user row, and the row of a new account.
 
 use super::initial_access::AccessGrant;
-use super::input::UserDraft;
+use super::input::ValidatedUser;
 use super::model::User;
 use super::store::UserRow;
 use crate::access::actor::Authority;
@@ -32,7 +32,7 @@ pub fn authority_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Authority, AppErro
 /// The row of a new account.
 pub(super) fn new_row(
     tx: &Tx<'_>,
-    draft: &UserDraft,
+    draft: &ValidatedUser,
     access: AccessGrant,
     password: Option<&PasswordHash>,
 ) -> UserRow {

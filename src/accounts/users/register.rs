@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::audit_entry;
 use super::initial_access::AccessGrant;
-use super::input::UserDraft;
+use super::input::ValidatedUser;
 use super::model::User;
 use super::record::{new_row, to_response};
 use super::store;
@@ -38,7 +38,7 @@ pub fn create_registered(
     tx: &mut Tx<'_>,
     actor: &Actor,
     action_name: &'static str,
-    draft: &UserDraft,
+    draft: &ValidatedUser,
     access: AccessGrant,
     password: &PasswordHash,
     invite: Option<InviteId>,

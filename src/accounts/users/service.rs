@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::audit_entry;
 use super::initial_access::{self, AccessGrant};
-use super::input::UserDraft;
+use super::input::ValidatedUser;
 use super::model::User;
 use super::record::new_row;
 use super::store::{self, UserChangeset, UserRow};
@@ -27,7 +27,7 @@ pub use super::lookup::{
 pub use super::reassign_role::{apply_role_reassignment, count_by_role, prepare_role_reassignment};
 pub use super::record::{authority_of, to_response};
 pub use super::register::create_registered;
-pub use super::visibility::{authorize_reading_sessions, readable_roles};
+pub use super::session_visibility::{authorize_reading_sessions, readable_roles};
 
 /// Creates an account.
 ///
@@ -37,7 +37,7 @@ pub use super::visibility::{authorize_reading_sessions, readable_roles};
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::CreateUsers>,
-    draft: &UserDraft,
+    draft: &ValidatedUser,
     password: Option<&PasswordHash>,
 ) -> TxResult<User> {
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
@@ -68,7 +68,7 @@ pub fn create_first_super_admin(
     if store::any_super_admin(tx.conn)? {
         return Ok(None);
     }
-    let draft = UserDraft {
+    let draft = ValidatedUser {
         username: username.clone(),
         role: SUPER_ADMIN.to_owned(),
         is_active: true,
@@ -99,8 +99,8 @@ pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<User, AppError> {
     to_response(tx, row)
 }
 
-/// Sets the time of the last sign-in. A password hash that was computed with newer parameters is stored if the password is
-/// still the one of `password_version`.
+/// Sets the time of the last sign-in. Also stores `rehashed`, the hash of the same password with newer parameters, unless the
+/// password was changed after `password_version` was read.
 ///
 /// # Errors
 /// Database errors.

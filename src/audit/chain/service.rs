@@ -72,15 +72,15 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
 ///
 /// # Errors
 /// Database errors.
-pub fn count_pages(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+pub fn count_batches(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     let start = store::anchor(tx.conn)?.map_or(0, |(position, ..)| position);
     let rows = head(tx)?.position - start;
     Ok(usize::try_from(rows.div_euclid(BATCH) + 1).unwrap_or(1))
 }
 
 /// Verifies the chain from its start to its head, and that every event row is part of it.
-/// `expected` is a head that was printed earlier: the chain must still contain it. `on_page` is called after each of the
-/// [`count_pages`] batches.
+/// `expected` is a head that was printed earlier: the chain must still contain it. `on_batch` is called after each of the
+/// [`count_batches`] batches.
 ///
 /// # Errors
 /// Database errors.
@@ -88,11 +88,11 @@ pub fn verify(
     tx: &mut Tx<'_>,
     vault: &Vault,
     expected: Option<&ChainHead>,
-    on_page: &mut dyn FnMut(),
+    on_batch: &mut dyn FnMut(),
 ) -> Result<ChainReport, AppError> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)?;
     store::disable_statement_timeout(tx.conn)?;
-    Ok(match verify_chain(tx, vault, expected, on_page)? {
+    Ok(match verify_chain(tx, vault, expected, on_batch)? {
         Ok(summary) => ChainReport::Intact(summary),
         Err(tampering) => ChainReport::Tampered(tampering),
     })
@@ -102,7 +102,7 @@ fn verify_chain(
     tx: &mut Tx<'_>,
     vault: &Vault,
     expected: Option<&ChainHead>,
-    on_page: &mut dyn FnMut(),
+    on_batch: &mut dyn FnMut(),
 ) -> Result<Result<ChainSummary, Tampering>, AppError> {
     let tampering = |kind, position, event| Tampering {
         kind,
@@ -145,7 +145,7 @@ fn verify_chain(
                 Err(tampering) => return Ok(Err(tampering)),
             };
         }
-        on_page();
+        on_batch();
     }
     if expected.is_some_and(|expected| expected.position > head.position) {
         let missing = Some(head.position + 1);

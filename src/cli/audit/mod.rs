@@ -62,14 +62,14 @@ pub fn run(config: &Config, command: AuditCommand) -> Result<(), CliError> {
 fn verify(context: &CliContext<'_>, args: &VerifyArgs) -> Result<(), CliError> {
     let vault = context.vault()?;
     let expected_head = args.expect.as_ref();
-    let mut progress_bar = ProgressBar::new(context.db.read_now(chain::service::count_pages)?);
+    let mut progress_bar = ProgressBar::new(context.db.read_now(chain::service::count_batches)?);
     let report = context.db.write_now(|tx| {
-        let mut on_page = || progress_bar.advance();
+        let mut on_batch = || progress_bar.advance();
         Ok(chain::service::verify(
             tx,
             &vault,
             expected_head,
-            &mut on_page,
+            &mut on_batch,
         )?)
     });
     progress_bar.clear();

@@ -11,7 +11,7 @@ pub enum Cell {
     Number(i64),
     Bool(bool),
     Time(DateTime<Utc>),
-    /// Names without spaces.
+    /// A list of names. They contain no spaces, because the output joins them with spaces.
     List(Vec<String>),
     /// A JSON object.
     Json(Value),

@@ -203,7 +203,7 @@ pub fn list<T: TableRow>(flags: FormatFlags, items: &[T]) -> Result<(), CliError
     list_printer.finish()
 }
 
-/// Prints one item: one line per column, or a list of one item as CSV and TSV.
+/// Prints one item. A table has one line for each member. CSV and TSV are a list with one item.
 pub fn show<T: TableRow>(flags: FormatFlags, item: &T) -> Result<(), CliError> {
     let members = || {
         T::COLUMNS

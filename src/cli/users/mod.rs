@@ -6,8 +6,8 @@ mod bulk;
 mod list;
 mod modify;
 mod permissions;
-mod purge_all;
 mod report;
+mod reset;
 mod reset_link;
 
 use clap::Subcommand;
@@ -52,7 +52,7 @@ Of a purged user only ids remain, in the audit log.")]
     #[command(after_help = "Example:\n  rosterd users restore ada")]
     Restore(bulk::NamedUsersArgs),
     /// Purge every user that is not a SuperAdmin.
-    Reset(purge_all::ResetUsersArgs),
+    Reset(reset::ResetUsersArgs),
     /// Enable users: they can sign in again.
     #[command(after_help = "\
 Examples:
@@ -109,7 +109,7 @@ pub fn run(config: &Config, command: UsersCommand) -> Result<(), CliError> {
         UsersCommand::Mod(args) => modify::run(context, args),
         UsersCommand::Rm(args) => bulk::delete(context, args),
         UsersCommand::Restore(args) => bulk::run_on_named(context, &BulkAction::Restore, &args),
-        UsersCommand::Reset(args) => purge_all::run(context, &args),
+        UsersCommand::Reset(args) => reset::run(context, &args),
         UsersCommand::Activate(users) => {
             bulk::run_on_selected(context, &BulkAction::Enable, "Activate", Some(false), users)
         }

@@ -54,7 +54,8 @@ fn read_dotenv(path: &Path) -> Result<Vars, ConfigError> {
         })
 }
 
-/// The environment takes precedence, setting by setting, even if the two sources use different names of a setting.
+/// Adds the settings of `dotenv` that the environment does not set. A setting with several names counts as set under any of
+/// them.
 fn merge(variables: &[EnvVariable], mut environment: Vars, dotenv: Vars) -> Vars {
     let is_unset = |name: &str| match find(variables, name) {
         Some(variable) => !variable.names().any(|name| environment.contains_key(&name)),

@@ -12,7 +12,7 @@ use super::values::ParseResult;
 use super::variable::{EnvVariable, VariableSensitivity, is_injected_by_kubernetes, nearest_name};
 
 /// Reads a file as text.
-pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+pub(super) type ReadFileFn<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 type ZeroizingVars = BTreeMap<String, Zeroizing<String>>;
 
@@ -31,7 +31,7 @@ impl RawSettings {
     pub(super) fn collect(
         variables: &'static [EnvVariable],
         vars: impl IntoIterator<Item = (String, String)>,
-        read_file: ReadFile<'_>,
+        read_file: ReadFileFn<'_>,
     ) -> Result<Self, ConfigError> {
         let vars: ZeroizingVars = vars
             .into_iter()
@@ -86,7 +86,7 @@ fn reject_unknown_names(
 fn find_setting(
     variable: &EnvVariable,
     vars: &ZeroizingVars,
-    read_file: ReadFile<'_>,
+    read_file: ReadFileFn<'_>,
 ) -> Result<Option<RawSetting>, ConfigError> {
     let is_secret = variable.kind == VariableSensitivity::Secret;
     let mut matches = variable
@@ -123,7 +123,7 @@ fn find_setting(
 fn read_secret_file(
     name: &str,
     path: &str,
-    read_file: ReadFile<'_>,
+    read_file: ReadFileFn<'_>,
 ) -> Result<Zeroizing<String>, ConfigError> {
     let content = read_file(Path::new(path))
         .map(Zeroizing::new)

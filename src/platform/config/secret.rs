@@ -14,7 +14,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text.
+    /// The secret in clear text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -62,13 +62,13 @@ mod tests {
     trait NotPrintable<Marker> {
         fn check() {}
     }
-    struct DebugMarker;
-    struct DisplayMarker;
-    struct SerializeMarker;
+    struct ImplementsDebug;
+    struct ImplementsDisplay;
+    struct ImplementsSerialize;
     impl<T> NotPrintable<()> for T {}
-    impl<T: std::fmt::Debug> NotPrintable<DebugMarker> for T {}
-    impl<T: std::fmt::Display> NotPrintable<DisplayMarker> for T {}
-    impl<T: serde::Serialize> NotPrintable<SerializeMarker> for T {}
+    impl<T: std::fmt::Debug> NotPrintable<ImplementsDebug> for T {}
+    impl<T: std::fmt::Display> NotPrintable<ImplementsDisplay> for T {}
+    impl<T: serde::Serialize> NotPrintable<ImplementsSerialize> for T {}
 
     #[test]
     fn secrets_and_the_configuration_cannot_be_printed() {

@@ -2,7 +2,6 @@
 //! domain.
 
 pub mod advisory_lock;
-pub mod cluster;
 mod connection;
 mod dry_run;
 mod errors;
@@ -11,6 +10,7 @@ mod liveness;
 pub mod migrate;
 mod notifications;
 mod prepared_statement;
+pub mod private_cluster;
 mod server_info;
 mod tx;
 

@@ -278,7 +278,7 @@ impl AppError {
         error.with_extension("violated-policies", vec![limit.policy])
     }
 
-    /// Sets the explanation of this occurrence for people.
+    /// Sets the `detail` member: what went wrong in this request, as text for people.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = Some(detail.into());

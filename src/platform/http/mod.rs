@@ -22,7 +22,7 @@ pub mod problem;
 pub mod query;
 pub mod reply;
 mod request_context;
-mod request_limits;
+mod request_head;
 mod request_log;
 mod request_middleware;
 mod trace_id;

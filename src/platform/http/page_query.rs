@@ -1,4 +1,4 @@
-//! The query parameters that all paginated lists have, and the answer to them.
+//! The query parameters that all paginated lists share, and the page that is returned for them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

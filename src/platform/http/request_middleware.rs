@@ -21,7 +21,7 @@ use super::chunked_payload::SharedPayload;
 use super::ip_network::IpNetwork;
 use super::request_context::RequestContext;
 use super::request_log::{NO_ROUTE, RequestObserver, RequestRecord, log_request, method_label};
-use super::{problem, request_limits, trace_id};
+use super::{problem, request_head, trace_id};
 use crate::platform::error::{AppError, Code};
 
 /// Configuration of [`RequestMiddleware`].
@@ -94,7 +94,7 @@ where
 
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let in_flight = InFlightRequest::start(&mut req, Arc::clone(&self.config));
-        if let Err(code) = request_limits::check_head(req.head()) {
+        if let Err(code) = request_head::check_head(req.head()) {
             let response = req.error_response(AppError::new(code));
             return Box::pin(ready(Ok(in_flight.complete(response))));
         }

@@ -109,7 +109,8 @@ proptest! {
     }
 }
 
-/// Set for a child process that runs the body of a test instead of checking its output.
+/// Environment variable of the child process. If it is set, a test writes the log output; if not, it starts the child process
+/// and checks that output.
 const CHILD_PROCESS: &str = "ROSTERD_TEST_CHILD_PROCESS";
 
 /// Whether this process was started by [`run_in_child_process`].

@@ -12,7 +12,7 @@ use crate::support::{Response, TestApp, TestUser};
 const EVENTS: &str = "/api/v1/audit/events";
 const LOGINS: &str = "/api/v1/audit/logins";
 
-/// The entries that this list returns for the query.
+/// Sends `GET {list}?{query}` and returns the entries of the response.
 fn list_entries(app: &TestApp, token: &str, list: &str, query: &str) -> Vec<Value> {
     let response = app.get(&format!("{list}?{query}")).bearer(token).send();
     response.expect(200).data().as_array().unwrap().clone()

@@ -21,7 +21,7 @@ fn event_pages_are_complete_and_report_the_total() {
             .send()
             .expect(200);
     }
-    // All rows get the same time.
+    // All rows get the same time, so that only the id decides their order across pages.
     app.execute("UPDATE audit_events SET at = '2026-01-01' WHERE action = 'user.tag'");
     let mut entries = Vec::new();
     let mut cursor = String::new();

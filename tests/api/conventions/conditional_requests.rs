@@ -53,7 +53,7 @@ fn single_resources_have_an_etag_and_support_if_none_match() {
         .header("If-None-Match", &tag)
         .send()
         .expect_problem(401, "auth_required");
-    // The permissions of a role are part of the representation of its holders.
+    // A user's response contains the permissions of its role, so a change of the role changes the user's ETag.
     app.create_role("Librarian", 1, &[]);
     let user = app.create_user("ada", "Librarian", &[]);
     let before = app

@@ -55,7 +55,7 @@ fn every_operation_has_an_id_a_tag_and_a_summary() {
     }
 }
 
-/// The public operations are listed in `invariants/access_table.rs`.
+/// The public operations are listed in `invariants/operation_permissions.rs`.
 #[test]
 fn every_non_public_operation_requires_a_bearer_token() {
     for Operation {

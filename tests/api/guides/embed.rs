@@ -135,8 +135,8 @@ fn start_app(
     (ExternalProgram::start(&mut command, directory, port), port)
 }
 
-/// Checks an app: allowed, refused for a missing permission, an invalid or foreign token, after sign-out, after a
-/// permission is revoked, and after the account is disabled.
+/// Checks that an app permits a valid request, and refuses: a missing permission, an invalid or foreign token, and a token
+/// after sign-out, after its account loses the permission, and after its account is disabled.
 fn check_app_that_verifies_tokens(app: &TestApp, port: u16) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)

@@ -53,7 +53,7 @@ const ROLE_MANAGER: AccountKind = kind("User + roles.manage", "User", &["roles.m
 const CALLERS: [AccountKind; 4] = [SUPER_ADMIN, ADMIN, USER_MANAGER, USER];
 const TARGETS: [AccountKind; 4] = [SUPER_ADMIN, ADMIN, USER, ROLE_MANAGER];
 
-/// The accounts created in the first table.
+/// The kinds of account that each caller tries to create.
 const CREATED: [AccountKind; 4] = [
     SUPER_ADMIN,
     ADMIN,

@@ -3,6 +3,7 @@
 mod database_outage;
 mod operator_commands;
 mod private_cluster;
+mod replica_replacement_under_load;
 mod rolling_restart;
 mod shutdown;
 mod slow_clients;

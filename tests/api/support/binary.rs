@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rosterd::platform::db::cluster::{Cluster, ClusterMode, ClusterOptions};
+use rosterd::platform::db::private_cluster::{Cluster, ClusterOptions, MissingCluster};
 
-use super::{RequestBuilder, Schema};
+use super::{PASSWORD, RequestBuilder, Schema};
 
 /// The timeout of a request: longer than any response takes on a busy machine, shorter than a request that hangs.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
@@ -29,6 +29,21 @@ pub fn database_settings(schema: &Schema) -> Vec<(String, String)> {
     ]
     .map(|(name, text)| (name.to_owned(), text))
     .into()
+}
+
+/// [`database_settings`] with two worker and hash threads, and an initial administrator `admin` with [`PASSWORD`].
+pub fn settings_with_administrator(schema: &Schema) -> Vec<(String, String)> {
+    let mut settings = database_settings(schema);
+    for (name, value) in [
+        ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
+        ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
+        ("ROSTERD_LOG", "warn"),
+        ("ROSTERD_WORKERS", "2"),
+        ("ROSTERD_HASH_THREADS", "2"),
+    ] {
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    settings
 }
 
 /// A temporary directory that the PostgreSQL user can access. When dropped, a private cluster in it is stopped and the
@@ -74,7 +89,7 @@ impl TempDir {
 
     /// Opens the private cluster and starts it if necessary. It stops when the value is dropped.
     pub fn open_cluster(&self) -> Cluster {
-        let options = ClusterOptions::new(self.data_dir(), path_variable(), ClusterMode::Existing);
+        let options = ClusterOptions::new(self.data_dir(), path_variable(), MissingCluster::Fail);
         Cluster::open(&options, &|_| ()).unwrap()
     }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use rosterd::platform::db::cluster::{Cluster, ClusterMode, ClusterOptions, Durability};
 use rosterd::platform::db::migrate;
+use rosterd::platform::db::private_cluster::{Cluster, ClusterOptions, Durability, MissingCluster};
 
 /// The shared cluster. Its data directory is kept between runs; the server stops when the test process ends.
 #[expect(
@@ -18,7 +18,7 @@ use rosterd::platform::db::migrate;
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let mut options = ClusterOptions::new(data_dir(), std::env::var_os("PATH").unwrap(), ClusterMode::CreateIfMissing);
+        let mut options = ClusterOptions::new(data_dir(), std::env::var_os("PATH").unwrap(), MissingCluster::Create);
         options.durability = Durability::Fast;
         options.max_connections = 400;
         options.stop_with_parent = true;

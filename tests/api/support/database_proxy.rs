@@ -65,7 +65,7 @@ impl DatabaseProxy {
     pub fn set_mode(&self, mode: ProxyMode) {
         self.mode.store(mode as u8, Ordering::Relaxed);
         if mode == ProxyMode::Disconnect {
-            // A connection wakes the listener, so that it reads the new mode.
+            // A connection makes `accept` return once, so that the listener reads the new mode.
             drop(TcpStream::connect(self.addr));
         }
     }

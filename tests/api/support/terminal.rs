@@ -21,8 +21,10 @@ impl Terminal {
             .map(|word| format!("'{}'", word.to_str().unwrap()))
             .collect();
         let line = format!("stty rows 40 cols 80; exec {}", quoted.join(" "));
-        let mut script = Command::new("script");
+        // A shell ignores SIGINT in its background jobs, and the tests may be one.
+        let mut script = Command::new("env");
         script
+            .args(["--default-signal=INT", "script"])
             .args(["--quiet", "--return", "--command", &line, "/dev/null"])
             .env_clear()
             .envs(

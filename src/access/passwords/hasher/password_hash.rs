@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::hash_params::{HashParams, OUTPUT_BYTES, is_too_costly};
 use super::memory::{HashError, HashMemory};
 
-/// No known tool uses more lanes.
+/// Hashes with more lanes (the parameter `p`) are refused. No known tool creates them.
 const MAX_LANES: u32 = 64;
 
 /// A password hash as a PHC string. It has no `Debug` and no `Serialize`, because it must only be stored in the database.

@@ -1,7 +1,7 @@
 //! Creating, listing, showing and revoking the caller's own tokens.
 
 use crate::access::authentication::SignedIn;
-use crate::access::tokens::input::TokenDraft;
+use crate::access::tokens::input::ValidatedToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::access::tokens::service;
 use crate::accounts::{roles, users};
@@ -15,7 +15,11 @@ use crate::platform::ids::PersonalTokenId;
 /// # Errors
 /// [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for an expiry in the past; [`Code::PermissionNotHeld`];
 /// [`Code::TokenLimitReached`].
-pub fn create(tx: &mut Tx<'_>, caller: &SignedIn, draft: &TokenDraft) -> TxResult<TokenWithSecret> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    caller: &SignedIn,
+    draft: &ValidatedToken,
+) -> TxResult<TokenWithSecret> {
     let owner = users::service::find_for_update(tx, caller.id)?.ok_or(Code::AuthTokenInvalid)?;
     caller.current_authority(tx)?;
     let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;

@@ -1,7 +1,7 @@
 //! Creating, listing, showing and revoking tokens of other accounts.
 
 use crate::access::authentication::{Can, needs};
-use crate::access::tokens::input::TokenDraft;
+use crate::access::tokens::input::ValidatedToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::access::tokens::service::{self, CREATE, REVOKE};
 use crate::access::tokens::store;
@@ -20,7 +20,7 @@ pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageTokens>,
     id: UserId,
-    draft: &TokenDraft,
+    draft: &ValidatedToken,
     if_match: &IfMatch,
 ) -> TxResult<TokenWithSecret> {
     let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;

@@ -7,7 +7,7 @@ use validator::Validate;
 
 use crate::access::actor::USER;
 use crate::access::passwords::{Password, PasswordHash};
-use crate::accounts::users::{NewUser, UserDraft};
+use crate::accounts::users::{NewUser, ValidatedUser};
 use crate::platform::error::AppError;
 
 /// An account to import.
@@ -67,7 +67,7 @@ impl ImportLine {
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] with all field errors.
-    pub fn check(self) -> Result<(UserDraft, ImportedPassword), AppError> {
+    pub fn check(self) -> Result<(ValidatedUser, ImportedPassword), AppError> {
         let hash = match (self.password_hash, &self.password) {
             (Some(_), Some(_)) => {
                 let detail = "must not be used together with password";

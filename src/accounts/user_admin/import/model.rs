@@ -23,7 +23,7 @@ pub struct ImportResult {
     /// Why the line was refused: the error code of the single request.
     #[schema(example = "user_username_conflict")]
     pub code: Option<&'static str>,
-    /// The reason as a text.
+    /// Why the line was refused, as text for people.
     pub detail: Option<String>,
     /// The invalid members of the line.
     pub errors: Vec<ImportFieldError>,
@@ -49,7 +49,7 @@ pub struct ImportFieldError {
     /// The code, as in the errors of the single request.
     #[schema(example = "too_short")]
     code: String,
-    /// The reason as a text.
+    /// Why the line was refused, as text for people.
     detail: String,
 }
 

@@ -11,7 +11,8 @@ use crate::accounts::users::store::UserRow;
 use crate::accounts::users::values::Username;
 use crate::schema::users;
 
-/// At most `limit` accounts after `after`. `granting_roles` are the roles that have the permission of the filter.
+/// The next page: up to `limit` accounts that match `filter` and come after the cursor. `granting_roles`: the roles that
+/// include the permission of the filter.
 pub fn page(
     conn: &mut PgConnection,
     filter: &UserFilter,

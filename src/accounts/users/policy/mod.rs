@@ -10,8 +10,9 @@ use crate::platform::ids::UserId;
 
 /// The caller with its current authority.
 #[derive(Clone, Debug)]
-pub struct UserManager {
-    /// The caller's account, or the owner of its token; `None` for the operator and for service clients.
+pub struct UserPolicyCaller {
+    /// The account of the caller; if the caller is a token, the account of its owner. `None` for the operator and for service
+    /// clients.
     pub id: Option<UserId>,
     /// Whether the caller is a program: it has no session.
     pub is_program: bool,
@@ -19,7 +20,7 @@ pub struct UserManager {
     pub authority: Authority,
 }
 
-impl UserManager {
+impl UserPolicyCaller {
     /// The actor with this authority.
     #[must_use]
     pub fn new(actor: &Actor, authority: Authority) -> Self {
@@ -104,7 +105,7 @@ pub enum UserActionDenied {
 /// # Errors
 /// The first rule that is violated, in the order of the module documentation.
 pub fn check_actions(
-    manager: &UserManager,
+    manager: &UserPolicyCaller,
     target: &ManagedUser,
     actions: &[UserAction],
 ) -> Result<(), UserActionDenied> {

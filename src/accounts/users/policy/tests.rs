@@ -54,8 +54,8 @@ impl Account {
         self.is_active && !self.is_deleted && !self.expires && self.has_password
     }
 
-    fn as_manager(&self) -> UserManager {
-        UserManager {
+    fn as_manager(&self) -> UserPolicyCaller {
+        UserPolicyCaller {
             id: Some(self.id),
             authority: self.authority(),
             is_program: false,
@@ -97,7 +97,7 @@ impl Account {
     }
 }
 
-fn is_allowed(manager: &UserManager, target: &ManagedUser, actions: &[UserAction]) -> bool {
+fn is_allowed(manager: &UserPolicyCaller, target: &ManagedUser, actions: &[UserAction]) -> bool {
     check_actions(manager, target, actions).is_ok()
 }
 
@@ -156,8 +156,8 @@ fn any_steps() -> impl Strategy<Value = Vec<(usize, usize, Vec<UserAction>)>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// Applies the steps that the rules allow, skipping actors that are disabled, deleted or expired. `each` gets the actor, the
-/// target before and the target after the step.
+/// Applies each step that the rules allow. Skips the steps of actors whose account is not usable. After each applied step,
+/// calls `each` with the actor, the target before and the target after the step.
 fn run_steps(
     accounts: &mut [Account],
     steps: &[(usize, usize, Vec<UserAction>)],
@@ -294,7 +294,7 @@ proptest! {
     /// The operator at the command line has no account.
     #[test]
     fn the_operator_may_do_everything_except_remove_the_last_super_admin(target in any_account(1), action in any_action()) {
-        let operator = UserManager { id: None, authority: Authority::system(), is_program: false };
+        let operator = UserPolicyCaller { id: None, authority: Authority::system(), is_program: false };
         let allowed = is_allowed(&operator, &target.as_target(), std::slice::from_ref(&action));
         prop_assert_eq!(allowed, !is_self_only(&action));
         let after = target.after(&action);

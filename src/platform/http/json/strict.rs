@@ -56,7 +56,7 @@ impl Violation {
     }
 }
 
-/// Visits every value of a document. serde errors can't carry a [`Violation`], so it is stored beside them.
+/// Checks every value of a document. A serde error cannot contain a [`Violation`], so the visitor stores the violation here.
 #[derive(Clone, Copy)]
 struct StrictVisitor<'a> {
     depth: usize,

@@ -3,7 +3,7 @@
 
 mod claims;
 mod client_tokens;
-mod encoding;
+mod header_and_token_format;
 mod signatures;
 
 use base64::Engine;

@@ -7,16 +7,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rosterd::platform::error::AppError;
 use serde_json::json;
 
-use crate::support::binary::ServiceProcess;
+use crate::support::binary::{ServiceProcess, settings_with_administrator};
 use crate::support::{
-    ProcessUsage, Schema, TestApp, read_until_closed, run_concurrently, wait_until,
+    PASSWORD, ProcessUsage, Schema, TestApp, read_until_closed, run_concurrently, wait_until,
 };
 
-use super::{ME, PASSWORD, settings};
+use super::ME;
 
 /// Starts the real binary, signs in an administrator and sends warm-up requests.
 fn start_and_warm_up(schema: &Schema) -> (ServiceProcess, String) {
-    let service = ServiceProcess::start(&settings(schema));
+    let service = ServiceProcess::start(&settings_with_administrator(schema));
     let token = service.token("admin", PASSWORD);
     run_concurrently(40, |_| {
         service

@@ -134,7 +134,7 @@ fn invite_is_limited_by_the_current_permissions_of_its_creator() {
         app.execute(&add_to_admin_role(permission));
         attempt(&app).expect(201);
     }
-    // The role has gained rank or permissions beyond the creator's since then.
+    // After the invite was created, its role gets a rank or a permission that the creator does not have.
     for growth in ["rank = 100", "permissions = '{webhooks.manage}'"] {
         app.execute(&format!("UPDATE roles SET {growth} WHERE name = 'Clerk'"));
         attempt(&app).expect_problem(403, "invite_invalid");

@@ -28,7 +28,7 @@ fn errors_are_reported_in_a_fixed_order() {
         call.body("application/json", body).send()
     };
     let stale = "\"99-0000000000000000\"";
-    // 401 and 403 for a missing permission before the body is read.
+    // A missing token (401) and a missing permission (403) are reported before the body is read.
     app.patch(&unknown_user)
         .body("application/json", "{")
         .send()

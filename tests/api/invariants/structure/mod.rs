@@ -37,7 +37,7 @@ const LAYERS: &[&[&str]] = &[
         "accounts/lifecycle/",
         "audit/log/",
     ],
-    &["accounts/credentials/", "accounts/role_changes/"],
+    &["accounts/credentials/", "accounts/role_update_delete/"],
     &["accounts/profile/", "accounts/user_admin/"],
     &["app_state.rs"],
     &["*"],

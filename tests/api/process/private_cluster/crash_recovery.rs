@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::{fs, thread};
 
 use diesel::connection::SimpleConnection;
-use rosterd::platform::db::cluster::{Cluster, is_root};
+use rosterd::platform::db::private_cluster::{Cluster, is_root};
 
 use super::{
     ClusterDir, ClusterProcess, KilledOnDrop, connect, count_rows, insert_row, kill, pids_with_cwd,

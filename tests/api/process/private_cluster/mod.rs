@@ -16,7 +16,7 @@ use std::{fs, thread};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
-use rosterd::platform::db::cluster::{Cluster, ClusterMode, ClusterOptions, Durability};
+use rosterd::platform::db::private_cluster::{Cluster, ClusterOptions, Durability, MissingCluster};
 
 use crate::support::binary::{is_alive, signal};
 
@@ -107,7 +107,7 @@ fn cluster_options(path: &Path, durability: Durability) -> ClusterOptions {
         reason = "the PostgreSQL programs are found through PATH"
     )]
     let search_path = std::env::var_os("PATH").unwrap();
-    let mut options = ClusterOptions::new(path, search_path, ClusterMode::CreateIfMissing);
+    let mut options = ClusterOptions::new(path, search_path, MissingCluster::Create);
     options.durability = durability;
     options
 }

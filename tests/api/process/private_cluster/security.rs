@@ -8,7 +8,7 @@ use std::process::Command;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use rosterd::platform::db::cluster::{Cluster, ClusterError, is_root};
+use rosterd::platform::db::private_cluster::{Cluster, ClusterError, is_root};
 
 use super::{ClusterDir, NOBODY, connect, insert_row};
 

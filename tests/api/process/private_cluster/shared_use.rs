@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use rosterd::platform::db::cluster::Cluster;
+use rosterd::platform::db::private_cluster::Cluster;
 
 use super::{ClusterDir, ClusterProcess, count_rows, insert_row, pids_with_cwd, wait_until};
 use crate::support::binary::is_alive;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
-use rosterd::platform::db::cluster::{Cluster, ClusterError, ClusterMode, Durability};
+use rosterd::platform::db::private_cluster::{Cluster, ClusterError, Durability, MissingCluster};
 
 use super::{ClusterDir, connect, count_rows, insert_row, setting};
 
@@ -54,7 +54,7 @@ fn first_start_creates_a_durable_cluster_and_the_next_start_uses_it() {
 fn command_does_not_create_a_cluster() {
     let dir = ClusterDir::new();
     let mut options = dir.options();
-    options.mode = ClusterMode::Existing;
+    options.mode = MissingCluster::Fail;
     let error = || Cluster::open(&options, &|_| ()).unwrap_err().to_string();
     let expected = format!(
         "no database at {}: run `rosterd serve` once, or set DATABASE_URL",
@@ -72,7 +72,7 @@ fn command_starts_an_existing_cluster() {
     let dir = ClusterDir::new();
     dir.open().stop().unwrap();
     let mut options = dir.options();
-    options.mode = ClusterMode::Existing;
+    options.mode = MissingCluster::Fail;
     let cluster = Cluster::open(&options, &|_| ()).unwrap();
     insert_row(&cluster);
 }

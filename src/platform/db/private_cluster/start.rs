@@ -46,8 +46,8 @@ impl Server {
         }
     }
 
-    /// While the server does not listen: returns the attempt that is in progress, begins one if there is none, and
-    /// repeats one that failed for a temporary reason.
+    /// Called while the server does not listen. Starts it if there was no attempt yet, or if the last attempt failed for a
+    /// temporary reason. Keeps an attempt that is in progress. Any other failure is returned.
     fn continue_start(
         &self,
         attempt: Option<StartAttempt>,

@@ -24,7 +24,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// The direct grants of an account.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
-struct PermissionChange {
+#[schema(as = PermissionChange)]
+struct DirectPermissionsRequest {
     /// The complete set of direct grants. Each must be in the permission catalogue.
     #[schema(example = json!(["users.read"]))]
     permissions: Vec<String>,
@@ -34,7 +35,7 @@ struct PermissionChange {
 ///
 /// Needs `users.managePermissions`. The caller must hold the permissions that are added.
 #[utoipa::path(
-    operation_id = "replaceUserPermissions", tag = "users", params(("id" = UserId, Path)), request_body = PermissionChange,
+    operation_id = "replaceUserPermissions", tag = "users", params(("id" = UserId, Path)), request_body = DirectPermissionsRequest,
     responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[patch("/api/v1/users/{id}/permissions")]
@@ -43,7 +44,7 @@ async fn replace_user_permissions(
     app: State,
     id: web::Path<String>,
     if_match: IfMatch,
-    body: Json<PermissionChange>,
+    body: Json<DirectPermissionsRequest>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let permissions = body.into_inner().permissions;

@@ -10,11 +10,11 @@ pub(super) const NAME: &str = "rosterd";
 
 /// What to do if the cluster does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClusterMode {
+pub enum MissingCluster {
     /// Create it: for `rosterd serve` and for tests.
-    CreateIfMissing,
+    Create,
     /// Fail with `ClusterError::NoDatabase` and create no file: for commands.
-    Existing,
+    Fail,
 }
 
 /// Which failures a committed transaction survives.
@@ -58,7 +58,7 @@ pub struct ClusterOptions {
     /// The value of `PATH`, in which programs are searched first.
     pub search_path: OsString,
     /// What to do if the cluster does not exist.
-    pub mode: ClusterMode,
+    pub mode: MissingCluster,
     /// [`Durability::Durable`], except in tests.
     pub durability: Durability,
     /// `max_connections` of the server, including 3 that are reserved for superusers.
@@ -73,7 +73,7 @@ impl ClusterOptions {
     pub fn new(
         data_dir: impl Into<PathBuf>,
         search_path: impl Into<OsString>,
-        mode: ClusterMode,
+        mode: MissingCluster,
     ) -> Self {
         Self {
             data_dir: data_dir.into(),

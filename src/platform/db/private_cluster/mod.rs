@@ -51,7 +51,7 @@ use self::{
 pub use self::{
     error::ClusterError,
     installation::OLDEST_MAJOR,
-    options::{ClusterMode, ClusterOptions, Durability, default_data_dir},
+    options::{ClusterOptions, Durability, MissingCluster, default_data_dir},
     os_user::is_root,
 };
 
@@ -82,7 +82,7 @@ impl Cluster {
         let no_database = ClusterError::NoDatabase {
             data_dir: data_dir.root.clone(),
         };
-        if options.mode == ClusterMode::Existing && !data_dir.path(START_LOCK).exists() {
+        if options.mode == MissingCluster::Fail && !data_dir.path(START_LOCK).exists() {
             return Err(no_database);
         }
         let start_lock = data_dir.lock_start(progress)?;
@@ -101,8 +101,8 @@ impl Cluster {
         };
         if !server.has_database() {
             match options.mode {
-                ClusterMode::CreateIfMissing => server.create(&start_lock, progress)?,
-                ClusterMode::Existing => return Err(no_database),
+                MissingCluster::Create => server.create(&start_lock, progress)?,
+                MissingCluster::Fail => return Err(no_database),
             }
         }
         let password = server.data_dir.read_password()?;

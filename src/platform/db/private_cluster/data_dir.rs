@@ -14,7 +14,7 @@ use std::{
 use super::error::ClusterError;
 use super::installation;
 use super::layout::{PASSWORD, SOCKET, START_LOCK};
-use super::options::{ClusterMode, ClusterOptions, Password};
+use super::options::{ClusterOptions, MissingCluster, Password};
 use super::os_user::{self, OsUser};
 
 /// `sockaddr_un.sun_path` has 108 bytes on Linux and 104 on macOS, including the terminating NUL.
@@ -42,7 +42,7 @@ impl DataDir {
     /// the [`OsUser`].
     pub fn open(options: &ClusterOptions) -> Result<Self, ClusterError> {
         let data_dir = &options.data_dir;
-        if options.mode == ClusterMode::CreateIfMissing {
+        if options.mode == MissingCluster::Create {
             create_data_dir(data_dir).map_err(ClusterError::at(data_dir))?;
         }
         let root = fs::canonicalize(data_dir).map_err(|cause| match cause.kind() {

@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::support::binary::ServiceProcess;
+use crate::support::binary::{ServiceProcess, settings_with_administrator};
 use crate::support::programs::{ExternalProgram, free_port};
-use crate::support::{RequestBuilder, Schema};
-
-use super::{ME, PASSWORD, settings};
+use crate::support::{PASSWORD, RequestBuilder, Schema};
 
 /// Replicas are replaced one by one while accounts are created and read through nginx. No request fails in the service, and
 /// every acknowledged account exists. A connection that was accepted by the kernel while the listener closed is reset, and
@@ -20,7 +18,7 @@ fn replacing_replicas_one_by_one_fails_no_request() {
     let schema = Schema::new();
     let ports = [free_port(), free_port()];
     let start = |port: u16| {
-        let mut settings = settings(&schema);
+        let mut settings = settings_with_administrator(&schema);
         for (name, value) in [
             ("ROSTERD_ADDR", format!("127.0.0.1:{port}")),
             ("ROSTERD_PUBLIC_URL", "https://id.example.org".to_owned()),
@@ -69,7 +67,7 @@ fn replacing_replicas_one_by_one_fails_no_request() {
                             response = create();
                         }
                         response.expect(201);
-                        let me = format!("{base}{ME}");
+                        let me = format!("{base}/api/v1/auth/me");
                         RequestBuilder::new(agent, "GET", &me)
                             .bearer(token)
                             .send()

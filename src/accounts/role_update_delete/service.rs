@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::access::actor::Authority;
 use crate::access::authentication::{Can, needs};
 use crate::accounts::roles::{
-    self, ManagedRole, Role, RoleAction, RoleChange, RoleChangeset, RoleRow,
+    self, ManagedRole, Role, RoleAction, RoleChangeset, RoleRow, ValidatedRoleChange,
 };
 use crate::accounts::users::{self, RoleReassignment};
 use crate::audit::{self, AuditEntry, Subject};
@@ -23,7 +23,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,
     name: &str,
-    change: &RoleChange,
+    change: &ValidatedRoleChange,
     move_to: Option<&str>,
     if_match: &IfMatch,
 ) -> TxResult<Role> {

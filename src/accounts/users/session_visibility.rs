@@ -1,7 +1,7 @@
 //! Which accounts' sessions and tokens a caller may read. All accounts are visible to callers with `users.read`.
 
 use super::authorization::managed_user;
-use super::policy::{self, UserAction, UserManager};
+use super::policy::{self, UserAction, UserPolicyCaller};
 use super::store::{self, UserRow};
 use crate::access::actor::Actor;
 use crate::access::authentication::{Can, Need};
@@ -22,7 +22,7 @@ pub fn authorize_reading_sessions<N: Need>(
     action_name: &'static str,
 ) -> TxResult<UserRow> {
     let row = store::find(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let manager = UserManager::new(caller, caller.current_authority(tx)?);
+    let manager = UserPolicyCaller::new(caller, caller.current_authority(tx)?);
     let target = managed_user(tx, &row)?;
     match policy::check_actions(&manager, &target, &[UserAction::ReadSessions]) {
         Ok(()) => Ok(row),
