@@ -1,4 +1,4 @@
-//! Creates the first `SuperAdmin` while there is none: from the settings or, on the private cluster, with a random
+//! Creates the first `SuperAdmin` if none exists: from the settings or, on the private cluster, with a random
 //! password that is printed once. There is no default password.
 
 use actix_web::rt;
@@ -23,8 +23,8 @@ pub struct GeneratedSuperAdmin {
     pub password: String,
 }
 
-/// Creates the first `SuperAdmin` if there is none. Without settings one with a random password is created on the private
-/// cluster; on any other database a warning says how to create one.
+/// Creates the first `SuperAdmin` if no `SuperAdmin` exists. Without settings, the private cluster gets one with a random
+/// password; on any other database, a warning says how to create one.
 ///
 /// # Errors
 /// Invalid settings; database errors.

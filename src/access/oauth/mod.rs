@@ -7,7 +7,7 @@
 //! # Introspection and revocation
 //!
 //! Every service client may introspect access tokens and personal access tokens, because they are meant for the apps behind
-//! this service. A refresh token is not: an app that accepted one as an access token would let in whoever stole it.
+//! this service. A refresh token is not meant for them: an app that accepts it as an access token accepts a stolen one too.
 //! Introspection reports it as inactive, except to a client that holds `sessions.read` and sends
 //! `token_type_hint=refresh_token`.
 //!

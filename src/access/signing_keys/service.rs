@@ -77,7 +77,7 @@ pub fn count_readable(tx: &mut Tx<'_>, vault: &Vault) -> Result<usize, AppError>
 /// Loads the keys.
 ///
 /// # Errors
-/// As [`load_or_create`]; also when there is none.
+/// No key exists. Otherwise the errors of [`load_or_create`].
 pub fn load(tx: &mut Tx<'_>, vault: &Vault) -> Result<KeySet, AppError> {
     let rows = store::all(tx.conn, tx.now)?;
     let keys = rows.into_iter().map(|row| decrypt(row, vault));

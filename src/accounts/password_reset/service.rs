@@ -83,7 +83,7 @@ pub fn create_for_email(
 /// The unused link of an account.
 ///
 /// # Errors
-/// [`Code::NotFound`] if there is none, or no such account.
+/// [`Code::NotFound`] if the account does not exist or has no reset link.
 pub fn show(tx: &mut Tx<'_>, id: UserId) -> Result<UnusedResetLink, AppError> {
     let link = store::find(tx.conn, id)?
         .filter(|link| link.expires_at > tx.now)
