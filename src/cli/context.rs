@@ -49,7 +49,7 @@ impl<'c> CliContext<'c> {
                 "the schema is {pending} migrations behind: run `rosterd db migrate`"
             )));
         }
-        let os_user = config.os_env.user.clone();
+        let os_user = config.system_variables.user.clone();
         Ok(Self {
             config,
             db: server::connect_database(config, data_source.url())?,

@@ -105,7 +105,7 @@ fn check_settings(config: &Config) -> Vec<Finding> {
     }
     let (verdict, detail) = check_public_url(&config.public_url);
     findings.push(Finding::new("public url", verdict, detail));
-    for path in &config.os_env.secret_files {
+    for path in &config.secret_files {
         let (verdict, detail) = check_secret_file(path, Verdict::Warning);
         findings.push(Finding::new("secret file", verdict, detail));
     }

@@ -4,4 +4,4 @@
 pub mod service;
 mod store;
 
-pub use service::{IdempotentRequest, run_once};
+pub use service::IdempotentRequest;

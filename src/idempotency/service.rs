@@ -1,14 +1,16 @@
 //! Runs a request once, and replays its response when it is repeated.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::store::{self, StoredReplyRow};
 use crate::access::authentication::{Can, Need};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
-use crate::platform::db::Tx;
+use crate::platform::db::{Db, Tx};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
-use crate::platform::http::{Reply, StoredReply};
+use crate::platform::http::{IdempotencyKey, Reply, StoredReply};
 
 /// How long responses are stored.
 pub const RETENTION: TimeDelta = TimeDelta::hours(24);
@@ -16,39 +18,57 @@ pub const RETENTION: TimeDelta = TimeDelta::hours(24);
 /// What identifies a repeated request, together with the caller.
 pub struct IdempotentRequest {
     /// The operationId in the OpenAPI document.
-    pub operation: &'static str,
+    operation: &'static str,
     /// The `Idempotency-Key` header, if it was sent.
-    pub key: Option<String>,
+    key: Option<String>,
     /// A MAC of the body, to detect that a key is reused with a different body.
-    pub body_mac: [u8; 32],
+    body_mac: [u8; 32],
+    /// Encrypts the stored response.
+    vault: Arc<Vault>,
 }
 
 impl IdempotentRequest {
     /// A request to this operation with this body.
     #[must_use]
-    pub fn new(vault: &Vault, operation: &'static str, key: Option<String>, body: &[u8]) -> Self {
+    pub fn new(
+        vault: &Arc<Vault>,
+        operation: &'static str,
+        key: IdempotencyKey,
+        body: &[u8],
+    ) -> Self {
         Self {
             operation,
-            key,
+            key: key.0,
             body_mac: vault.mac(KeyPurpose::IdempotencyRequest, body),
+            vault: vault.clone(),
         }
+    }
+
+    /// Runs `handle` in a transaction. It returns the response and the id of the created resource; the response is stored.
+    /// If the same request was answered before, returns the stored response instead. A concurrent repetition waits for the
+    /// first request. In both cases the permission of the caller is checked again.
+    ///
+    /// # Errors
+    /// Those of `handle`, whose response is then not stored; [`Code::IdempotencyKeyReused`] if the body differs; 401 or 403
+    /// if the caller has lost the permission.
+    pub async fn run<N: Need>(
+        self,
+        db: &Db,
+        caller: Can<N>,
+        mut handle: impl FnMut(&mut Tx<'_>, &Can<N>) -> TxResult<(Reply, Option<Uuid>)> + Send + 'static,
+    ) -> Result<Reply, AppError> {
+        db.write(move |tx| run_once(tx, &caller, &self, |tx| handle(tx, &caller)))
+            .await
     }
 }
 
-/// Runs `handle`, which returns the response and the id of the created resource, and stores the response. If the same request
-/// was answered before, returns the stored response instead. A concurrent repetition waits for the first request. In both
-/// cases the permission of the caller is checked again.
-///
-/// # Errors
-/// Those of `handle`, whose response is then not stored; [`Code::IdempotencyKeyReused`] if the body differs; 401 or 403 if
-/// the caller has lost the permission.
-pub fn run_once<N: Need>(
+fn run_once<N: Need>(
     tx: &mut Tx<'_>,
-    vault: &Vault,
     caller: &Can<N>,
     request: &IdempotentRequest,
     handle: impl FnOnce(&mut Tx<'_>) -> TxResult<(Reply, Option<Uuid>)>,
 ) -> TxResult<Reply> {
+    let vault = &request.vault;
     let Some(key) = &request.key else {
         return handle(tx).map(|(reply, _)| reply);
     };

@@ -59,21 +59,21 @@ impl DataSource {
         mode: MissingCluster,
         progress: &dyn Fn(&str),
     ) -> Result<Self, StartError> {
-        let os_env = &config.os_env;
+        let system_variables = &config.system_variables;
         let data_dir = config
             .data_dir
             .clone()
             .or_else(|| {
                 default_data_dir(
                     is_root(),
-                    os_env.xdg_data_home.as_deref(),
-                    os_env.home.as_deref(),
+                    system_variables.xdg_data_home.as_deref(),
+                    system_variables.home.as_deref(),
                 )
             })
             .ok_or_else(|| {
                 ConfigError::new("ROSTERD_DATA_DIR", "is required if HOME is not set")
             })?;
-        let options = ClusterOptions::new(&data_dir, &os_env.search_path, mode);
+        let options = ClusterOptions::new(&data_dir, &system_variables.search_path, mode);
         let cluster = Cluster::open(&options, progress)?;
         let path = data_dir.join("secret-key");
         let (secret_key, key_file) = match &config.secret_key {

@@ -18,7 +18,7 @@ use crate::platform::error::{AppError, Code};
 use crate::platform::ids::{SessionId, UserId};
 
 /// A permission that an operation requires.
-pub trait Need: 'static {
+pub trait Need: Send + 'static {
     /// The name in the catalogue.
     const PERMISSION: &'static str;
 }

@@ -66,7 +66,7 @@ pub struct ClientCredentialRow {
 /// The columns of an access token grant that decide what it permits.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = client_access_tokens)]
-pub struct ClientGrantRow {
+pub struct ClientTokenOwnerRow {
     pub id: ClientGrantId,
     pub permissions: Vec<String>,
     pub expires_at: DateTime<Utc>,
@@ -127,12 +127,12 @@ pub fn find_token(
 pub fn find_client_grant(
     conn: &mut PgConnection,
     id: ClientGrantId,
-) -> QueryResult<Option<(ClientGrantRow, ClientCredentialRow)>> {
+) -> QueryResult<Option<(ClientTokenOwnerRow, ClientCredentialRow)>> {
     client_access_tokens::table
         .inner_join(service_clients::table)
         .filter(client_access_tokens::id.eq(id))
         .select((
-            ClientGrantRow::as_select(),
+            ClientTokenOwnerRow::as_select(),
             ClientCredentialRow::as_select(),
         ))
         .first(conn)

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credential::{Credential, ResolvedCaller};
 use super::read_model::{
-    self, AccountRow, ClientCredentialRow, ClientGrantRow, RoleAuthorityRow, SessionCredentialRow,
-    TokenCredentialRow,
+    self, AccountRow, ClientCredentialRow, ClientTokenOwnerRow, RoleAuthorityRow,
+    SessionCredentialRow, TokenCredentialRow,
 };
 use crate::access::actor::{AccountStatus, Actor, Authority, Identity, PermissionSet};
 use crate::platform::db::Tx;
@@ -129,7 +129,7 @@ fn check_token(
 fn valid_client_grant(
     tx: &mut Tx<'_>,
     id: ClientGrantId,
-) -> Result<(ClientGrantRow, ClientCredentialRow), AppError> {
+) -> Result<(ClientTokenOwnerRow, ClientCredentialRow), AppError> {
     read_model::find_client_grant(tx.conn, id)?
         .filter(|(grant, client)| client.is_active && grant.expires_at > tx.now)
         .ok_or_else(|| Code::AuthTokenInvalid.into())
@@ -173,7 +173,7 @@ fn token_authority(
 }
 
 /// The authority of the client with only those permissions that were granted. It has no role, so it is never a `SuperAdmin`.
-fn client_authority(client: &ClientCredentialRow, grant: &ClientGrantRow) -> Authority {
+fn client_authority(client: &ClientCredentialRow, grant: &ClientTokenOwnerRow) -> Authority {
     Authority {
         role: String::new(),
         rank: client.rank,

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::store::{self, ClientRow, GrantRow};
+use super::store::{self, ClientAccessTokenRow, ClientRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::TokenIssuer;
 use crate::access::rate_limit;
@@ -105,7 +105,7 @@ pub fn issue_access_token(
         .cloned()
         .collect();
     let expires_at = issuer.expiry(tx.now);
-    let grant = GrantRow {
+    let grant = ClientAccessTokenRow {
         id,
         client_id: row.id,
         permissions: permissions.clone(),

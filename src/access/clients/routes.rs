@@ -7,7 +7,7 @@ use super::model::{Client, ClientWithSecret};
 use super::service::{self, ClientPatch, NewClient};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{
     Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
@@ -62,17 +62,14 @@ async fn create_client(
     key: IdempotencyKey,
     body: Json<NewClient>,
 ) -> Result<Reply, AppError> {
-    let request = IdempotentRequest::new(&app.vault, "createClient", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createClient", key, &body.raw);
     let draft = body.into_inner().check()?;
-    let vault = app.vault.clone();
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let created = service::create(tx, &caller, &draft)?;
-                let id = created.client.id;
-                let reply = Reply::created(format!("/api/v1/clients/{id}"), &created)?;
-                Ok((reply, Some(id.0)))
-            })
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let created = service::create(tx, caller, &draft)?;
+            let id = created.client.id;
+            let reply = Reply::created(format!("/api/v1/clients/{id}"), &created)?;
+            Ok((reply, Some(id.0)))
         })
         .await
 }

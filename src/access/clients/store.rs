@@ -37,7 +37,7 @@ pub struct ClientChangeset {
 /// A row of `client_access_tokens`: the grant of one access token.
 #[derive(Insertable)]
 #[diesel(table_name = client_access_tokens)]
-pub struct GrantRow {
+pub struct ClientAccessTokenRow {
     pub id: ClientGrantId,
     pub client_id: ClientId,
     pub permissions: Vec<String>,
@@ -151,7 +151,7 @@ pub fn delete_grants_of_client(conn: &mut PgConnection, client: ClientId) -> Que
         .execute(conn)
 }
 
-pub fn insert_grant(conn: &mut PgConnection, row: &GrantRow) -> QueryResult<usize> {
+pub fn insert_grant(conn: &mut PgConnection, row: &ClientAccessTokenRow) -> QueryResult<usize> {
     diesel::insert_into(client_access_tokens::table)
         .values(row)
         .execute(conn)

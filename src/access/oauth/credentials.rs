@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::error::{OAuthError, OAuthErrorCode};
 use super::form::take_optional;
 use crate::access::authentication::FIRST_PARTY_CLIENT_ID;
-use crate::platform::http::{QueryReader, percent};
+use crate::platform::http::{QueryReader, percent_decoding};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -86,7 +86,7 @@ fn parse_basic(header: &str) -> Option<(String, String)> {
 }
 
 fn form_decode(text: &str) -> Option<String> {
-    percent::decode(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
+    percent_decoding::decode(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }
 
 fn multiple_methods() -> OAuthError {

@@ -2,9 +2,9 @@
 //! holds a database connection. Work that would wait too long is rejected at once.
 
 mod hash_params;
-mod memory;
 mod password_hash;
 mod thread_pool;
+mod working_memory;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::memory::{HashError, HashMemory};
 use self::password_hash::ParsedHash;
 use self::thread_pool::{HashThreadPool, PendingResult};
+use self::working_memory::{HashError, HashMemory};
 use super::password::Password;
 
 pub use self::hash_params::{HashParams, InvalidHashParams};

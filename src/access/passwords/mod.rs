@@ -17,4 +17,4 @@ pub use hasher::{
 };
 pub use owner::PasswordOwner;
 pub use password::Password;
-pub use policy::{InvalidPasswordPolicy, PasswordContext, PasswordPolicy, PasswordWeakness};
+pub use policy::{MinLengthOutOfRange, PasswordContext, PasswordPolicy, PasswordWeakness};

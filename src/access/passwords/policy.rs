@@ -21,7 +21,7 @@ pub struct PasswordPolicy {
     min = PasswordPolicy::SMALLEST_MIN_LENGTH,
     max = PasswordPolicy::LARGEST_MIN_LENGTH
 )]
-pub struct InvalidPasswordPolicy(usize);
+pub struct MinLengthOutOfRange(usize);
 
 /// The names that the password must not consist of.
 #[derive(Clone, Copy)]
@@ -59,11 +59,11 @@ impl PasswordPolicy {
     ///
     /// # Errors
     /// If the length is not 8 to 128.
-    pub fn new(min_length: usize) -> Result<Self, InvalidPasswordPolicy> {
+    pub fn new(min_length: usize) -> Result<Self, MinLengthOutOfRange> {
         if (Self::SMALLEST_MIN_LENGTH..=Self::LARGEST_MIN_LENGTH).contains(&min_length) {
             Ok(Self { min_length })
         } else {
-            Err(InvalidPasswordPolicy(min_length))
+            Err(MinLengthOutOfRange(min_length))
         }
     }
 
@@ -197,11 +197,11 @@ mod tests {
             Err(vec![PasswordWeakness::TooShort(8)])
         );
         assert_eq!(check(eight, "wmfqohzd"), Ok(()));
-        assert_eq!(PasswordPolicy::new(7), Err(InvalidPasswordPolicy(7)));
-        assert_eq!(PasswordPolicy::new(129), Err(InvalidPasswordPolicy(129)));
+        assert_eq!(PasswordPolicy::new(7), Err(MinLengthOutOfRange(7)));
+        assert_eq!(PasswordPolicy::new(129), Err(MinLengthOutOfRange(129)));
         assert_eq!(PasswordPolicy::new(128).unwrap().min_length(), 128);
         assert_eq!(
-            InvalidPasswordPolicy(7).to_string(),
+            MinLengthOutOfRange(7).to_string(),
             "the minimum password length is 7, but it must be 8 to 128"
         );
     }

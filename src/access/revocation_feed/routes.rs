@@ -9,9 +9,7 @@ use super::service;
 use crate::access::authentication::AuthenticatedCaller;
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{
-    FromQuery, InvalidQuery, Page, PageInfo, PageLimit, Query, QueryReader, Reply,
-};
+use crate::platform::http::{FromQuery, InvalidQuery, Page, PageLimit, Query, QueryReader, Reply};
 
 /// Identifies the cursors of this list.
 const CURSOR_CONTEXT: &str = "revocations";
@@ -65,11 +63,6 @@ async fn list_revocations(
         .db
         .read(move |tx| service::list_after(tx, position, limit.get()));
     let (data, next_position) = read.await?;
-    let next = Some(app.cursors.encode(CURSOR_CONTEXT, &next_position)?);
-    let page = PageInfo {
-        next,
-        limit,
-        total: None,
-    };
-    Reply::page(&Page { data, page })
+    let next = app.cursors.encode(CURSOR_CONTEXT, &next_position)?;
+    Reply::page(&Page::unbounded(data, limit, next))
 }

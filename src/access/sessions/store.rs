@@ -214,10 +214,10 @@ pub fn end_oldest(
         .execute(conn)
 }
 
-type Query<'a> = sessions::BoxedQuery<'a, Pg>;
+type SessionQuery<'a> = sessions::BoxedQuery<'a, Pg>;
 
 /// The sessions that have neither ended nor expired.
-fn active<'a>(now: DateTime<Utc>) -> Query<'a> {
+fn active<'a>(now: DateTime<Utc>) -> SessionQuery<'a> {
     let is_not_idle = sql::<Bool>(
         "sessions.last_seen_at + sessions.idle_timeout_seconds * interval '1 second' > ",
     )
@@ -233,7 +233,7 @@ fn matching<'a>(
     filter: &SessionFilter,
     owners: Option<&'a VisibleOwners>,
     now: DateTime<Utc>,
-) -> Query<'a> {
+) -> SessionQuery<'a> {
     let mut query = active(now);
     if let Some(user) = filter.user {
         query = query.filter(sessions::user_id.eq(user));

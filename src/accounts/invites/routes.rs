@@ -1,7 +1,6 @@
 //! Endpoints for invites. GET and HEAD never use up an invite, so that link scanners do no harm.
 
 use actix_web::{delete, get, post, web};
-use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::input::NewInvite;
@@ -9,11 +8,10 @@ use super::model::{Invite, InviteWithToken};
 use super::service;
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{
-    Data, FromQuery, IdempotencyKey, IfMatch, InvalidQuery, Json, Page, PageLimit, Query,
-    QueryReader, Reply,
+    Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
 };
 
 /// Registers the endpoints and their documentation.
@@ -40,72 +38,38 @@ async fn create_invite(
     key: IdempotencyKey,
     body: Json<NewInvite>,
 ) -> Result<Reply, AppError> {
-    let request = IdempotentRequest::new(&app.vault, "createInvite", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createInvite", key, &body.raw);
     let draft = body.into_inner().check()?;
-    let (vault, invite_url) = (app.vault.clone(), app.invite_url.clone());
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let created = service::create(tx, &caller, &invite_url, &draft)?;
-                let location = format!("/api/v1/invites/{}", created.invite.id);
-                Ok((Reply::created(location, &created)?, None))
-            })
+    let invite_url = app.invite_url.clone();
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let created = service::create(tx, caller, &invite_url, &draft)?;
+            let location = format!("/api/v1/invites/{}", created.invite.id);
+            Ok((Reply::created(location, &created)?, None))
         })
         .await
-}
-
-/// The query parameters of the list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ListInvitesParams {
-    /// The maximum number of items per page.
-    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    limit: PageLimit,
-    /// `page.next` of the previous page.
-    cursor: Option<String>,
-    /// Whether to return `page.total`.
-    #[param(required = false, default = false)]
-    count: bool,
-}
-
-impl FromQuery for ListInvitesParams {
-    fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
-        Ok(Self {
-            limit: PageLimit::take(params),
-            cursor: params.take("cursor"),
-            count: params.take("count").unwrap_or_default(),
-        })
-    }
 }
 
 /// List invites.
 ///
 /// Newest first. Needs `invites.read`. Includes revoked, expired and exhausted invites for 90 days after their expiry.
 #[utoipa::path(
-    operation_id = "listInvites", tag = "invites", params(ListInvitesParams),
+    operation_id = "listInvites", tag = "invites", params(PageQuery),
     responses((status = 200, description = "One page of invites.", body = Page<Invite>))
 )]
 #[get("/api/v1/invites")]
 async fn list_invites(
     _caller: Can<needs::ReadInvites>,
     app: State,
-    query: Query<ListInvitesParams>,
+    query: Query<PageQuery>,
 ) -> Result<Reply, AppError> {
-    const CURSOR_CONTEXT: &str = "invites";
-    let ListInvitesParams {
-        limit,
-        cursor,
-        count,
-    } = query.into_inner();
-    let after = cursor
-        .map(|cursor| app.cursors.decode(CURSOR_CONTEXT, &cursor))
-        .transpose()?;
-    let (invites, total) = app
+    let list = PagedList::new(&app.cursors, "invites".to_owned(), query.into_inner());
+    let (after, limit, count) = (list.after()?, list.query_limit(), list.count());
+    let found = app
         .db
-        .read(move |tx| service::list(tx, after, limit.query_limit(), count))
+        .read(move |tx| service::list(tx, after, limit, count))
         .await?;
-    let cursor = |last: &Invite| app.cursors.encode(CURSOR_CONTEXT, &last.id);
-    Reply::page(&Page::from_rows(invites, limit, cursor)?.with_total(total))
+    list.reply(found, |last: &Invite| last.id)
 }
 
 /// Show an invite.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::input::ValidatedInvite;
 use super::model::{Invite, InviteWithToken};
-use super::store::{self, InviteLookup, InviteRow};
+use super::store::{self, InviteKey, InviteRow};
 use super::validity::DEFAULT_LIFETIME;
 use crate::access::actor::{Actor, Authority, Identity};
 use crate::access::authentication::{Can, Need, needs};
@@ -73,7 +73,7 @@ pub fn create(
     });
     let entry = AuditEntry::new(ACTION, Subject::Invite(row.id)).with_change(Value::Null, after);
     audit::record(tx, caller, entry)?;
-    let invite = find_invite(tx, &InviteLookup::Id(row.id))?;
+    let invite = find_invite(tx, &InviteKey::Id(row.id))?;
     Ok(InviteWithToken {
         url: invite_url.url(&token),
         token,
@@ -210,21 +210,21 @@ fn creator_authority(tx: &mut Tx<'_>, row: &InviteRow) -> Result<Option<Authorit
     Ok(authority.filter(|authority| authority.permissions.has(needs::ManageInvites::PERMISSION)))
 }
 
-fn find_invite(tx: &mut Tx<'_>, key: &InviteLookup) -> Result<Invite, AppError> {
+fn find_invite(tx: &mut Tx<'_>, key: &InviteKey) -> Result<Invite, AppError> {
     let (row, username) = store::find(tx.conn, key)?.ok_or(Code::NotFound)?;
     Ok(Invite::new(row, username, tx.now))
 }
 
 /// Distinguishes tokens from ids by the token prefix.
-fn parse_key(id_or_token: &str) -> InviteLookup {
+fn parse_key(id_or_token: &str) -> InviteKey {
     if id_or_token.starts_with(TOKEN_PREFIX) {
         token_key(id_or_token)
     } else {
-        InviteLookup::Id(InviteId::from_path(id_or_token))
+        InviteKey::Id(InviteId::from_path(id_or_token))
     }
 }
 
 /// For registration, which must accept tokens only: ids are not secret.
-fn token_key(token: &str) -> InviteLookup {
-    InviteLookup::Digest(crypto::digest(token).to_vec())
+fn token_key(token: &str) -> InviteKey {
+    InviteKey::Digest(crypto::digest(token).to_vec())
 }

@@ -27,7 +27,7 @@ pub struct InviteRow {
 
 /// How to look up an invite.
 #[derive(Clone)]
-pub enum InviteLookup {
+pub enum InviteKey {
     Id(InviteId),
     Digest(Vec<u8>),
 }
@@ -41,27 +41,24 @@ pub fn insert(conn: &mut PgConnection, row: &InviteRow) -> QueryResult<usize> {
 /// An invite and the username of its creator.
 pub fn find(
     conn: &mut PgConnection,
-    key: &InviteLookup,
+    key: &InviteKey,
 ) -> QueryResult<Option<(InviteRow, Option<String>)>> {
     let query = invites::table
         .left_join(users::table)
         .select((InviteRow::as_select(), users::username.nullable()));
     match key {
-        InviteLookup::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        InviteLookup::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }
 
 /// An invite, locked until the transaction ends.
-pub fn find_for_update(
-    conn: &mut PgConnection,
-    key: &InviteLookup,
-) -> QueryResult<Option<InviteRow>> {
+pub fn find_for_update(conn: &mut PgConnection, key: &InviteKey) -> QueryResult<Option<InviteRow>> {
     let query = invites::table.select(InviteRow::as_select()).for_update();
     match key {
-        InviteLookup::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
-        InviteLookup::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
+        InviteKey::Id(id) => query.filter(invites::id.eq(*id)).first(conn),
+        InviteKey::Digest(digest) => query.filter(invites::digest.eq(digest)).first(conn),
     }
     .optional()
 }

@@ -11,11 +11,11 @@ use super::model::{ResetLink, UnusedResetLink};
 use super::service;
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::{Can, needs};
-use crate::access::passwords::{Password, PasswordOwner};
+use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
 use crate::accounts::credentials;
 use crate::accounts::users::Email;
-use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::app_state::{AppState, State};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Reply};
 use crate::platform::ids::UserId;
@@ -72,16 +72,14 @@ async fn create_password_reset_link(
     let id = UserId::from_path(&id);
     let request_bytes = [id.0.as_bytes(), &*body.raw].concat();
     let operation = "createPasswordResetLink";
-    let request = IdempotentRequest::new(&app.vault, operation, key.0, &request_bytes);
+    let request = IdempotentRequest::new(&app.vault, operation, key, &request_bytes);
     let lifetime = body.lifetime()?;
-    let (vault, reset_url) = (app.vault.clone(), app.reset_url.clone());
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let link = service::create(tx, &caller, &reset_url, id, lifetime, &if_match)?;
-                let location = format!("/api/v1/users/{id}/password-reset-link");
-                Ok((Reply::created(location, &link)?, Some(id.0)))
-            })
+    let reset_url = app.reset_url.clone();
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let link = service::create(tx, caller, &reset_url, id, lifetime, &if_match)?;
+            let location = format!("/api/v1/users/{id}/password-reset-link");
+            Ok((Reply::created(location, &link)?, Some(id.0)))
         })
         .await
 }
@@ -187,23 +185,30 @@ async fn reset_password(
     origin: Origin,
     body: Json<ResetPasswordRequest>,
 ) -> Result<Reply, AppError> {
-    let ResetPasswordRequest {
-        token,
-        new_password,
-    } = body.into_inner();
     let actor = Actor::anonymous(origin);
-    let (check_actor, check_token) = (actor.clone(), token.clone());
-    let account = app
-        .db
-        .write(move |tx| service::find_account(tx, &check_actor, &check_token).map(|user| user.id))
-        .await?;
-    let password_owner = PasswordOwner::ExistingAccount(account);
-    let hash = app
-        .passwords
-        .validate_and_hash(&app.db, password_owner, new_password, "/newPassword")
-        .await?;
+    let body = body.into_inner();
+    let hash = hash_password_of_link(&app, &actor, &body.token, body.new_password).await?;
+    let token = body.token;
     app.db
         .write(move |tx| credentials::service::redeem_reset_link(tx, &actor, &token, &hash))
         .await?;
     Ok(Reply::no_content())
+}
+
+/// Validates and hashes the password, if the token is that of a usable link.
+async fn hash_password_of_link(
+    app: &AppState,
+    actor: &Actor,
+    token: &str,
+    new_password: Password,
+) -> Result<PasswordHash, AppError> {
+    let (actor, token) = (actor.clone(), token.to_owned());
+    let account = app
+        .db
+        .write(move |tx| service::find_account(tx, &actor, &token).map(|user| user.id))
+        .await?;
+    let owner = PasswordOwner::ExistingAccount(account);
+    app.passwords
+        .validate_and_hash(&app.db, owner, new_password, "/newPassword")
+        .await
 }

@@ -262,6 +262,19 @@ impl PasswordChange {
         }
     }
 
+    /// Checks the current password, hashes the new one and stores it.
+    async fn perform(self, app: &AppState, body: PasswordChangeRequest) -> Result<(), AppError> {
+        let check = self.check_password(app, body.current_password).await?;
+        let owner = PasswordOwner::ExistingAccount(self.user_id);
+        let hash = app
+            .passwords
+            .validate_and_hash(&app.db, owner, body.new_password, "/newPassword")
+            .await?;
+        app.db
+            .write(move |tx| service::change_password(tx, &self.actor, self.user_id, &check, &hash))
+            .await
+    }
+
     /// Checks the current password. A change token is valid only until the password changes.
     async fn check_password(
         &self,
@@ -296,15 +309,6 @@ async fn change_password(
     let body_token = body.as_ref().ok();
     let body_token = body_token.and_then(|body| body.value.change_token.clone());
     let change = PasswordChange::authenticate(&app, caller, bearer.0.or(body_token), origin)?;
-    let body = body?.into_inner();
-    let check = change.check_password(&app, body.current_password).await?;
-    let owner = PasswordOwner::ExistingAccount(change.user_id);
-    let hash = app
-        .passwords
-        .validate_and_hash(&app.db, owner, body.new_password, "/newPassword")
-        .await?;
-    app.db
-        .write(move |tx| service::change_password(tx, &change.actor, change.user_id, &check, &hash))
-        .await?;
+    change.perform(&app, body?.into_inner()).await?;
     Ok(Reply::no_content())
 }

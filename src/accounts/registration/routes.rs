@@ -6,10 +6,11 @@ use actix_web::post;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::input::RegistrationRequest;
-use super::service;
+use super::service::{self, RegistrationAttempt};
 use crate::access::actor::{Actor, Origin};
+use crate::access::passwords::Password;
 use crate::accounts::users::User;
-use crate::app_state::State;
+use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
 
@@ -38,7 +39,16 @@ async fn register(
     service::check_enabled(app.registration)?;
     let actor = Actor::anonymous(origin);
     let (attempt, password) = body?.into_inner().into_attempt(actor, app.registration)?;
-    let attempt = Arc::new(attempt);
+    let user = precheck_and_register(&app, Arc::new(attempt), password).await?;
+    Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
+}
+
+/// Checks the attempt before the password is hashed, which is expensive, and again when the account is created.
+async fn precheck_and_register(
+    app: &AppState,
+    attempt: Arc<RegistrationAttempt>,
+    password: Password,
+) -> Result<User, AppError> {
     let precheck = attempt.clone();
     app.db
         .write(move |tx| service::precheck(tx, &precheck))
@@ -49,9 +59,7 @@ async fn register(
         .validate_and_hash(&app.db, owner, password, "/password")
         .await?;
     let mail = app.mail.clone();
-    let user = app
-        .db
+    app.db
         .write(move |tx| service::register(tx, &mail, &attempt, &hash))
-        .await?;
-    Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
+        .await
 }

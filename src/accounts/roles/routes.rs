@@ -7,7 +7,7 @@ use super::service;
 use super::{NewPermission, NewRole, Permission, Role};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, Json, Page, Reply};
 
@@ -66,16 +66,13 @@ async fn create_role(
     key: IdempotencyKey,
     body: Json<NewRole>,
 ) -> Result<Reply, AppError> {
-    let request = IdempotentRequest::new(&app.vault, "createRole", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createRole", key, &body.raw);
     let draft = body.into_inner().check()?;
-    let vault = app.vault.clone();
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let role = service::create(tx, &caller, &draft)?;
-                let reply = Reply::created_resource(format!("/api/v1/roles/{}", role.name), &role)?;
-                Ok((reply, None))
-            })
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let role = service::create(tx, caller, &draft)?;
+            let reply = Reply::created_resource(format!("/api/v1/roles/{}", role.name), &role)?;
+            Ok((reply, None))
         })
         .await
 }
@@ -107,16 +104,13 @@ async fn register_permission(
     key: IdempotencyKey,
     body: Json<NewPermission>,
 ) -> Result<Reply, AppError> {
-    let request = IdempotentRequest::new(&app.vault, "registerPermission", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "registerPermission", key, &body.raw);
     let new_permission = body.into_inner();
-    let vault = app.vault.clone();
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let permission = service::register_permission(tx, &caller, &new_permission)?;
-                let location = format!("/api/v1/permissions/{}", permission.name);
-                Ok((Reply::created(location, &permission)?, None))
-            })
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let permission = service::register_permission(tx, caller, &new_permission)?;
+            let location = format!("/api/v1/permissions/{}", permission.name);
+            Ok((Reply::created(location, &permission)?, None))
         })
         .await
 }

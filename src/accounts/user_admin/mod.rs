@@ -3,8 +3,8 @@
 
 pub mod bulk;
 mod import;
+mod initial_password;
 mod list_routes;
-mod new_password;
 mod removal;
 pub mod response_cache;
 mod routes;

@@ -4,12 +4,12 @@ use actix_web::{delete, get, patch, post, put, web};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::new_password::hash_new_password;
+use super::initial_password::hash_initial_password;
 use super::{bulk, import, list_routes, removal, response_cache, service, status_and_permissions};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, NewUser, User, UserPatch};
 use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{
     Data, FromQuery, IdempotencyKey, IfMatch, InvalidQuery, Json, Query, QueryReader, Reply,
@@ -45,17 +45,14 @@ async fn create_user(
     key: IdempotencyKey,
     body: Json<NewUser>,
 ) -> Result<Reply, AppError> {
-    let request = IdempotentRequest::new(&app.vault, "createUser", key.0, &body.raw);
+    let request = IdempotentRequest::new(&app.vault, "createUser", key, &body.raw);
     let (draft, password) = body.into_inner().check()?;
-    let hash = hash_new_password(&app, &draft, password).await?;
-    let vault = app.vault.clone();
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let user = users::service::create(tx, &caller, &draft, hash.as_ref())?;
-                let reply = Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)?;
-                Ok((reply, Some(user.id.0)))
-            })
+    let hash = hash_initial_password(&app, &draft, password).await?;
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let user = users::service::create(tx, caller, &draft, hash.as_ref())?;
+            let reply = Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)?;
+            Ok((reply, Some(user.id.0)))
         })
         .await
 }

@@ -23,7 +23,7 @@ pub struct NewUser {
     /// 3 to 50 characters of `[a-z0-9._-]`, after trimming and lower-casing.
     #[schema(example = "ada", min_length = 3, max_length = 50)]
     pub username: String,
-    /// Without a password the account cannot sign in with one.
+    /// Optional. An account without a password cannot sign in with one until it is set.
     pub password: Option<Password>,
     /// The name of a role.
     #[schema(example = "User")]

@@ -4,7 +4,7 @@ use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 
 use super::hash_chain::{ChainHead, ChainLink, Hash, Tampering, TamperingKind, ZERO_HASH};
-use super::store::{self, ChainAnchor, SealRow, SealedRow};
+use super::store::{self, ChainAnchor, NewChainLink, SealedEventRow};
 use crate::access::actor::Actor;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
@@ -55,7 +55,7 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
     let mut seals = Vec::with_capacity(rows.len());
     for row in &rows {
         head = head.append(&row.column_values);
-        seals.push(SealRow {
+        seals.push(NewChainLink {
             position: head.position,
             event_id: row.event_id,
             at: row.at,
@@ -215,7 +215,7 @@ fn head(tx: &mut Tx<'_>) -> Result<ChainHead, AppError> {
     }))
 }
 
-fn link(vault: &Vault, row: SealedRow) -> ChainLink {
+fn link(vault: &Vault, row: SealedEventRow) -> ChainLink {
     let head = chain_head(row.position, &row.hash);
     ChainLink {
         position: row.position,

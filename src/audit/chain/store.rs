@@ -20,7 +20,7 @@ macro_rules! column_values {
 
 /// An event that is not sealed yet.
 #[derive(QueryableByName)]
-pub struct UnsealedRow {
+pub struct UnsealedEventRow {
     #[diesel(sql_type = BigInt)]
     pub place: i64,
     #[diesel(sql_type = SqlUuid)]
@@ -34,7 +34,7 @@ pub struct UnsealedRow {
 /// A row of `audit_chain_links`: the hash and MAC that seal one event at one position.
 #[derive(Insertable)]
 #[diesel(table_name = audit_chain_links)]
-pub struct SealRow {
+pub struct NewChainLink {
     pub position: i64,
     pub event_id: AuditEventId,
     pub at: DateTime<Utc>,
@@ -44,7 +44,7 @@ pub struct SealRow {
 
 /// A stored seal, joined with the current column values of its event.
 #[derive(QueryableByName)]
-pub struct SealedRow {
+pub struct SealedEventRow {
     #[diesel(sql_type = BigInt)]
     pub position: i64,
     #[diesel(sql_type = SqlUuid)]
@@ -69,7 +69,7 @@ pub fn has_unsealed(conn: &mut PgConnection) -> QueryResult<bool> {
 }
 
 /// The oldest unsealed events, in insertion order within a transaction.
-pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedRow>> {
+pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedEventRow>> {
     diesel::sql_query(concat!(
         "SELECT u.id AS place, e.id AS event_id, e.at, ",
         column_values!(),
@@ -80,7 +80,7 @@ pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedR
 }
 
 /// Appends seals to the chain and removes their events from the queue of unsealed events.
-pub fn seal(conn: &mut PgConnection, seals: &[SealRow], places: &[i64]) -> QueryResult<usize> {
+pub fn seal(conn: &mut PgConnection, seals: &[NewChainLink], places: &[i64]) -> QueryResult<usize> {
     diesel::delete(audit_chain_queue::table.filter(audit_chain_queue::id.eq_any(places)))
         .execute(conn)?;
     diesel::insert_into(audit_chain_links::table)
@@ -115,7 +115,7 @@ pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
 }
 
 /// The seals after a position.
-pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<SealedRow>> {
+pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<SealedEventRow>> {
     diesel::sql_query(concat!(
         "SELECT s.position, s.event_id, s.hash, s.mac, CASE WHEN e.id IS NOT NULL THEN ",
         column_values!(),

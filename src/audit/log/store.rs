@@ -57,7 +57,7 @@ pub enum ActorFieldMatch {
 pub enum ActorField {
     /// The IP address.
     Ip,
-    /// The name of the actor at that time.
+    /// The name of the actor when the event happened.
     Name,
 }
 
@@ -130,9 +130,9 @@ pub fn usernames(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<(Uuid
         .load(conn)
 }
 
-type Query<'a> = audit_events::BoxedQuery<'a, Pg>;
+type EventQuery<'a> = audit_events::BoxedQuery<'a, Pg>;
 
-fn matching<'a>(resolved: &ResolvedFilter<'a>) -> Query<'a> {
+fn matching<'a>(resolved: &ResolvedFilter<'a>) -> EventQuery<'a> {
     let mut query = audit_events::table.into_boxed();
     let filter = resolved.filter;
     if let Some(action) = resolved.action {

@@ -85,13 +85,13 @@ pub struct RoleFlags {
     /// Assign the role Moderator, which must exist.
     #[arg(long, group = "role-given")]
     moderator: bool,
-    /// Assign the role User if the role is SuperAdmin.
+    /// If the role is SuperAdmin, replace it with User.
     #[arg(long, conflicts_with = "superadmin")]
     no_superadmin: bool,
-    /// Assign the role User if the role is Admin.
+    /// If the role is Admin, replace it with User.
     #[arg(long, conflicts_with = "admin")]
     no_admin: bool,
-    /// Assign the role User if the role is Moderator.
+    /// If the role is Moderator, replace it with User.
     #[arg(long, conflicts_with = "moderator")]
     no_moderator: bool,
 }

@@ -193,7 +193,8 @@ fn patch(
         auth_provider: to_patch_field_or_clear(set.auth.clone(), clear.no_auth),
         auth_id: to_patch_field_or_clear(set.auth_id.clone(), clear.no_auth_id),
         is_active: to_patch_field(set.is_active()),
-        ..UserPatch::default()
+        // Changed by `users confirm` and `users unconfirm`.
+        email_confirmed: PatchField::Keep,
     }
 }
 

@@ -47,7 +47,9 @@ macro_rules! settings {
             /// Warnings about these settings for the operator, one line each.
             pub warnings: Vec<String>,
             /// Variables of the operating system.
-            pub os_env: OsEnvironment,
+            pub system_variables: SystemVariables,
+            /// The files that secrets were read from.
+            pub secret_files: Vec<PathBuf>,
         }
 
         const VARIABLES: &[EnvVariable] = &[$($(EnvVariable {
@@ -64,7 +66,8 @@ macro_rules! settings {
                 Ok(Self {
                     $($($field: raw.value($name, $default, $parse)?,)*)*
                     warnings: Vec::new(),
-                    os_env: OsEnvironment::default(),
+                    system_variables: SystemVariables::default(),
+                    secret_files: Vec::new(),
                 })
             }
         }
@@ -192,8 +195,8 @@ impl Config {
             std::fs::read_to_string(path)
         };
         let mut config = Self::from_vars(vars, &read_file)?;
-        config.os_env = OsEnvironment::read();
-        config.os_env.secret_files = secret_files.into_inner();
+        config.system_variables = SystemVariables::read();
+        config.secret_files = secret_files.into_inner();
         Ok(config)
     }
 
@@ -326,7 +329,7 @@ fn automatic_pool_size(cores: usize) -> usize {
 
 /// Environment variables of the operating system that are not settings of rosterd.
 #[derive(Clone, Debug, Default)]
-pub struct OsEnvironment {
+pub struct SystemVariables {
     /// `PATH`, for finding programs.
     pub search_path: OsString,
     /// `XDG_DATA_HOME`.
@@ -335,11 +338,9 @@ pub struct OsEnvironment {
     pub home: Option<PathBuf>,
     /// The operating system user: `LOGNAME`, else `USER`.
     pub user: Option<String>,
-    /// The files that secrets were read from.
-    pub secret_files: Vec<PathBuf>,
 }
 
-impl OsEnvironment {
+impl SystemVariables {
     #[expect(
         clippy::disallowed_methods,
         reason = "this module reads the environment for the configuration"
@@ -352,7 +353,6 @@ impl OsEnvironment {
             xdg_data_home: var("XDG_DATA_HOME").map(PathBuf::from),
             home: var("HOME").map(PathBuf::from),
             user: user.map(|name| name.to_string_lossy().into_owned()),
-            secret_files: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::secret::Secret;
 use super::values::ParseResult;
-use crate::platform::http::percent;
+use crate::platform::http::percent_decoding;
 
 /// The SMTP server that sends mail.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ fn parse_smtp_url(text: &str) -> Option<SmtpServer> {
         SmtpEncryption::StartTls => 587,
         SmtpEncryption::None => 25,
     };
-    let decode = |part: &str| percent::decode(part).map(std::borrow::Cow::into_owned);
+    let decode = |part: &str| percent_decoding::decode(part).map(std::borrow::Cow::into_owned);
     let credentials = match (url.username(), url.password()) {
         ("", None) => None,
         ("", Some(_)) | (_, None) => return None,

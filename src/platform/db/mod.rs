@@ -6,7 +6,7 @@ mod connection;
 mod dry_run;
 mod errors;
 mod invalidation;
-mod liveness;
+mod last_response;
 pub mod migrate;
 mod notifications;
 mod prepared_statement;
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
 use errors::is_contention;
-use liveness::Liveness;
+use last_response::LastResponse;
 
 pub use connection::open_unpooled_connection;
 pub use errors::OnConstraint;
@@ -63,7 +63,7 @@ struct DbInner {
     manager: Arc<ConnectionManager>,
     permits: Arc<Semaphore>,
     acquire_timeout: Duration,
-    liveness: Liveness,
+    last_response: LastResponse,
     invalidation_listener: OnceLock<InvalidationListener>,
 }
 
@@ -102,7 +102,7 @@ impl Db {
                 manager,
                 permits: Arc::new(Semaphore::new(options.pool_size as usize)),
                 acquire_timeout: options.acquire_timeout,
-                liveness: Liveness::new(),
+                last_response: LastResponse::new(),
                 invalidation_listener: OnceLock::new(),
             }),
         })
@@ -170,7 +170,7 @@ impl Db {
     /// intervals: if [`DbOptions::acquire_timeout`] passes without a call, the database counts as unresponsive, and
     /// waiting requests fail.
     pub fn record_response(&self) {
-        self.inner.liveness.record_response();
+        self.inner.last_response.record();
     }
 
     /// The number of connections, for the metrics.
@@ -280,7 +280,7 @@ impl Db {
         const MAX_USE: Duration = Duration::from_secs(60);
         let end = start + MAX_USE.max(self.inner.acquire_timeout);
         loop {
-            let last_response = self.inner.liveness.last_response();
+            let last_response = self.inner.last_response.get();
             let limit = last_response.map_or(end, |time| {
                 let silent_since = time.max(start);
                 end.min(silent_since + self.inner.acquire_timeout)
@@ -298,9 +298,10 @@ impl Db {
         }
     }
 
-    /// Database unavailable if it did not respond while the caller waited, overloaded otherwise.
+    /// The error for a caller that got no permit in time: unavailable if the database did not respond during the wait, else
+    /// overloaded.
     fn no_permit_error(&self, start: Instant) -> AppError {
-        match self.inner.liveness.last_response() {
+        match self.inner.last_response.get() {
             Some(last_response) if last_response < start => unavailable(),
             _ => AppError::new(Code::Overloaded).with_retry_after(Duration::from_secs(1)),
         }

@@ -12,7 +12,7 @@ use super::Invalidation;
 pub struct Tx<'c> {
     /// The connection, inside the transaction.
     pub conn: &'c mut PgConnection,
-    /// The time at which the use began.
+    /// The time at which this use of the connection began.
     pub now: DateTime<Utc>,
     invalidations: Vec<Invalidation>,
 }

@@ -6,7 +6,6 @@
 //! [`RequestContext`], and returns `Result<Reply, AppError>`.
 
 pub mod body;
-mod chunked_payload;
 mod client_address;
 mod etag;
 mod fallback_route;
@@ -17,7 +16,7 @@ pub mod merge_patch;
 mod ndjson;
 mod page;
 mod page_query;
-pub mod percent;
+pub mod percent_decoding;
 pub mod problem;
 pub mod query;
 pub mod reply;
@@ -25,6 +24,7 @@ mod request_context;
 mod request_head;
 mod request_log;
 mod request_middleware;
+mod shared_payload;
 mod trace_id;
 
 pub use etag::IfMatch;
@@ -33,7 +33,7 @@ pub use idempotency_key::IdempotencyKey;
 pub use ip_network::{InvalidIpNetwork, IpNetwork};
 pub use json::{Json, parse_json, validate};
 pub use merge_patch::PatchField;
-pub use ndjson::{NDJSON, NdjsonBody};
+pub use ndjson::{NDJSON, NdjsonRequestBody};
 pub use page::{Cursors, Page, PageInfo, PageLimit};
 pub use page_query::{PageQuery, PagedList};
 pub use problem::{Problem, ProblemCode};

@@ -1,4 +1,4 @@
-//! `NdjsonBody`: a request body with one JSON document per line. Each line is parsed separately by the handler, so that an
+//! `NdjsonRequestBody`: a request body with one JSON document per line. Each line is parsed separately by the handler, so that an
 //! invalid line does not affect the others.
 
 use std::future::Future;
@@ -21,9 +21,9 @@ const LIMITS: BodyLimits = BodyLimits {
 };
 
 /// A body of at most 64 MiB, split into lines.
-pub struct NdjsonBody(Bytes);
+pub struct NdjsonRequestBody(Bytes);
 
-impl NdjsonBody {
+impl NdjsonRequestBody {
     /// Each line that is not blank, with its line number, starting at 1.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let lines = self.0.split(|byte| *byte == b'\n').enumerate();
@@ -33,7 +33,7 @@ impl NdjsonBody {
     }
 }
 
-impl FromRequest for NdjsonBody {
+impl FromRequest for NdjsonRequestBody {
     type Error = AppError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
 

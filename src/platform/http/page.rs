@@ -61,7 +61,7 @@ impl PageLimit {
 pub struct Page<T> {
     /// The items.
     pub data: Vec<T>,
-    /// The position of the page in the list.
+    /// The next cursor, the limit and the total.
     pub page: PageInfo,
 }
 
@@ -93,7 +93,7 @@ impl<T: ToSchema> ToSchema for Page<T> {
     }
 }
 
-/// The position of a page in its list.
+/// The cursor of the next page, the limit and the total of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PageInfo {
     /// The cursor of the next page; `null` on the last page.
@@ -139,6 +139,17 @@ impl<T> Page<T> {
         let page = PageInfo {
             next: None,
             limit: PageLimit(PageLimit::MAX),
+            total: None,
+        };
+        Self { data, page }
+    }
+
+    /// Creates a page of a list that grows: it always has a next page, which is empty until items are added.
+    #[must_use]
+    pub const fn unbounded(data: Vec<T>, limit: PageLimit, next: String) -> Self {
+        let page = PageInfo {
+            next: Some(next),
+            limit,
             total: None,
         };
         Self { data, page }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::percent;
+use super::percent_decoding;
 use crate::platform::error::{AppError, FieldError};
 
 /// The query parameters of one operation.
@@ -160,9 +160,9 @@ const INVALID_ENCODING: ParamError = (
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     let decoded = if text.contains('+') {
         let spaced = text.replace('+', " ");
-        Cow::Owned(percent::decode(&spaced)?.into_owned())
+        Cow::Owned(percent_decoding::decode(&spaced)?.into_owned())
     } else {
-        percent::decode(text)?
+        percent_decoding::decode(text)?
     };
     Some(decoded).filter(|text| !text.contains('\0'))
 }

@@ -5,7 +5,7 @@
 
 use actix_web::dev::RequestHead;
 
-use super::percent;
+use super::percent_decoding;
 use crate::platform::error::Code;
 
 const MAX_URI_BYTES: usize = 8 * 1024;
@@ -44,7 +44,7 @@ fn is_canonical(path: &str) -> bool {
     if !path.contains(['%', '.']) {
         return true;
     }
-    let Some(decoded) = percent::decode(path) else {
+    let Some(decoded) = percent_decoding::decode(path) else {
         return false;
     };
     !decoded

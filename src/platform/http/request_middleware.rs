@@ -17,10 +17,10 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 
-use super::chunked_payload::SharedPayload;
 use super::ip_network::IpNetwork;
 use super::request_context::RequestContext;
 use super::request_log::{NO_ROUTE, RequestObserver, RequestRecord, log_request, method_label};
+use super::shared_payload::SharedPayload;
 use super::{problem, request_head, trace_id};
 use crate::platform::error::{AppError, Code};
 
@@ -123,7 +123,7 @@ struct InFlightRequest {
     context: RequestContext,
     method: &'static str,
     started_at: Instant,
-    chunked_payload: Option<SharedPayload>,
+    shared_payload: Option<SharedPayload>,
 }
 
 impl InFlightRequest {
@@ -141,7 +141,7 @@ impl InFlightRequest {
             context,
             method,
             started_at,
-            chunked_payload: SharedPayload::take_chunked(req),
+            shared_payload: SharedPayload::take_chunked(req),
         }
     }
 
@@ -180,7 +180,7 @@ impl InFlightRequest {
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
         }
-        match self.chunked_payload.clone() {
+        match self.shared_payload.clone() {
             Some(payload) => response.map_body(|_, body| payload.attach_to(body)),
             None => response,
         }
@@ -218,7 +218,8 @@ static DEFAULT_HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-/// A complete response wrapped as an error, because a service that fails has no request to return a response with.
+/// Carries a complete response in an error. When the inner actix service fails, the request is gone, and without it the
+/// middleware cannot build a `ServiceResponse`.
 struct ResponseAsError(Cell<Option<HttpResponse<BoxBody>>>);
 
 impl fmt::Debug for ResponseAsError {

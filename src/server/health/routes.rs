@@ -46,11 +46,6 @@ async fn live() -> Result<Reply, AppError> {
 )]
 #[get("/readyz")]
 async fn ready(app: State) -> Result<Reply, AppError> {
-    let not_ready = |detail: &'static str| {
-        AppError::new(Code::Overloaded)
-            .with_detail(detail)
-            .with_retry_after(Duration::from_secs(1))
-    };
     if !app.is_accepting_requests.load(Ordering::Relaxed) {
         return Err(not_ready("The service is shutting down."));
     }
@@ -60,6 +55,12 @@ async fn ready(app: State) -> Result<Reply, AppError> {
     } else {
         Err(not_ready("The database schema is not up to date."))
     }
+}
+
+fn not_ready(detail: &'static str) -> AppError {
+    AppError::new(Code::Overloaded)
+        .with_detail(detail)
+        .with_retry_after(Duration::from_secs(1))
 }
 
 /// Get the public keys that verify access tokens (RFC 7517).

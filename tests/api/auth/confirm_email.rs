@@ -126,7 +126,7 @@ fn link_confirms_only_the_address_it_was_sent_to() {
     set_email("other@example.org");
     assert_invalid(&app, &email.token());
     assert!(!is_confirmed(&app, &token));
-    // With the old address set again, the link still proves that its owner received the email.
+    // The account has the old address again. The link is accepted, because it was sent to that address.
     set_email("ada@example.org");
     confirm(&app, &email.token()).expect(204);
 }

@@ -1,11 +1,11 @@
 //! `/api/v1/auth`: login, sessions, own account, passwords, tokens and registration.
 
 mod change_password;
-mod check;
 mod confirm_email;
 mod cookie_transport;
 mod login;
 mod me;
+mod permission_check;
 mod rate_limits;
 mod register;
 mod request_password_reset;

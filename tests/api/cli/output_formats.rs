@@ -14,6 +14,28 @@ fn create_three_users(app: &TestApp) -> Vec<TestUser> {
 }
 
 #[test]
+fn csv_has_a_column_for_every_member_of_an_account() {
+    let app = TestApp::start();
+    let ada = app.create_user("ada", "User", &[]);
+    let admin = app.super_admin_token();
+    let path = format!("/api/v1/users/{}", ada.id);
+    let account = app.get(&path).bearer(&admin).send().expect(200);
+    let mut members: Vec<String> = account
+        .data()
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    let csv = app.cli().run("users ls ada --csv").expect(0).out;
+    let header = csv.lines().next().unwrap();
+    let mut columns: Vec<String> = header.split(',').map(ToOwned::to_owned).collect();
+    members.sort();
+    columns.sort();
+    assert_eq!(columns, members);
+}
+
+#[test]
 fn list_is_printed_in_the_requested_format() {
     let app = TestApp::start();
     let users = create_three_users(&app);

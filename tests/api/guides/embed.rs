@@ -15,7 +15,7 @@ const SETTINGS: [(&str, &str); 2] = [
     ("ROSTERD_TRUSTED_PROXIES", "127.0.0.1"),
 ];
 
-/// The code block of the guide with the addresses of this test.
+/// The code block of the guide, with its example addresses replaced by those of this test.
 fn proxy_config(app: &TestApp, heading: &str, language: &str, port: u16) -> String {
     guide_code_block("embed.md", heading, language)
         .replace("listen 8000", &format!("listen 127.0.0.1:{port}"))

@@ -12,7 +12,7 @@ use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use crate::support::Schema;
 
 /// The columns of each table in their order: name and type.
-type Tables = BTreeMap<String, Vec<(String, String)>>;
+pub type Tables = BTreeMap<String, Vec<(String, String)>>;
 
 /// Columns whose change does not invalidate caches, and why: table, column, reason.
 const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
@@ -109,7 +109,7 @@ fn load(conn: &mut PgConnection, sql: &str) -> Vec<SchemaObject> {
     diesel::sql_query(sql).load(conn).unwrap()
 }
 
-fn project_root() -> PathBuf {
+pub fn project_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
@@ -177,7 +177,7 @@ fn tables_in_database(conn: &mut PgConnection) -> Tables {
 }
 
 /// Parses `diesel::table! { name (key) { column -> Type, } }`.
-fn tables_in_schema_rs() -> Tables {
+pub fn tables_in_schema_rs() -> Tables {
     let text = std::fs::read_to_string(project_root().join("src/schema.rs")).unwrap();
     let mut tables = Tables::new();
     for block in text.split("diesel::table! {").skip(1) {

@@ -11,3 +11,4 @@ mod replicas;
 mod revocation;
 mod revocation_across_replicas;
 mod structure;
+mod user_columns;

@@ -345,7 +345,8 @@ const EXPECTED_ACCESS: &[ExpectedAccess] = &[
     requires(&["clients.manage"], "rotateClientSecret"),
     requires(&["audit.read"], "listAuditEvents"),
     requires(&["audit.read"], "listSignIns"),
-    // These authenticate a client, not a caller. The JSON body sent here is not the required form.
+    // The next three authenticate the client from its credentials, not with a bearer token. They answer 400, because the body
+    // sent here is JSON and not form-encoded.
     public("issueToken", 400, 400),
     public("introspectToken", 400, 400),
     public("revokeToken", 400, 400),

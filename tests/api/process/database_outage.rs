@@ -154,7 +154,7 @@ fn slow_statement_is_awaited_while_the_database_responds() {
         .execute("DROP VIEW users; ALTER TABLE slow_users RENAME TO users");
 }
 
-/// Starts a service on its own cluster, which the tests can stop.
+/// Starts a service on a cluster of its own. The tests can stop that cluster without stopping the service.
 fn service_on_own_cluster() -> (TempDir, ServiceProcess, String) {
     let dir = TempDir::new();
     let mut first = ServiceProcess::start(&dir.private_cluster_settings());

@@ -1,4 +1,4 @@
-//! External programs that tests run beside the service, such as nginx and Caddy, and code blocks of the guides.
+//! Starts external programs, such as nginx and Caddy, beside the service. Also reads code blocks from the guides.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

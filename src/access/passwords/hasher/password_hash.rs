@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use thiserror::Error;
 
 use super::hash_params::{HashParams, OUTPUT_BYTES, is_too_costly};
-use super::memory::{HashError, HashMemory};
+use super::working_memory::{HashError, HashMemory};
 
 /// Hashes with more lanes (the parameter `p`) are refused. No known tool creates them.
 const MAX_LANES: u32 = 64;

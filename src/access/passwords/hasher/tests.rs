@@ -126,7 +126,7 @@ fn password_that_is_too_long_never_matches() {
         hash_and_verify(&hasher, &too_long, &too_long),
         VerifyOutcome::Mismatch
     );
-    // It does not match the empty text either, which is hashed instead of it.
+    // The hasher verifies "" in place of a password that is too long. That must not match the hash of "" either.
     assert_eq!(
         hash_and_verify(&hasher, "", &too_long),
         VerifyOutcome::Mismatch

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::memory::{HashError, HashMemory};
+use super::working_memory::{HashError, HashMemory};
 use crate::platform::error::{AppError, Code};
 
 /// The queue of the hashing threads is too long.

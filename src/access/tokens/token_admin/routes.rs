@@ -8,7 +8,7 @@ use crate::access::authentication::{Can, needs};
 use crate::access::tokens::input::NewToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::app_state::State;
-use crate::idempotency::{self, IdempotentRequest};
+use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Page, Reply};
 use crate::platform::ids::{PersonalTokenId, UserId};
@@ -62,16 +62,13 @@ async fn create_user_token(
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
     let id_and_body = [id.0.as_bytes(), &*body.raw].concat();
-    let request = IdempotentRequest::new(&app.vault, "createUserToken", key.0, &id_and_body);
+    let request = IdempotentRequest::new(&app.vault, "createUserToken", key, &id_and_body);
     let draft = body.into_inner().check()?;
-    let vault = app.vault.clone();
-    app.db
-        .write(move |tx| {
-            idempotency::run_once(tx, &vault, &caller, &request, |tx| {
-                let created = service::create(tx, &caller, id, &draft, &if_match)?;
-                let location = format!("/api/v1/users/{id}/tokens/{}", created.id);
-                Ok((Reply::created(location, &created)?, Some(created.id.0)))
-            })
+    request
+        .run(&app.db, caller, move |tx, caller| {
+            let created = service::create(tx, caller, id, &draft, &if_match)?;
+            let location = format!("/api/v1/users/{id}/tokens/{}", created.id);
+            Ok((Reply::created(location, &created)?, Some(created.id.0)))
         })
         .await
 }

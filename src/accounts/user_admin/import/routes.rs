@@ -6,11 +6,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::input::{ImportLine, ImportedPassword};
 use super::model::ImportResult;
 use crate::access::authentication::{Can, needs};
-use crate::accounts::user_admin::new_password::hash_new_password;
+use crate::accounts::user_admin::initial_password::hash_initial_password;
 use crate::accounts::users::service;
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
-use crate::platform::http::{NDJSON, NdjsonBody, parse_json};
+use crate::platform::http::{NDJSON, NdjsonRequestBody, parse_json};
 use crate::platform::ids::UserId;
 
 /// Registers the endpoint and its documentation.
@@ -33,7 +33,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 async fn import_users(
     caller: Can<needs::CreateUsers>,
     app: State,
-    body: NdjsonBody,
+    body: NdjsonRequestBody,
 ) -> Result<HttpResponse, AppError> {
     let mut response = Vec::new();
     for (number, line) in body.lines() {
@@ -64,7 +64,9 @@ async fn import_line(
     let hash = match password {
         ImportedPassword::None => None,
         ImportedPassword::Hash(hash) => Some(hash),
-        ImportedPassword::Plain(password) => hash_new_password(app, &draft, Some(password)).await?,
+        ImportedPassword::Plain(password) => {
+            hash_initial_password(app, &draft, Some(password)).await?
+        }
     };
     let caller = caller.clone();
     let user = app

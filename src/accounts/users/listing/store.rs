@@ -36,9 +36,9 @@ pub fn count(
     matching(filter, granting_roles).count().get_result(conn)
 }
 
-type Query<'a> = users::BoxedQuery<'a, Pg>;
+type UserQuery<'a> = users::BoxedQuery<'a, Pg>;
 
-fn matching<'a>(filter: &'a UserFilter, granting_roles: Option<&'a [String]>) -> Query<'a> {
+fn matching<'a>(filter: &'a UserFilter, granting_roles: Option<&'a [String]>) -> UserQuery<'a> {
     let mut query = users::table.into_boxed();
     query = if filter.deleted == Some(true) {
         query.filter(users::deleted_at.is_not_null())
@@ -101,7 +101,11 @@ fn escape_like(text: &str) -> String {
         .replace('_', "\\_")
 }
 
-fn ordered<'a>(query: Query<'a>, sort: UserSort, after: Option<&'a UserListCursor>) -> Query<'a> {
+fn ordered<'a>(
+    query: UserQuery<'a>,
+    sort: UserSort,
+    after: Option<&'a UserListCursor>,
+) -> UserQuery<'a> {
     let expression = expression(sort.key);
     let (direction, beyond) = if sort.descending {
         ("DESC", "<")

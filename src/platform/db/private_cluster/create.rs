@@ -6,7 +6,7 @@ use std::{
     process,
 };
 
-use super::data_dir::run;
+use super::data_dir::{StartLock, run};
 use super::error::ClusterError;
 use super::layout::{PASSWORD, PGDATA};
 use super::options::{Durability, NAME, Password};
@@ -18,7 +18,11 @@ const INCOMPLETE_PREFIX: &str = "pgdata.new.";
 impl Server {
     /// Creates the cluster in a temporary directory and renames it when it is complete. `start_lock` is the lock that the
     /// caller holds.
-    pub fn create(&self, start_lock: &File, progress: &dyn Fn(&str)) -> Result<(), ClusterError> {
+    pub fn create(
+        &self,
+        start_lock: &StartLock,
+        progress: &dyn Fn(&str),
+    ) -> Result<(), ClusterError> {
         let data_dir = &self.data_dir;
         let path = data_dir.root.display();
         progress(&format!("creating the database cluster in {path} (once)"));
@@ -50,7 +54,7 @@ impl Server {
 
     /// Runs `initdb` with the start lock as its standard input, which it does not read. If this process is killed,
     /// `initdb` still holds the lock, so that no other process removes the directory that it writes to.
-    fn initdb(&self, name: &str, locale: &str, start_lock: &File) -> Result<(), ClusterError> {
+    fn initdb(&self, name: &str, locale: &str, start_lock: &StartLock) -> Result<(), ClusterError> {
         let lock = start_lock
             .try_clone()
             .map_err(ClusterError::at(&self.data_dir.root))?;

@@ -20,6 +20,9 @@ use super::os_user::{self, OsUser};
 /// `sockaddr_un.sun_path` has 108 bytes on Linux and 104 on macOS, including the terminating NUL.
 const MAX_SOCKET_PATH_BYTES: usize = 103;
 
+/// The lock that a process holds while it creates, starts or stops the cluster. Released on drop.
+pub(super) struct StartLock(File);
+
 pub(super) struct DataDir {
     /// The absolute path without symbolic links.
     pub root: PathBuf,
@@ -142,9 +145,8 @@ impl DataDir {
         open().map_err(ClusterError::at(&path))
     }
 
-    /// Takes the start lock, and waits while another process creates, starts or stops the cluster. The lock is held until
-    /// the file is closed.
-    pub fn lock_start(&self, progress: &dyn Fn(&str)) -> Result<File, ClusterError> {
+    /// Takes the start lock, and waits while another process creates, starts or stops the cluster.
+    pub fn lock_start(&self, progress: &dyn Fn(&str)) -> Result<StartLock, ClusterError> {
         let lock = self.open_private_file(START_LOCK)?;
         let result = match lock.try_lock() {
             Err(TryLockError::WouldBlock) => {
@@ -155,7 +157,7 @@ impl DataDir {
             Ok(()) => Ok(()),
         };
         result.map_err(ClusterError::at(self.path(START_LOCK)))?;
-        Ok(lock)
+        Ok(StartLock(lock))
     }
 
     /// Generates a random password and writes it to the password file, replacing an earlier one.
@@ -179,6 +181,24 @@ impl DataDir {
         let path = self.path(PASSWORD);
         let text = fs::read_to_string(&path).map_err(ClusterError::at(path))?;
         Ok(Password(text.trim().to_owned()))
+    }
+}
+
+impl StartLock {
+    /// Another handle of the locked file, for a child process. The lock stays held if this process is killed, until the
+    /// child process ends.
+    pub fn try_clone(&self) -> io::Result<File> {
+        self.0.try_clone()
+    }
+}
+
+impl Drop for StartLock {
+    /// Unlocks the file explicitly. A child process that another thread starts at this moment has a copy of the handle
+    /// until it calls `exec`, so that closing this handle alone would release the lock later.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "cannot release the start lock of the database cluster");
+        }
     }
 }
 

@@ -25,7 +25,7 @@ struct Person {
     #[serde(default)]
     mood: Option<SampleEnum>,
     #[serde(default)]
-    motto: Option<Motto>,
+    motto: Option<RejectedWithItsText>,
     #[serde(default)]
     attributes: serde_json::Map<String, Value>,
 }
@@ -46,9 +46,9 @@ enum SampleEnum {
 /// A type whose error message contains the submitted value, like those of some libraries.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Motto;
+struct RejectedWithItsText;
 
-impl TryFrom<String> for Motto {
+impl TryFrom<String> for RejectedWithItsText {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

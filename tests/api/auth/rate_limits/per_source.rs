@@ -114,7 +114,7 @@ fn login_flood_is_refused_and_other_requests_are_served() {
             .all(|status| [200, 401, 429, 503].contains(status)),
         "{statuses:?}"
     );
-    // Only verified attempts count as failures, and no attempt is left in progress.
+    // Only attempts whose password was checked and was wrong (401) count as failures. No attempt is left in progress.
     let failures = i64::try_from(statuses[&401]).unwrap();
     assert_eq!(
         app.query_number("SELECT sum(failures) FROM rate_limit_counters WHERE failures > 0"),

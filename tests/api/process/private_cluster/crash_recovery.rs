@@ -54,7 +54,7 @@ fn start_waits_for_the_backends_of_a_killed_postmaster() {
         .batch_execute("SELECT set_config('rosterd.session', pg_backend_pid()::text, false)")
         .unwrap();
     let session = setting(&mut connection, "rosterd.session").parse().unwrap();
-    // A stopped backend does not notice the end of its postmaster, and keeps the shared memory attached.
+    // A suspended backend does not notice the end of its postmaster, and keeps the shared memory attached.
     signal(session, "-STOP");
     kill(dir.postmaster_pid());
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn stale_pid_file_that_names_an_unrelated_process_is_ignored() {
     let mut unrelated = Command::new("sleep");
     unrelated.arg("600");
     if is_root() {
-        // PostgreSQL ignores a pid of another user's process.
+        // Run it as the user of the cluster: PostgreSQL ignores a pid file that names another user's process.
         unrelated.uid(pgdata.uid()).gid(pgdata.gid());
     }
     let unrelated = KilledOnDrop(unrelated.stdout(Stdio::null()).spawn().unwrap());
@@ -119,7 +119,7 @@ fn killed_first_start_is_repaired_by_the_next_one() {
         bases.any(|base| base.exists())
     };
     wait_until(initdb_has_started);
-    // A stopped initdb outlives its parent.
+    // While it is suspended (SIGSTOP), initdb survives the end of its parent.
     let initdb = *pids_with_cwd(&dir.path).first().unwrap();
     signal(initdb, "-STOP");
     process.kill();

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time of the database's last response.
-pub struct Liveness {
+pub struct LastResponse {
     created: Instant,
     /// Milliseconds after `created`, at least 1. 0 means that responses are not tracked.
     last_response_ms: AtomicU64,
 }
 
-impl Liveness {
+impl LastResponse {
     pub fn new() -> Self {
         Self {
             created: Instant::now(),
@@ -20,14 +20,14 @@ impl Liveness {
     }
 
     /// Records that the database has responded now.
-    pub fn record_response(&self) {
+    pub fn record(&self) {
         let elapsed = self.created.elapsed().as_millis();
         let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX).max(1);
         self.last_response_ms.store(elapsed, Ordering::Relaxed);
     }
 
     /// The time of the last response, or `None` if responses are not tracked.
-    pub fn last_response(&self) -> Option<Instant> {
+    pub fn get(&self) -> Option<Instant> {
         match self.last_response_ms.load(Ordering::Relaxed) {
             0 => None,
             elapsed => Some(self.created + Duration::from_millis(elapsed)),

@@ -9,7 +9,7 @@ use crate::platform::error::AppError;
 ///
 /// # Errors
 /// When the password does not meet the policy, at `/password`; when too many hashes are waiting.
-pub async fn hash_new_password(
+pub async fn hash_initial_password(
     app: &AppState,
     draft: &ValidatedUser,
     password: Option<Password>,
