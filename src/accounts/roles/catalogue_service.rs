@@ -1,4 +1,4 @@
-//! Registering permissions in the catalogue and removing them.
+//! Reading the permission catalogue, registering permissions and removing them.
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,15 @@ pub fn list_permissions(tx: &mut Tx<'_>) -> Result<Vec<Permission>, AppError> {
         .into_iter()
         .map(Permission::from)
         .collect())
+}
+
+/// The permission with this name.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub fn show_permission(tx: &mut Tx<'_>, name: &str) -> Result<Permission, AppError> {
+    let row = store::find_permission(tx.conn, name)?.ok_or(Code::NotFound)?;
+    Ok(row.into())
 }
 
 /// Registers a permission.

@@ -19,6 +19,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(get_role)
         .service(list_permissions)
         .service(register_permission)
+        .service(get_permission)
         .service(remove_permission);
 }
 
@@ -113,6 +114,26 @@ async fn register_permission(
             Ok((Reply::created(location, &permission)?, None))
         })
         .await
+}
+
+/// Show a permission.
+///
+/// Needs `roles.read`.
+#[utoipa::path(
+    operation_id = "getPermission", tag = "roles", params(("name" = String, Path)),
+    responses((status = 200, description = "The permission.", body = Data<Permission>))
+)]
+#[get("/api/v1/permissions/{name}")]
+async fn get_permission(
+    _caller: Can<needs::ReadRoles>,
+    app: State,
+    name: web::Path<String>,
+) -> Result<Reply, AppError> {
+    let permission = app
+        .db
+        .read(move |tx| service::show_permission(tx, &name))
+        .await?;
+    Reply::ok(&permission)
 }
 
 /// Remove a permission from the catalogue.

@@ -328,6 +328,7 @@ const EXPECTED_ACCESS: &[ExpectedAccess] = &[
     requires(&["roles.read"], "listRoles"),
     requires(&["roles.read"], "getRole"),
     requires(&["roles.read"], "listPermissions"),
+    requires(&["roles.read"], "getPermission"),
     requires(&["roles.manage"], "createRole"),
     requires(&["roles.manage"], "updateRole"),
     requires(&["roles.manage"], "deleteRole"),

@@ -147,6 +147,33 @@ fn permissions_can_be_registered_and_unregistered() {
 }
 
 #[test]
+fn registered_permission_is_read_at_its_location_until_it_is_removed() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let get = |path: &str| app.get(path).bearer(&admin).send();
+    let body = json!({"name": "assets.read", "description": "See assets"});
+    let created = app
+        .post(PERMISSIONS)
+        .bearer(&admin)
+        .json(&body)
+        .send()
+        .expect(201);
+    let location = created.header("location");
+    let read = get(location).expect(200);
+    assert_eq!(read.data(), created.data());
+    let built_in = get(&format!("{PERMISSIONS}/users.read")).expect(200);
+    assert_eq!(
+        (&built_in.data()["name"], &built_in.data()["isBuiltIn"]),
+        (&json!("users.read"), &json!(true))
+    );
+    for name in ["nothing.read", "Users.read", "users.read%20", "users"] {
+        get(&format!("{PERMISSIONS}/{name}")).expect_problem(404, "not_found");
+    }
+    app.delete(location).bearer(&admin).send().expect(204);
+    get(location).expect_problem(404, "not_found");
+}
+
+#[test]
 fn permission_in_use_cannot_be_unregistered() {
     let app = TestApp::start();
     let admin = app.super_admin_token();

@@ -223,6 +223,9 @@ pub const EXAMPLE_REQUESTS: &[ExampleRow] = &[
         let body = json!({"name": unique_name("assets.read"), "description": "See assets"});
         fixture.request().body(body)
     }),
+    ("getPermission", |fixture| {
+        fixture.request().param("users.read")
+    }),
     ("removePermission", |fixture| {
         let name = unique_name("assets.write");
         fixture.post("/api/v1/permissions", &json!({"name": name}));
