@@ -49,7 +49,7 @@ pub fn insert(
            INSERT INTO audit_events (id, at, actor_kind, actor_id, actor_owner_id, session_id, action, subject_kind, \
              subject_id, user_id, outcome, code, reason, before, after, trace_id) \
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
-         ), place AS ( \
+         ), queue_entry AS ( \
            INSERT INTO audit_chain_queue (event_id) VALUES ($1) \
          ) \
          INSERT INTO audit_personal_data (event_id, user_id, participant, data) \

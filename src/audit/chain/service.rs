@@ -63,8 +63,8 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
             mac: mac(vault, &head.seal_bytes()),
         });
     }
-    let places: Vec<i64> = rows.iter().map(|row| row.place).collect();
-    store::seal(tx.conn, &seals, &places)?;
+    let queue_ids: Vec<i64> = rows.iter().map(|row| row.queue_id).collect();
+    store::seal(tx.conn, &seals, &queue_ids)?;
     Ok(i64::try_from(rows.len()).unwrap_or(BATCH) == BATCH)
 }
 

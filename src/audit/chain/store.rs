@@ -22,7 +22,7 @@ macro_rules! column_values {
 #[derive(QueryableByName)]
 pub struct UnsealedEventRow {
     #[diesel(sql_type = BigInt)]
-    pub place: i64,
+    pub queue_id: i64,
     #[diesel(sql_type = SqlUuid)]
     pub event_id: AuditEventId,
     #[diesel(sql_type = Timestamptz)]
@@ -71,7 +71,7 @@ pub fn has_unsealed(conn: &mut PgConnection) -> QueryResult<bool> {
 /// The oldest unsealed events, in insertion order within a transaction.
 pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedEventRow>> {
     diesel::sql_query(concat!(
-        "SELECT u.id AS place, e.id AS event_id, e.at, ",
+        "SELECT u.id AS queue_id, e.id AS event_id, e.at, ",
         column_values!(),
         " AS column_values FROM audit_chain_queue u JOIN audit_events e ON e.id = u.event_id ORDER BY u.id LIMIT $1"
     ))
@@ -80,8 +80,12 @@ pub fn unsealed(conn: &mut PgConnection, rows: i64) -> QueryResult<Vec<UnsealedE
 }
 
 /// Appends seals to the chain and removes their events from the queue of unsealed events.
-pub fn seal(conn: &mut PgConnection, seals: &[NewChainLink], places: &[i64]) -> QueryResult<usize> {
-    diesel::delete(audit_chain_queue::table.filter(audit_chain_queue::id.eq_any(places)))
+pub fn seal(
+    conn: &mut PgConnection,
+    seals: &[NewChainLink],
+    queue_ids: &[i64],
+) -> QueryResult<usize> {
+    diesel::delete(audit_chain_queue::table.filter(audit_chain_queue::id.eq_any(queue_ids)))
         .execute(conn)?;
     diesel::insert_into(audit_chain_links::table)
         .values(seals)
@@ -147,10 +151,11 @@ pub fn first_missing_unsealed(conn: &mut PgConnection) -> QueryResult<Option<Aud
 pub fn first_event_outside_chain(conn: &mut PgConnection) -> QueryResult<Option<AuditEventId>> {
     use diesel::dsl::{exists, not};
     let seal = audit_chain_links::table.filter(audit_chain_links::event_id.eq(audit_events::id));
-    let place = audit_chain_queue::table.filter(audit_chain_queue::event_id.eq(audit_events::id));
+    let queue_entry =
+        audit_chain_queue::table.filter(audit_chain_queue::event_id.eq(audit_events::id));
     audit_events::table
         .filter(not(exists(seal)))
-        .filter(not(exists(place)))
+        .filter(not(exists(queue_entry)))
         .order((audit_events::at, audit_events::id))
         .select(audit_events::id)
         .first(conn)
