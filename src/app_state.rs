@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix_web::web;
+use uuid::Uuid;
 
 use crate::access::authentication::{AuthCache, TokenIssuer};
 use crate::access::password_check::PasswordService;
@@ -22,6 +23,8 @@ pub type State = web::Data<AppState>;
 pub struct AppState {
     /// The database.
     pub db: Db,
+    /// The id of this process in the table `replicas`.
+    pub replica: Uuid,
     /// The keys derived from `ROSTERD_SECRET_KEY`.
     pub vault: Arc<Vault>,
     /// Password hashing and the password policy.

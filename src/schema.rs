@@ -281,6 +281,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    replicas (id) {
+        id -> Uuid,
+        heartbeat -> Uuid,
+        started_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        issuer -> Nullable<Text>,
+        audience -> Nullable<Text>,
+        secret_key_id -> Nullable<Bytea>,
+    }
+}
+
 diesel::joinable!(users -> roles (role));
 diesel::joinable!(invites -> users (created_by));
 diesel::joinable!(password_reset_tokens -> users (user_id));
@@ -314,5 +326,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     rate_limit_sources,
     rate_limit_known_sources,
     mail_outbox,
-    idempotency_keys
+    idempotency_keys,
+    replicas
 );

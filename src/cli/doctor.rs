@@ -17,7 +17,7 @@ use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::migrate::MigrationPlan;
 use crate::platform::db::private_cluster::{MissingCluster, OLDEST_MAJOR};
-use crate::platform::db::{Db, ServerInfo, server_info};
+use crate::platform::db::{Db, ServerInfo, check_delivery, server_info};
 use crate::server;
 
 #[derive(Args)]
@@ -136,6 +136,7 @@ fn check_database(config: &Config, data_source: &DataSource) -> Vec<Finding> {
     let is_behind = schema.verdict == Verdict::Wrong;
     findings.push(schema);
     if !is_behind {
+        findings.push(check_notifications(&db, data_source));
         findings.push(check_signing_keys(&db, data_source));
         findings.push(check_super_admins(&db));
     }
@@ -224,6 +225,24 @@ fn check_clock(offset: TimeDelta) -> Finding {
         offset.abs().num_milliseconds()
     );
     Finding::new("clock", verdict, detail)
+}
+
+/// Whether this machine receives the notifications on which replicas drop cached values.
+fn check_notifications(db: &Db, data_source: &DataSource) -> Finding {
+    const CHECK: &str = "notifications";
+    let is_delivered = db
+        .table_schema()
+        .and_then(|schema| check_delivery(data_source.url(), &schema));
+    let problem = match is_delivered {
+        Ok(true) => return Finding::new(CHECK, Verdict::Ok, "change notifications arrive"),
+        Ok(false) => "change notifications do not arrive".to_owned(),
+        Err(error) => cli_error::describe(error),
+    };
+    let detail = format!(
+        "{problem}: every request reads its caller from the database; \
+         connect to PostgreSQL directly or through a pooler in session mode"
+    );
+    Finding::new(CHECK, Verdict::Wrong, detail)
 }
 
 fn check_signing_keys(db: &Db, data_source: &DataSource) -> Finding {

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto;
 use crate::platform::db::migrate::{self, MigrationPlan};
-use crate::platform::db::open_unpooled_connection;
 use crate::platform::db::private_cluster::{
     Cluster, ClusterOptions, MissingCluster, default_data_dir, is_root,
 };
@@ -147,9 +146,7 @@ impl DataSource {
     /// # Errors
     /// Database errors.
     pub fn migration_plan(&self) -> Result<MigrationPlan, StartError> {
-        open_unpooled_connection(&self.url)
-            .and_then(|mut conn| migrate::plan(&mut conn))
-            .map_err(|error| self.start_error(error))
+        migrate::plan_at(&self.url).map_err(|error| self.start_error(error))
     }
 
     /// Applies the pending migrations and returns their names.

@@ -12,6 +12,7 @@ mod listeners;
 pub mod openapi;
 mod routes;
 mod shutdown_signals;
+mod signing_key_reload;
 mod startup;
 
 pub use bootstrap_super_admin::GeneratedSuperAdmin;

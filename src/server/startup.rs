@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
-use super::openapi;
+use super::{openapi, signing_key_reload};
 use crate::access::actor::PermissionName;
-use crate::access::authentication::{self, AuthCache, TokenIssuer};
+use crate::access::authentication::{self, AuthCache, NotificationSource, TokenIssuer};
 use crate::access::password_check::PasswordService;
 use crate::access::passwords::{HashParams, Hasher, HasherOptions, PasswordPolicy};
 use crate::access::rate_limit::AdmissionQueue;
@@ -68,6 +69,7 @@ pub fn build_app_state(
         vault,
         metrics: build_metrics(&db).map_err(|error| StartError::Other(error.to_string()))?,
         db,
+        replica: Uuid::new_v4(),
         is_accepting_requests: Arc::new(AtomicBool::new(true)),
         openapi_json: openapi::text().into(),
     })
@@ -79,26 +81,43 @@ pub fn build_app_state(
 /// # Errors
 /// When a thread can't be started.
 pub fn start_workers(app: &AppState, url: &str) -> Result<(), StartError> {
-    listen_for_changes(app, url)
-        .map_err(|error| StartError::Io("can't start the notification thread", error))?;
+    listen_for_changes(app, url)?;
     mail::start_worker(app.db.clone(), Arc::downgrade(&app.mail))
         .map_err(|error| StartError::Io("can't start the mail thread", error))
 }
 
-fn listen_for_changes(app: &AppState, url: &str) -> std::io::Result<()> {
-    let (db, vault, issuer) = (app.db.clone(), app.vault.clone(), app.issuer.clone());
-    let reload_keys = move || match db.read_now(|tx| keys::load(tx, &vault)) {
-        Ok(keys) => issuer.set_keys(keys),
-        Err(error) => tracing::error!(?error, "can't reload the signing keys"),
+fn listen_for_changes(app: &AppState, url: &str) -> Result<(), StartError> {
+    let thread_error = |error| StartError::Io("can't start the notification threads", error);
+    let source = NotificationSource {
+        url: url.to_owned(),
+        schema: app.db.table_schema()?,
+        replica: app.replica,
     };
+    let key_reload = signing_key_reload::start(
+        app.db.clone(),
+        app.vault.clone(),
+        Arc::downgrade(&app.issuer),
+    )
+    .map_err(thread_error)?;
     let db = app.db.clone();
     db.record_response();
-    authentication::listen(
-        url.to_owned(),
+    let proof = authentication::listen(
+        source,
         Arc::downgrade(&app.auth_cache),
-        reload_keys,
+        // Sending fails only after the thread has ended, at shutdown.
+        move || {
+            let _ = key_reload.send(());
+        },
         move || db.record_response(),
     )
+    .map_err(thread_error)?;
+    app.metrics
+        .register_callback(
+            "rosterd_notifications_received",
+            "1 if change notifications of the database arrive, else 0. At 0, every request reads its caller from the database.",
+            move || f64::from(u8::from(proof.is_proven())),
+        )
+        .map_err(|error| StartError::Other(error.to_string()))
 }
 
 /// Builds the connection pool.

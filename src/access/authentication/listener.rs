@@ -1,10 +1,14 @@
-//! The thread that receives invalidations from other processes and applies them to [`AuthCache`].
+//! The threads that receive invalidations from other processes and apply them to [`AuthCache`], and that prove that
+//! invalidations arrive.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::AuthCache;
-use crate::platform::db::{Invalidation, NotificationListener};
+use super::delivery_proof::{Delivery, DeliveryProof};
+use crate::platform::db::{HeartbeatWriter, Invalidation, NotificationListener, TableSchema};
 use crate::platform::error::AppError;
 
 /// How often the listener polls. The lease is long enough for a few late polls.
@@ -13,48 +17,74 @@ const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// How long to wait before reconnecting.
 const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 
-/// Starts the thread. It has its own connection and ends when the cache is dropped. `reload_keys` is called when the signing
-/// keys have changed and after each reconnection, `on_response` whenever the database has answered.
+/// Where to listen.
+#[derive(Clone)]
+pub struct NotificationSource {
+    /// The libpq URL of the database.
+    pub url: String,
+    /// The schema whose triggers send the notifications.
+    pub schema: TableSchema,
+    /// The id of this process in the table `replicas`.
+    pub replica: Uuid,
+}
+
+/// Starts the threads. Each has its own connection and ends when the cache is dropped. `reload_keys` is called when the
+/// signing keys have changed and after each reconnection, `on_response` whenever the database has answered. Both must
+/// return without delay.
 ///
 /// # Errors
-/// When the thread cannot be started.
+/// When a thread cannot be started.
 pub fn listen(
-    url: String,
+    source: NotificationSource,
     cache: Weak<AuthCache>,
     reload_keys: impl Fn() + Send + 'static,
     on_response: impl Fn() + Send + 'static,
-) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name("listener".to_owned())
-        .stack_size(256 * 1024)
-        .spawn(move || {
-            while cache.strong_count() > 0 {
-                if let Err(error) = poll_until_error(&url, &cache, &reload_keys, &on_response) {
-                    tracing::debug!(
-                        ?error,
-                        "the listener lost its connection; requests read the database until it reconnects"
-                    );
-                }
-                if let Some(cache) = cache.upgrade() {
-                    cache.drop_lease();
-                }
-                std::thread::sleep(RECONNECT_DELAY);
+) -> std::io::Result<Arc<DeliveryProof>> {
+    let proof = Arc::new(DeliveryProof::default());
+    let (heartbeat_source, heartbeat_cache) = (source.clone(), Weak::clone(&cache));
+    let heartbeat_proof = Arc::clone(&proof);
+    spawn("heartbeat", move || {
+        send_heartbeats(&heartbeat_source, &heartbeat_cache, &heartbeat_proof);
+    })?;
+    let listener_proof = Arc::clone(&proof);
+    spawn("listener", move || {
+        while cache.strong_count() > 0 {
+            let result =
+                poll_until_error(&source, &cache, &listener_proof, &reload_keys, &on_response);
+            if let Err(error) = result {
+                tracing::debug!(
+                    ?error,
+                    "the listener lost its connection; requests read the database until it reconnects"
+                );
             }
-        })?;
-    Ok(())
+            listener_proof.disconnect();
+            if let Some(cache) = cache.upgrade() {
+                cache.drop_lease();
+            }
+            std::thread::sleep(RECONNECT_DELAY);
+        }
+    })?;
+    Ok(proof)
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.stack_size(256 * 1024).spawn(run).map(drop)
 }
 
 fn poll_until_error(
-    url: &str,
+    source: &NotificationSource,
     cache: &Weak<AuthCache>,
+    proof: &DeliveryProof,
     reload_keys: &impl Fn(),
     on_response: &impl Fn(),
 ) -> Result<(), AppError> {
-    let mut listener = NotificationListener::open(url)?;
+    let mut listener = NotificationListener::open(&source.url, &source.schema)?;
     on_response();
     if let Some(cache) = cache.upgrade() {
         cache.drop_lease();
     }
+    proof.restart();
     reload_keys();
     loop {
         let polled_at = Instant::now();
@@ -65,12 +95,42 @@ fn poll_until_error(
         };
         for invalidation in invalidations {
             match invalidation {
+                Invalidation::Principal(id) if proof.receive(id) => {}
                 Invalidation::SigningKeys => reload_keys(),
                 other => cache.invalidate(other),
             }
         }
-        cache.renew_lease(polled_at);
+        match proof.check() {
+            Delivery::Proven => cache.renew_lease(polled_at),
+            Delivery::Unproven => {}
+            Delivery::Failed => {
+                return Err(AppError::internal("a heartbeat was not received"));
+            }
+        }
         drop(cache);
         std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Sends heartbeats until the cache is dropped, and then removes the row of this replica.
+fn send_heartbeats(source: &NotificationSource, cache: &Weak<AuthCache>, proof: &DeliveryProof) {
+    while cache.strong_count() > 0 {
+        let NotificationSource {
+            url,
+            schema,
+            replica,
+        } = source;
+        let result = HeartbeatWriter::open(url, schema, *replica).and_then(|mut writer| {
+            while cache.strong_count() > 0 {
+                proof.expect(writer.next_announcement());
+                writer.send()?;
+                proof.wait_until_due();
+            }
+            writer.remove()
+        });
+        if let Err(error) = result {
+            tracing::debug!(?error, "could not send a heartbeat");
+            std::thread::sleep(RECONNECT_DELAY);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Transaction-level advisory locks, one per [`Invariant`] that spans several rows. A decision about an invariant uses
-//! only rows that were read after its lock was taken.
+//! only rows that were read after its lock was taken. In a transaction of [`Db`](super::Db), `current_schema()` is the
+//! schema of the tables, so all processes derive the same lock key.
 
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;

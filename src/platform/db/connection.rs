@@ -1,13 +1,15 @@
 //! Opens PostgreSQL connections, for the pool and outside it, and decides when a pooled connection is discarded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::pg::PgConnection;
 use diesel::r2d2::R2D2Connection;
 
+use super::table_schema::TableSchema;
 use crate::platform::error::{AppError, Code};
 
 /// A connection of the pool with its health state.
@@ -27,6 +29,7 @@ pub struct ConnectionManager {
     /// The SQL that sets the session's parameters.
     session_setup: String,
     generation: AtomicU64,
+    table_schema: OnceLock<TableSchema>,
 }
 
 impl ConnectionManager {
@@ -39,6 +42,7 @@ impl ConnectionManager {
                 statement_timeout.as_millis()
             ),
             generation: AtomicU64::new(0),
+            table_schema: OnceLock::new(),
         }
     }
 
@@ -49,6 +53,16 @@ impl ConnectionManager {
         pg.batch_execute(&self.session_setup)
             .map_err(diesel::r2d2::Error::QueryError)?;
         Ok(pg)
+    }
+
+    /// The schema that contains the tables, or `None` while there are none. The first answer with a schema is final, so
+    /// that a schema that is created later does not take its place.
+    pub fn table_schema(&self, conn: &mut PgConnection) -> QueryResult<Option<&TableSchema>> {
+        if let Some(schema) = self.table_schema.get() {
+            return Ok(Some(schema));
+        }
+        let found = TableSchema::find(conn)?;
+        Ok(found.map(|schema| self.table_schema.get_or_init(|| schema)))
     }
 
     /// Prevents further use of this connection and of every connection of the same generation, because they all go to

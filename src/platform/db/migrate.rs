@@ -10,6 +10,7 @@ use diesel::{RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::open_unpooled_connection;
+use super::table_schema::TableSchema;
 use crate::platform::error::AppError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -23,7 +24,17 @@ pub struct MigrationPlan {
     pub unknown: Vec<String>,
 }
 
-/// Compares the schema with the migrations of this program.
+/// Compares the schema in the database at `url` with the migrations of this program.
+///
+/// # Errors
+/// Database errors.
+pub fn plan_at(url: &str) -> Result<MigrationPlan, AppError> {
+    let mut conn = open_unpooled_connection(url)?;
+    use_table_schema(&mut conn)?;
+    plan(&mut conn)
+}
+
+/// Compares the schema with the migrations of this program. The search path of the connection leads to the tables.
 ///
 /// # Errors
 /// Database errors.
@@ -63,6 +74,7 @@ pub fn run(url: &str, progress: &dyn Fn(&str)) -> Result<Vec<String>, AppError> 
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    use_table_schema(&mut conn)?;
     let plan = plan(&mut conn)?;
     if !plan.pending.is_empty() {
         progress(&format!(
@@ -88,12 +100,20 @@ pub fn apply_unlocked(conn: &mut PgConnection) -> Result<(), AppError> {
 /// The applied versions, empty if no migration was ever applied. Diesel's `applied_migrations` creates its table first,
 /// which a role without DDL privileges cannot do.
 fn applied_versions(conn: &mut PgConnection) -> Result<Vec<String>, AppError> {
-    let table_exists = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    let table_exists = sql::<Bool>(
+        "to_regclass(quote_ident(current_schema()) || '.__diesel_schema_migrations') IS NOT NULL",
+    );
     if !diesel::select(table_exists).get_result(conn)? {
         return Ok(Vec::new());
     }
     let versions = sql::<Text>("SELECT version FROM __diesel_schema_migrations ORDER BY version");
     Ok(versions.load(conn)?)
+}
+
+/// Sets the search path of the connection to the schema of the tables, or to the one in which they will be created.
+fn use_table_schema(conn: &mut PgConnection) -> Result<(), AppError> {
+    let schema = TableSchema::find_or_choose(conn)?;
+    Ok(conn.batch_execute(&format!("SET search_path TO {}", schema.search_path()))?)
 }
 
 fn try_lock(conn: &mut PgConnection) -> Result<bool, AppError> {

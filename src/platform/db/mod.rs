@@ -5,6 +5,7 @@ pub mod advisory_lock;
 mod connection;
 mod dry_run;
 mod errors;
+mod heartbeat;
 mod invalidation;
 mod last_response;
 pub mod migrate;
@@ -12,6 +13,8 @@ mod notifications;
 mod prepared_statement;
 pub mod private_cluster;
 mod server_info;
+mod table_schema;
+mod transaction;
 mod tx;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +22,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::pg::PgConnection;
-use diesel::sql_types::Timestamptz;
-use diesel::{QueryResult, RunQueryDsl};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -32,10 +32,12 @@ use last_response::LastResponse;
 
 pub use connection::open_unpooled_connection;
 pub use errors::OnConstraint;
+pub use heartbeat::HeartbeatWriter;
 pub use invalidation::Invalidation;
-pub use notifications::NotificationListener;
+pub use notifications::{NotificationListener, check_delivery};
 pub use prepared_statement::PreparedStatement;
 pub use server_info::{ServerInfo, server_info};
+pub use table_schema::TableSchema;
 pub use tx::Tx;
 
 /// The settings of the pool.
@@ -108,7 +110,21 @@ impl Db {
         })
     }
 
-    /// Runs `work` outside a transaction: each statement sees the latest committed state.
+    /// The schema that contains the tables.
+    ///
+    /// # Errors
+    /// There are no tables; database errors.
+    pub fn table_schema(&self) -> Result<TableSchema, AppError> {
+        let deadline = Instant::now() + self.inner.acquire_timeout;
+        self.with_connection(deadline, |connection| {
+            let schema = self.inner.manager.table_schema(&mut connection.pg)?;
+            schema
+                .cloned()
+                .ok_or_else(|| AppError::internal("the database has not been migrated"))
+        })
+    }
+
+    /// Runs `work` so that each statement sees the latest committed state.
     ///
     /// # Errors
     /// The error of `work`. [`Code::DatabaseUnavailable`] if no connection is available in time.
@@ -189,7 +205,10 @@ impl Db {
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
         self.with_connection(deadline, |connection| {
-            work(&mut Tx::new(&mut connection.pg, system_now()))
+            let schema = self.inner.manager.table_schema(&mut connection.pg)?;
+            transaction::read(&mut connection.pg, schema, |conn| {
+                work(&mut Tx::new(conn, system_now()))
+            })
         })
     }
 
@@ -210,10 +229,11 @@ impl Db {
         loop {
             let mut invalidations = Vec::new();
             let result = self.with_connection(deadline, |connection| {
+                let schema = self.inner.manager.table_schema(&mut connection.pg)?;
                 let is_committing = &mut connection.is_committing;
                 let mut transaction = connection.pg.build_transaction().read_committed();
                 transaction.run(|conn| {
-                    let now = database_now(conn)?;
+                    let now = transaction::enter_schema(conn, schema)?;
                     let mut tx = Tx::new(conn, now);
                     let work_result = work(&mut tx);
                     invalidations = tx.into_invalidations();
@@ -354,11 +374,6 @@ impl DbInner {
 
 fn unavailable() -> AppError {
     AppError::new(Code::DatabaseUnavailable).with_retry_after(Duration::from_secs(1))
-}
-
-/// The time of the database server.
-fn database_now(conn: &mut PgConnection) -> QueryResult<DateTime<Utc>> {
-    diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
 /// The time of this machine.

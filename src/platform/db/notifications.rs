@@ -1,13 +1,17 @@
 //! Receives the invalidations of other processes (`LISTEN`) on a dedicated connection. The connection is polled, because
 //! libpq delivers notifications together with the result of a query.
 
+use std::time::{Duration, Instant};
+
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Bool, Integer, Text};
+use diesel::sql_types::{Bool, Integer};
+use uuid::Uuid;
 
-use super::Invalidation;
 use super::connection::open_unpooled_connection;
+use super::table_schema::{TableSchema, quote_identifier, quote_literal};
+use super::{HeartbeatWriter, Invalidation};
 use crate::platform::error::AppError;
 
 /// A connection that listens for invalidations.
@@ -18,18 +22,16 @@ pub struct NotificationListener {
 }
 
 impl NotificationListener {
-    /// Opens a connection and starts to listen.
+    /// Opens a connection and starts to listen to the triggers of this schema.
     ///
     /// # Errors
     /// Database errors.
-    pub fn open(url: &str) -> Result<Self, AppError> {
+    pub fn open(url: &str, schema: &TableSchema) -> Result<Self, AppError> {
         let mut conn = open_unpooled_connection(url)?;
-        let schema: String =
-            diesel::select(diesel::dsl::sql::<Text>("quote_ident(current_schema())"))
-                .get_result(&mut conn)?;
-        let schema = schema.trim_matches('"');
+        let application_name = quote_literal(&format!("rosterd listener in {}", schema.name()));
+        let channel = quote_identifier(&schema.channel());
         conn.batch_execute(&format!(
-            "SET statement_timeout = '5s'; SET application_name = 'rosterd listener in {schema}'; LISTEN \"rosterd_{schema}\""
+            "SET statement_timeout = '5s'; SET application_name = {application_name}; LISTEN {channel}"
         ))?;
         let backend_pid = diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()"))
             .get_result(&mut conn)?;
@@ -59,4 +61,23 @@ impl NotificationListener {
         }
         Ok(invalidations)
     }
+}
+
+/// Changes a row on one connection and reports whether the notification arrives on another one within two seconds.
+///
+/// # Errors
+/// Database errors.
+pub fn check_delivery(url: &str, schema: &TableSchema) -> Result<bool, AppError> {
+    let mut listener = NotificationListener::open(url, schema)?;
+    let mut writer = HeartbeatWriter::open(url, schema, Uuid::new_v4())?;
+    let expected = Invalidation::Principal(writer.next_announcement());
+    let sent = writer.send();
+    let sent_at = Instant::now();
+    let mut is_delivered = false;
+    while sent.is_ok() && !is_delivered && sent_at.elapsed() < Duration::from_secs(2) {
+        std::thread::sleep(Duration::from_millis(10));
+        is_delivered = listener.poll()?.contains(&expected);
+    }
+    writer.remove()?;
+    sent.map(|()| is_delivered)
 }

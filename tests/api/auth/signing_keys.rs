@@ -180,3 +180,19 @@ fn concurrent_rotations_leave_one_key_without_expiry() {
         );
     }
 }
+
+#[test]
+fn failed_reload_of_the_keys_is_repeated() {
+    let app = TestApp::start();
+    app.create_user("ada", "User", &[]);
+    app.execute("ALTER TABLE signing_keys RENAME TO hidden_keys");
+    app.execute("UPDATE hidden_keys SET created_at = created_at");
+    // The replica has tried to reload the keys once its listener has answered requests after the notification.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    app.execute(
+        "ALTER TABLE hidden_keys DISABLE TRIGGER signing_keys_notify_on_change; \
+         ALTER TABLE hidden_keys RENAME TO signing_keys",
+    );
+    app.cli().run("keys rotate").expect(0);
+    wait_until(|| published_keys(&app).len() == 2);
+}

@@ -48,6 +48,7 @@ fn doctor_reports_no_problems_for_a_correct_setup() {
             "database ok",
             "clock ok",
             "schema ok",
+            "notifications ok",
             "signing keys ok",
             "super admins ok"
         ]
@@ -68,6 +69,10 @@ fn doctor_reports_each_problem() {
     assert_eq!(verdict(&output, "super admins"), "wrong");
     assert_eq!(verdict(&output, "public url"), "warning");
     app.super_admin_token();
+    app.execute("ALTER TABLE replicas DISABLE TRIGGER replicas_notify_on_update");
+    let deaf = app.cli().run("doctor --json").expect(1);
+    assert_eq!(verdict(&deaf, "notifications"), "wrong");
+    app.execute("ALTER TABLE replicas ENABLE TRIGGER replicas_notify_on_update");
 
     let key = app
         .cli()

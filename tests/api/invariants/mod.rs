@@ -5,6 +5,7 @@ mod authorization_rules;
 mod database_schema;
 mod every_operation;
 mod login_timing;
+mod notifications;
 mod operation_permissions;
 mod races;
 mod replicas;

@@ -13,7 +13,9 @@
 //!    longest time for which another replica can accept a revoked credential.
 //! 4. **No late insert.** [`AuthCache::begin_fill`] is called before the database is read. An insert is discarded if
 //!    anything was invalidated since, because the value may have been read before the change.
-//! 5. **Only positive answers.** The cache never rejects a caller: a credential that is missing or no longer valid is looked
+//! 5. **An age limit.** Nothing is answered that was read more than [`MAX_AGE`] ago, so that an unknown failure of the
+//!    notifications ends by itself.
+//! 6. **Only positive answers.** The cache never rejects a caller: a credential that is missing or no longer valid is looked
 //!    up in the database.
 
 use std::sync::Arc;
@@ -31,6 +33,9 @@ use crate::platform::http::StoredReply;
 /// How long the cache answers after the start of the last successful poll for notifications.
 pub const LEASE: Duration = Duration::from_millis(100);
 
+/// How old a cached value can get before it is read again.
+const MAX_AGE: Duration = Duration::from_secs(5);
+
 /// How old a cached user response can get before it is read again. Changes that are not notified, such as the time of the
 /// last sign-in, can be missing for twice this time.
 const USER_RESPONSE_MAX_AGE: Duration = Duration::from_secs(1);
@@ -43,11 +48,24 @@ const NO_LEASE: i64 = -1;
 
 /// The state of the cache when a fill began.
 #[derive(Clone, Copy, Debug)]
-pub struct FillTicket(u64);
+pub struct FillTicket {
+    invalidations: u64,
+    began_at: Instant,
+}
 
 /// Identifies the entries of a principal that were inserted since its last invalidation. Compared with [`Arc::ptr_eq`], so it
 /// must have a size.
 type Generation = Arc<u8>;
+
+/// A response that shows an account.
+#[derive(Clone)]
+struct UserResponse {
+    generation: Generation,
+    read_at: Instant,
+    /// When a request is told to read the account again.
+    refresh_at: Instant,
+    response: Arc<StoredReply>,
+}
 
 /// The cache of one process.
 pub struct AuthCache {
@@ -58,9 +76,9 @@ pub struct AuthCache {
     /// The number of invalidations.
     invalidations: AtomicU64,
     principals: Cache<Uuid, Generation>,
-    credentials: Cache<Credential, (Generation, Arc<ResolvedCaller>)>,
-    user_responses: Cache<Uuid, (Generation, Instant, Arc<StoredReply>)>,
-    catalogue: Cache<(), (Generation, Arc<str>)>,
+    credentials: Cache<Credential, (Generation, Instant, Arc<ResolvedCaller>)>,
+    user_responses: Cache<Uuid, UserResponse>,
+    catalogue: Cache<(), (Generation, Instant, Arc<str>)>,
 }
 
 /// The principal of entries that only [`Invalidation::All`] invalidates.
@@ -87,8 +105,9 @@ impl AuthCache {
         if !self.has_lease() {
             return None;
         }
-        let (generation, caller) = self.credentials.get(credential)?;
-        (self.is_current(caller.principal, &generation) && caller.is_valid(now)).then_some(caller)
+        let (generation, read_at, caller) = self.credentials.get(credential)?;
+        let is_current = self.is_current(caller.principal, &generation);
+        (is_current && read_at.elapsed() < MAX_AGE && caller.is_valid(now)).then_some(caller)
     }
 
     /// The response that shows this account, if it is cached.
@@ -97,17 +116,25 @@ impl AuthCache {
         if !self.has_lease() {
             return None;
         }
-        let (generation, read_at, response) = self.user_responses.get(&account)?;
-        if !self.is_current(account, &generation) {
+        let cached = self.user_responses.get(&account)?;
+        let is_current = self.is_current(account, &cached.generation);
+        if !is_current || cached.read_at.elapsed() >= MAX_AGE {
             return None;
         }
-        if read_at.elapsed() >= USER_RESPONSE_MAX_AGE {
+        let now = Instant::now();
+        if now >= cached.refresh_at {
             // This request reads the account again; concurrent ones use the old response for one more interval.
-            self.user_responses
-                .insert(account, (generation, Instant::now(), response));
+            let refresh_at = now + USER_RESPONSE_MAX_AGE;
+            self.user_responses.insert(
+                account,
+                UserResponse {
+                    refresh_at,
+                    ..cached
+                },
+            );
             return None;
         }
-        Some(response)
+        Some(cached.response)
     }
 
     /// The names of the permission catalogue in one line, if they are cached.
@@ -116,22 +143,27 @@ impl AuthCache {
         if !self.has_lease() {
             return None;
         }
-        let (generation, names) = self.catalogue.get(&())?;
-        self.is_current(ALL_PRINCIPALS, &generation)
-            .then_some(names)
+        let (generation, read_at, names) = self.catalogue.get(&())?;
+        let is_current = self.is_current(ALL_PRINCIPALS, &generation);
+        (is_current && read_at.elapsed() < MAX_AGE).then_some(names)
     }
 
     /// Must be called before the database is read for one of the `insert` functions.
     #[must_use]
     pub fn begin_fill(&self) -> FillTicket {
-        FillTicket(self.invalidations.load(Ordering::SeqCst))
+        FillTicket {
+            began_at: Instant::now(),
+            invalidations: self.invalidations.load(Ordering::SeqCst),
+        }
     }
 
     /// Caches what was read since the fill began, unless anything was invalidated in between.
     pub fn insert(&self, ticket: FillTicket, credential: Credential, caller: &Arc<ResolvedCaller>) {
         if let Some(generation) = self.generation(ticket, caller.principal) {
-            self.credentials
-                .insert(credential, (generation, Arc::clone(caller)));
+            self.credentials.insert(
+                credential,
+                (generation, ticket.began_at, Arc::clone(caller)),
+            );
         }
     }
 
@@ -143,15 +175,21 @@ impl AuthCache {
         response: Arc<StoredReply>,
     ) {
         if let Some(generation) = self.generation(ticket, account) {
-            self.user_responses
-                .insert(account, (generation, Instant::now(), response));
+            let cached = UserResponse {
+                generation,
+                read_at: ticket.began_at,
+                refresh_at: Instant::now() + USER_RESPONSE_MAX_AGE,
+                response,
+            };
+            self.user_responses.insert(account, cached);
         }
     }
 
     /// Caches the names of the permission catalogue, under the conditions of [`AuthCache::insert`].
     pub fn insert_catalogue(&self, ticket: FillTicket, names: Arc<str>) {
         if let Some(generation) = self.generation(ticket, ALL_PRINCIPALS) {
-            self.catalogue.insert((), (generation, names));
+            self.catalogue
+                .insert((), (generation, ticket.began_at, names));
         }
     }
 
@@ -164,7 +202,7 @@ impl AuthCache {
             .principals
             .get_or_insert_with(&principal, || Ok::<_, ()>(Generation::default()))
             .ok()?;
-        (self.invalidations.load(Ordering::SeqCst) == ticket.0).then_some(generation)
+        (self.invalidations.load(Ordering::SeqCst) == ticket.invalidations).then_some(generation)
     }
 
     fn is_current(&self, principal: Uuid, generation: &Generation) -> bool {

@@ -123,3 +123,21 @@ fn only_one_request_reads_an_old_user_response_again() {
     cache.invalidate(Invalidation::Principal(user.0));
     assert!(cache.get_user_response(user.0).is_none());
 }
+
+#[test]
+fn values_are_not_returned_after_the_age_limit() {
+    let (cache, user, credential) = cache_with_lease();
+    let response = Arc::new(Reply::no_content().into_stored());
+    let fill = |age: Duration| FillTicket {
+        began_at: Instant::now().checked_sub(age).unwrap(),
+        ..cache.begin_fill()
+    };
+    for (age, is_returned) in [(MAX_AGE / 2, true), (MAX_AGE, false)] {
+        cache.insert(fill(age), credential, &caller(user));
+        cache.insert_user_response(fill(age), user.0, Arc::clone(&response));
+        cache.insert_catalogue(fill(age), "users.read".into());
+        assert_eq!(cache.get(&credential, NOW).is_some(), is_returned);
+        assert_eq!(cache.get_user_response(user.0).is_some(), is_returned);
+        assert_eq!(cache.get_catalogue().is_some(), is_returned);
+    }
+}

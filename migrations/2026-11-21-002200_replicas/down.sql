@@ -1,0 +1,12 @@
+DROP TRIGGER client_access_tokens_record_revocation_on_truncate ON client_access_tokens;
+DROP TRIGGER sessions_record_revocation_on_truncate ON sessions;
+DROP FUNCTION record_revocation_of_all();
+DROP TRIGGER signing_keys_notify_on_truncate ON signing_keys;
+DROP TRIGGER client_access_tokens_notify_on_truncate ON client_access_tokens;
+DROP TRIGGER service_clients_notify_on_truncate ON service_clients;
+DROP TRIGGER personal_access_tokens_notify_on_truncate ON personal_access_tokens;
+DROP TRIGGER sessions_notify_on_truncate ON sessions;
+DROP TRIGGER users_notify_on_truncate ON users;
+DROP TRIGGER roles_notify_on_truncate ON roles;
+DROP TRIGGER permissions_notify_on_truncate ON permissions;
+DROP TABLE replicas;
