@@ -6,13 +6,13 @@ use std::path::Path;
 use chrono::TimeDelta;
 use clap::Args;
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::output::{self, Column, FormatFlags, TableRow};
 use super::{CliError, cli_error, print_stderr};
 use crate::access::signing_keys::service as keys;
 use crate::accounts::users;
-use crate::platform::config::Config;
+use crate::platform::config::{Config, has_loopback_host};
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::migrate::MigrationPlan;
@@ -126,7 +126,12 @@ fn check_database(config: &Config, data_source: &DataSource) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     match db.read_now(server_info) {
-        Ok(server) => findings.extend([check_version(&server), check_clock(server.clock_offset)]),
+        Ok(server) => {
+            findings.extend([check_version(&server), check_clock(server.clock_offset)]);
+            if server.is_superuser && !data_source.is_private() {
+                findings.push(superuser_warning());
+            }
+        }
         Err(error) => {
             let detail = cli_error::describe(error);
             findings.push(Finding::new("database", Verdict::Wrong, detail));
@@ -160,15 +165,9 @@ fn check_schema(plan: &MigrationPlan) -> Finding {
 }
 
 fn check_public_url(text: &str) -> (Verdict, String) {
-    let is_local = |url: &Url| match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     match Url::parse(text) {
         Ok(url) if url.scheme() == "https" => (Verdict::Ok, text.to_owned()),
-        Ok(url) if is_local(&url) => (
+        Ok(url) if has_loopback_host(&url) => (
             Verdict::Warning,
             format!(
                 "{text} is reachable from this machine only: set ROSTERD_PUBLIC_URL to the URL that callers use"
@@ -206,6 +205,14 @@ fn check_version(server: &ServerInfo) -> Finding {
         let detail = format!("{version} is too old: {OLDEST_MAJOR} or later is required");
         Finding::new("database", Verdict::Wrong, detail)
     }
+}
+
+fn superuser_warning() -> Finding {
+    Finding::new(
+        "database role",
+        Verdict::Warning,
+        "the role is a superuser: use one that only owns the database or has the grants of the operating guide",
+    )
 }
 
 /// Tokens are issued and verified on different clocks, with a tolerance of 30 seconds.

@@ -1,9 +1,9 @@
 //! The database that stores the service's data, with its secret key: either the one that `DATABASE_URL` names, or the
 //! private cluster.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -12,15 +12,18 @@ use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto;
 use crate::platform::db::migrate::{self, MigrationPlan};
 use crate::platform::db::private_cluster::{
-    Cluster, ClusterOptions, MissingCluster, default_data_dir, is_root,
+    Cluster, ClusterError, ClusterOptions, MissingCluster, default_data_dir, is_root,
 };
 use crate::platform::error::{AppError, Code};
+use crate::platform::private_file;
 use crate::platform::start_error::StartError;
 
 /// A database and the key that its secrets are encrypted under.
 pub struct DataSource {
     /// The private cluster, if that is the database.
     cluster: Option<Cluster>,
+    /// The data directory of the private cluster.
+    data_dir: Option<PathBuf>,
     url: Zeroizing<String>,
     secret_key: Zeroizing<[u8; 32]>,
     key_file: Option<PathBuf>,
@@ -39,6 +42,7 @@ impl DataSource {
         match &config.database_url {
             Some(url) => Ok(Self {
                 cluster: None,
+                data_dir: None,
                 url: Zeroizing::new(url.expose().to_owned()),
                 secret_key: Zeroizing::new(
                     *config
@@ -73,15 +77,16 @@ impl DataSource {
                 ConfigError::new("ROSTERD_DATA_DIR", "is required if HOME is not set")
             })?;
         let options = ClusterOptions::new(&data_dir, &system_variables.search_path, mode);
-        let cluster = Cluster::open(&options, progress)?;
         let path = data_dir.join("secret-key");
         let (secret_key, key_file) = match &config.secret_key {
             Some(key) => (Zeroizing::new(*key.expose()), None),
-            None => (load_or_create_key(&path)?, Some(path)),
+            None => (read_or_create_key(&path, &options)?, Some(path)),
         };
+        let cluster = Cluster::open(&options, progress)?;
         Ok(Self {
             url: Zeroizing::new(cluster.url()),
             cluster: Some(cluster),
+            data_dir: Some(data_dir),
             secret_key,
             key_file,
         })
@@ -103,6 +108,12 @@ impl DataSource {
     #[must_use]
     pub fn key_file(&self) -> Option<&Path> {
         self.key_file.as_deref()
+    }
+
+    /// The data directory of the private cluster, if that is the database.
+    #[must_use]
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
     /// Whether the database is the private cluster.
@@ -183,53 +194,66 @@ fn missing_secret_key() -> ConfigError {
     ConfigError::new("ROSTERD_SECRET_KEY", "is required with DATABASE_URL")
 }
 
-/// Reads the key from the file, and creates the file with a random key if it is missing. If several processes create it
-/// at the same time, all use the key of the first one. The file never exists with an incomplete key.
-fn load_or_create_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
-    if let Some(key) = read_key(path)? {
-        return Ok(key);
+/// Reads the key. Creates it before the cluster is created: so an existing cluster without a key has lost it, and a new
+/// key could not decrypt what the cluster contains.
+fn read_or_create_key(
+    path: &Path,
+    options: &ClusterOptions,
+) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    if !Cluster::exists(options)? {
+        match options.mode {
+            MissingCluster::Create => create_key_if_missing(path, options)?,
+            MissingCluster::Fail => {
+                let data_dir = options.data_dir.clone();
+                return Err(ClusterError::NoDatabase { data_dir }.into());
+            }
+        }
+    }
+    read_key(path)
+}
+
+/// Creates the file with a random key if it is missing. If several processes create it at the same time, the first one
+/// succeeds. The file never exists with an incomplete key.
+fn create_key_if_missing(path: &Path, options: &ClusterOptions) -> Result<(), StartError> {
+    Cluster::create_data_dir(options)?;
+    if path.exists() {
+        return Ok(());
     }
     let new_key = Zeroizing::new(crypto::random_bytes::<32>()?);
+    let text = Zeroizing::new(hex::encode(new_key.as_slice()));
     let temporary_path = path.with_extension(std::process::id().to_string());
-    let linked =
-        write_key(&temporary_path, &new_key).and_then(|()| fs::hard_link(&temporary_path, path));
+    let linked = private_file::create(&temporary_path, &text)
+        .and_then(|()| fs::hard_link(&temporary_path, path));
     let removed = fs::remove_file(&temporary_path);
     match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            return Err(key_file_error(error));
-        }
-        _ => removed.map_err(key_file_error)?,
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(key_file_error(path, &error)),
+        _ => removed.map_err(|error| key_file_error(path, &error)),
     }
-    read_key(path)?.ok_or_else(|| key_file_error(ErrorKind::NotFound.into()))
 }
 
-/// Writes the key to a new file of mode 600.
-fn write_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {
-    let text = Zeroizing::new(hex::encode(key));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(key_file_error(error)),
-    };
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    // The command line may run as root while the service runs as the owner of the directory.
+    let owner_of_dir = || Some(fs::metadata(path.parent()?).ok()?.uid());
+    let additional_owner = if is_root() { owner_of_dir() } else { None };
+    let text = private_file::read_unchangeable_by_others(path, additional_owner)
+        .map_err(|error| key_file_error(path, &error))?;
     let mut key = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), key.as_mut_slice()).map_err(|_| {
         let path = path.display();
         StartError::Other(format!("{path} is not a key of 64 hexadecimal digits"))
     })?;
-    Ok(Some(key))
+    Ok(key)
 }
 
-fn key_file_error(error: io::Error) -> StartError {
-    StartError::Io("cannot access the secret key of the private cluster", error)
+fn key_file_error(path: &Path, error: &io::Error) -> StartError {
+    let path = path.display();
+    let message = if error.kind() == ErrorKind::NotFound {
+        format!(
+            "the secret key {path} is missing, but the database exists: restore the file from a backup, or set \
+             ROSTERD_SECRET_KEY"
+        )
+    } else {
+        format!("cannot use the secret key {path}: {error}")
+    };
+    StartError::Other(message)
 }

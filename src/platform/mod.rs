@@ -8,6 +8,7 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod metrics;
+pub mod private_file;
 pub mod resource_name;
 pub mod start_error;
 pub mod telemetry;

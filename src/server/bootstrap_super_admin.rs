@@ -1,5 +1,9 @@
 //! Creates the first `SuperAdmin` if none exists: from the settings or, on the private cluster, with a random
-//! password that is printed once. There is no default password.
+//! password that is shown once. There is no default password.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
 
 use actix_web::rt;
 
@@ -10,10 +14,14 @@ use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto;
 use crate::platform::data_source::DataSource;
 use crate::platform::error::{AppError, Code};
+use crate::platform::private_file;
 use crate::platform::start_error::StartError;
 
 const USERNAME_SETTING: &str = "ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME";
 const PASSWORD_SETTING: &str = "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD";
+
+/// The name of the file in the data directory that the first password is written to.
+const PASSWORD_FILE: &str = "first-password";
 
 /// A `SuperAdmin` that was created with a random password.
 pub struct GeneratedSuperAdmin {
@@ -24,7 +32,7 @@ pub struct GeneratedSuperAdmin {
 }
 
 /// Creates the first `SuperAdmin` if no `SuperAdmin` exists. Without settings, the private cluster gets one with a random
-/// password; on any other database, a warning says how to create one.
+/// password, which the caller prints or, if standard output is no terminal, is in a file; on any other database, a warning says how to create one.
 ///
 /// # Errors
 /// Invalid settings; database errors.
@@ -41,18 +49,46 @@ pub fn create_if_missing(
         create(app, username, password.expose().to_owned())?;
         return Ok(None);
     }
-    if !data_source.is_private() {
+    let Some(data_dir) = data_source.data_dir() else {
         tracing::warn!(
             "there is no SuperAdmin: set {USERNAME_SETTING} and {PASSWORD_SETTING} and restart"
         );
         return Ok(None);
-    }
+    };
     let password = crypto::generate_password()?;
+    // Other output than a terminal is usually a log, which is kept longer and read by more people.
+    if !std::io::stdout().is_terminal() {
+        create_with_password_file(app, USERNAME, password, &data_dir.join(PASSWORD_FILE))?;
+        return Ok(None);
+    }
     let was_created = create(app, USERNAME, password.clone())?;
     Ok(was_created.then_some(GeneratedSuperAdmin {
         username: USERNAME,
         password,
     }))
+}
+
+/// The password is stored before the account is created, so that no account has a password that nobody can read.
+fn create_with_password_file(
+    app: &AppState,
+    username: &str,
+    password: String,
+    path: &Path,
+) -> Result<(), StartError> {
+    let file_error = |error| StartError::Io("can't write the first password to a file", error);
+    let new_path = path.with_extension(std::process::id().to_string());
+    private_file::create(&new_path, &format!("{password}\n")).map_err(file_error)?;
+    let result = create(app, username, password);
+    if !matches!(result, Ok(true)) {
+        fs::remove_file(&new_path).map_err(file_error)?;
+        return result.map(drop);
+    }
+    fs::rename(&new_path, path).map_err(file_error)?;
+    tracing::warn!(
+        "the first SuperAdmin {username} was created; its password is in {}: sign in, change it, and delete the file",
+        path.display()
+    );
+    Ok(())
 }
 
 /// Returns false if another process has created one in the meantime.

@@ -13,7 +13,8 @@ use super::{background_jobs, build_app_state, start_http_server, start_workers};
 use crate::app_state::AppState;
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::private_cluster::MissingCluster;
+use crate::platform::db::private_cluster::{MissingCluster, is_root};
+use crate::platform::db::server_info;
 use crate::platform::metrics;
 use crate::platform::start_error::StartError;
 use crate::platform::telemetry;
@@ -36,6 +37,12 @@ pub fn run(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    if is_root() {
+        tracing::warn!(
+            "rosterd runs as root, which it does not need: run it as a user of its own (systemd: User=rosterd), who owns \
+             ROSTERD_DATA_DIR and the file of the secret key"
+        );
+    }
     let mut data_source = DataSource::open(&config, MissingCluster::Create, &log_progress)?;
     if !signals.is_shutdown_requested() {
         run_on(&data_source, &config, sockets, signals, announce)?;
@@ -56,6 +63,12 @@ fn run_on(
 ) -> Result<(), StartError> {
     data_source.prepare_schema(config, &log_progress)?;
     let app = build_app_state(config, data_source.url(), data_source.secret_key())?;
+    if !data_source.is_private() && app.db.read_now(server_info)?.is_superuser {
+        tracing::warn!(
+            "the role in DATABASE_URL is a superuser of PostgreSQL: use a role that only owns the database or has the \
+             grants of the operating guide"
+        );
+    }
     start_workers(&app, data_source.url())?;
     background_jobs::start(&app, config.audit_retention_days)
         .map_err(|error| StartError::Io("can't start the background jobs", error))?;

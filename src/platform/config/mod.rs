@@ -1,6 +1,7 @@
 //! The configuration, read from environment variables and `.env`. One table defines all settings. An error names the
 //! variable in one line and does not contain its value.
 
+mod checks;
 mod environment;
 mod error;
 mod raw_settings;
@@ -23,16 +24,17 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 
 use crate::platform::http::IpNetwork;
+use crate::platform::private_file;
 pub use error::ConfigError;
 use raw_settings::RawSettings;
 pub use secret::{Secret, SecretKey};
 pub use smtp::{SmtpEncryption, SmtpServer};
 use smtp::{mailbox, smtp_server};
-pub use values::{LinkTemplate, LogFormat, Registration};
+pub use values::{LinkTemplate, LogFormat, Registration, has_loopback_host};
 use values::{
     address, auto_or_integer, database_url, duration, integer, link_template, log_directives,
-    log_format, milliseconds, names, networks, optional, origins, path, public_url, registration,
-    seconds, secret, secret_key, switch, text,
+    log_format, milliseconds, names, networks, optional, origins, path, permission, public_url,
+    registration, seconds, secret, secret_key, switch, text,
 };
 use variable::{EnvVariable, VariableSensitivity};
 
@@ -82,6 +84,8 @@ settings! {
             "The IP address and port of GET /metrics for Prometheus. Unset: no metrics are served.";
         public_url: String = Plain "ROSTERD_PUBLIC_URL", "", |t| optional(t, public_url).map(Option::unwrap_or_default),
             "The public base URL of the service, which is also the issuer of tokens. Unset: http:// and ROSTERD_ADDR.";
+        allow_insecure_http: bool = Plain "ROSTERD_ALLOW_INSECURE_HTTP", "0", permission,
+            "1 permits a ROSTERD_PUBLIC_URL of plain http to another host than localhost. Passwords and tokens are then sent unencrypted.";
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
             "The audience (aud) of access tokens, which applications check when they verify a token.";
         trusted_proxies: Vec<IpNetwork> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
@@ -116,7 +120,7 @@ settings! {
             "The maximum run time of an SQL statement, in milliseconds.";
     }
     "Passwords" {
-        password_min_length: usize = Plain "ROSTERD_PASSWORD_MIN_LENGTH", "15", |t| integer(t, 8..=256),
+        password_min_length: usize = Plain "ROSTERD_PASSWORD_MIN_LENGTH", "15", |t| integer(t, 8..=128),
             "The minimum length of new passwords, in characters.";
         hash_memory_kib: u32 = Plain "ROSTERD_HASH_MEMORY_KIB", "19456", |t| integer(t, 1..=4_194_304),
             "The memory cost of Argon2id, in KiB.";
@@ -179,6 +183,9 @@ settings! {
     }
 }
 
+/// Whoever can change this file can choose the key. Other secret files are read whoever owns them.
+const SECRET_KEY_FILE: &str = "ROSTERD_SECRET_KEY_FILE";
+
 /// Keeps every time that is computed from a session's lifetime in the supported range.
 const MAX_SESSION: Duration = Duration::from_secs(366 * 86_400);
 
@@ -190,9 +197,14 @@ impl Config {
     pub fn from_env() -> Result<Self, ConfigError> {
         let vars = environment::read(VARIABLES, Path::new(".env"))?;
         let secret_files = RefCell::new(Vec::new());
+        let key_file = vars.get(SECRET_KEY_FILE).map(PathBuf::from);
         let read_file = |path: &Path| {
             secret_files.borrow_mut().push(path.to_owned());
-            std::fs::read_to_string(path)
+            if key_file.as_deref() == Some(path) {
+                private_file::read_unchangeable_by_others(path, None).map(|text| text.to_string())
+            } else {
+                std::fs::read_to_string(path)
+            }
         };
         let mut config = Self::from_vars(vars, &read_file)?;
         config.system_variables = SystemVariables::read();
@@ -243,67 +255,6 @@ impl Config {
             .as_deref()
             .zip(self.bootstrap_password.as_ref())
     }
-
-    /// Checks the rules that involve more than one setting.
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.database_url.is_some() && self.secret_key.is_none() {
-            return Err(ConfigError::new(
-                "ROSTERD_SECRET_KEY",
-                "is required with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
-            ));
-        }
-        if self.smtp_server.is_some() && self.mail_from.is_none() {
-            return Err(ConfigError::new(
-                "ROSTERD_MAIL_FROM",
-                "is required with ROSTERD_SMTP_URL: an address such as id@example.org",
-            ));
-        }
-        let missing = match (&self.bootstrap_username, &self.bootstrap_password) {
-            (Some(_), None) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD"),
-            (None, Some(_)) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME"),
-            _ => None,
-        };
-        if let Some(missing) = missing {
-            return Err(ConfigError::new(
-                missing,
-                "is missing: set both the username and the password of the first SuperAdmin, or neither",
-            ));
-        }
-        check_idle_limit(
-            ("ROSTERD_SESSION_IDLE", self.session_idle),
-            ("ROSTERD_SESSION_MAX", self.session_max),
-        )?;
-        check_idle_limit(
-            ("ROSTERD_SESSION_REMEMBER_IDLE", self.session_remember_idle),
-            ("ROSTERD_SESSION_REMEMBER_MAX", self.session_remember_max),
-        )
-    }
-
-    /// Warnings about settings that are allowed but insecure.
-    fn insecure_settings(&self) -> Vec<String> {
-        let is_exposed = !self.addr.ip().to_canonical().is_loopback();
-        let warning = "ROSTERD_ADDR is reachable from other machines while ROSTERD_PUBLIC_URL is not https: \
-                       passwords and tokens are sent unencrypted unless a proxy terminates TLS";
-        (is_exposed && !self.public_url.starts_with("https://"))
-            .then(|| warning.to_owned())
-            .into_iter()
-            .collect()
-    }
-}
-
-/// Checks that an idle time is not longer than the maximum lifetime.
-fn check_idle_limit(
-    (idle_name, idle): (&str, Duration),
-    (max_name, max): (&str, Duration),
-) -> Result<(), ConfigError> {
-    if idle <= max {
-        return Ok(());
-    }
-    let max = values::format_duration(max);
-    Err(ConfigError::new(
-        idle_name,
-        format!("expected at most {max_name}, which is {max}"),
-    ))
 }
 
 /// The text of `.env.example`: all settings with their defaults and descriptions, commented out.

@@ -120,6 +120,14 @@ fn find_setting(
     Ok(Some(RawSetting { name, text }))
 }
 
+/// The message of the operating system contains no path and no content; neither does the message of a refused file.
+fn read_error(error: &io::Error) -> String {
+    match error.get_ref() {
+        Some(refusal) => refusal.to_string(),
+        None => format!("the file cannot be read: {}", error.kind()),
+    }
+}
+
 fn read_secret_file(
     name: &str,
     path: &str,
@@ -127,9 +135,7 @@ fn read_secret_file(
 ) -> Result<Zeroizing<String>, ConfigError> {
     let content = read_file(Path::new(path))
         .map(Zeroizing::new)
-        .map_err(|error| {
-            ConfigError::new(name, format!("the file cannot be read: {}", error.kind()))
-        })?;
+        .map_err(|error| ConfigError::new(name, read_error(&error)))?;
     let text = content.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
         return Err(ConfigError::new(name, "the file is empty"));

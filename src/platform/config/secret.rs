@@ -46,6 +46,36 @@ impl SecretKey {
     pub fn expose(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
+
+    /// Whether all bytes are the same.
+    pub(super) fn is_one_repeated_byte(&self) -> bool {
+        self.repeats_after(1)
+    }
+
+    /// Whether the key is visibly not random: text, a sequence, a repeated pattern, or few different bytes. A random key
+    /// has one of these properties with a probability below 2^-40.
+    pub(super) fn is_visibly_not_random(&self) -> bool {
+        let bytes = &self.0;
+        let is_text = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let distinct = bytes
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
+        let differences = || {
+            let following = bytes.iter().skip(1);
+            following
+                .zip(bytes)
+                .map(|(next, byte)| next.wrapping_sub(*byte))
+        };
+        let is_sequence = differences().min() == differences().max();
+        let is_pattern = (1..=Self::LENGTH / 2).any(|period| self.repeats_after(period));
+        is_text || distinct < 16 || is_sequence || is_pattern
+    }
+
+    fn repeats_after(&self, period: usize) -> bool {
+        let following = self.0.iter().skip(period);
+        following.zip(&self.0).all(|(next, byte)| next == byte)
+    }
 }
 
 impl Drop for SecretKey {

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::platform::http::IpNetwork;
@@ -105,6 +105,15 @@ pub(super) fn switch(text: &str) -> ParseResult<bool> {
     }
 }
 
+/// Parses a switch that permits something insecure: 1 or 0.
+pub(super) fn permission(text: &str) -> ParseResult<bool> {
+    match text {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        _ => Err("1 or 0".into()),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> ParseResult<LogFormat> {
     match text {
         "auto" => Ok(LogFormat::Auto),
@@ -146,6 +155,17 @@ pub(super) fn public_url(text: &str) -> ParseResult<String> {
     match Url::parse(text) {
         Ok(url) if is_base_url(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         _ => Err("an absolute http or https URL without user, query and fragment, such as https://id.example.org".into()),
+    }
+}
+
+/// Whether requests to this URL do not leave the machine.
+#[must_use]
+pub fn has_loopback_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 
@@ -199,11 +219,18 @@ pub(super) fn secret_key(text: &str) -> ParseResult<SecretKey> {
     } else {
         decode_base64(text)
     };
-    decoded
+    let key = decoded
         .map(Zeroizing::new)
         .and_then(|bytes| <[u8; SecretKey::LENGTH]>::try_from(bytes.as_slice()).ok())
         .map(SecretKey::new)
-        .ok_or_else(|| "32 bytes as 64 hexadecimal digits or as base64".into())
+        .ok_or("32 bytes as 64 hexadecimal digits or as base64")?;
+    if key.is_one_repeated_byte() {
+        return Err(
+            "32 random bytes, not one byte repeated: use the output of `openssl rand -hex 32`"
+                .into(),
+        );
+    }
+    Ok(key)
 }
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
@@ -306,12 +333,17 @@ pub(super) fn origins(text: &str) -> ParseResult<Vec<String>> {
 
 /// Parses IP addresses and networks.
 pub(super) fn networks(text: &str) -> ParseResult<Vec<IpNetwork>> {
-    items(text)
+    let networks: Vec<IpNetwork> = items(text)
         .map(|network| network.parse().ok())
         .collect::<Option<_>>()
-        .ok_or_else(|| {
-            "IP addresses or networks, separated by commas, such as 10.0.0.0/8, ::1".into()
-        })
+        .ok_or("IP addresses or networks, separated by commas, such as 10.0.0.0/8, ::1")?;
+    if networks.iter().any(|network| network.is_everything()) {
+        return Err(
+            "the networks of your proxies: 0.0.0.0/0 and ::/0 would let every client choose its own address"
+                .into(),
+        );
+    }
+    Ok(networks)
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {

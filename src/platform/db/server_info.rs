@@ -1,9 +1,9 @@
-//! The version and the clock of the PostgreSQL server, for `rosterd doctor`.
+//! The version and the clock of the PostgreSQL server, and whether the role is a superuser.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::RunQueryDsl;
 use diesel::dsl::sql;
-use diesel::sql_types::{Integer, Text, Timestamptz};
+use diesel::sql_types::{Bool, Integer, Text, Timestamptz};
 
 use super::{Tx, system_now};
 use crate::platform::error::AppError;
@@ -15,6 +15,8 @@ pub struct ServerInfo {
     pub version: String,
     /// The major version.
     pub major: i32,
+    /// Whether the role of the connection is a superuser.
+    pub is_superuser: bool,
     /// The server's time minus this machine's time, corrected by half of the round trip.
     pub clock_offset: TimeDelta,
 }
@@ -24,9 +26,10 @@ pub struct ServerInfo {
 /// # Errors
 /// Database errors.
 pub fn server_info(tx: &mut Tx<'_>) -> Result<ServerInfo, AppError> {
-    let (version, version_number): (String, i32) = diesel::select((
+    let (version, version_number, is_superuser): (String, i32, bool) = diesel::select((
         sql::<Text>("current_setting('server_version')"),
         sql::<Integer>("current_setting('server_version_num')::integer"),
+        sql::<Bool>("current_setting('is_superuser')::boolean"),
     ))
     .get_result(tx.conn)?;
     let query_start = system_now();
@@ -36,6 +39,7 @@ pub fn server_info(tx: &mut Tx<'_>) -> Result<ServerInfo, AppError> {
     Ok(ServerInfo {
         version,
         major: version_number / 10_000,
+        is_superuser,
         clock_offset: server_time - local_time,
     })
 }

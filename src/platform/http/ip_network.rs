@@ -36,6 +36,12 @@ impl FromStr for IpNetwork {
 }
 
 impl IpNetwork {
+    /// Whether this is the network of all IPv4 or all IPv6 addresses.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     /// Whether `address` is in this network. An IPv4-mapped IPv6 address is treated as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

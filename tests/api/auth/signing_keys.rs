@@ -162,7 +162,7 @@ fn key_activation_and_expiry_follow_the_clock() {
 fn concurrent_rotations_leave_one_key_without_expiry() {
     let app = TestApp::start();
     let db = app.db();
-    let vault = rosterd::platform::crypto::Vault::new(&[0x5a; 32]).unwrap();
+    let vault = crate::support::vault();
     let system = rosterd::access::actor::Actor::system();
     for _ in 0..20 {
         crate::support::run_concurrently(4, |_| {

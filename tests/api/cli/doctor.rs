@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::binary;
 use crate::support::binary::TempDir;
-use crate::support::{Cli, CommandOutput, Schema, TestApp};
+use crate::support::{Cli, CommandOutput, SECRET_KEY, Schema, TestApp};
 
 fn verdicts(output: &CommandOutput) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -76,13 +76,14 @@ fn doctor_reports_each_problem() {
 
     let key = app
         .cli()
-        .with("ROSTERD_SECRET_KEY", &"a5".repeat(32))
+        .with("ROSTERD_SECRET_KEY", &SECRET_KEY.replace("c4", "4c"))
         .run("doctor --json")
         .expect(1);
     assert_eq!(verdict(&key, "signing keys"), "wrong");
     let url = app
         .cli()
         .with("ROSTERD_PUBLIC_URL", "http://id.example.org")
+        .with("ROSTERD_ALLOW_INSECURE_HTTP", "1")
         .run("doctor --json")
         .expect(1);
     assert_eq!(verdict(&url, "public url"), "wrong");
@@ -113,7 +114,7 @@ fn doctor_warns_about_secret_files_that_others_can_read() {
     app.super_admin_token();
     let dir = TempDir::new();
     let path = dir.path().join("key");
-    std::fs::write(&path, "5a".repeat(32)).unwrap();
+    std::fs::write(&path, SECRET_KEY).unwrap();
     let mut settings = app.binary_settings();
     settings.retain(|(name, _)| name != "ROSTERD_SECRET_KEY");
     let cli = Cli::new(settings).with("ROSTERD_SECRET_KEY_FILE", path.to_str().unwrap());

@@ -5,6 +5,7 @@ mod operator_commands;
 mod private_cluster;
 mod replica_replacement_under_load;
 mod rolling_restart;
+mod secret_key_file;
 mod shutdown;
 mod slow_clients;
 mod startup;

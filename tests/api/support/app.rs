@@ -104,7 +104,7 @@ impl TestApp {
     fn start_on(schema: std::sync::Arc<Schema>, settings: BTreeMap<String, String>) -> Self {
         let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", schema.url().as_str()),
-            ("ROSTERD_SECRET_KEY", &"5a".repeat(32)),
+            ("ROSTERD_SECRET_KEY", super::SECRET_KEY),
             ("ROSTERD_PUBLIC_URL", "https://id.example.org"),
             ("ROSTERD_DB_POOL_SIZE", "12"),
             ("ROSTERD_WORKERS", "2"),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rosterd::platform::db::private_cluster::{Cluster, ClusterOptions, MissingCluster};
 
-use super::{PASSWORD, RequestBuilder, Schema};
+use super::{PASSWORD, RequestBuilder, SECRET_KEY, Schema};
 
 /// The timeout of a request: longer than any response takes on a busy machine, shorter than a request that hangs.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
@@ -23,7 +23,7 @@ const PROCESS_TIMEOUT: Duration = Duration::from_secs(120);
 pub fn database_settings(schema: &Schema) -> Vec<(String, String)> {
     [
         ("DATABASE_URL", schema.url()),
-        ("ROSTERD_SECRET_KEY", "5a".repeat(32)),
+        ("ROSTERD_SECRET_KEY", SECRET_KEY.to_owned()),
         ("ROSTERD_DB_ACQUIRE_MS", "30000".to_owned()),
         ("ROSTERD_HASH_QUEUE_MS", "30000".to_owned()),
     ]
@@ -294,13 +294,12 @@ impl ServiceProcess {
         self.call("POST", path)
     }
 
-    /// The password of the first account, as printed at the first start.
-    pub fn generated_password(&self) -> String {
-        let output = self.output();
-        let line = output
-            .iter()
-            .find_map(|line| line.strip_prefix("  password  "));
-        line.unwrap().to_owned()
+    /// The password of the first account, from the file that the log named at the first start.
+    pub fn generated_password(&mut self) -> String {
+        let line = self.wait_for_output("its password is in ");
+        let (_, rest) = line.split_once("its password is in ").unwrap();
+        let (path, _) = rest.split_once(": sign in").unwrap();
+        fs::read_to_string(path).unwrap().trim().to_owned()
     }
 
     /// Signs in and returns the access token; an empty string if signing in fails.

@@ -28,6 +28,15 @@ pub use security_checks::{ProcessUsage, read_until_closed};
 pub use smtp::{MailServer, ReceivedEmail};
 pub use terminal::Terminal;
 
+/// `ROSTERD_SECRET_KEY` of the services that the tests start.
+pub const SECRET_KEY: &str = "c497f3a01a15acecde6a984ed3cc2d390a6282b436d2a4fec68a210b46de64ab";
+
+/// The keys that are derived from [`SECRET_KEY`].
+pub fn vault() -> rosterd::platform::crypto::Vault {
+    let key = hex::decode(SECRET_KEY).unwrap().try_into().unwrap();
+    rosterd::platform::crypto::Vault::new(&key).unwrap()
+}
+
 /// Polls `condition` until it is true, for effects that reach another process or replica asynchronously.
 /// Panics after about ten seconds.
 #[track_caller]

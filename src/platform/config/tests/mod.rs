@@ -139,7 +139,7 @@ fn invalid_value_is_rejected_with_what_is_expected_and_without_the_value() {
         ("ROSTERD_SECRET_KEY", "marker"),
         ("ROSTERD_MIGRATE", "marker"),
         ("ROSTERD_PASSWORD_MIN_LENGTH", "7"),
-        ("ROSTERD_PASSWORD_MIN_LENGTH", "257"),
+        ("ROSTERD_PASSWORD_MIN_LENGTH", "129"),
         ("ROSTERD_HASH_MEMORY_KIB", "0"),
         ("ROSTERD_HASH_ITERATIONS", "0"),
         ("ROSTERD_HASH_PARALLELISM", "-1"),
@@ -175,7 +175,7 @@ fn invalid_value_is_rejected_with_what_is_expected_and_without_the_value() {
     }
     assert_eq!(
         error(&[("ROSTERD_PASSWORD_MIN_LENGTH", "7")]),
-        "ROSTERD_PASSWORD_MIN_LENGTH: expected a whole number from 8 to 256"
+        "ROSTERD_PASSWORD_MIN_LENGTH: expected a whole number from 8 to 128"
     );
     assert_eq!(
         error(&[("ROSTERD_ACCESS_TOKEN_TTL", "16m")]),
@@ -223,16 +223,18 @@ fn secret_is_read_from_its_file() {
 
 #[test]
 fn secret_key_is_hex_or_base64_or_base64url() {
-    let bytes = [0xfb_u8; 32];
+    let mut bytes = [0xfb_u8; 32];
+    bytes[31] = 0xff;
     let key = |text: &str| {
         *valid(&[("ROSTERD_SECRET_KEY", text)])
             .secret_key
             .unwrap()
             .expose()
     };
-    assert_eq!(key(&"fb".repeat(32)), bytes);
-    assert_eq!(key(&"FB".repeat(32)), bytes);
-    let standard = "+/v7".repeat(10) + "+/s";
+    let hex = "fb".repeat(31) + "ff";
+    assert_eq!(key(&hex), bytes);
+    assert_eq!(key(&hex.to_uppercase()), bytes);
+    let standard = "+/v7".repeat(10) + "+/8";
     assert_eq!(key(&standard), bytes);
     assert_eq!(key(&(standard.clone() + "=")), bytes);
     assert_eq!(key(&standard.replace('+', "-").replace('/', "_")), bytes);
@@ -306,15 +308,94 @@ fn public_url_is_normalized_and_has_no_credentials_query_or_fragment() {
 #[test]
 fn listening_on_a_public_address_without_https_warns() {
     let warnings = |addr: &str, url: &str| {
-        valid(&[("ROSTERD_ADDR", addr), ("ROSTERD_PUBLIC_URL", url)])
-            .warnings
-            .len()
+        let permission = ("ROSTERD_ALLOW_INSECURE_HTTP", "1");
+        valid(&[
+            ("ROSTERD_ADDR", addr),
+            ("ROSTERD_PUBLIC_URL", url),
+            permission,
+        ])
+        .warnings
+        .len()
     };
     assert_eq!(warnings("0.0.0.0:8080", ""), 1);
     assert_eq!(warnings("[::]:8080", "http://id.example.org"), 1);
     assert_eq!(warnings("192.0.2.7:8080", "https://id.example.org"), 0);
     assert_eq!(warnings("127.0.0.2:8080", "http://id.example.org"), 0);
     assert_eq!(warnings("[::ffff:127.0.0.1]:8080", ""), 0);
+}
+
+#[test]
+fn public_url_of_plain_http_is_refused_except_for_localhost_or_with_permission() {
+    const URL: &str = "ROSTERD_PUBLIC_URL";
+    const ALLOW: &str = "ROSTERD_ALLOW_INSECURE_HTTP";
+    for url in [
+        "http://id.example.org",
+        "http://10.0.0.1",
+        "http://localhost.example.org",
+    ] {
+        assert!(
+            error(&[(URL, url)]).starts_with("ROSTERD_PUBLIC_URL: is plain http"),
+            "{url}"
+        );
+        error(&[(URL, url), (ALLOW, "0")]);
+        valid(&[(URL, url), (ALLOW, "1")]);
+    }
+    for url in [
+        "https://id.example.org",
+        "http://localhost:8080",
+        "http://id.localhost",
+        "http://127.0.0.2",
+        "http://[::1]:8080",
+    ] {
+        valid(&[(URL, url)]);
+    }
+    assert_eq!(
+        error(&[(ALLOW, "on")]),
+        "ROSTERD_ALLOW_INSECURE_HTTP: expected 1 or 0"
+    );
+    // The default URL with a public address is only warned of: a proxy may terminate TLS.
+    valid(&[("ROSTERD_ADDR", "0.0.0.0:8080")]);
+}
+
+#[test]
+fn trusting_every_address_is_refused() {
+    for networks in [
+        "0.0.0.0/0",
+        "::/0",
+        "10.0.0.0/8, 1.2.3.4/0",
+        "::ffff:0:0/96",
+    ] {
+        let message = error(&[("ROSTERD_TRUSTED_PROXIES", networks)]);
+        assert!(
+            message.contains("choose its own address"),
+            "{networks}: {message}"
+        );
+    }
+    valid(&[("ROSTERD_TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8")]);
+}
+
+#[test]
+fn secret_key_of_one_repeated_byte_is_refused_and_other_weak_keys_are_warned_of() {
+    for byte in ["00", "5a", "ff"] {
+        let message = error(&[("ROSTERD_SECRET_KEY", &byte.repeat(32))]);
+        assert!(message.contains("one byte repeated"), "{message}");
+    }
+    let warnings = |key: &str| valid(&[("ROSTERD_SECRET_KEY", key)]).warnings;
+    let sequence: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::encode("correct horse battery staple 123");
+    let few_bytes = "0001".repeat(15) + "0203";
+    for weak in [KEY, &sequence, &text, &few_bytes] {
+        assert!(
+            warnings(weak)[0].starts_with("ROSTERD_SECRET_KEY is not random"),
+            "{weak}"
+        );
+    }
+    for random in [
+        "c497f3a01a15acecde6a984ed3cc2d390a6282b436d2a4fec68a210b46de64ab",
+        "8d1f0be07aa38e0a77b3a1c9f27ab4c5b5d91a2c7ee83f1b6a0c2dd0c7139e54",
+    ] {
+        assert!(warnings(random).is_empty(), "{random}");
+    }
 }
 
 #[test]

@@ -258,7 +258,8 @@ pub(super) fn failure_line(output: &str) -> String {
     line.unwrap_or("no output").to_owned()
 }
 
-fn create_data_dir(data_dir: &Path) -> io::Result<()> {
+/// Creates the directory that contains the cluster, unless it exists.
+pub(super) fn create_data_dir(data_dir: &Path) -> io::Result<()> {
     if data_dir.is_dir() {
         return Ok(());
     }

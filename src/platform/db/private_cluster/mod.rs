@@ -42,9 +42,9 @@ use std::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use self::{
-    data_dir::DataDir,
+    data_dir::{DataDir, create_data_dir},
     guard_process::GuardProcess,
-    layout::{START_LOCK, USERS_LOCK},
+    layout::{PGDATA, START_LOCK, USERS_LOCK},
     options::{NAME, Password},
     server::Server,
 };
@@ -72,6 +72,25 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Whether there is a cluster in the data directory.
+    ///
+    /// # Errors
+    /// The data directory belongs to another user.
+    pub fn exists(options: &ClusterOptions) -> Result<bool, ClusterError> {
+        let version_file = options.data_dir.join(PGDATA).join("PG_VERSION");
+        let result = version_file.try_exists();
+        result.map_err(ClusterError::at(&options.data_dir))
+    }
+
+    /// Creates the data directory if it is missing.
+    ///
+    /// # Errors
+    /// The data directory cannot be created.
+    pub fn create_data_dir(options: &ClusterOptions) -> Result<(), ClusterError> {
+        let data_dir = &options.data_dir;
+        create_data_dir(data_dir).map_err(ClusterError::at(data_dir))
+    }
+
     /// Creates the cluster if it is missing and the mode allows that, starts it if it does not run, and waits until it
     /// accepts connections. `progress` is called with a message before each step that takes long.
     ///

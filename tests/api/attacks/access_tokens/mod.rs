@@ -9,7 +9,7 @@ mod signatures;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use rosterd::platform::crypto::{KeyPurpose, Vault};
+use rosterd::platform::crypto::KeyPurpose;
 use serde_json::{Value, json};
 
 use crate::support::{Response, TestApp, TestUser};
@@ -41,7 +41,7 @@ impl TokenForge {
         let kid = app.query_text("SELECT kid FROM signing_keys");
         let sealed =
             app.query_text("SELECT encode(encrypted_private_key, 'hex') FROM signing_keys");
-        let vault = Vault::new(&[0x5a; 32]).unwrap();
+        let vault = crate::support::vault();
         let private = vault
             .open(
                 KeyPurpose::SigningKey,

@@ -5,7 +5,7 @@ use diesel::sql_types::Text;
 use serde_json::{Value, json};
 
 use crate::support::binary::ServiceProcess;
-use crate::support::{PASSWORD, RequestBuilder, TestApp, document, operations};
+use crate::support::{PASSWORD, RequestBuilder, SECRET_KEY, TestApp, document, operations};
 
 /// Members of requests and responses that are secrets.
 const SECRET_MEMBERS: [&str; 14] = [
@@ -257,7 +257,7 @@ fn no_secret_reaches_the_log_or_the_database() {
     settings.extend(extra_settings.map(|(name, text)| (name.to_owned(), text.to_owned())));
     let service = ServiceProcess::start(&settings);
     let mut canaries = Canaries::default();
-    canaries.0.push("5a".repeat(32));
+    canaries.0.push(SECRET_KEY.to_owned());
     send_successful_requests(&app, &service, &mut canaries);
 
     let admin = service.token("chief", PASSWORD);

@@ -8,13 +8,8 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use rosterd::audit::chain::service::{seal, verify};
 use rosterd::audit::chain::{ChainHead, ChainReport, ChainSummary, Tampering};
-use rosterd::platform::crypto::Vault;
 
-use crate::support::{TestApp, TestUser};
-
-fn vault() -> Vault {
-    Vault::new(&[0x5a; 32]).unwrap()
-}
+use crate::support::{TestApp, TestUser, vault};
 
 fn seal_all(app: &TestApp) {
     while app.db().write_now(|tx| Ok(seal(tx, &vault())?)).unwrap() {}

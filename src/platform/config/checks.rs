@@ -1,0 +1,92 @@
+//! The rules that involve more than one setting, and the warnings about settings that are allowed but insecure.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::values::{format_duration, has_loopback_host};
+use super::{Config, ConfigError, SecretKey};
+
+impl Config {
+    /// Checks the rules that involve more than one setting.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.database_url.is_some() && self.secret_key.is_none() {
+            return Err(ConfigError::new(
+                "ROSTERD_SECRET_KEY",
+                "is required with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
+            ));
+        }
+        if self.smtp_server.is_some() && self.mail_from.is_none() {
+            return Err(ConfigError::new(
+                "ROSTERD_MAIL_FROM",
+                "is required with ROSTERD_SMTP_URL: an address such as id@example.org",
+            ));
+        }
+        self.check_public_url()?;
+        let missing = match (&self.bootstrap_username, &self.bootstrap_password) {
+            (Some(_), None) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD"),
+            (None, Some(_)) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            return Err(ConfigError::new(
+                missing,
+                "is missing: set both the username and the password of the first SuperAdmin, or neither",
+            ));
+        }
+        check_idle_limit(
+            ("ROSTERD_SESSION_IDLE", self.session_idle),
+            ("ROSTERD_SESSION_MAX", self.session_max),
+        )?;
+        check_idle_limit(
+            ("ROSTERD_SESSION_REMEMBER_IDLE", self.session_remember_idle),
+            ("ROSTERD_SESSION_REMEMBER_MAX", self.session_remember_max),
+        )
+    }
+
+    /// A public URL of plain http to another machine must be permitted.
+    fn check_public_url(&self) -> Result<(), ConfigError> {
+        let is_insecure = |url: Url| url.scheme() == "http" && !has_loopback_host(&url);
+        if self.allow_insecure_http || !Url::parse(&self.public_url).is_ok_and(is_insecure) {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "ROSTERD_PUBLIC_URL",
+            "is plain http: passwords and tokens would be sent unencrypted; use https, or set ROSTERD_ALLOW_INSECURE_HTTP=1",
+        ))
+    }
+
+    /// Warnings about settings that are allowed but insecure.
+    pub(super) fn insecure_settings(&self) -> Vec<String> {
+        let is_exposed = !self.addr.ip().to_canonical().is_loopback();
+        let is_weak = |key: &SecretKey| key.is_visibly_not_random();
+        [
+            (is_exposed && !self.public_url.starts_with("https://")).then_some(
+                "ROSTERD_ADDR is reachable from other machines while ROSTERD_PUBLIC_URL is not https: \
+                 passwords and tokens are sent unencrypted unless a proxy terminates TLS",
+            ),
+            self.secret_key.as_ref().is_some_and(is_weak).then_some(
+                "ROSTERD_SECRET_KEY is not random, so that it may be guessed: use the output of `openssl rand -hex 32`",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect()
+    }
+}
+
+/// Checks that an idle time is not longer than the maximum lifetime.
+fn check_idle_limit(
+    (idle_name, idle): (&str, Duration),
+    (max_name, max): (&str, Duration),
+) -> Result<(), ConfigError> {
+    if idle <= max {
+        return Ok(());
+    }
+    let max = format_duration(max);
+    Err(ConfigError::new(
+        idle_name,
+        format!("expected at most {max_name}, which is {max}"),
+    ))
+}
