@@ -337,7 +337,7 @@ pub(super) fn networks(text: &str) -> ParseResult<Vec<IpNetwork>> {
         .map(|network| network.parse().ok())
         .collect::<Option<_>>()
         .ok_or("IP addresses or networks, separated by commas, such as 10.0.0.0/8, ::1")?;
-    if networks.iter().any(|network| network.is_everything()) {
+    if networks.iter().any(IpNetwork::is_everything) {
         return Err(
             "the networks of your proxies: 0.0.0.0/0 and ::/0 would let every client choose its own address"
                 .into(),

@@ -381,7 +381,7 @@ fn secret_key_of_one_repeated_byte_is_refused_and_other_weak_keys_are_warned_of(
         assert!(message.contains("one byte repeated"), "{message}");
     }
     let warnings = |key: &str| valid(&[("ROSTERD_SECRET_KEY", key)]).warnings;
-    let sequence: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    let sequence = hex::encode((0..32).collect::<Vec<u8>>());
     let text = hex::encode("correct horse battery staple 123");
     let few_bytes = "0001".repeat(15) + "0203";
     for weak in [KEY, &sequence, &text, &few_bytes] {
