@@ -57,6 +57,8 @@ diesel::table! {
         expires_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
         version -> BigInt,
+        password_set_by_kind -> Text,
+        password_set_by -> Nullable<Uuid>,
     }
 }
 
@@ -83,6 +85,8 @@ diesel::table! {
         digest -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        created_by_kind -> Text,
+        created_by -> Nullable<Uuid>,
     }
 }
 
@@ -132,6 +136,7 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,
+        created_by_owner -> Bool,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::Db;
 use crate::platform::db::private_cluster::MissingCluster;
-use crate::platform::error::{AppError, Code};
+use crate::platform::error::AppError;
 use crate::server;
 
 /// An open database and the operator.
@@ -87,13 +87,21 @@ impl<'c> CliContext<'c> {
         Ok(hash)
     }
 
-    /// Finds an account by username, id or email address.
+    /// Finds an account by id, username or confirmed email address.
     pub fn find_account(&self, name: &str) -> Result<UserRow, CliError> {
-        self.db
-            .read_now(|tx| users::service::find_by_any_name(tx, name))
-            .map_err(|error| match error.code() {
-                Code::NotFound => CliError::Failed(format!("there is no user called {name}")),
-                _ => error.into(),
-            })
+        let mut found = self
+            .db
+            .read_now(|tx| Ok(users::service::find_by_any_name(tx, name)?))?;
+        match (found.pop(), found.first()) {
+            (Some(row), None) => Ok(row),
+            (Some(one), Some(other)) => Err(CliError::Failed(format!(
+                "{name} can mean {} or {}: use the id, {} or {}",
+                other.username, one.username, other.id, one.id
+            ))),
+            (None, _) if name.contains('@') => Err(CliError::Failed(format!(
+                "no user has the confirmed email address {name}; use the username or id"
+            ))),
+            (None, _) => Err(CliError::Failed(format!("there is no user called {name}"))),
+        }
     }
 }

@@ -8,14 +8,16 @@ mod account_status;
 )]
 mod actor;
 mod authority;
+mod creator;
 pub mod management;
 mod names;
 mod permission_set;
 mod principal;
 
 pub use account_status::AccountStatus;
-pub use actor::{Actor, Identity, Origin};
+pub use actor::{Actor, CredentialFacts, Identity, Origin};
 pub use authority::Authority;
+pub use creator::Creator;
 pub use names::{
     ADMIN, InvalidName, PermissionName, RoleName, SUPER_ADMIN, SUPER_ADMIN_RANK, USER,
 };

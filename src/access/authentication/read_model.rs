@@ -35,6 +35,7 @@ pub struct RoleAuthorityRow {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
 pub struct SessionCredentialRow {
+    pub created_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
     pub idle_timeout_seconds: i64,
     pub expires_at: DateTime<Utc>,
@@ -119,6 +120,31 @@ pub fn find_token(
             AccountRow::as_select(),
             RoleAuthorityRow::as_select(),
         ))
+        .first(conn)
+        .optional()
+}
+
+/// An account with its role.
+pub fn find_account(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> QueryResult<Option<(AccountRow, RoleAuthorityRow)>> {
+    users::table
+        .inner_join(roles::table)
+        .filter(users::id.eq(id))
+        .select((AccountRow::as_select(), RoleAuthorityRow::as_select()))
+        .first(conn)
+        .optional()
+}
+
+/// A service client.
+pub fn find_client(
+    conn: &mut PgConnection,
+    id: ClientId,
+) -> QueryResult<Option<ClientCredentialRow>> {
+    service_clients::table
+        .find(id)
+        .select(ClientCredentialRow::as_select())
         .first(conn)
         .optional()
 }

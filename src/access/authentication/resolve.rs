@@ -7,10 +7,12 @@ use super::read_model::{
     self, AccountRow, ClientCredentialRow, ClientTokenOwnerRow, RoleAuthorityRow,
     SessionCredentialRow, TokenCredentialRow,
 };
-use crate::access::actor::{AccountStatus, Actor, Authority, Identity, PermissionSet};
+use crate::access::actor::{
+    AccountStatus, Actor, Authority, Creator, CredentialFacts, Identity, PermissionSet,
+};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
-use crate::platform::ids::{ClientGrantId, SessionId};
+use crate::platform::ids::{ClientGrantId, SessionId, UserId};
 
 /// The caller of this credential.
 ///
@@ -38,7 +40,11 @@ fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, App
         earlier(account.expires_at, Some(session.expires_at)),
         Some(TimeDelta::seconds(session.idle_timeout_seconds)),
         session.last_seen_at,
-    ))
+    )
+    .with_facts(CredentialFacts {
+        is_narrowed: false,
+        authenticated_at: Some(session.created_at),
+    }))
 }
 
 fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppError> {
@@ -48,15 +54,22 @@ fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppEr
         id: token.id,
         owner: account.id,
     };
+    let authority = token_authority(&account, &role, &token);
+    let owner_permissions = account_authority(&account, &role).permissions;
+    let facts = CredentialFacts {
+        is_narrowed: !authority.permissions.covers(&owner_permissions),
+        authenticated_at: None,
+    };
     Ok(ResolvedCaller::new(
         identity,
         &account.username,
-        token_authority(&account, &role, &token),
+        authority,
         account.id.0,
         earlier(account.expires_at, token.expires_at),
         None,
         token.last_used_at.unwrap_or(DateTime::UNIX_EPOCH),
-    ))
+    )
+    .with_facts(facts))
 }
 
 fn resolve_client_grant(tx: &mut Tx<'_>, id: ClientGrantId) -> Result<ResolvedCaller, AppError> {
@@ -68,7 +81,7 @@ fn resolve_client_grant(tx: &mut Tx<'_>, id: ClientGrantId) -> Result<ResolvedCa
     Ok(ResolvedCaller::new(
         identity,
         &client.name,
-        client_authority(&client, &grant),
+        client_authority(&client, &grant.permissions),
         client.id.0,
         Some(grant.expires_at),
         None,
@@ -93,11 +106,39 @@ pub fn current_authority(tx: &mut Tx<'_>, actor: &Actor) -> Result<Authority, Ap
         }
         Identity::Client { grant, .. } => {
             let (grant, client) = valid_client_grant(tx, *grant)?;
-            Ok(client_authority(&client, &grant))
+            Ok(client_authority(&client, &grant.permissions))
         }
         Identity::Operator { .. } | Identity::System | Identity::Anonymous => {
             Ok(Authority::clone(&actor.authority))
         }
+    }
+}
+
+/// The current account and authority of the creator of a credential. `None` if the creator no longer exists, can't be used,
+/// or is the owner of the credential.
+///
+/// # Errors
+/// Database errors.
+pub fn creator_authority(
+    tx: &mut Tx<'_>,
+    creator: Creator,
+) -> Result<Option<(Option<UserId>, Authority)>, AppError> {
+    match creator {
+        Creator::Owner => Ok(None),
+        Creator::Operator => Ok(Some((None, Authority::system()))),
+        Creator::User(id) => Ok(read_model::find_account(tx.conn, id)?
+            .filter(|(account, _)| status(account).is_usable(tx.now))
+            .map(|(account, role)| (Some(id), account_authority(&account, &role)))),
+        Creator::Token(id) => {
+            let found = read_model::find_token(tx.conn, id)?;
+            let valid = found.filter(|(token, account, _)| is_valid_token(token, account, tx.now));
+            Ok(valid.map(|(token, account, role)| {
+                (Some(account.id), token_authority(&account, &role, &token))
+            }))
+        }
+        Creator::Client(id) => Ok(read_model::find_client(tx.conn, id)?
+            .filter(|client| client.is_active)
+            .map(|client| (None, client_authority(&client, &client.permissions)))),
     }
 }
 
@@ -120,10 +161,12 @@ fn check_token(
     now: DateTime<Utc>,
 ) -> Result<(TokenCredentialRow, AccountRow, RoleAuthorityRow), AppError> {
     found
-        .filter(|(token, account, _)| {
-            status(account).is_usable(now) && token.expires_at.is_none_or(|end| end > now)
-        })
+        .filter(|(token, account, _)| is_valid_token(token, account, now))
         .ok_or_else(|| Code::AuthTokenInvalid.into())
+}
+
+fn is_valid_token(token: &TokenCredentialRow, account: &AccountRow, now: DateTime<Utc>) -> bool {
+    status(account).is_usable(now) && token.expires_at.is_none_or(|end| end > now)
 }
 
 fn valid_client_grant(
@@ -173,10 +216,10 @@ fn token_authority(
 }
 
 /// The authority of the client with only those permissions that were granted. It has no role, so it is never a `SuperAdmin`.
-fn client_authority(client: &ClientCredentialRow, grant: &ClientTokenOwnerRow) -> Authority {
+fn client_authority(client: &ClientCredentialRow, granted: &[String]) -> Authority {
     Authority {
         role: String::new(),
         rank: client.rank,
-        permissions: PermissionSet::only(&client.permissions).intersect(&grant.permissions),
+        permissions: PermissionSet::only(&client.permissions).intersect(granted),
     }
 }

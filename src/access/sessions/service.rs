@@ -109,16 +109,29 @@ fn lock_signed_in_user(
         ));
     }
     if row.must_change_password {
-        let token =
-            token_context
-                .issuer
-                .password_change_token(row.id, row.password_version, tx.now)?;
-        let error =
-            AppError::new(Code::AuthPasswordChangeRequired).with_extension("changeToken", token);
+        let error = password_change_required(tx, token_context, &row)?;
         let entry = entry(SignInFailureReason::PasswordChangeRequired);
         return Err(audit::deny(tx, &caller, entry, error));
     }
     Ok(row)
+}
+
+/// The denial of a sign-in that requires a new password, with a change token. Without the token if whoever set the password may
+/// not manage the account as it is now: that person knows the password too.
+fn password_change_required(
+    tx: &mut Tx<'_>,
+    token_context: &TokenContext,
+    row: &UserRow,
+) -> Result<AppError, AppError> {
+    let error = AppError::new(Code::AuthPasswordChangeRequired);
+    if !users::service::can_still_take_over(tx, row.password_creator(), row)? {
+        let detail = "This password was set by someone who may not manage the account. Ask an \
+                      administrator for a reset link.";
+        return Ok(error.with_detail(detail));
+    }
+    let issuer = &token_context.issuer;
+    let token = issuer.password_change_token(row.id, row.password_version, tx.now)?;
+    Ok(error.with_extension("changeToken", token))
 }
 
 /// Exchanges a refresh token for new tokens. `caller` is the caller of the request's access token, if it has one; the access

@@ -59,6 +59,7 @@ pub(super) fn create_for_owner(
         created_at: tx.now,
         expires_at,
         last_used_at: None,
+        created_by_owner: actor.user_id() == Some(owner.id),
     };
     store::insert(tx.conn, &row)?;
     let entry = AuditEntry::new(CREATE, Subject::Token(row.id, owner.id))
@@ -113,6 +114,18 @@ pub fn end_all_of_user(tx: &mut Tx<'_>, owner: UserId) -> Result<usize, AppError
         idempotency::service::delete_reply_for(tx, id.0)?;
     }
     Ok(deleted.len())
+}
+
+/// Deletes the tokens of an account that others created for it. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn end_all_by_others(tx: &mut Tx<'_>, owner: UserId) -> Result<(), AppError> {
+    tx.invalidate(Invalidation::Principal(owner.0));
+    for id in store::delete_all_by_others(tx.conn, owner)? {
+        idempotency::service::delete_reply_for(tx, id.0)?;
+    }
+    Ok(())
 }
 
 /// The account that owns a token.

@@ -19,6 +19,7 @@ pub struct TokenRow {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+    pub created_by_owner: bool,
 }
 
 pub fn insert(conn: &mut PgConnection, row: &TokenRow) -> QueryResult<usize> {
@@ -83,6 +84,20 @@ pub fn delete_all_of_owner(
     diesel::delete(personal_access_tokens::table.filter(personal_access_tokens::user_id.eq(owner)))
         .returning(personal_access_tokens::id)
         .get_results(conn)
+}
+
+/// Deletes the tokens of an account that others created, and returns their ids.
+pub fn delete_all_by_others(
+    conn: &mut PgConnection,
+    owner: UserId,
+) -> QueryResult<Vec<PersonalTokenId>> {
+    diesel::delete(
+        personal_access_tokens::table
+            .filter(personal_access_tokens::user_id.eq(owner))
+            .filter(personal_access_tokens::created_by_owner.eq(false)),
+    )
+    .returning(personal_access_tokens::id)
+    .get_results(conn)
 }
 
 /// Deletes the expired tokens of an account and returns their ids.

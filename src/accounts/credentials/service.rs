@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::access::actor::Actor;
+use crate::access::actor::{Actor, Creator, Identity};
 use crate::access::authentication::{self, Can, needs};
 use crate::access::passwords::PasswordHash;
 use crate::access::rate_limit;
@@ -10,7 +10,7 @@ use crate::access::sessions::{self, EndReason};
 use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
 use crate::accounts::{lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::db::Tx;
+use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{SessionId, UserId};
@@ -32,10 +32,8 @@ pub fn reset_password(
     const ACTION: &str = "user.password.reset";
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
-    let changes = UserChangeset {
-        password_hash: Some(Some(password.as_str().to_owned())),
-        ..UserChangeset::default()
-    };
+    let hash = Some(password.as_str().to_owned());
+    let changes = UserChangeset::for_password(hash, Creator::of(caller));
     replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
 }
 
@@ -52,10 +50,7 @@ pub fn remove_password(
     const ACTION: &str = "user.password.remove";
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::RemovePassword], if_match)?;
-    let changes = UserChangeset {
-        password_hash: Some(None),
-        ..UserChangeset::default()
-    };
+    let changes = UserChangeset::for_password(None, Creator::of(caller));
     replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
 }
 
@@ -83,8 +78,9 @@ pub fn remove_second_factor(
 /// must still be the one of `password_version`.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended; [`Code::AuthInvalidCredentials`] when the
-/// password has been changed since it was verified.
+/// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended, or when the caller has only a change token
+/// and whoever set the old password may no longer do so; [`Code::AuthInvalidCredentials`] when the password has been changed
+/// since it was verified.
 pub fn set_own_password(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -92,9 +88,15 @@ pub fn set_own_password(
     password_version: i64,
     password: &PasswordHash,
 ) -> TxResult<()> {
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     let row = users::service::find_for_update(tx, id)?
         .filter(|row| row.status().is_usable(tx.now))
         .ok_or(Code::AuthTokenInvalid)?;
+    if actor.identity == Identity::Anonymous
+        && !users::service::can_still_take_over(tx, row.password_creator(), &row)?
+    {
+        return Err(Code::AuthTokenInvalid.into());
+    }
     authentication::resolve::current_authority(tx, actor)?;
     if row.password_version != password_version {
         return Err(Code::AuthInvalidCredentials.into());
@@ -105,6 +107,7 @@ pub fn set_own_password(
         CHANGE_PASSWORD,
         &row,
         password,
+        Creator::Owner,
         actor.session_id(),
     )
 }
@@ -119,9 +122,10 @@ pub fn redeem_reset_link(
     token: &str,
     password: &PasswordHash,
 ) -> TxResult<()> {
-    let row = password_reset::service::lock_account(tx, actor, token)?;
+    // The creator of the link had the token and possibly used it, so the password counts as set by the creator.
+    let (row, creator) = password_reset::service::lock_account(tx, actor, token)?;
     let action_name = password_reset::service::REDEEM;
-    set_chosen_password(tx, actor, action_name, &row, password, None)
+    set_chosen_password(tx, actor, action_name, &row, password, creator, None)
 }
 
 /// Ends all sessions of an account.
@@ -150,12 +154,13 @@ fn set_chosen_password(
     action_name: &'static str,
     row: &UserRow,
     password: &PasswordHash,
+    creator: Creator,
     keep: Option<SessionId>,
 ) -> TxResult<()> {
+    let hash = Some(password.as_str().to_owned());
     let changes = UserChangeset {
-        password_hash: Some(Some(password.as_str().to_owned())),
         must_change_password: Some(false),
-        ..UserChangeset::default()
+        ..UserChangeset::for_password(hash, creator)
     };
     replace_password(tx, actor, action_name, row, &changes, keep)
 }

@@ -7,7 +7,7 @@ use crate::access::clients;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens;
 use crate::accounts::password_reset;
-use crate::accounts::users::{self, User, UserChangeset, UserRow};
+use crate::accounts::users::{self, RoleReassignment, User, UserChangeset, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, TxResult};
@@ -32,6 +32,7 @@ pub fn end_access(
 }
 
 /// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one.
+/// More authority ends the credentials that others created, see [`end_credentials_of_others`].
 ///
 /// # Errors
 /// 409 when the username or the email address is taken.
@@ -45,7 +46,65 @@ pub fn update_user(
     if changes.email.is_some() {
         password_reset::service::delete_link(tx, row.id)?;
     }
+    if users::service::raises_authority(tx, row, changes)? {
+        let changes = end_credentials_of_others(tx, row, changes)?;
+        return users::service::update(tx, actor, action_name, row, &changes);
+    }
     users::service::update(tx, actor, action_name, row, changes)
+}
+
+/// Ends what lets someone other than the owner sign in to an account that gets more authority: its reset link, its change
+/// tokens, and the personal access tokens that others created. If someone else set the password, the sessions and all tokens
+/// end too, and the account must set a new password. Returns the changes to write.
+fn end_credentials_of_others(
+    tx: &mut Tx<'_>,
+    row: &UserRow,
+    changes: &UserChangeset,
+) -> Result<UserChangeset, AppError> {
+    let mut changes = changes.clone();
+    password_reset::service::delete_link(tx, row.id)?;
+    users::service::end_change_tokens(tx, row.id)?;
+    if row.has_password_of_another() {
+        sessions::service::end_all_of_user(tx, row.id, EndReason::SignedOutByOther, None)?;
+        tokens::service::end_all_of_user(tx, row.id)?;
+        changes.must_change_password = Some(true).filter(|_| !row.must_change_password);
+    } else {
+        tokens::service::end_all_by_others(tx, row.id)?;
+    }
+    Ok(changes)
+}
+
+/// Ends the reset links of all accounts that have a role, because the role gets more authority. Their passwords stay: otherwise
+/// every new permission of a role would sign out the accounts that have it.
+///
+/// # Errors
+/// Database errors.
+pub fn end_reset_links_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError> {
+    password_reset::service::delete_links_of_role(tx, role)
+}
+
+/// Moves accounts to another role and records each move in the audit log.
+///
+/// # Errors
+/// Database errors.
+pub fn apply_role_reassignment(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    reassignment: &RoleReassignment,
+) -> TxResult<()> {
+    for row in &reassignment.rows {
+        let changes = UserChangeset {
+            role: Some(reassignment.to.name.clone()),
+            ..UserChangeset::default()
+        };
+        let changes = if reassignment.raises_authority_of(row) {
+            end_credentials_of_others(tx, row, &changes)?
+        } else {
+            changes
+        };
+        users::service::update(tx, actor, "user.update", row, &changes)?;
+    }
+    Ok(())
 }
 
 /// How many credentials [`revoke_all`] ended.

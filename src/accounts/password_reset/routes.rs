@@ -55,7 +55,8 @@ impl CreateResetLinkRequest {
 ///
 /// Needs `users.resetPassword` and every permission that the account has. The token is shown once and is valid for one
 /// `POST /auth/reset-password`. The new link replaces the previous link of the account. It becomes invalid when the password
-/// or the email address changes, or the account is disabled or deleted.
+/// or the email address changes, the account is disabled or deleted or gets a higher rank or more permissions, or its creator
+/// may no longer reset the password of the account.
 #[utoipa::path(
     operation_id = "createPasswordResetLink", tag = "users", params(("id" = UserId, Path)), request_body = CreateResetLinkRequest,
     responses((status = 201, description = "Created. The token is not shown again.", body = Data<ResetLink>))
@@ -205,7 +206,7 @@ async fn hash_password_of_link(
     let (actor, token) = (actor.clone(), token.to_owned());
     let account = app
         .db
-        .write(move |tx| service::find_account(tx, &actor, &token).map(|user| user.id))
+        .write(move |tx| service::find_account(tx, &actor, &token).map(|(user, _)| user.id))
         .await?;
     let owner = PasswordOwner::ExistingAccount(account);
     app.passwords

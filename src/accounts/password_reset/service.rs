@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::lifetime::ResetLinkLifetime;
 use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
-use crate::access::actor::Actor;
+use crate::access::actor::{Actor, Creator};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, Email, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::LinkTemplate;
 use crate::platform::crypto;
-use crate::platform::db::Tx;
+use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
@@ -35,7 +35,7 @@ pub fn create(
 ) -> TxResult<ResetLink> {
     const ACTION: &str = "user.resetLink.create";
     users::service::lock_for_takeover(tx, caller, id, ACTION, if_match)?;
-    let link = insert_link(tx, reset_url, id, lifetime)?;
+    let link = insert_link(tx, reset_url, id, lifetime, Creator::of(caller))?;
     let entry = AuditEntry::new(ACTION, Subject::User(id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, caller, entry)?;
@@ -73,7 +73,8 @@ pub fn create_for_email(
     let Some(user) = user else {
         return Ok(None);
     };
-    let link = insert_link(tx, reset_url, user.id, ResetLinkLifetime::for_mail())?;
+    let lifetime = ResetLinkLifetime::for_mail();
+    let link = insert_link(tx, reset_url, user.id, lifetime, Creator::Owner)?;
     let entry = AuditEntry::new("user.resetLink.mail", Subject::User(user.id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, &Actor::system(), entry)?;
@@ -111,18 +112,15 @@ pub fn revoke(
     Ok(())
 }
 
-/// The account that a token belongs to. Does not use up the token, so that the new password can be validated first.
+/// The account that a token belongs to, and who created the link. Does not use up the token, so that the new password can be
+/// validated first.
 ///
 /// # Errors
-/// [`Code::ResetTokenInvalid`], without the reason: the token is unknown, used, replaced or expired, or the account can't
-/// be used.
-pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<UserRow> {
-    let user = match store::find_by_digest(tx.conn, &crypto::digest(token))? {
-        Some(link) if link.expires_at > tx.now => users::service::find(tx, link.user_id)?,
-        _ => None,
-    };
-    match user.filter(|user| user.status().is_usable(tx.now)) {
-        Some(user) => Ok(user),
+/// [`Code::ResetTokenInvalid`], without the reason: the token is unknown, used, replaced or expired, the account can't be
+/// used, or the creator of the link may no longer reset the password of the account.
+pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(UserRow, Creator)> {
+    match find_usable(tx, token)? {
+        Some(found) => Ok(found),
         None => Err(audit::deny(
             tx,
             actor,
@@ -136,12 +134,28 @@ pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<Use
 ///
 /// # Errors
 /// As [`find_account`].
-pub fn lock_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<UserRow> {
+pub fn lock_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(UserRow, Creator)> {
+    // The authority of the creator must not change between the check and the commit.
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     // Concurrent requests with the same token wait for this row lock. The token is read again after it.
     if let Some(link) = store::find_by_digest(tx.conn, &crypto::digest(token))? {
         users::service::find_for_update(tx, link.user_id)?;
     }
     find_account(tx, actor, token)
+}
+
+fn find_usable(tx: &mut Tx<'_>, token: &str) -> Result<Option<(UserRow, Creator)>, AppError> {
+    let link = store::find_by_digest(tx.conn, &crypto::digest(token))?
+        .filter(|link| link.expires_at > tx.now);
+    let Some((link, creator)) = link.and_then(|link| link.creator().map(|by| (link, by))) else {
+        return Ok(None);
+    };
+    let user = users::service::find(tx, link.user_id)?;
+    let Some(user) = user.filter(|user| user.status().is_usable(tx.now)) else {
+        return Ok(None);
+    };
+    let is_allowed = users::service::can_still_take_over(tx, Some(creator), &user)?;
+    Ok(is_allowed.then_some((user, creator)))
 }
 
 /// Deletes the link of an account, if it has one. The caller records the audit entry.
@@ -150,6 +164,15 @@ pub fn lock_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<Use
 /// Database errors.
 pub fn delete_link(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
     store::delete(tx.conn, id)?;
+    Ok(())
+}
+
+/// Deletes the links of all accounts that have this role. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn delete_links_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError> {
+    store::delete_of_role(tx.conn, role)?;
     Ok(())
 }
 
@@ -174,13 +197,17 @@ fn insert_link(
     reset_url: &LinkTemplate,
     id: UserId,
     lifetime: ResetLinkLifetime,
+    creator: Creator,
 ) -> Result<ResetLink, AppError> {
+    let (created_by_kind, created_by) = creator.to_columns();
     let token = format!("rst_rst_{}", crypto::generate_bearer_secret()?);
     let row = ResetLinkRow {
         user_id: id,
         digest: crypto::digest(&token).to_vec(),
         created_at: tx.now,
         expires_at: tx.now + lifetime.duration(),
+        created_by_kind: created_by_kind.to_owned(),
+        created_by,
     };
     store::upsert(tx.conn, &row)?;
     Ok(ResetLink {

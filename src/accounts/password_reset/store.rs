@@ -3,17 +3,28 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
+use crate::access::actor::Creator;
 use crate::platform::ids::UserId;
-use crate::schema::password_reset_tokens;
+use crate::schema::{password_reset_tokens, users};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = password_reset_tokens)]
+#[diesel(table_name = password_reset_tokens, treat_none_as_null = true)]
 pub struct ResetLinkRow {
     pub user_id: UserId,
     pub digest: Vec<u8>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    pub created_by_kind: String,
+    pub created_by: Option<Uuid>,
+}
+
+impl ResetLinkRow {
+    /// Who created the link. `None` for values that rosterd does not write.
+    pub fn creator(&self) -> Option<Creator> {
+        Creator::from_columns(&self.created_by_kind, self.created_by)
+    }
 }
 
 /// Inserts a link, or replaces that of the same account.
@@ -44,6 +55,15 @@ pub fn find_by_digest(conn: &mut PgConnection, digest: &[u8]) -> QueryResult<Opt
 
 pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
     diesel::delete(password_reset_tokens::table.find(user)).execute(conn)
+}
+
+/// Deletes the links of all accounts that have this role.
+pub fn delete_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<usize> {
+    let accounts = users::table.filter(users::role.eq(role)).select(users::id);
+    diesel::delete(
+        password_reset_tokens::table.filter(password_reset_tokens::user_id.eq_any(accounts)),
+    )
+    .execute(conn)
 }
 
 /// Deletes the links that expired at or before `limit`.

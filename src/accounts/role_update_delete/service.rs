@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::access::actor::Authority;
 use crate::access::authentication::{Can, needs};
+use crate::accounts::lifecycle;
 use crate::accounts::roles::{
     self, ManagedRole, Role, RoleAction, RoleChangeset, RoleRow, ValidatedRoleChange,
 };
@@ -49,8 +50,11 @@ pub fn update(
         .entry()
         .with_diff(roles::service::diff(&role.row, &after));
     audit::record(tx, caller, entry)?;
+    if raises_authority(&role.row, &after) {
+        lifecycle::service::end_reset_links_of_role(tx, &after.name)?;
+    }
     if let Some(reassignment) = reassignment {
-        users::service::apply_role_reassignment(tx, caller, reassignment)?;
+        lifecycle::service::apply_role_reassignment(tx, caller, &reassignment)?;
     }
     roles::service::show(tx, &after.name).map_err(TxAbort::from)
 }
@@ -73,7 +77,7 @@ pub fn delete(
     let reassignment = role.prepare_reassignment(tx, caller, destination, &role.row)?;
     role.check_preconditions(tx, caller, if_match, reassignment.is_none())?;
     if let Some(reassignment) = reassignment {
-        users::service::apply_role_reassignment(tx, caller, reassignment)?;
+        lifecycle::service::apply_role_reassignment(tx, caller, &reassignment)?;
     }
     roles::service::delete_row(tx, name)?;
     let before = roles::service::fields(&role.row);
@@ -215,6 +219,12 @@ impl LockedRole {
         }
         Ok(())
     }
+}
+
+/// Whether the role has a higher rank than before, or a permission that it did not have.
+fn raises_authority(before: &RoleRow, after: &RoleRow) -> bool {
+    let is_added = |name: &String| !before.permissions.contains(name);
+    after.rank > before.rank || after.permissions.iter().any(is_added)
 }
 
 fn actions_of(row: &RoleRow, changes: &RoleChangeset) -> Vec<RoleAction> {

@@ -45,6 +45,8 @@ pub fn updated(action_name: &'static str, row: &UserRow, changes: &UserChangeset
         mfa_enabled,
         expires_at,
         deleted_at,
+        password_set_by_kind: _,
+        password_set_by: _,
     } = changes;
     let mut diff = FieldDiff::default();
     diff.add("role", &row.role, role.as_ref());

@@ -8,7 +8,7 @@ use super::values::{Email, Username};
 use crate::access::actor::Authority;
 use crate::accounts::roles;
 use crate::platform::db::Tx;
-use crate::platform::error::{AppError, Code};
+use crate::platform::error::AppError;
 use crate::platform::ids::UserId;
 
 /// The account with this id, deleted or not.
@@ -27,20 +27,22 @@ pub fn find_for_update(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, A
     Ok(store::find_for_update(tx.conn, id)?)
 }
 
-/// The account with this username, id or email address (confirmed or not), deleted or not.
+/// The accounts that this text can mean, deleted or not: the account with this id; or else those with this username or this
+/// confirmed email address. An unconfirmed address proves nothing: anyone can enter the address of another person.
 ///
 /// # Errors
-/// [`Code::NotFound`].
-pub fn find_by_any_name(tx: &mut Tx<'_>, name: &str) -> Result<UserRow, AppError> {
-    let name = Username::normalize(name);
-    let row = match store::find_by_username(tx.conn, &name)? {
-        Some(row) => Some(row),
-        None => match name.parse::<UserId>() {
-            Ok(id) => store::find(tx.conn, id)?,
-            Err(_) => store::find_by_email(tx.conn, &name)?,
-        },
-    };
-    row.ok_or_else(|| Code::NotFound.into())
+/// Database errors.
+pub fn find_by_any_name(tx: &mut Tx<'_>, text: &str) -> Result<Vec<UserRow>, AppError> {
+    let name = Username::normalize(text);
+    if let Ok(id) = name.parse::<UserId>()
+        && let Some(row) = store::find(tx.conn, id)?
+    {
+        return Ok(vec![row]);
+    }
+    let mut found = Vec::from_iter(store::find_by_username(tx.conn, &name)?);
+    let by_email = store::find_by_confirmed_email(tx.conn, &name)?;
+    found.extend(by_email.filter(|row| found.iter().all(|other| other.id != row.id)));
+    Ok(found)
 }
 
 /// The account that signs in under this name: a username or a confirmed email address.

@@ -4,6 +4,7 @@
 //! behind the `/users` endpoints are in `user_admin`: they also end sessions and tokens, which this module knows nothing of.
 
 mod audit_entry;
+mod authority_change;
 mod authorization;
 mod initial_access;
 mod input;

@@ -1,19 +1,30 @@
 //! Moving all accounts of one role to another role, because the role is renamed or deleted. All accounts are checked
 //! before any is changed.
 
-use super::audit_entry;
+use super::authority_change::is_raised;
 use super::policy::{self, ManagedUser, UserAction, UserPolicyCaller};
-use super::store::{self, UserChangeset, UserRow};
+use super::store::{self, UserRow};
 use crate::access::actor::{Actor, Authority};
 use crate::accounts::roles::Role;
 use crate::audit::{self, AuditEntry};
-use crate::platform::db::{Invalidation, Tx};
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 
 /// The accounts to move, locked until the transaction ends.
 pub struct RoleReassignment {
-    rows: Vec<UserRow>,
-    to: String,
+    /// The accounts as they were before the role changed.
+    pub(crate) rows: Vec<UserRow>,
+    from: Role,
+    /// The role that they get.
+    pub(crate) to: Role,
+}
+
+impl RoleReassignment {
+    /// Whether the account gets a higher rank or a permission that it does not have.
+    pub(crate) fn raises_authority_of(&self, row: &UserRow) -> bool {
+        let before = self.from.authority(&row.permissions);
+        is_raised(&before, &self.to.authority(&row.permissions))
+    }
 }
 
 /// The number of accounts that have this role, including deleted ones.
@@ -57,33 +68,9 @@ pub fn prepare_role_reassignment(
     match decision {
         Ok(()) => Ok(RoleReassignment {
             rows,
-            to: to.name.clone(),
+            from: from.clone(),
+            to: to.clone(),
         }),
         Err(denied) => Err(audit::deny(tx, actor, entry(), denied)),
     }
-}
-
-/// Moves the accounts and records each move in the audit log.
-///
-/// # Errors
-/// Database errors.
-pub fn apply_role_reassignment(
-    tx: &mut Tx<'_>,
-    actor: &Actor,
-    reassignment: RoleReassignment,
-) -> TxResult<()> {
-    let changes = UserChangeset {
-        role: Some(reassignment.to),
-        ..UserChangeset::default()
-    };
-    for row in &reassignment.rows {
-        store::update(tx.conn, row.id, tx.now, &changes)?;
-        tx.invalidate(Invalidation::Principal(row.id.0));
-        audit::record(
-            tx,
-            actor,
-            audit_entry::updated("user.update", row, &changes),
-        )?;
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use super::initial_access::AccessGrant;
 use super::input::ValidatedUser;
 use super::model::User;
 use super::store::UserRow;
-use crate::access::actor::Authority;
+use crate::access::actor::{Authority, Creator};
 use crate::access::passwords::PasswordHash;
 use crate::accounts::roles;
 use crate::platform::db::Tx;
@@ -29,13 +29,15 @@ pub fn authority_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Authority, AppErro
     Ok(roles::service::find(tx, &row.role)?.authority(&row.permissions))
 }
 
-/// The row of a new account.
+/// The row of a new account, whose password is set by `creator`.
 pub(super) fn new_row(
     tx: &Tx<'_>,
     draft: &ValidatedUser,
     access: AccessGrant,
     password: Option<&PasswordHash>,
+    creator: Creator,
 ) -> UserRow {
+    let (password_set_by_kind, password_set_by) = creator.to_columns();
     UserRow {
         id: UserId::new(tx.now),
         username: draft.username.as_str().to_owned(),
@@ -62,5 +64,7 @@ pub(super) fn new_row(
         expires_at: draft.expires_at,
         deleted_at: None,
         version: 1,
+        password_set_by_kind: password_set_by_kind.to_owned(),
+        password_set_by,
     }
 }

@@ -8,7 +8,7 @@ use super::input::ValidatedUser;
 use super::model::User;
 use super::record::{new_row, to_response};
 use super::store;
-use crate::access::actor::Actor;
+use crate::access::actor::{Actor, Creator};
 use crate::access::passwords::PasswordHash;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
@@ -43,7 +43,7 @@ pub fn create_registered(
     password: &PasswordHash,
     invite: Option<InviteId>,
 ) -> TxResult<RegistrationOutcome> {
-    let row = new_row(tx, draft, access, Some(password));
+    let row = new_row(tx, draft, access, Some(password), Creator::Owner);
     if store::insert_unless_taken(tx.conn, &row)? == 1 {
         let mut entry = audit_entry::created(action_name, &row);
         if let (Some(Value::Object(after)), Some(invite)) = (&mut entry.after, invite) {

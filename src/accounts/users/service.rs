@@ -9,7 +9,7 @@ use super::model::User;
 use super::record::new_row;
 use super::store::{self, UserChangeset, UserRow};
 use super::values::Username;
-use crate::access::actor::{Actor, SUPER_ADMIN};
+use crate::access::actor::{Actor, Creator, SUPER_ADMIN};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::PasswordHash;
 use crate::audit::{self, AuditEntry, Subject};
@@ -17,6 +17,7 @@ use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::UserId;
 
+pub use super::authority_change::{can_still_take_over, raises_authority};
 pub use super::authorization::{current_authority, lock_for_sign_out, lock_for_takeover};
 pub use super::initial_access::{check_grant, check_grant_audited, role_authority};
 pub use super::listing::service::list;
@@ -24,7 +25,7 @@ pub use super::lookup::{
     any_super_admin, authority_of_usable_user, can_use, count_permanent_super_admins, find,
     find_by_any_name, find_by_confirmed_email, find_by_login_name, find_for_update, usernames,
 };
-pub use super::reassign_role::{apply_role_reassignment, count_by_role, prepare_role_reassignment};
+pub use super::reassign_role::{count_by_role, prepare_role_reassignment};
 pub use super::record::{authority_of, to_response};
 pub use super::register::create_registered;
 pub use super::session_visibility::{authorize_reading_sessions, readable_roles};
@@ -51,7 +52,7 @@ pub fn create(
         &draft.role,
         &draft.permissions,
     )?;
-    let row = new_row(tx, draft, access, password);
+    let row = new_row(tx, draft, access, password, Creator::of(caller));
     insert(tx, caller, row)
 }
 
@@ -86,7 +87,7 @@ pub fn create_first_super_admin(
         role: draft.role.clone(),
         permissions: Vec::new(),
     };
-    let row = new_row(tx, &draft, access, Some(password));
+    let row = new_row(tx, &draft, access, Some(password), Creator::Operator);
     insert(tx, &Actor::system(), row).map(Some)
 }
 
@@ -150,6 +151,16 @@ pub fn update_password(
 ) -> Result<(), AppError> {
     tx.invalidate(Invalidation::Principal(id.0));
     store::update(tx.conn, id, tx.now, changes)?;
+    store::increment_password_version(tx.conn, id)?;
+    Ok(())
+}
+
+/// Ends the change tokens of an account, which are bound to the password version. The password stays.
+///
+/// # Errors
+/// Database errors.
+pub fn end_change_tokens(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
+    tx.invalidate(Invalidation::Principal(id.0));
     store::increment_password_version(tx.conn, id)?;
     Ok(())
 }

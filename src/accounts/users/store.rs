@@ -5,8 +5,9 @@ use diesel::dsl::exists;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::access::actor::{AccountStatus, SUPER_ADMIN};
+use crate::access::actor::{AccountStatus, Creator, SUPER_ADMIN};
 use crate::platform::ids::UserId;
 use crate::schema::{idempotency_keys, users};
 
@@ -40,6 +41,8 @@ pub struct UserRow {
     pub expires_at: Option<DateTime<Utc>>,
     pub deleted_at: Option<DateTime<Utc>>,
     pub version: i64,
+    pub password_set_by_kind: String,
+    pub password_set_by: Option<Uuid>,
 }
 
 /// The columns that an update sets. `None` leaves a column as it is.
@@ -66,6 +69,21 @@ pub struct UserChangeset {
     pub mfa_enabled: Option<bool>,
     pub expires_at: Option<Option<DateTime<Utc>>>,
     pub deleted_at: Option<Option<DateTime<Utc>>>,
+    pub password_set_by_kind: Option<String>,
+    pub password_set_by: Option<Option<Uuid>>,
+}
+
+impl UserChangeset {
+    /// The columns for a new password hash, or for the removal of the password.
+    pub fn for_password(hash: Option<String>, creator: Creator) -> Self {
+        let (kind, id) = creator.to_columns();
+        Self {
+            password_hash: Some(hash),
+            password_set_by_kind: Some(kind.to_owned()),
+            password_set_by: Some(id),
+            ..Self::default()
+        }
+    }
 }
 
 impl UserRow {
@@ -76,6 +94,16 @@ impl UserRow {
             deleted_at: self.deleted_at,
             expires_at: self.expires_at,
         }
+    }
+
+    /// Who set the password. `None` for values that rosterd does not write.
+    pub fn password_creator(&self) -> Option<Creator> {
+        Creator::from_columns(&self.password_set_by_kind, self.password_set_by)
+    }
+
+    /// Whether the account has a password that someone other than its owner set.
+    pub fn has_password_of_another(&self) -> bool {
+        self.password_hash.is_some() && self.password_creator() != Some(Creator::Owner)
     }
 
     /// Whether the account is active, not deleted, never expires and has a password.

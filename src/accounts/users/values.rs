@@ -66,6 +66,12 @@ impl Username {
                 "must begin with a letter (a to z) or digit and contain only these and . _ -",
             ));
         }
+        if is_uuid(&name) {
+            return Err(invalid(
+                "reserved",
+                "must not have the form of an id (UUID)",
+            ));
+        }
         if RESERVED.contains(&name.as_str()) {
             return Err(invalid(
                 "reserved",
@@ -87,6 +93,12 @@ impl Username {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether the text has the form of a UUID, with any of the hyphens. Such a username could be mistaken for the id of a user.
+fn is_uuid(name: &str) -> bool {
+    let digits = name.replace('-', "");
+    name.len() <= 36 && digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 /// An email address of the form `local@domain`. It is stored as entered and compared case-insensitively.
@@ -256,6 +268,9 @@ mod tests {
             ("me", "too_short"),
             ("NULL", "reserved"),
             ("system", "reserved"),
+            ("01990a7e-5f1c-7d3a-8b0e-0123456789ab", "reserved"),
+            ("01990A7E5F1C7D3A8B0E0123456789AB", "reserved"),
+            ("01990a7e-5f1c7d3a8b0e0123456789ab", "reserved"),
             (".ada", "invalid_format"),
             ("ada lovelace", "invalid_format"),
             ("аda", "invalid_format"),

@@ -103,6 +103,7 @@ codes! {
     AuthUserInactive = "auth_user_inactive", Forbidden, "The account is not active";
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is required";
+    AuthReauthenticationRequired = "auth_reauthentication_required", Forbidden, "The sign-in is not recent enough";
     AuthSessionRequired = "auth_session_required", Forbidden, "This operation requires a signed-in session";
     CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is accepted only from allowed origins";
     PermissionRequired = "permission_required", Forbidden, "The caller lacks the required permission";
@@ -112,6 +113,7 @@ codes! {
     UserSelfPermissionsForbidden = "user_self_permissions_forbidden", Forbidden, "Users can't change their own permissions";
     UserSelfDisableForbidden = "user_self_disable_forbidden", Forbidden, "Users can't activate or deactivate their own account";
     UserSelfDeleteForbidden = "user_self_delete_forbidden", Forbidden, "Users can't delete their own account with this operation";
+    UserSelfCredentialsForbidden = "user_self_credentials_forbidden", Forbidden, "Users can't change their own credentials with this operation; use /auth/change-password or /auth/me";
     UserSuperAdminForbidden = "user_super_admin_forbidden", Forbidden, "Only a SuperAdmin may create, demote or manage a SuperAdmin";
     RegistrationClosed = "registration_closed", Forbidden, "Registration is closed";
     InviteInvalid = "invite_invalid", Forbidden, "The invite is invalid";

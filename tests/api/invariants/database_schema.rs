@@ -22,6 +22,16 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
         "password_hash",
         "a password change also increments password_version; a rehash of the same password invalidates nothing",
     ),
+    (
+        "users",
+        "password_set_by_kind",
+        "changes only together with password_version",
+    ),
+    (
+        "users",
+        "password_set_by",
+        "changes only together with password_version",
+    ),
     ("users", "created_at", "never changes"),
     (
         "users",
@@ -65,6 +75,11 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
     ),
     ("personal_access_tokens", "id", "never changes"),
     ("personal_access_tokens", "created_at", "never changes"),
+    (
+        "personal_access_tokens",
+        "created_by_owner",
+        "never changes",
+    ),
     (
         "personal_access_tokens",
         "last_used_at",

@@ -43,6 +43,14 @@ const USES: &[ColumnUse] = &[
         &[
             ("password_hash", "secret; shown as hasPassword"),
             ("password_version", "internal; invalidates reset links"),
+            (
+                "password_set_by_kind",
+                "internal; checked when the account gets more authority",
+            ),
+            (
+                "password_set_by",
+                "internal; checked when the account gets more authority",
+            ),
         ],
     ),
     (
@@ -59,6 +67,8 @@ const USES: &[ColumnUse] = &[
                 "password_version",
                 "increases with each change of the password",
             ),
+            ("password_set_by_kind", "changes with the password"),
+            ("password_set_by", "changes with the password"),
             ("mfa_enabled", "changed by the account's owner"),
             ("created_at", "never changes"),
             ("updated_at", "set with every update"),

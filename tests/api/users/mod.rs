@@ -5,6 +5,7 @@ mod import;
 mod lifecycle;
 mod list;
 mod list_cursors;
+mod promotion;
 mod update;
 
 use serde_json::{Value, json};

@@ -85,6 +85,9 @@ pub enum UserActionDenied {
     OwnPermissions,
     /// Users cannot change their own active state or expiry.
     OwnState,
+    /// Users cannot change their own password, email address, reset link, second factor or tokens through the administrative
+    /// paths: their own paths ask for the current password.
+    OwnCredentials,
     /// Users cannot delete themselves through the administrative paths.
     OwnAccount,
     /// This action on the caller's own account needs a session; a personal access token is not enough.
@@ -213,9 +216,8 @@ fn check_self_action(action: &UserAction) -> Result<(), UserActionDenied> {
         UserAction::Grant(_) | UserAction::Withdraw => Err(UserActionDenied::OwnPermissions),
         UserAction::SetActive(_) | UserAction::SetExpiry(_) => Err(UserActionDenied::OwnState),
         UserAction::Delete | UserAction::Restore => Err(UserActionDenied::OwnAccount),
+        UserAction::TakeOver | UserAction::RemovePassword => Err(UserActionDenied::OwnCredentials),
         UserAction::Edit
-        | UserAction::TakeOver
-        | UserAction::RemovePassword
         | UserAction::ReadSessions
         | UserAction::SignOut
         | UserAction::EditOwn
@@ -227,11 +229,7 @@ fn check_self_action(action: &UserAction) -> Result<(), UserActionDenied> {
 const fn needs_session_on_self(action: &UserAction) -> bool {
     matches!(
         action,
-        UserAction::TakeOver
-            | UserAction::RemovePassword
-            | UserAction::SignOut
-            | UserAction::EditOwn
-            | UserAction::DeleteOwn
+        UserAction::SignOut | UserAction::EditOwn | UserAction::DeleteOwn
     )
 }
 
@@ -273,6 +271,7 @@ impl From<UserActionDenied> for AppError {
             UserActionDenied::OwnRole => Code::UserSelfRoleChangeForbidden,
             UserActionDenied::OwnPermissions => Code::UserSelfPermissionsForbidden,
             UserActionDenied::OwnState => Code::UserSelfDisableForbidden,
+            UserActionDenied::OwnCredentials => Code::UserSelfCredentialsForbidden,
             UserActionDenied::OwnAccount => Code::UserSelfDeleteForbidden,
             UserActionDenied::SessionRequired => Code::AuthSessionRequired,
             UserActionDenied::SuperAdminOnly => Code::UserSuperAdminForbidden,

@@ -83,3 +83,52 @@ fn own_role_permissions_and_state_cannot_be_changed_and_own_account_cannot_be_de
         call(&app, &token, method, &own.path(suffix), body).expect_problem(403, code);
     }
 }
+
+// SECURITY: D26
+#[test]
+fn own_credentials_cannot_be_changed_with_the_management_operations() {
+    let app = TestApp::start();
+    app.create_user("another", "SuperAdmin", &[]);
+    let password = r#"{"newPassword": "nine purple umbrellas in june"}"#;
+    let token_body = r#"{"name": "t", "permissions": []}"#;
+    let manages_users = ["users.update", "users.resetPassword", "tokens.manage"];
+    for (role, permissions) in [
+        ("SuperAdmin", &[][..]),
+        ("Admin", &[]),
+        ("User", &manages_users),
+    ] {
+        let (own, token) = app.create_signed_in_user(role, permissions);
+        let before = database_state(&app);
+        for (method, suffix, body) in [
+            ("POST", "/reset-password", password),
+            ("POST", "/password-reset-link", "{}"),
+            ("DELETE", "/password-reset-link", ""),
+            ("DELETE", "/password", ""),
+            ("DELETE", "/mfa", ""),
+            ("POST", "/tokens", token_body),
+            ("PATCH", "", r#"{"email": "ada@example.org"}"#),
+            ("PATCH", "", r#"{"authProvider": "elsewhere"}"#),
+            ("PATCH", "", r#"{"authId": "7", "displayName": "Ada"}"#),
+        ] {
+            call(&app, &token, method, &own.path(suffix), body)
+                .expect_problem(403, "user_self_credentials_forbidden");
+        }
+        assert_eq!(database_state(&app), before);
+        let links = app.query_number("SELECT count(*) FROM password_reset_tokens");
+        let tokens = app.query_number("SELECT count(*) FROM personal_access_tokens");
+        assert_eq!((links, tokens), (0, 0));
+        let refused = format!(
+            "SELECT count(*) FROM audit_events WHERE actor_id = '{}' AND code = 'user_self_credentials_forbidden'",
+            own.id
+        );
+        assert_eq!(app.query_number(&refused), 9);
+    }
+}
+
+#[test]
+fn an_operator_may_change_the_credentials_of_any_account() {
+    let app = TestApp::start();
+    let (user, _) = app.create_signed_in_user("SuperAdmin", &[]);
+    let command = format!("users reset-link {}", user.username);
+    app.cli().run(&command).expect(0);
+}

@@ -1,0 +1,73 @@
+//! What a change of authority means for the credentials that others created for an account: whether the account has more
+//! authority than before, and whether the creator of a credential may still take over the account.
+
+use super::authorization::managed_user;
+use super::policy::{self, UserAction, UserPolicyCaller};
+use super::record::authority_of;
+use super::store::{UserChangeset, UserRow};
+use crate::access::actor::{Authority, Creator};
+use crate::access::authentication::{Need, needs, resolve};
+use crate::accounts::roles;
+use crate::platform::db::Tx;
+use crate::platform::error::AppError;
+
+/// The permissions of which the creator of a credential needs one, in addition to managing the account.
+const CREDENTIAL_PERMISSIONS: [&str; 3] = [
+    needs::ResetPasswords::PERMISSION,
+    needs::CreateUsers::PERMISSION,
+    needs::ManageTokens::PERMISSION,
+];
+
+/// Whether the changes give the account a higher rank or a permission that it does not have.
+///
+/// # Errors
+/// Database errors.
+pub fn raises_authority(
+    tx: &mut Tx<'_>,
+    row: &UserRow,
+    changes: &UserChangeset,
+) -> Result<bool, AppError> {
+    if changes.role.is_none() && changes.permissions.is_none() {
+        return Ok(false);
+    }
+    let before = authority_of(tx, row)?;
+    let role = roles::service::find(tx, changes.role.as_ref().unwrap_or(&row.role))?;
+    let after = role.authority(changes.permissions.as_ref().unwrap_or(&row.permissions));
+    Ok(is_raised(&before, &after))
+}
+
+/// Whether `after` has a higher rank than `before`, or a permission that `before` does not have.
+pub(super) fn is_raised(before: &Authority, after: &Authority) -> bool {
+    after.rank > before.rank || !before.permissions.covers(&after.permissions)
+}
+
+/// Whether the creator of a credential may still create one for the account: it exists, can be used, has the permission, and
+/// may take over the account as it is now. The owner and the operator always may; an unknown creator never.
+///
+/// # Errors
+/// Database errors.
+pub fn can_still_take_over(
+    tx: &mut Tx<'_>,
+    creator: Option<Creator>,
+    row: &UserRow,
+) -> Result<bool, AppError> {
+    let (id, authority) = match creator {
+        Some(Creator::Owner | Creator::Operator) => return Ok(true),
+        None => return Ok(false),
+        Some(creator) => match resolve::creator_authority(tx, creator)? {
+            Some(found) => found,
+            None => return Ok(false),
+        },
+    };
+    let has_permission = |name: &&str| authority.permissions.has(name);
+    if !CREDENTIAL_PERMISSIONS.iter().any(has_permission) {
+        return Ok(false);
+    }
+    let manager = UserPolicyCaller {
+        id,
+        is_program: id.is_none(),
+        authority,
+    };
+    let target = managed_user(tx, row)?;
+    Ok(policy::check_actions(&manager, &target, &[UserAction::TakeOver]).is_ok())
+}
