@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::authority::Authority;
 use crate::platform::http::TraceId;
 use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
@@ -16,8 +18,20 @@ pub struct Actor {
     pub username: Option<Arc<str>>,
     /// The authority when the request arrived. Operations read it again in their own transaction.
     pub authority: Arc<Authority>,
+    /// What applications are told about the credential of the caller, besides its authority.
+    pub credential: CredentialFacts,
     /// The source of the request.
     pub origin: Origin,
+}
+
+/// What applications are told about a credential, besides its authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CredentialFacts {
+    /// Whether it has fewer permissions than the account that owns it. The role of the account then says nothing about what
+    /// the credential permits, so it is not shown.
+    pub is_narrowed: bool,
+    /// When the owner of the account proved its identity for this credential; `None` if a program uses it.
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 /// The kind of caller and its ids.
@@ -76,6 +90,7 @@ impl Actor {
             identity: Identity::Operator { os_user },
             username: None,
             authority: Arc::new(Authority::system()),
+            credential: CredentialFacts::default(),
             origin: Origin::default(),
         }
     }
@@ -87,6 +102,7 @@ impl Actor {
             identity: Identity::System,
             username: None,
             authority: Arc::new(Authority::system()),
+            credential: CredentialFacts::default(),
             origin: Origin::default(),
         }
     }
@@ -98,6 +114,7 @@ impl Actor {
             identity: Identity::Anonymous,
             username: None,
             authority: Arc::new(Authority::none()),
+            credential: CredentialFacts::default(),
             origin,
         }
     }
@@ -117,6 +134,16 @@ impl Actor {
         match self.identity {
             Identity::User { session, .. } => Some(session),
             _ => None,
+        }
+    }
+
+    /// The role that applications are told; empty if the caller has none or has fewer permissions than its role.
+    #[must_use]
+    pub fn shown_role(&self) -> &str {
+        if self.credential.is_narrowed {
+            ""
+        } else {
+            &self.authority.role
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::access::actor::{Actor, Authority, Identity, Origin};
+use crate::access::actor::{Actor, Authority, CredentialFacts, Identity, Origin};
 use crate::platform::ids::{ClientGrantId, SessionId};
 
 /// How often the last use of a credential is written to the database, in seconds.
@@ -31,6 +31,8 @@ pub struct ResolvedCaller {
     pub username: Arc<str>,
     /// The authority.
     pub authority: Arc<Authority>,
+    /// What applications are told about the credential.
+    pub facts: CredentialFacts,
     /// The account or client. A change of it invalidates this entry.
     pub principal: Uuid,
     /// When the credential expires, if it does.
@@ -57,11 +59,18 @@ impl ResolvedCaller {
             identity,
             username: username.into(),
             authority: Arc::new(authority),
+            facts: CredentialFacts::default(),
             principal,
             expires_at,
             idle_limit,
             last_used: AtomicI64::new(last_used.timestamp()),
         }
+    }
+
+    /// The caller with these facts about its credential.
+    #[must_use]
+    pub fn with_facts(self, facts: CredentialFacts) -> Self {
+        Self { facts, ..self }
     }
 
     /// Whether the credential has neither expired nor been idle for too long at `now`.
@@ -97,6 +106,7 @@ impl ResolvedCaller {
             identity: self.identity.clone(),
             username: Some(Arc::clone(&self.username)),
             authority: Arc::clone(&self.authority),
+            credential: self.facts,
             origin,
         }
     }

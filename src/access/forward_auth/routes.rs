@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, get};
+use chrono::TimeDelta;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -11,6 +12,7 @@ use crate::access::actor::{Identity, PermissionSet, Principal};
 use crate::access::authentication::AuthenticatedCaller;
 use crate::accounts::roles;
 use crate::app_state::{AppState, State};
+use crate::platform::db::system_now;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::{FromQuery, InvalidQuery, Query, QueryReader};
 
@@ -18,6 +20,8 @@ const USER_ID: HeaderName = HeaderName::from_static("x-roster-user-id");
 const USERNAME: HeaderName = HeaderName::from_static("x-roster-username");
 const ROLE: HeaderName = HeaderName::from_static("x-roster-role");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-roster-permissions");
+
+const TOKEN_KIND: HeaderName = HeaderName::from_static("x-roster-token-kind");
 
 /// Registers the routes and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -31,12 +35,30 @@ struct VerifyQuery {
     /// A permission that the caller must hold. Repeat the parameter to require several.
     #[param(required = false)]
     permission: Vec<String>,
+    /// The caller must have signed in at most this many seconds ago (RFC 9470).
+    #[param(rename = "maxAge", value_type = Option<u32>, example = 300)]
+    max_age: Option<u32>,
+    /// `mfa`: the caller must have signed in with two factors (RFC 9470).
+    #[param(value_type = Option<String>, pattern = "^mfa$", example = "mfa")]
+    acr: Option<RequiredAcr>,
+}
+
+/// The authentication context that the caller must have.
+#[derive(Clone, Copy)]
+enum RequiredAcr {
+    /// Two factors.
+    Mfa,
 }
 
 impl FromQuery for VerifyQuery {
     fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         Ok(Self {
             permission: params.take_all("permission"),
+            max_age: params.take("maxAge"),
+            acr: params.take_with("acr", |text| match text {
+                "mfa" => Ok(RequiredAcr::Mfa),
+                _ => Err(("invalid_value", "must be mfa")),
+            }),
         })
     }
 }
@@ -44,9 +66,11 @@ impl FromQuery for VerifyQuery {
 /// Verify the caller of a proxied request.
 ///
 /// For nginx `auth_request`, Caddy `forward_auth` and Traefik `forwardAuth`. 200 with `X-Roster-User-Id`, `X-Roster-Username`,
-/// `X-Roster-Role` and `X-Roster-Permissions` (separated by commas), 401 without a valid token, 403 if the caller does not hold
-/// a required permission. For a service client, the user id and the username are `client:` followed by the client's id, and the
-/// role is empty.
+/// `X-Roster-Role`, `X-Roster-Permissions` (separated by commas) and `X-Roster-Token-Kind` (`session`, `personal` or `client`),
+/// 401 without a valid token, 403 if the caller does not hold a required permission (a name that is not in the catalogue is held
+/// by nobody), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
+/// service client, and for a personal access token with fewer permissions than its owner. For a service client, the user id and
+/// the username are `client:` followed by the client's id.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(VerifyQuery),
     responses((status = 200, description = "The caller, in response headers."))
@@ -57,15 +81,47 @@ async fn verify(
     app: State,
     query: Query<VerifyQuery>,
 ) -> Result<HttpResponse, AppError> {
-    let held = &caller.authority.permissions;
-    if query.permission.iter().any(|name| !held.has(name)) {
-        return Err(Code::PermissionRequired.into());
-    }
-    let permissions = match held {
+    let permissions = match &caller.authority.permissions {
         PermissionSet::Only(names) => join_with_commas(names),
         PermissionSet::All => all_permissions(&app).await?,
     };
+    let is_held = |name: &String| permissions.split(',').any(|held| held == name);
+    if !query.permission.iter().all(is_held) {
+        return Err(Code::PermissionRequired.into());
+    }
+    check_sign_in(&caller, &query)?;
     respond(&caller, &permissions)
+}
+
+/// Checks the age and the factors of the sign-in.
+fn check_sign_in(caller: &AuthenticatedCaller, query: &VerifyQuery) -> Result<(), AppError> {
+    if let Some(max_age) = query.max_age {
+        let age = caller
+            .credential
+            .authenticated_at
+            .map(|at| system_now() - at);
+        if age.is_none_or(|age| age > TimeDelta::seconds(i64::from(max_age))) {
+            let error = AppError::new(Code::AuthReauthenticationRequired);
+            return Err(error.with_extension("maxAgeSeconds", max_age));
+        }
+    }
+    match query.acr {
+        // Sign-ins have one factor, the password.
+        Some(RequiredAcr::Mfa) => Err(Code::AuthMfaRequired.into()),
+        None => Ok(()),
+    }
+}
+
+/// What kind of credential the caller has, for applications that treat programs and people differently.
+const fn token_kind(identity: &Identity) -> &'static str {
+    match identity {
+        Identity::Token { .. } => "personal",
+        Identity::Client { .. } => "client",
+        Identity::User { .. }
+        | Identity::Operator { .. }
+        | Identity::System
+        | Identity::Anonymous => "session",
+    }
 }
 
 /// The response with the caller in its headers.
@@ -80,7 +136,8 @@ fn respond(caller: &AuthenticatedCaller, permissions: &str) -> Result<HttpRespon
     for (name, value) in [
         (USERNAME, username.unwrap_or_default()),
         (USER_ID, id.as_deref().unwrap_or_default()),
-        (ROLE, &caller.authority.role),
+        (ROLE, caller.shown_role()),
+        (TOKEN_KIND, token_kind(&caller.identity)),
         (PERMISSIONS, permissions),
     ] {
         let value = HeaderValue::from_str(value).map_err(AppError::internal)?;

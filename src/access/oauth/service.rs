@@ -106,7 +106,7 @@ pub fn introspect_access_token(
         scope: Some(permissions.join(" ")),
         client_id: Some(client_id.to_owned()),
         username: is_account.then(|| caller.username.to_string()),
-        role: is_account.then(|| caller.authority.role.clone()),
+        role: (is_account && !caller.facts.is_narrowed).then(|| caller.authority.role.clone()),
         token_type: Some("Bearer"),
         exp: claims.map(|claims| claims.exp).or(expires_at),
         iat: claims.map(|claims| claims.iat),

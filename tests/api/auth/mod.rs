@@ -14,3 +14,4 @@ mod revocations;
 mod sessions;
 mod signing_keys;
 mod tokens;
+mod verify;

@@ -160,9 +160,15 @@ fn code_for_status(status: StatusCode) -> Code {
     }
 }
 
-/// The `WWW-Authenticate` challenge for a code, if any (RFC 9110, section 11.6.1; RFC 6750, section 3).
+/// The `WWW-Authenticate` challenge for a code, if any (RFC 9110, section 11.6.1; RFC 6750, section 3; RFC 9470, section 3).
 fn challenge(code: Code) -> Option<&'static str> {
     match (code, code.category()) {
+        (Code::AuthReauthenticationRequired, _) => {
+            Some(r#"Bearer realm="rosterd", error="insufficient_user_authentication""#)
+        }
+        (Code::AuthMfaRequired, _) => Some(
+            r#"Bearer realm="rosterd", error="insufficient_user_authentication", acr_values="mfa""#,
+        ),
         (Code::AuthTokenInvalid, _) => Some(r#"Bearer realm="rosterd", error="invalid_token""#),
         (Code::PermissionRequired, _) => {
             Some(r#"Bearer realm="rosterd", error="insufficient_scope""#)
