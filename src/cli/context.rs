@@ -91,7 +91,7 @@ impl<'c> CliContext<'c> {
     pub fn find_account(&self, name: &str) -> Result<UserRow, CliError> {
         let mut found = self
             .db
-            .read_now(|tx| Ok(users::service::find_by_any_name(tx, name)?))?;
+            .read_now(|tx| users::service::find_by_any_name(tx, name))?;
         match (found.pop(), found.first()) {
             (Some(row), None) => Ok(row),
             (Some(one), Some(other)) => Err(CliError::Failed(format!(

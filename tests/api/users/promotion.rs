@@ -8,6 +8,9 @@ use crate::support::{PASSWORD, Response, TestApp, TestUser};
 
 const NEW_PASSWORD: &str = "nine purple umbrellas in june";
 
+/// A change of an account.
+type Change<'a> = &'a dyn Fn(&TestUser);
+
 fn login(app: &TestApp, user: &TestUser, password: &str) -> Response {
     app.post("/api/v1/auth/login")
         .json(&json!({"username": user.username, "password": password}))
@@ -69,7 +72,7 @@ fn reset_link_ends_when_the_account_gets_more_authority() {
         let request = app.call(method, path).bearer(&super_admin).json(&body);
         request.send().expect(200);
     };
-    let raise: [(&str, &str, &dyn Fn(&TestUser)); 5] = [
+    let raise: [(&str, &str, Change); 5] = [
         ("User", "role", &|user| {
             set_role(&app, &super_admin, user, "SuperAdmin");
         }),
@@ -118,9 +121,9 @@ fn reset_link_ends_when_the_account_gets_more_authority() {
 fn reset_link_ends_when_its_creator_loses_the_authority() {
     let app = TestApp::start();
     let super_admin = app.super_admin_token();
-    let lose: [(&str, &dyn Fn(&TestUser)); 5] = [
+    let lose: [(&str, Change); 5] = [
         ("demoted", &|admin| {
-            drop(set_role(&app, &super_admin, admin, "User"))
+            drop(set_role(&app, &super_admin, admin, "User"));
         }),
         ("disabled", &|admin| {
             let request = app.post(&admin.path("/status")).bearer(&super_admin);
