@@ -13,11 +13,12 @@ use crate::access::actor::PermissionName;
 use crate::access::authentication::{self, AuthCache, NotificationSource, TokenIssuer};
 use crate::access::password_check::PasswordService;
 use crate::access::passwords::{HashParams, Hasher, HasherOptions, PasswordPolicy};
-use crate::access::rate_limit::AdmissionQueue;
+use crate::access::rate_limit::{self, AdmissionQueue, RefusalLog};
 use crate::access::sessions::SessionLimits;
 use crate::access::sessions::service::TokenContext;
 use crate::access::signing_keys::service as keys;
 use crate::accounts::mail_values::AccountMailValues;
+use crate::accounts::password_reset::LinkContext;
 use crate::accounts::roles;
 use crate::app_state::AppState;
 use crate::mail::{self, Mail};
@@ -44,9 +45,14 @@ pub fn build_app_state(
     let permissions = permission_names(config)?;
     db.write_now(|tx| roles::service::register_missing(tx, &permissions))?;
     let issuer = Arc::new(build_issuer(config, &db, &vault)?);
+    let reset_links = LinkContext {
+        vault: vault.clone(),
+        reset_url: config.reset_url.clone(),
+    };
     Ok(AppState {
         passwords: build_passwords(config, &vault)?,
         auth_cache: build_auth_cache(&db),
+        refusal_log: RefusalLog::default(),
         cookie_origins: public_origin(config)
             .into_iter()
             .chain(config.cors_origins.iter().cloned())
@@ -60,9 +66,9 @@ pub fn build_app_state(
         mail: Arc::new(Mail::new(
             config,
             vault.clone(),
-            Box::new(AccountMailValues::new(config)),
+            Box::new(AccountMailValues::new(config, reset_links.clone())),
         )?),
-        reset_url: config.reset_url.clone(),
+        reset_links,
         invite_url: config.invite_url.clone(),
         registration: config.registration,
         cursors: Cursors::new(&vault.mac(KeyPurpose::Cursor, b"")),
@@ -223,6 +229,19 @@ fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
         "rosterd_db_connections_idle",
         "Idle database connections.",
         move || f64::from(idle.pool_status().idle),
+    )?;
+    metrics.register_callback(
+        "rosterd_password_attempts_refused_by_network_total",
+        "Password attempts refused because of too many wrong passwords from their network.",
+        || {
+            // Exact up to 2^53 attempts.
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "metrics are floating-point numbers"
+            )]
+            let refusals = rate_limit::service::network_refusals() as f64;
+            refusals
+        },
     )?;
     Ok(metrics)
 }

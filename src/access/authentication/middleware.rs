@@ -11,13 +11,15 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::rt;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use serde_json::{Value, json};
 
 use super::outcome::AuthenticationOutcome;
 use super::{Credential, ResolvedCaller, resolve};
-use crate::access::actor::{Identity, Origin};
+use crate::access::actor::{Identity, Origin, Principal};
 use crate::access::rate_limit::device_token;
 use crate::access::{clients, sessions, tokens};
 use crate::app_state::State;
+use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Tx, system_now};
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::RequestContext;
@@ -37,7 +39,52 @@ pub async fn authenticate<B: MessageBody>(
         };
         request.extensions_mut().insert(outcome);
     }
-    next.call(request).await
+    let response = next.call(request).await?;
+    record_missing_permission(&response).await;
+    Ok(response)
+}
+
+/// Records a request that was denied because the caller lacks a permission, unless the operation recorded it. At most ten per
+/// minute and caller are recorded; the next one contains the number of those that were not.
+async fn record_missing_permission<B>(response: &ServiceResponse<B>) {
+    let error = response.response().error();
+    let error = error.and_then(|error| error.as_error::<AppError>());
+    let Some(error) = error.filter(|error| error.code() == Code::PermissionRequired) else {
+        return;
+    };
+    let request = response.request();
+    let caller = match request.extensions().get::<AuthenticationOutcome>() {
+        Some(AuthenticationOutcome::Authenticated(actor)) => Arc::clone(actor),
+        _ => return,
+    };
+    let (Some(app), Some(principal)) =
+        (request.app_data::<State>(), Principal::of(&caller.identity))
+    else {
+        return;
+    };
+    if error.is_recorded() {
+        return;
+    }
+    let Some(omitted) = app.refusal_log.admit(principal, system_now()) else {
+        return;
+    };
+    let details = json!({
+        "method": request.method().as_str(),
+        "route": request.match_pattern(),
+        "omittedBefore": omitted,
+    });
+    let recorded = app.db.write(move |tx| {
+        let entry = AuditEntry::new("request.deny", Subject::None)
+            .with_change(Value::Null, details.clone());
+        audit::record_denied(tx, &caller, entry, Code::PermissionRequired)?;
+        Ok(())
+    });
+    if let Err(error) = recorded.await {
+        tracing::error!(
+            ?error,
+            "cannot record a request without the required permission"
+        );
+    }
 }
 
 /// The token of the `Authorization` header, if there is exactly one with the Bearer scheme and a plausible length.

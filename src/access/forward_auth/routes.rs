@@ -87,7 +87,8 @@ async fn verify(
     };
     let is_held = |name: &String| permissions.split(',').any(|held| held == name);
     if !query.permission.iter().all(is_held) {
-        return Err(Code::PermissionRequired.into());
+        // The proxy asked about a permission of its app; nothing of this service was refused.
+        return Err(AppError::new(Code::PermissionRequired).recorded());
     }
     check_sign_in(&caller, &query)?;
     respond(&caller, &permissions)

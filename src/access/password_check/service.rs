@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::access::actor::Actor;
 use crate::access::passwords::{
     Hasher, Password, PasswordContext, PasswordHash, PasswordOwner, PasswordPolicy,
-    PasswordWeakness, VerifyOutcome,
+    PasswordWeakness, Priority, VerifyOutcome,
 };
 use crate::access::rate_limit::{
-    self, AdmissionQueue, LoginTarget, PasswordAttempt, RateLimitSlot,
+    self, AdmissionQueue, CallerTrust, LoginTarget, PasswordAttempt, RateLimitSlot,
 };
 use crate::accounts::users::{self, UserRow, Username};
 use crate::audit::SignInFailureReason;
@@ -84,7 +84,7 @@ impl PasswordService {
         identifier: LoginIdentifier,
         password: Password,
     ) -> Result<PasswordCheckResult, AppError> {
-        self.hasher.check_capacity()?;
+        self.hasher.check_capacity(expected_priority(actor))?;
         let identifier = identifier.normalized();
         let _permit = self.admission_queue.acquire(&identifier).await?;
         let (vault, actor) = (self.vault.clone(), actor.clone());
@@ -105,7 +105,11 @@ impl PasswordService {
             .wait_for_slot(db, &attempt, decision)
             .await?;
         let password_copy = password.duplicate();
-        let outcome = self.hasher.verify(password, stored.hash).await;
+        let priority = match slot.trust() {
+            CallerTrust::Unknown => Priority::SignIn,
+            CallerTrust::Known | CallerTrust::KnownDevice => Priority::KnownCaller,
+        };
+        let outcome = self.hasher.verify(password, stored.hash, priority).await;
         record_outcome(db, slot, outcome.as_ref().ok().copied()).await?;
         let outcome = outcome?;
         let upgraded_hash = match outcome {
@@ -224,6 +228,15 @@ pub fn resolve_login_target(
 ) -> Result<LoginTarget, AppError> {
     let identifier = LoginIdentifier::UsernameOrEmail(name.to_owned()).normalized();
     Ok(identifier.load_stored_password(tx, vault)?.0)
+}
+
+/// The priority that the caller probably has. The rate limiter decides it later, when the account is known.
+fn expected_priority(actor: &Actor) -> Priority {
+    if actor.session_id().is_some() || actor.origin.device_of.is_some() {
+        Priority::KnownCaller
+    } else {
+        Priority::SignIn
+    }
 }
 
 /// Records the outcome of an attempt with the rate limiter. `None` means that the password was not verified.

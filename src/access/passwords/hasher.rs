@@ -19,7 +19,7 @@ use super::password::Password;
 
 pub use self::hash_params::{HashParams, InvalidHashParams};
 pub use self::password_hash::{PasswordHash, UnsupportedHash};
-pub use self::thread_pool::{HasherOverloaded, HasherStats};
+pub use self::thread_pool::{HasherOverloaded, HasherStats, Priority};
 
 /// The configuration of a [`Hasher`].
 #[derive(Clone, Copy, Debug)]
@@ -115,8 +115,9 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<PasswordHash>,
+        priority: Priority,
     ) -> Result<VerifyOutcome, HasherOverloaded> {
-        self.queue_verify(password, stored)?.wait().await
+        self.queue_verify(password, stored, priority)?.wait().await
     }
 
     /// Checks whether new work would be accepted now. Callers use it to avoid database queries before work that would be
@@ -124,8 +125,8 @@ impl Hasher {
     ///
     /// # Errors
     /// [`HasherOverloaded`] if the wait would be too long.
-    pub fn check_capacity(&self) -> Result<(), HasherOverloaded> {
-        self.pool.check_capacity()
+    pub fn check_capacity(&self, priority: Priority) -> Result<(), HasherOverloaded> {
+        self.pool.check_capacity(priority)
     }
 
     /// [`Self::hash`] for callers without an async runtime. Panics inside an async task.
@@ -145,7 +146,8 @@ impl Hasher {
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<VerifyOutcome, HasherOverloaded> {
-        self.queue_verify(password, stored)?.wait_blocking()
+        self.queue_verify(password, stored, Priority::SignIn)?
+            .wait_blocking()
     }
 
     /// Counters for metrics.
@@ -159,7 +161,7 @@ impl Hasher {
         password: Password,
     ) -> Result<PendingResult<PasswordHash>, HasherOverloaded> {
         let params = self.reference.params;
-        self.pool.submit(move |memory| {
+        self.pool.submit(Priority::NewPassword, move |memory| {
             ParsedHash::compute(memory, params, password.as_str().as_bytes())?.to_password_hash()
         })
     }
@@ -168,10 +170,12 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<PasswordHash>,
+        priority: Priority,
     ) -> Result<PendingResult<VerifyOutcome>, HasherOverloaded> {
         let reference = Arc::clone(&self.reference);
-        self.pool
-            .submit(move |memory| reference.verify(memory, &password, stored.as_ref()))
+        self.pool.submit(priority, move |memory| {
+            reference.verify(memory, &password, stored.as_ref())
+        })
     }
 }
 

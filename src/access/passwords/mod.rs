@@ -13,7 +13,7 @@ mod policy;
 
 pub use hasher::{
     HashParams, Hasher, HasherOptions, HasherOverloaded, HasherStats, InvalidHashParams,
-    PasswordHash, UnsupportedHash, VerifyOutcome,
+    PasswordHash, Priority, UnsupportedHash, VerifyOutcome,
 };
 pub use owner::PasswordOwner;
 pub use password::Password;

@@ -1,6 +1,7 @@
 //! The errors of use cases, independent of HTTP; `http::problem` maps them to a status.
 //! Callers see the code, the detail and the field errors. The internal cause is only logged.
 
+mod recorded;
 mod tx_result;
 
 use std::borrow::Cow;
@@ -232,6 +233,7 @@ struct Inner {
     extension: Option<(&'static str, serde_json::Value)>,
     retry_after: Option<Duration>,
     exceeded_limit: Option<ExceededLimit>,
+    is_recorded: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -246,6 +248,7 @@ impl AppError {
             extension: None,
             retry_after: None,
             exceeded_limit: None,
+            is_recorded: false,
             cause: None,
         }))
     }

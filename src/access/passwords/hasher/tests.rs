@@ -265,7 +265,7 @@ fn busy_hasher_without_waiting_rejects_hashing_and_verifying() {
     let (started, has_started) = std::sync::mpsc::channel();
     let _busy = hasher
         .pool
-        .submit(move |_| {
+        .submit(Priority::SignIn, move |_| {
             started.send(()).unwrap();
             let _ = released.recv();
             Ok(())
@@ -295,7 +295,11 @@ fn concurrent_verifications_get_their_own_results() {
             let (hasher, hash) = (hasher.clone(), Some(stored(&hash)));
             runtime.spawn(async move {
                 hasher
-                    .verify(password(&format!("password {}", n % 8)), hash)
+                    .verify(
+                        password(&format!("password {}", n % 8)),
+                        hash,
+                        Priority::SignIn,
+                    )
                     .await
             })
         })
@@ -317,7 +321,9 @@ fn hash_and_verify_work_in_async_code_and_with_a_cloned_handle() {
     let hasher = hasher_with(cheapest_params()).clone();
     let outcome = runtime.block_on(async {
         let hash = hasher.hash(password("a password")).await?;
-        hasher.verify(password("a password"), Some(hash)).await
+        hasher
+            .verify(password("a password"), Some(hash), Priority::SignIn)
+            .await
     });
     assert_eq!(outcome, Ok(MATCH));
 }
