@@ -3,7 +3,9 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -149,7 +151,8 @@ async fn authenticate_token(
     let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application state is missing"));
     };
-    match resolve_token(app, token).await {
+    let source = RequestContext::for_request(request.request()).ip;
+    match resolve_token(app, token, Some(source)).await {
         Ok(caller) => {
             let actor = caller.actor(Origin::of(request.request()));
             Ok(AuthenticationOutcome::Authenticated(Arc::new(actor)))
@@ -161,13 +164,18 @@ async fn authenticate_token(
     }
 }
 
-/// The caller of a bearer token.
+/// The caller of a bearer token. `source` sent the token; `None` if it is not limited in looking up tokens that do not exist.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; database errors.
-pub async fn resolve_token(app: &State, token: &str) -> Result<Arc<ResolvedCaller>, AppError> {
+/// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; [`Code::RateLimited`] when the source has looked up too
+/// many tokens that do not exist; database errors.
+pub async fn resolve_token(
+    app: &State,
+    token: &str,
+    source: Option<IpAddr>,
+) -> Result<Arc<ResolvedCaller>, AppError> {
     let verified = app.issuer.verify_bearer(token)?;
-    let caller = resolve_cached(app, verified.credential).await?;
+    let caller = resolve_cached(app, verified.credential, source).await?;
     if verified.may_belong_to(caller.principal) {
         Ok(caller)
     } else {
@@ -179,17 +187,14 @@ pub async fn resolve_token(app: &State, token: &str) -> Result<Arc<ResolvedCalle
 async fn resolve_cached(
     app: &State,
     credential: Credential,
+    source: Option<IpAddr>,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
     let now = system_now();
     let caller = if let Some(caller) = app.auth_cache.get(&credential, now) {
         caller
     } else {
         let fill = app.auth_cache.begin_fill();
-        let read = app
-            .db
-            .read(move |tx| resolve::resolve(tx, &credential))
-            .await?;
-        let caller = Arc::new(read);
+        let caller = Arc::new(read_caller(app, credential, source).await?);
         app.auth_cache.insert(fill, credential, &caller);
         caller
     };
@@ -203,6 +208,23 @@ async fn resolve_cached(
         });
     }
     Ok(caller)
+}
+
+/// The caller of a credential, from the database.
+async fn read_caller(
+    app: &State,
+    credential: Credential,
+    source: Option<IpAddr>,
+) -> Result<ResolvedCaller, AppError> {
+    if let Credential::Token(digest) = &credential {
+        app.unknown_tokens.check(digest, source, Instant::now())?;
+    }
+    let read = move |tx: &mut Tx<'_>| resolve::resolve_if_exists(tx, &credential);
+    let caller = app.db.read(read).await?;
+    if let (None, Credential::Token(digest)) = (&caller, credential) {
+        app.unknown_tokens.record(digest, source, Instant::now());
+    }
+    caller.ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
 /// Sets the time at which the credential was last used.

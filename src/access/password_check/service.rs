@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::access::actor::Actor;
 use crate::access::passwords::{
-    Hasher, Password, PasswordContext, PasswordHash, PasswordOwner, PasswordPolicy,
-    PasswordWeakness, Priority, VerifyOutcome,
+    BreachedPasswords, Hasher, Password, PasswordContext, PasswordHash, PasswordOwner,
+    PasswordPolicy, PasswordWeakness, Priority, VerifyOutcome,
 };
 use crate::access::rate_limit::{
     self, AdmissionQueue, CallerTrust, LoginTarget, PasswordAttempt, RateLimitSlot,
@@ -31,6 +31,8 @@ pub struct PasswordService {
     pub hasher: Hasher,
     /// The rules for new passwords.
     pub policy: PasswordPolicy,
+    /// The list of breached passwords, if one is configured.
+    pub breached_passwords: Option<Arc<BreachedPasswords>>,
     /// Limits how many attempts for one account run at the same time in this process.
     pub admission_queue: Arc<AdmissionQueue>,
     /// Computes the keyed hashes that stand for unknown usernames.
@@ -131,7 +133,7 @@ impl PasswordService {
     /// Checks a new password against the policy and hashes it. `pointer` is the JSON pointer of the password in the request.
     ///
     /// # Errors
-    /// `RequestInvalid` with every weakness of the password. `Overloaded`. Database errors.
+    /// `RequestInvalid` with every weakness of the password, or with `breached` if it has no other. `Overloaded`. Database errors.
     pub async fn validate_and_hash(
         &self,
         db: &Db,
@@ -153,14 +155,29 @@ impl PasswordService {
         };
         self.policy
             .check(&password, &context)
-            .map_err(|weaknesses| {
-                let field_error = |weakness: PasswordWeakness| {
-                    FieldError::new(pointer, weakness.code(), weakness.detail())
-                };
-                AppError::invalid_fields(weaknesses.into_iter().map(field_error).collect())
-            })?;
+            .map_err(|weaknesses| weak_password(pointer, weaknesses))?;
+        if self.is_breached(&password).await? {
+            return Err(weak_password(pointer, vec![PasswordWeakness::Breached]));
+        }
         Ok(self.hasher.hash(password).await?)
     }
+
+    /// Whether the list of breached passwords contains the password.
+    async fn is_breached(&self, password: &Password) -> Result<bool, AppError> {
+        match &self.breached_passwords {
+            Some(list) => {
+                let found = Arc::clone(list).contains(password.duplicate()).await;
+                found.map_err(AppError::internal)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+fn weak_password(pointer: &'static str, weaknesses: Vec<PasswordWeakness>) -> AppError {
+    let field_error =
+        |weakness: PasswordWeakness| FieldError::new(pointer, weakness.code(), weakness.detail());
+    AppError::invalid_fields(weaknesses.into_iter().map(field_error).collect())
 }
 
 impl LoginIdentifier {

@@ -106,8 +106,9 @@ impl Hasher {
     /// Verifies a password against a stored hash, or against a dummy hash for an unknown account or one without a password.
     /// Both take the same time. The dummy hash always gives [`VerifyOutcome::Mismatch`].
     ///
-    /// A stored hash is verified with its own parameters. A hash that is corrupt or unsupported is logged as a warning,
-    /// takes as long as any other and gives [`VerifyOutcome::Mismatch`].
+    /// A stored hash is verified with its own parameters. One that is cheaper than a new hash takes as long as a new hash.
+    /// A hash that is corrupt or unsupported is logged as a warning, takes as long as any other and gives
+    /// [`VerifyOutcome::Mismatch`].
     ///
     /// # Errors
     /// [`HasherOverloaded`] if the wait would be too long or the hash failed.
@@ -192,6 +193,7 @@ impl HashReference {
         let is_too_long = password.is_too_long();
         let text = if is_too_long { "" } else { password.as_str() };
         let is_match = hash.matches(memory, text.as_bytes())?;
+        hash.pad(memory, self.params, text.as_bytes())?;
         if is_match && !is_too_long && stored.is_some() {
             Ok(VerifyOutcome::Match {
                 needs_rehash: !hash.has_params(self.params),

@@ -23,9 +23,11 @@ mod policy;
 mod refusal_log;
 pub mod service;
 mod store;
+mod unknown_tokens;
 
 pub use admission_queue::AdmissionQueue;
 pub use login_target::LoginTarget;
 pub use policy::CallerTrust;
 pub use refusal_log::RefusalLog;
 pub use service::{PasswordAttempt, RateLimitSlot, SlotDecision};
+pub use unknown_tokens::UnknownTokens;

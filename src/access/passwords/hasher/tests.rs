@@ -172,6 +172,30 @@ fn imported_hash_with_another_salt_and_length_is_verified() {
     );
 }
 
+#[test]
+fn cheap_imported_hash_takes_the_work_of_a_new_hash() {
+    let params = HashParams::default();
+    let hasher = hasher_with(params);
+    let work = |stored_hash: Option<&str>| {
+        let mut memory = HashMemory::new(params.memory_blocks()).unwrap();
+        let hash = stored_hash.map(stored);
+        let outcome = hasher
+            .reference
+            .verify(&mut memory, &password("wrong"), hash.as_ref());
+        assert_eq!(outcome.unwrap(), VerifyOutcome::Mismatch);
+        memory.work
+    };
+    let standard = 2 * 19_456;
+    assert_eq!(work(None), standard);
+    for cost in ["m=8,t=1", "m=4096,t=3", "m=19456,t=1"] {
+        let hash = format!(
+            "$argon2id$v=19${cost},p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b+dWRWJTmaaJObG"
+        );
+        let work = work(Some(&hash));
+        assert!((standard - 2..=standard).contains(&work), "{cost}: {work}");
+    }
+}
+
 /// Strings that are not supported, with the expected reason.
 const UNSUPPORTED: &[(&str, UnsupportedHash)] = &[
     ("", UnsupportedHash::Scheme),
