@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::entry::{ActorKind, AuditEntry, SignInFailureReason, Subject};
 use super::store::{self, NewAuditEventRow, PersonalDataRow};
 use crate::access::actor::{Actor, Identity};
+use crate::platform::crypto;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, ErrorCategory, TxAbort};
 use crate::platform::http::TraceId;
@@ -28,7 +29,7 @@ pub fn deny(
 ) -> TxAbort {
     let error = error.into();
     match write(tx, actor, entry, Some(error.code().as_str())) {
-        Ok(()) => TxAbort::Commit(error.recorded()),
+        Ok(()) => TxAbort::Commit(error),
         Err(error) => TxAbort::RollBack(error),
     }
 }
@@ -59,11 +60,12 @@ pub fn record_denied(
     write(tx, actor, entry, Some(code.as_str()))
 }
 
-/// Deletes the personal data of an account from the log and returns the number of deleted rows. The events remain.
+/// Erases the personal data of an account that was just deleted from the database, and returns the number of rows. The events
+/// remain, and those of actions of the account keep its username.
 ///
 /// # Errors
 /// Database errors.
-pub fn erase_personal_data(tx: &mut Tx<'_>, user_id: UserId) -> Result<usize, AppError> {
+pub fn erase_personal_data(tx: &mut Tx<'_>, user_id: UserId) -> Result<i64, AppError> {
     Ok(store::erase_personal_data(tx.conn, user_id.0)?)
 }
 
@@ -109,23 +111,26 @@ fn write(
     let actor_data = PersonalDataRow {
         user_id: actor_user.map(|id| id.0),
         data: actor_data(actor),
+        salt: crypto::random_bytes()?,
     };
+    let salt = crypto::random_bytes()?;
     let subject_data = entry.personal_data.map(|data| PersonalDataRow {
         user_id: subject_user.map(|id| id.0),
         data: json!(data),
+        salt,
     });
-    store::insert(tx.conn, &row, &actor_data, subject_data.as_ref())?;
+    let name_salt = crypto::random_bytes()?;
+    store::insert(tx.conn, &row, &actor_data, name_salt, subject_data.as_ref())?;
     Ok(())
 }
 
 /// The name, IP address and user agent of the actor.
 fn actor_data(actor: &Actor) -> Value {
-    let name = match &actor.identity {
-        Identity::Operator { os_user } => Some(os_user.as_str()),
-        _ => actor.username.as_deref(),
-    };
+    if let Identity::Operator { os_user } = &actor.identity {
+        return json!({"name": os_user.name, "uid": os_user.uid, "sudoUser": os_user.sudo_user});
+    }
     json!({
-        "name": name,
+        "name": actor.username.as_deref(),
         "ip": actor.origin.ip.map(|ip| ip.to_string()),
         "userAgent": actor.origin.user_agent.as_deref(),
     })

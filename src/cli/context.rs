@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::{CliError, print_stderr};
-use crate::access::actor::Actor;
+use crate::access::actor::{Actor, OsUser};
 use crate::access::authentication::{Can, Need};
 use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
-use crate::accounts::password_reset::LinkContext;
 use crate::accounts::users::{self, UserRow};
 use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
@@ -14,6 +13,7 @@ use crate::platform::data_source::DataSource;
 use crate::platform::db::Db;
 use crate::platform::db::private_cluster::MissingCluster;
 use crate::platform::error::AppError;
+use crate::platform::passwd_file;
 use crate::server;
 
 /// An open database and the operator.
@@ -50,13 +50,16 @@ impl<'c> CliContext<'c> {
                 "the schema is {pending} migrations behind: run `rosterd db migrate`"
             )));
         }
-        let os_user = config.system_variables.user.clone();
+        let uid = passwd_file::current_uid();
+        let os_user = OsUser {
+            uid,
+            name: passwd_file::name_of(uid),
+            sudo_user: config.system_variables.sudo_user.clone(),
+        };
         Ok(Self {
             config,
             db: server::connect_database(config, data_source.url())?,
-            operator: Arc::new(Actor::operator(
-                os_user.unwrap_or_else(|| "unknown".to_owned()),
-            )),
+            operator: Arc::new(Actor::operator(os_user)),
             data_source,
         })
     }
@@ -69,14 +72,6 @@ impl<'c> CliContext<'c> {
     /// The keys derived from the secret key.
     pub fn vault(&self) -> Result<Vault, AppError> {
         Vault::new(self.data_source.secret_key())
-    }
-
-    /// Derives password reset links.
-    pub fn reset_links(&self) -> Result<LinkContext, AppError> {
-        Ok(LinkContext {
-            vault: Arc::new(self.vault()?),
-            reset_url: self.config.reset_url.clone(),
-        })
     }
 
     /// Checks a password against the policy and hashes it.

@@ -60,13 +60,24 @@ pub enum Identity {
     },
     /// The operator at the command line.
     Operator {
-        /// The name of the operating system user.
-        os_user: String,
+        /// The operating system user.
+        os_user: OsUser,
     },
     /// rosterd itself.
     System,
     /// An unauthenticated caller, such as one whose sign-in fails.
     Anonymous,
+}
+
+/// The operating system user of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OsUser {
+    /// The user id of the process.
+    pub uid: u32,
+    /// The name of this user id in `/etc/passwd`, or else the number.
+    pub name: String,
+    /// `SUDO_USER`: who called `sudo`. Anyone can set it, so it only adds to the name.
+    pub sudo_user: Option<String>,
 }
 
 /// The source of a request.
@@ -85,7 +96,7 @@ pub struct Origin {
 impl Actor {
     /// The operator at the command line.
     #[must_use]
-    pub fn operator(os_user: String) -> Self {
+    pub fn operator(os_user: OsUser) -> Self {
         Self {
             identity: Identity::Operator { os_user },
             username: None,
@@ -154,7 +165,7 @@ impl Actor {
             Identity::User { id, .. } => format!("user:{id}"),
             Identity::Token { id, .. } => format!("token:{id}"),
             Identity::Client { id, .. } => format!("client:{id}"),
-            Identity::Operator { os_user } => format!("cli:{os_user}"),
+            Identity::Operator { os_user } => format!("cli:{}", os_user.name),
             Identity::System => "system".to_owned(),
             Identity::Anonymous => "anonymous".to_owned(),
         }

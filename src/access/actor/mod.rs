@@ -15,7 +15,7 @@ mod permission_set;
 mod principal;
 
 pub use account_status::AccountStatus;
-pub use actor::{Actor, CredentialFacts, Identity, Origin};
+pub use actor::{Actor, CredentialFacts, Identity, Origin, OsUser};
 pub use authority::Authority;
 pub use creator::Creator;
 pub use names::{

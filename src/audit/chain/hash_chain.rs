@@ -34,6 +34,8 @@ pub struct ChainLink {
     pub hash: Hash,
     /// Whether the stored MAC is valid under the current key.
     pub is_mac_valid: bool,
+    /// Whether the personal data of the event is unchanged, or was erased with its user.
+    pub is_personal_data_valid: bool,
 }
 
 /// How a row was tampered with.
@@ -41,6 +43,8 @@ pub struct ChainLink {
 pub enum TamperingKind {
     /// The row differs from what was sealed.
     Changed,
+    /// The names or addresses that belong to the row differ from what was sealed, or are missing.
+    PersonalDataChanged,
     /// The row is missing.
     Deleted,
     /// The row was not written by rosterd.
@@ -101,10 +105,12 @@ impl ChainHead {
             .as_ref()
             .ok_or_else(|| tampering(TamperingKind::Deleted))?;
         let next = self.append(column_values);
-        if next.hash == link.hash {
-            Ok(next)
-        } else {
+        if next.hash != link.hash {
             Err(tampering(TamperingKind::Changed))
+        } else if !link.is_personal_data_valid {
+            Err(tampering(TamperingKind::PersonalDataChanged))
+        } else {
+            Ok(next)
         }
     }
 
@@ -176,6 +182,7 @@ impl fmt::Display for Tampering {
         }
         f.write_str(match self.kind {
             TamperingKind::Changed => "was changed",
+            TamperingKind::PersonalDataChanged => "has changed or missing names or addresses",
             TamperingKind::Deleted => "was deleted",
             TamperingKind::Inserted => "was not inserted by rosterd",
             TamperingKind::Foreign => {
@@ -202,6 +209,7 @@ mod tests {
             column_values: Some(column_values),
             hash: next.hash,
             is_mac_valid: true,
+            is_personal_data_valid: true,
         }
     }
 
@@ -230,6 +238,12 @@ mod tests {
         let mut foreign = valid();
         foreign.is_mac_valid = false;
         assert_eq!(tampering(&first, &changed), Some(TamperingKind::Changed));
+        let mut renamed = valid();
+        renamed.is_personal_data_valid = false;
+        assert_eq!(
+            tampering(&first, &renamed),
+            Some(TamperingKind::PersonalDataChanged)
+        );
         assert_eq!(tampering(&first, &deleted), Some(TamperingKind::Deleted));
         assert_eq!(tampering(&first, &foreign), Some(TamperingKind::Foreign));
         assert_eq!(

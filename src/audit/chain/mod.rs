@@ -1,8 +1,9 @@
 //! The hash chain over the audit log: sealed in the background, verified by the operator, shortened at its oldest end.
 //!
-//! Each hash covers the previous hash and the event row. Personal data is not covered, because a purge deletes it. Each hash
-//! is authenticated with a MAC under `ROSTERD_SECRET_KEY`. The chain alone cannot show that its newest rows were deleted
-//! together with their seals: to detect that, compare it with a head that was recorded elsewhere.
+//! Each hash covers the previous hash and the event row, which contains salted hashes of its personal data: a purge erases
+//! the data and the salts without breaking the chain. Each hash is authenticated with a MAC under `ROSTERD_SECRET_KEY`. The
+//! chain alone cannot show that its newest rows were deleted together with their seals: to detect that, compare it with a head
+//! that was recorded elsewhere.
 
 mod hash_chain;
 pub mod service;

@@ -61,6 +61,7 @@ pub fn seal(tx: &mut Tx<'_>, vault: &Vault) -> Result<bool, AppError> {
             at: row.at,
             hash: head.hash.to_vec(),
             mac: mac(vault, &head.seal_bytes()),
+            prune_lock: crypto::sha256(&mac(vault, &head.anchor_bytes())).to_vec(),
         });
     }
     let queue_ids: Vec<i64> = rows.iter().map(|row| row.queue_id).collect();
@@ -222,6 +223,7 @@ fn link(vault: &Vault, row: SealedEventRow) -> ChainLink {
         event: row.event_id,
         column_values: row.column_values,
         hash: head.hash,
+        is_personal_data_valid: row.is_personal_data_valid,
         is_mac_valid: crypto::constant_time_eq(&row.mac, &mac(vault, &head.seal_bytes())),
     }
 }

@@ -4,17 +4,41 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
 use crate::platform::ids::AuditEventId;
 use crate::schema::{audit_chain_anchors, audit_chain_links, audit_chain_queue, audit_events};
 
-/// The columns of an event as text, in the order in which they are hashed.
+/// The columns of an event as text, in the order in which they are hashed. Events without commitments are older than these.
 macro_rules! column_values {
     () => {
         "ARRAY[e.id::text, ((extract(epoch FROM e.at) * 1000000)::bigint)::text, e.actor_kind, e.actor_id::text, \
          e.actor_owner_id::text, e.session_id::text, e.action, e.subject_kind, e.subject_id, e.user_id::text, \
-         e.outcome, e.code, e.reason, e.before::text, e.after::text, e.trace_id]"
+         e.outcome, e.code, e.reason, e.before::text, e.after::text, e.trace_id] \
+         || CASE WHEN e.actor_commitment IS NULL THEN '{}' ELSE ARRAY[encode(e.actor_commitment, 'hex'), \
+         encode(e.actor_name_commitment, 'hex'), encode(e.subject_commitment, 'hex')] END"
+    };
+}
+
+/// Whether the personal data of an event is what the event committed to. Erased data is accepted if its user is gone: then
+/// only the name of the actor remains.
+macro_rules! is_personal_data_valid {
+    () => {
+        "e.actor_commitment IS NULL OR ( \
+           NOT EXISTS (SELECT FROM audit_personal_data p WHERE p.event_id = e.id AND NOT coalesce( \
+             CASE WHEN p.participant = 'subject' \
+               THEN audit_commitment(p.salt, p.user_id, p.data) = e.subject_commitment \
+               ELSE audit_commitment(p.name_salt, p.user_id, p.data -> 'name'::text) = e.actor_name_commitment \
+                AND CASE WHEN p.erased_at IS NULL \
+                  THEN audit_commitment(p.salt, p.user_id, p.data - 'name'::text) = e.actor_commitment \
+                  ELSE p.data - 'name'::text = '{}' AND NOT EXISTS (SELECT FROM users u WHERE u.id = p.user_id) END \
+             END, false)) \
+           AND (EXISTS (SELECT FROM audit_personal_data p WHERE p.event_id = e.id AND p.participant = 'actor') \
+             OR e.actor_kind = 'anonymous' AND e.user_id IS NOT NULL AND e.subject_kind IS DISTINCT FROM 'name' \
+                AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.user_id)) \
+           AND (e.subject_commitment IS NULL \
+             OR EXISTS (SELECT FROM audit_personal_data p WHERE p.event_id = e.id AND p.participant = 'subject') \
+             OR e.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.user_id)))"
     };
 }
 
@@ -40,6 +64,7 @@ pub struct NewChainLink {
     pub at: DateTime<Utc>,
     pub hash: Vec<u8>,
     pub mac: Vec<u8>,
+    pub prune_lock: Vec<u8>,
 }
 
 /// A stored seal, joined with the current column values of its event.
@@ -55,6 +80,8 @@ pub struct SealedEventRow {
     pub mac: Vec<u8>,
     #[diesel(sql_type = Nullable<Array<Nullable<Text>>>)]
     pub column_values: Option<Vec<Option<String>>>,
+    #[diesel(sql_type = Bool)]
+    pub is_personal_data_valid: bool,
 }
 
 /// A position, its hash and the MAC over both.
@@ -123,7 +150,9 @@ pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec
     diesel::sql_query(concat!(
         "SELECT s.position, s.event_id, s.hash, s.mac, CASE WHEN e.id IS NOT NULL THEN ",
         column_values!(),
-        " END AS column_values FROM audit_chain_links s LEFT JOIN audit_events e ON e.id = s.event_id \
+        " END AS column_values, ",
+        is_personal_data_valid!(),
+        " AS is_personal_data_valid FROM audit_chain_links s LEFT JOIN audit_events e ON e.id = s.event_id \
          WHERE s.position > $1 ORDER BY s.position LIMIT $2"
     ))
     .bind::<BigInt, _>(after)

@@ -63,8 +63,11 @@ pub struct AuditActor {
     pub kind: ActorKind,
     /// The id of the account, token or client; `null` for the operator, for rosterd itself and for unauthenticated callers.
     pub id: Option<Uuid>,
-    /// The name at that time: the username, the client's name or the operating system user.
+    /// The name at that time: the username, the client's name or the operating system user. The username of a purged account is
+    /// shown to a `SuperAdmin` only.
     pub name: Option<String>,
+    /// The user who called `sudo`, as `sudo` stated it in `SUDO_USER`, if the operator used it. It can be forged.
+    pub sudo_user: Option<String>,
     /// The account that owns the token.
     pub owner_id: Option<Uuid>,
     /// The session of the actor.
@@ -178,6 +181,7 @@ impl From<AuditEventRecord> for AuditEvent {
         let ip = record.actor_text("ip");
         let user_agent = record.actor_text("userAgent");
         let name = record.actor_text("name");
+        let sudo_user = record.actor_text("sudoUser");
         let outcome = if record.is_done() {
             Outcome::Done
         } else {
@@ -205,6 +209,7 @@ impl From<AuditEventRecord> for AuditEvent {
                 kind: ActorKind::parse(&row.actor_kind).unwrap_or(ActorKind::Anonymous),
                 id: row.actor_id,
                 name,
+                sudo_user,
                 owner_id: row.actor_owner_id,
                 session_id: row.session_id,
             },

@@ -15,6 +15,7 @@ use crate::access::authentication::{Can, needs};
 use crate::app_state::{AppState, State};
 use crate::platform::error::AppError;
 use crate::platform::http::{FromQuery, InvalidQuery, Page, PageLimit, Query, QueryReader, Reply};
+use crate::platform::timestamp::Timestamp;
 
 /// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -111,12 +112,10 @@ impl FromQuery for (AuditListParams, SignInOutcomeParam) {
 }
 
 fn parse_time(text: &str) -> Result<DateTime<Utc>, (&'static str, &'static str)> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|_| {
-            let detail = "must be an RFC 3339 time, for example 2025-01-31T12:00:00Z";
-            ("invalid_format", detail)
-        })
+    match text.parse::<Timestamp>() {
+        Ok(time) => Ok(time.into()),
+        Err(error) => Err((error.code(), error.detail())),
+    }
 }
 
 /// How to turn the rows of a query into a page with a cursor.
@@ -178,7 +177,8 @@ impl PageBuilder {
 /// List audit events.
 ///
 /// Newest first. Needs `audit.read`. Contains every action that changes data and every attempt that was refused, with the
-/// actor, the source and the changes. A purge of an account removes names and addresses; the events remain.
+/// actor, the source and the changes. A purge of an account removes names and addresses; the events remain. What the account did
+/// keeps its username, which only a `SuperAdmin` sees.
 #[utoipa::path(
     operation_id = "listAuditEvents", tag = "audit", params(AuditListParams, EventOutcomeParam),
     responses((status = 200, description = "One page of events.", body = Page<AuditEvent>))

@@ -39,10 +39,10 @@ pub type AuditPage<T> = (Vec<T>, Option<i64>);
 pub fn list_events(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    _actor: &Can<needs::ReadAudit>,
+    caller: &Can<needs::ReadAudit>,
     query: &AuditQuery,
 ) -> Result<AuditPage<AuditEvent>, AppError> {
-    let (records, total) = find(tx, vault, query, None)?;
+    let (records, total) = find(tx, vault, caller, query, None)?;
     Ok((records.into_iter().map(AuditEvent::from).collect(), total))
 }
 
@@ -53,10 +53,10 @@ pub fn list_events(
 pub fn list_sign_ins(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    _actor: &Can<needs::ReadAudit>,
+    caller: &Can<needs::ReadAudit>,
     query: &AuditQuery,
 ) -> Result<AuditPage<SignInAttempt>, AppError> {
-    let (records, total) = find(tx, vault, query, Some(sessions::service::SIGN_IN))?;
+    let (records, total) = find(tx, vault, caller, query, Some(sessions::service::SIGN_IN))?;
     let attempts = records.into_iter().map(SignInAttempt::from).collect();
     Ok((attempts, total))
 }
@@ -64,6 +64,7 @@ pub fn list_sign_ins(
 fn find(
     tx: &mut Tx<'_>,
     vault: &Vault,
+    caller: &Can<needs::ReadAudit>,
     query: &AuditQuery,
     action: Option<&'static str>,
 ) -> Result<AuditPage<AuditEventRecord>, AppError> {
@@ -71,27 +72,37 @@ fn find(
         Some(text) => Some(resolve_user(tx, vault, text)?),
         None => None,
     };
+    let sees_purged_names = caller.authority.is_super_admin();
     let filter = ResolvedFilter {
         filter: &query.filter,
         user_id,
-        actor_matches: actor_matches(tx, &query.filter)?,
+        actor_matches: actor_matches(tx, &query.filter, sees_purged_names)?,
         action,
+        sees_purged_names,
     };
     let rows = store::page(tx.conn, &filter, query.after, query.rows)?;
     let total = query.count.then(|| store::count(tx.conn, &filter));
-    Ok((with_personal_data(tx, rows)?, total.transpose()?))
+    Ok((
+        with_personal_data(tx, rows, sees_purged_names)?,
+        total.transpose()?,
+    ))
 }
 
 /// The events that match the IP address and the actor name of the filter.
-fn actor_matches(tx: &mut Tx<'_>, filter: &AuditFilter) -> Result<Vec<ActorFieldMatch>, AppError> {
+fn actor_matches(
+    tx: &mut Tx<'_>,
+    filter: &AuditFilter,
+    sees_purged_names: bool,
+) -> Result<Vec<ActorFieldMatch>, AppError> {
+    let ip = filter.ip.map(|ip| (ActorField::Ip, ip.to_string()));
+    let name = match &filter.actor {
+        Some(ActorFilter::Name(name)) => Some((ActorField::Name, name.clone())),
+        _ => None,
+    };
     let mut matches = Vec::new();
-    if let Some(ip) = filter.ip {
-        let ip = ip.to_string();
-        matches.push(store::find_by_actor_field(tx.conn, ActorField::Ip, ip)?);
-    }
-    if let Some(ActorFilter::Name(name)) = &filter.actor {
-        let name = name.clone();
-        matches.push(store::find_by_actor_field(tx.conn, ActorField::Name, name)?);
+    for (field, value) in ip.into_iter().chain(name) {
+        let found = store::find_by_actor_field(tx.conn, field, value, sees_purged_names)?;
+        matches.push(found);
     }
     Ok(matches)
 }
@@ -111,10 +122,11 @@ fn resolve_user(tx: &mut Tx<'_>, vault: &Vault, text: &str) -> Result<Uuid, AppE
 fn with_personal_data(
     tx: &mut Tx<'_>,
     rows: Vec<AuditEventRow>,
+    sees_purged_names: bool,
 ) -> Result<Vec<AuditEventRecord>, AppError> {
     let ids: Vec<AuditEventId> = rows.iter().map(|row| row.id).collect();
     let mut personal_data: HashMap<(AuditEventId, String), Map<String, Value>> = HashMap::new();
-    for (event, part, data) in store::personal_data(tx.conn, &ids)? {
+    for (event, part, data) in store::personal_data(tx.conn, &ids, sees_purged_names)? {
         if let Value::Object(data) = data {
             personal_data.insert((event, part), data);
         }

@@ -42,6 +42,8 @@ pub struct ResolvedFilter<'a> {
     pub actor_matches: Vec<ActorFieldMatch>,
     /// Only this action.
     pub action: Option<&'static str>,
+    /// Whether the caller may see the names that remain of purged users.
+    pub sees_purged_names: bool,
 }
 
 /// The events whose actor has a given name or IP address.
@@ -66,9 +68,10 @@ pub fn find_by_actor_field(
     conn: &mut PgConnection,
     field: ActorField,
     value: String,
+    sees_purged_names: bool,
 ) -> QueryResult<ActorFieldMatch> {
     const LIMIT: i64 = 1000;
-    let ids: Vec<AuditEventId> = events_by_actor_field(field, value.clone())
+    let ids: Vec<AuditEventId> = events_by_actor_field(field, value.clone(), sees_purged_names)
         .limit(LIMIT)
         .load(conn)?;
     Ok(if i64::try_from(ids.len()) == Ok(LIMIT) {
@@ -111,8 +114,9 @@ pub fn count(conn: &mut PgConnection, filter: &ResolvedFilter<'_>) -> QueryResul
 pub fn personal_data(
     conn: &mut PgConnection,
     events: &[AuditEventId],
+    sees_purged_names: bool,
 ) -> QueryResult<Vec<(AuditEventId, String, Value)>> {
-    audit_personal_data::table
+    visible_personal_data(sees_purged_names)
         .filter(audit_personal_data::event_id.eq_any(events))
         .select((
             audit_personal_data::event_id,
@@ -159,7 +163,7 @@ fn matching<'a>(resolved: &ResolvedFilter<'a>) -> EventQuery<'a> {
     };
     if let Some(part) = &filter.query {
         let pattern = format!("%{}%", escape_like(part));
-        let by_personal_data = audit_personal_data::table
+        let by_personal_data = visible_personal_data(resolved.sees_purged_names)
             .filter(
                 sql::<Bool>("audit_personal_data.data::text ILIKE ")
                     .bind::<Text, _>(pattern.clone()),
@@ -179,7 +183,9 @@ fn matching<'a>(resolved: &ResolvedFilter<'a>) -> EventQuery<'a> {
         query = match actor_match {
             ActorFieldMatch::Few(ids) => query.filter(audit_events::id.eq_any(ids.clone())),
             ActorFieldMatch::Many(field, value) => {
-                query.filter(audit_events::id.eq_any(events_by_actor_field(*field, value.clone())))
+                let events =
+                    events_by_actor_field(*field, value.clone(), resolved.sees_purged_names);
+                query.filter(audit_events::id.eq_any(events))
             }
         };
     }
@@ -205,14 +211,26 @@ fn escape_like(text: &str) -> String {
 fn events_by_actor_field<'a>(
     field: ActorField,
     value: String,
+    sees_purged_names: bool,
 ) -> audit_personal_data::BoxedQuery<'a, Pg, SqlUuid> {
     let condition = match field {
         ActorField::Ip => "audit_personal_data.data ->> 'ip' = ",
         ActorField::Name => "audit_personal_data.data ->> 'name' = ",
     };
-    audit_personal_data::table
+    visible_personal_data(sees_purged_names)
         .filter(audit_personal_data::participant.eq("actor"))
         .filter(sql::<Bool>(condition).bind::<Text, _>(value))
         .select(audit_personal_data::event_id)
-        .into_boxed()
 }
+
+/// The personal data that the caller may see. Names of purged users are shown to a `SuperAdmin` only.
+fn visible_personal_data<'a>(sees_purged_names: bool) -> PersonalDataQuery<'a> {
+    let all = audit_personal_data::table.into_boxed();
+    if sees_purged_names {
+        all
+    } else {
+        all.filter(audit_personal_data::erased_at.is_null())
+    }
+}
+
+type PersonalDataQuery<'a> = audit_personal_data::BoxedQuery<'a, Pg>;

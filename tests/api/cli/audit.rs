@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::count_audit_rows;
-use crate::support::{OPERATOR, PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, operator};
 
 fn log_in(app: &TestApp, name: &str, password: &str, status: u16) {
     let body = json!({"username": name, "password": password});
@@ -28,7 +28,7 @@ fn events_are_listed_and_filtered() {
     let events = events.as_array().unwrap();
     assert_eq!(events.len(), 2);
     assert_eq!(events[0]["subject"]["username"], "grace", "newest first");
-    assert_eq!(events[0]["actor"]["name"], OPERATOR);
+    assert_eq!(events[0]["actor"]["name"], operator());
     assert_eq!(events[0]["after"]["tags"], json!(["staff"]));
     let plain = cli.run("audit events ada").expect(0);
     let cells: Vec<&str> = plain.lines()[0].split('\t').skip(1).collect();
@@ -37,7 +37,7 @@ fn events_are_listed_and_filtered() {
         [
             "user.tag",
             "done",
-            &format!("cli:{OPERATOR}"),
+            &format!("cli:{}", operator()),
             "",
             "user:ada"
         ]
@@ -47,7 +47,7 @@ fn events_are_listed_and_filtered() {
     assert_eq!(count("audit events tag -n 1"), 1);
     assert_eq!(count("audit events --user ada"), 1);
     assert_eq!(
-        count(&format!("audit events --actor {OPERATOR} --since 1h")),
+        count(&format!("audit events --actor {} --since 1h", operator())),
         2
     );
     assert_eq!(count("audit events --actor cli --until 1h"), 0);
@@ -137,6 +137,6 @@ fn reset_needs_confirmation_and_leaves_one_row_that_names_the_operator() {
     let remaining = cli.run("audit events --json").expect(0).json();
     assert_eq!(remaining.as_array().unwrap().len(), 1);
     assert_eq!(remaining[0]["action"], "audit.reset");
-    assert_eq!(remaining[0]["actor"]["name"], OPERATOR);
+    assert_eq!(remaining[0]["actor"]["name"], operator());
     cli.run("audit verify").expect(0);
 }

@@ -10,6 +10,7 @@ mod output_formats;
 mod refusals;
 mod roles;
 mod terminal;
+mod user_lookup;
 mod users;
 
 use crate::support::TestApp;

@@ -5,7 +5,13 @@ use serde_json::Value;
 use super::binary;
 
 /// The operating system user of the commands, as recorded in the audit log.
-pub const OPERATOR: &str = "ops";
+pub fn operator() -> String {
+    let output = std::process::Command::new("id")
+        .arg("-un")
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
 
 /// The `rosterd` binary and its settings.
 pub struct Cli {
@@ -22,7 +28,8 @@ pub struct CommandOutput {
 
 impl Cli {
     pub fn new(settings: Vec<(String, String)>) -> Self {
-        Self { settings }.with("LOGNAME", OPERATOR)
+        // Anyone can set this variable, so it must not appear in the audit log.
+        Self { settings }.with("LOGNAME", "somebody-else")
     }
 
     /// Sets or replaces a setting.

@@ -18,7 +18,7 @@ mod terminal;
 pub mod verifiers;
 
 pub use app::{PASSWORD, TestApp, TestUser};
-pub use cli::{Cli, CommandOutput, OPERATOR};
+pub use cli::{Cli, CommandOutput, operator};
 pub use database::Schema;
 pub use golden_file::assert_matches_golden_file;
 pub use http_client::{RequestBuilder, Response};

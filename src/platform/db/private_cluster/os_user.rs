@@ -15,8 +15,7 @@ use rustix::process::geteuid;
 
 use super::error::ClusterError;
 use super::layout::PGDATA;
-
-const PASSWD_FILE: &str = "/etc/passwd";
+use crate::platform::passwd_file;
 
 /// Whether the effective user of this process is root.
 #[must_use]
@@ -46,8 +45,8 @@ impl OsUser {
             .filter_map(|path| fs::metadata(path).ok())
             .map(|metadata| (metadata.uid(), metadata.gid()))
             .find(|(uid, _)| *uid != 0)
-            .or_else(|| find_user("postgres"))
-            .or_else(|| find_user("nobody"))
+            .or_else(|| passwd_file::find("postgres"))
+            .or_else(|| passwd_file::find("nobody"))
             .ok_or(ClusterError::NoUnprivilegedUser)?;
         Ok(Self {
             uid,
@@ -82,44 +81,6 @@ impl OsUser {
 
     /// The user's name, or the uid if `/etc/passwd` does not list it.
     pub fn name(&self) -> String {
-        let passwd = fs::read_to_string(PASSWD_FILE).unwrap_or_default();
-        let mut entries = passwd.lines().filter_map(parse_passwd_line);
-        let entry = entries.find(|(_, uid, _)| *uid == self.uid);
-        entry.map_or_else(|| self.uid.to_string(), |(name, ..)| name.to_owned())
-    }
-}
-
-/// The uid and gid of the user with this name.
-fn find_user(name: &str) -> Option<(u32, u32)> {
-    let passwd = fs::read_to_string(PASSWD_FILE).ok()?;
-    let mut entries = passwd.lines().filter_map(parse_passwd_line);
-    let (_, uid, gid) = entries.find(|(entry_name, ..)| *entry_name == name)?;
-    Some((uid, gid))
-}
-
-/// The name, uid and gid in a line of `/etc/passwd` (passwd(5)).
-fn parse_passwd_line(line: &str) -> Option<(&str, u32, u32)> {
-    let mut fields = line.split(':');
-    let name = fields.next()?;
-    Some((
-        name,
-        fields.nth(1)?.parse().ok()?,
-        fields.next()?.parse().ok()?,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwd_line_gives_name_uid_and_gid() {
-        let line = "postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash";
-        assert_eq!(parse_passwd_line(line), Some(("postgres", 101, 104)));
-        assert_eq!(
-            parse_passwd_line("nobody:*:-2:-2:Unprivileged User:/var/empty:/usr/bin/false"),
-            None
-        );
-        assert_eq!(parse_passwd_line("# a comment"), None);
+        passwd_file::name_of(self.uid)
     }
 }

@@ -111,6 +111,34 @@ fn changed_row_is_reported() {
 }
 
 #[test]
+fn changed_or_deleted_personal_data_is_reported() {
+    for change in [
+        "UPDATE audit_personal_data SET data = data || '{\"name\": \"mallory\"}'",
+        "UPDATE audit_personal_data SET data = data || '{\"ip\": \"192.0.2.1\"}'",
+        "UPDATE audit_personal_data SET data = data - 'userAgent'",
+        "UPDATE audit_personal_data SET user_id = NULL",
+        "UPDATE audit_personal_data SET salt = '\\x00'",
+        "UPDATE audit_personal_data SET erased_at = now()",
+        "UPDATE audit_personal_data SET participant = 'subject'",
+        "DELETE FROM audit_personal_data",
+    ] {
+        let (app, _, _) = start_with_tagged_user(3);
+        expect_intact(&app);
+        let event = event_at(&app, 3);
+        app.execute(&format!(
+            "{change} WHERE event_id = '{event}' AND participant = 'actor'"
+        ));
+        let tampering = expect_tampered(&app);
+        assert_eq!(
+            (tampering.kind, tampering.position),
+            (TamperingKind::PersonalDataChanged, Some(3)),
+            "{change}"
+        );
+        assert_eq!(tampering.event.unwrap().to_string(), event);
+    }
+}
+
+#[test]
 fn deleted_row_is_reported() {
     let (app, _, _) = start_with_tagged_user(5);
     let event = event_at(&app, 4);

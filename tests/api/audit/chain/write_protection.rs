@@ -2,12 +2,15 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
+use rosterd::audit::chain::TamperingKind;
 use rosterd::audit::chain::service::{expire, seal};
 use serde_json::json;
 
 use crate::support::{PASSWORD, RestrictedRole, TestApp};
 
-use super::{add_tag, assert_refused, events, expect_intact, start_with_tagged_user, vault};
+use super::{
+    add_tag, assert_refused, events, expect_intact, expect_tampered, start_with_tagged_user, vault,
+};
 
 // SECURITY: J04
 #[test]
@@ -26,6 +29,10 @@ fn service_role_cannot_modify_the_audit_log() {
     assert_refused(&mut conn, "UPDATE audit_events SET action = 'x'");
     assert_refused(&mut conn, "UPDATE audit_chain_links SET hash = ''");
     assert_refused(&mut conn, "UPDATE audit_personal_data SET data = '{}'");
+    assert_refused(&mut conn, "DELETE FROM audit_personal_data");
+    let erase = format!("SELECT erase_audit_personal_data('{}')", user.id);
+    let error = conn.batch_execute(&erase).unwrap_err().to_string();
+    assert!(error.contains("existing user"), "{error}");
     assert_refused(
         &mut conn,
         "INSERT INTO audit_chain_anchors (position, hash, mac) VALUES (1, '', '')",
@@ -48,6 +55,10 @@ fn service_role_cannot_modify_the_audit_log() {
     assert!(error.contains("younger than a day"), "{error}");
     app.execute("UPDATE audit_events SET at = at - interval '40 days' WHERE action <> 'user.tag'");
     app.execute("UPDATE audit_chain_links SET at = at - interval '40 days' WHERE position <= 2");
+    // Only the holder of the secret key knows the MAC.
+    let forged = conn.batch_execute("SELECT prune_audit_log(2, '\\x00')");
+    let error = forged.unwrap_err().to_string();
+    assert!(error.contains("not the one of this position"), "{error}");
     let (days, before) = (30, events(&app));
     assert!(db.write_now(|tx| Ok(expire(tx, &vault(), days)?)).unwrap());
     assert_eq!(events(&app), before - 2 + 1);
@@ -56,6 +67,24 @@ fn service_role_cannot_modify_the_audit_log() {
         role.name
     ));
     assert_refused(&mut conn, "SELECT prune_audit_log(1, '')");
+}
+
+/// The role of the service can insert personal data, but not in place of what an event committed to.
+#[test]
+fn personal_data_inserted_by_the_service_role_is_reported() {
+    let (app, _, _) = start_with_tagged_user(2);
+    let role = RestrictedRole::create(&app);
+    let mut conn = PgConnection::establish(&role.url).unwrap();
+    expect_intact(&app);
+    conn.batch_execute(
+        "INSERT INTO audit_personal_data (event_id, user_id, participant, data) \
+         SELECT event_id, user_id, participant, data || '{\"name\": \"mallory\"}' FROM audit_personal_data \
+          WHERE participant = 'actor' AND event_id = (SELECT event_id FROM audit_chain_links WHERE position = 2)",
+    )
+    .unwrap();
+    let tampering = expect_tampered(&app);
+    let expected = (TamperingKind::PersonalDataChanged, Some(2));
+    assert_eq!((tampering.kind, tampering.position), expected);
 }
 
 // SECURITY: J04
