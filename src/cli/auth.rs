@@ -19,6 +19,7 @@ use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::{IfMatch, validate};
 use crate::platform::ids::{PersonalTokenId, SessionId, UserId};
+use crate::platform::timestamp::Timestamp;
 
 #[derive(Subcommand)]
 pub enum AuthCommand {
@@ -74,7 +75,7 @@ pub struct AddTokenArgs {
     scope: Vec<String>,
     /// When the token expires: a date, a time, or a duration such as 30d [default: never].
     #[arg(short = 'e', long, value_name = "TIME", value_parser = time_argument::parse_time, requires = "account")]
-    expires: Option<DateTime<Utc>>,
+    expires: Option<Timestamp>,
     #[command(flatten)]
     format: FormatFlags,
 }

@@ -1,6 +1,5 @@
 //! `rosterd invites`: manages invites.
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::context::{CliContext, with_context};
@@ -12,6 +11,7 @@ use crate::accounts::invites::{Invite, InviteState, InviteWithToken, NewInvite, 
 use crate::platform::config::Config;
 use crate::platform::error::Code;
 use crate::platform::http::{IfMatch, validate};
+use crate::platform::timestamp::Timestamp;
 
 #[derive(Subcommand)]
 pub enum InvitesCommand {
@@ -42,7 +42,7 @@ Examples:
 pub struct AddInviteArgs {
     /// When the invite expires: a date, a time, or a duration such as 30d [default: 7d].
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse_time)]
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Timestamp>,
     /// How many users can register with the invite.
     #[arg(
         long,

@@ -1,29 +1,32 @@
 //! Times and durations on the command line: `2027-01-31T12:00:00Z`, `2027-01-31`, `30d`.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 
 use crate::platform::db::system_now;
+use crate::platform::timestamp::Timestamp;
 
 /// Parses an RFC 3339 time, a date (00:00 UTC of that day), or a duration from now such as `30d`.
-pub fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    let from_now = |duration| system_now().checked_add_signed(duration);
-    parse_duration(text).ok().and_then(from_now).ok_or_else(|| {
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let time = if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        Some(time.to_utc())
+    } else if let Ok(date) = text.parse::<NaiveDate>() {
+        Some(date.and_time(NaiveTime::MIN).and_utc())
+    } else {
+        let from_now = |duration| system_now().checked_add_signed(duration);
+        parse_duration(text).ok().and_then(from_now)
+    };
+    let time = time.ok_or_else(|| {
         "expected a time like 2027-01-31T12:00:00Z, a date like 2027-01-31, or a duration like 30d"
             .to_owned()
-    })
+    })?;
+    Timestamp::try_from(time).map_err(|error| error.to_string())
 }
 
 /// Parses a time or a date like [`parse_time`], or how long ago it was, such as `7d`.
-pub fn parse_past_time(text: &str) -> Result<DateTime<Utc>, String> {
+pub fn parse_past_time(text: &str) -> Result<Timestamp, String> {
     let before_now = |duration| system_now().checked_sub_signed(duration);
     match parse_duration(text).ok().and_then(before_now) {
-        Some(time) => Ok(time),
+        Some(time) => Timestamp::try_from(time).map_err(|error| error.to_string()),
         None => parse_time(text),
     }
 }
@@ -51,10 +54,12 @@ pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::Utc;
 
     #[test]
     fn times_dates_and_durations_are_parsed() {
-        let text = |time: DateTime<Utc>| time.to_rfc3339();
+        let utc = |time: Timestamp| DateTime::<Utc>::from(time);
+        let text = |time: Timestamp| utc(time).to_rfc3339();
         assert_eq!(
             parse_time("2027-01-31T12:00:00+02:00").map(text),
             Ok("2027-01-31T10:00:00+00:00".to_owned())
@@ -63,8 +68,8 @@ mod tests {
             parse_time("2027-01-31").map(text),
             Ok("2027-01-31T00:00:00+00:00".to_owned())
         );
-        assert!(parse_time("30d").unwrap() > system_now() + TimeDelta::days(29));
-        assert!(parse_past_time("30d").unwrap() < system_now() - TimeDelta::days(29));
+        assert!(utc(parse_time("30d").unwrap()) > system_now() + TimeDelta::days(29));
+        assert!(utc(parse_past_time("30d").unwrap()) < system_now() - TimeDelta::days(29));
         assert_eq!(parse_past_time("2027-01-31"), parse_time("2027-01-31"));
         assert_eq!(parse_duration("2w"), Ok(TimeDelta::days(14)));
     }
@@ -80,10 +85,16 @@ mod tests {
             "5y",
             "2027-02-30",
             "99999999999999999d",
+            "999999999d",
+            "+10000-01-01",
+            "1969-12-31",
+            "2027-06-30T23:59:60Z",
             "é",
         ] {
-            assert!(parse_duration(text).is_err(), "{text}");
             assert!(parse_time(text).is_err(), "{text}");
+        }
+        for text in ["", "d", "-1d", "0h", "5", "5y", "99999999999999999d", "é"] {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 }

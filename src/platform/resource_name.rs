@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use validator::ValidationError;
+
 /// The name of a resource: 1 to 100 characters without invisible ones. It is not necessarily unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceName(String);
@@ -48,13 +50,24 @@ impl From<InvalidResourceName> for (&'static str, Cow<'static, str>) {
     }
 }
 
-/// Whether `c` is a control character, a bidirectional formatting character, an invisible character or a noncharacter
-/// (Unicode, section 23.7). Such characters can make two different names look the same.
+/// Checks a description: a text without control characters. For `#[validate(custom(…))]`.
+///
+/// # Errors
+/// `invalid_character`.
+pub fn check_description(text: &str) -> Result<(), ValidationError> {
+    if text.chars().any(char::is_control) {
+        let detail = Cow::Borrowed("must not contain control characters");
+        return Err(ValidationError::new("invalid_character").with_message(detail));
+    }
+    Ok(())
+}
+
+/// Whether `c` is a control character, a bidirectional formatting character or an invisible character. Such characters can
+/// make two different names look the same.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
-        || u32::from(c) & 0xFFFE == 0xFFFE
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}' | '\u{FDD0}'..='\u{FDEF}')
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}')
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use validator::Validate;
 
 use crate::platform::error::{AppError, FieldErrors};
 use crate::platform::resource_name::ResourceName;
+use crate::platform::timestamp::Timestamp;
 
 /// The body of a request that creates a token.
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
@@ -19,7 +20,8 @@ pub struct NewToken {
     /// The permissions of the token. Each must be in the permission catalogue and held by the account.
     pub permissions: Vec<String>,
     /// When the token expires. Default: never.
-    pub expires_at_utc: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at_utc: Option<Timestamp>,
 }
 
 /// A validated request to create a token.
@@ -41,7 +43,7 @@ impl NewToken {
         errors.into_result(name.map(|name| ValidatedToken {
             name,
             permissions: self.permissions,
-            expires_at: self.expires_at_utc,
+            expires_at: self.expires_at_utc.map(Into::into),
         }))
     }
 }

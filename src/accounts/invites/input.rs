@@ -7,8 +7,9 @@ use validator::Validate;
 
 use super::validity::MAX_USES;
 use crate::access::actor::USER;
-use crate::accounts::users::{self, Email};
+use crate::accounts::users::Email;
 use crate::platform::error::{AppError, FieldErrors};
+use crate::platform::timestamp::Timestamp;
 
 /// An invite to create.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
@@ -16,7 +17,8 @@ use crate::platform::error::{AppError, FieldErrors};
 #[schema(example = json!({"role": "User", "maxUses": 1, "email": "ada@example.org"}))]
 pub struct NewInvite {
     /// When it expires. Default: seven days from now.
-    pub expires_at_utc: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at_utc: Option<Timestamp>,
     /// How many accounts can be created with it. Default: one.
     #[schema(minimum = 1, maximum = 100_000, default = 1)]
     pub max_uses: Option<i32>,
@@ -57,11 +59,8 @@ impl NewInvite {
         let email = self
             .email
             .and_then(|text| errors.check("/email", Email::parse(&text)));
-        let expires_at = self
-            .expires_at_utc
-            .and_then(|time| errors.check("/expiresAtUtc", users::parse_timestamp(time)));
         let draft = max_uses.map(|max_uses| ValidatedInvite {
-            expires_at,
+            expires_at: self.expires_at_utc.map(Into::into),
             max_uses,
             role: self.role.unwrap_or_else(|| USER.to_owned()),
             permissions: self.permissions,

@@ -2,12 +2,13 @@
 
 use serde::Deserialize;
 use utoipa::ToSchema;
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use super::store::{RoleChangeset, RoleRow};
 use crate::access::actor::{RoleName, SUPER_ADMIN_RANK};
 use crate::platform::error::{AppError, FieldErrors};
 use crate::platform::http::PatchField;
+use crate::platform::resource_name::check_description;
 
 /// The body of a request that creates a role.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
@@ -24,7 +25,7 @@ pub struct NewRole {
     #[serde(default)]
     pub permissions: Vec<String>,
     /// What the role is for.
-    #[validate(length(max = 500))]
+    #[validate(length(max = 500), custom(function = "check_description"))]
     #[schema(max_length = 500)]
     pub description: Option<String>,
 }
@@ -71,7 +72,7 @@ pub struct RolePatch {
     #[schema(value_type = Option<Vec<String>>)]
     pub permissions: PatchField<Vec<String>>,
     /// What the role is for.
-    #[validate(length(max = 500))]
+    #[validate(length(max = 500), custom(function = "check_description_patch"))]
     #[schema(value_type = Option<String>, max_length = 500)]
     pub description: PatchField<String>,
 }
@@ -134,6 +135,10 @@ type InvalidValue = (&'static str, std::borrow::Cow<'static, str>);
 
 fn name(text: &str) -> Result<RoleName, InvalidValue> {
     RoleName::parse(text).map_err(|error| ("invalid_format", error.to_string().into()))
+}
+
+fn check_description_patch(patch: &PatchField<String>) -> Result<(), ValidationError> {
+    patch.value().map_or(Ok(()), |text| check_description(text))
 }
 
 fn rank(rank: i32) -> Result<i32, InvalidValue> {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::store::{PermissionRow, RoleRow};
 use crate::access::actor::{Authority, PermissionSet};
 use crate::platform::http::Versioned;
+use crate::platform::resource_name::check_description;
 
 /// A role.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -117,7 +118,7 @@ pub struct NewPermission {
     )]
     pub name: String,
     /// What it permits.
-    #[validate(length(max = 500))]
+    #[validate(length(max = 500), custom(function = "check_description"))]
     #[schema(max_length = 500)]
     pub description: Option<String>,
 }

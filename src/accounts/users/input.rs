@@ -12,6 +12,7 @@ use crate::access::passwords::{Password, PasswordOwner};
 use crate::platform::error::{AppError, FieldError, FieldErrors};
 use crate::platform::http::PatchField;
 use crate::platform::http::merge_patch::apply_merge_patch;
+use crate::platform::timestamp::Timestamp;
 
 /// The body of a request that creates an account.
 #[derive(Default, Deserialize, ToSchema, Validate)]
@@ -48,7 +49,8 @@ pub struct NewUser {
     #[serde(default)]
     pub must_change_password: bool,
     /// When the account expires. Default: never.
-    pub expires_at_utc: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at_utc: Option<Timestamp>,
     /// The identity provider that authenticates this user. Default: `local`.
     pub auth_provider: Option<String>,
     /// The id of this user at that provider.
@@ -109,7 +111,7 @@ impl NewUser {
                 tags,
                 attributes,
                 must_change_password: self.must_change_password,
-                expires_at: self.expires_at_utc,
+                expires_at: self.expires_at_utc.map(Into::into),
                 auth_provider,
                 auth_id,
             });
@@ -159,7 +161,7 @@ pub struct UserPatch {
     pub must_change_password: PatchField<bool>,
     /// When the account expires.
     #[schema(value_type = Option<DateTime<Utc>>)]
-    pub expires_at_utc: PatchField<DateTime<Utc>>,
+    pub expires_at_utc: PatchField<Timestamp>,
     /// The identity provider. Clearing it sets `local`.
     #[schema(value_type = Option<String>)]
     pub auth_provider: PatchField<String>,
@@ -254,9 +256,10 @@ impl UserPatch {
             auth_id: clearable(&mut errors, "/authId", &self.auth_id, |text| {
                 values::parse_external_name(text)
             }),
-            expires_at: clearable(&mut errors, "/expiresAtUtc", &self.expires_at_utc, |time| {
-                values::parse_timestamp(*time)
-            }),
+            expires_at: self
+                .expires_at_utc
+                .into_update()
+                .map(|time| time.map(Into::into)),
             ..UserChangeset::default()
         };
         if let PatchField::Set(attributes) = &self.attributes {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::access::authentication::{Can, needs};
@@ -15,6 +14,7 @@ use crate::cli::{CliError, time_argument};
 use crate::platform::crypto::Vault;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
+use crate::platform::timestamp::Timestamp;
 
 /// Filter, length and output format of a list.
 #[derive(Args)]
@@ -24,10 +24,10 @@ pub struct AuditListFlags {
     ip: Option<IpAddr>,
     /// Only entries at or after this time, or within this duration, such as 7d.
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse_past_time)]
-    since: Option<DateTime<Utc>>,
+    since: Option<Timestamp>,
     /// Only entries before this time, or older than this duration.
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse_past_time)]
-    until: Option<DateTime<Utc>>,
+    until: Option<Timestamp>,
     /// The maximum number of entries.
     #[arg(
         short = 'n',
@@ -46,8 +46,8 @@ impl AuditListFlags {
     pub fn filter(&self) -> AuditFilter {
         AuditFilter {
             ip: self.ip.map(|ip| ip.to_canonical()),
-            since: self.since,
-            until: self.until,
+            since: self.since.map(Into::into),
+            until: self.until.map(Into::into),
             ..AuditFilter::default()
         }
     }

@@ -1,12 +1,12 @@
 //! The flags that `users add` and `users mod` share.
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Map, Value};
 
 use super::report::switch_value;
 use crate::access::actor::{ADMIN, SUPER_ADMIN, USER};
 use crate::cli::time_argument;
+use crate::platform::timestamp::Timestamp;
 
 /// The role of `--moderator`. It is not built in; the flag fails while the role does not exist.
 const MODERATOR: &str = "Moderator";
@@ -43,7 +43,7 @@ pub struct AccountFlags {
     password_change: PasswordChangeFlags,
     /// When the account expires: a date, a time, or a duration such as 30d.
     #[arg(long, value_name = "TIME", value_parser = time_argument::parse_time)]
-    pub expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Args)]

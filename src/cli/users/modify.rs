@@ -1,6 +1,5 @@
 //! `rosterd users mod`: applies all requested changes in one transaction.
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::Value;
 
@@ -186,10 +185,7 @@ fn patch(
         tags: to_patch_field(edit_list(&row.tags, &set.tag, &clear.no_tag)),
         attributes: to_patch_field(attributes(set, &clear.no_attr)),
         must_change_password: to_patch_field(set.must_change_password()),
-        expires_at_utc: to_patch_field_or_clear::<DateTime<Utc>>(
-            set.expires_at,
-            clear.no_expires_at,
-        ),
+        expires_at_utc: to_patch_field_or_clear(set.expires_at, clear.no_expires_at),
         auth_provider: to_patch_field_or_clear(set.auth.clone(), clear.no_auth),
         auth_id: to_patch_field_or_clear(set.auth_id.clone(), clear.no_auth_id),
         is_active: to_patch_field(set.is_active()),

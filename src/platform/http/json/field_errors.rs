@@ -25,6 +25,9 @@ pub fn from_serde(error: &serde_path_to_error::Error<serde_json::Error>) -> Fiel
     if message.starts_with("unknown field ") {
         return FieldError::new(pointer, "unknown_field", "is not a supported member");
     }
+    if let Some(detail) = message.strip_prefix("out of range: ") {
+        return FieldError::new(pointer, "out_of_range", detail.to_owned());
+    }
     let code = if message.starts_with("invalid type: ") {
         "invalid_type"
     } else {
