@@ -85,7 +85,6 @@ diesel::table! {
         digest -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
-        id -> Uuid,
         created_by_kind -> Text,
         created_by -> Nullable<Uuid>,
     }
@@ -165,6 +164,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         secret_created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
+        created_by -> Nullable<Uuid>,
     }
 }
 
@@ -196,6 +196,9 @@ diesel::table! {
         before -> Nullable<Jsonb>,
         after -> Nullable<Jsonb>,
         trace_id -> Nullable<Text>,
+        actor_commitment -> Nullable<Bytea>,
+        actor_name_commitment -> Nullable<Bytea>,
+        subject_commitment -> Nullable<Bytea>,
     }
 }
 
@@ -205,6 +208,9 @@ diesel::table! {
         user_id -> Nullable<Uuid>,
         participant -> Text,
         data -> Jsonb,
+        salt -> Nullable<Bytea>,
+        name_salt -> Nullable<Bytea>,
+        erased_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -222,6 +228,7 @@ diesel::table! {
         at -> Timestamptz,
         hash -> Bytea,
         mac -> Bytea,
+        prune_lock -> Nullable<Bytea>,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The recipients and links of email about accounts.
 
-use super::password_reset::LinkContext;
 use super::users::UserRow;
 use super::{email_confirmations, password_reset, users};
 use crate::mail::{MailContentSource, MailLink, MailTemplateValues, OutboxMessage};
@@ -10,16 +9,16 @@ use crate::platform::error::AppError;
 
 /// Resolves outbox messages from the account data at the time of sending.
 pub struct AccountMailValues {
-    reset_links: LinkContext,
+    reset_url: LinkTemplate,
     confirm_url: LinkTemplate,
 }
 
 impl AccountMailValues {
     /// With the link addresses of the configuration.
     #[must_use]
-    pub fn new(config: &Config, reset_links: LinkContext) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
-            reset_links,
+            reset_url: config.reset_url.clone(),
             confirm_url: config.confirm_url.clone(),
         }
     }
@@ -34,7 +33,7 @@ impl MailContentSource for AccountMailValues {
         match message {
             OutboxMessage::PasswordReset { email } => {
                 let created =
-                    password_reset::service::create_for_email(tx, &self.reset_links, &email)?;
+                    password_reset::service::create_for_email(tx, &self.reset_url, &email)?;
                 Ok(created.and_then(|(user, link)| {
                     let link = MailLink {
                         url: link.url,
@@ -52,7 +51,7 @@ impl MailContentSource for AccountMailValues {
                 username, email, ..
             } => Ok(Some(MailTemplateValues {
                 to: email,
-                username: users::name_in_mail(&username),
+                username,
                 link: None,
             })),
             OutboxMessage::AddressTaken { user, email } => {
@@ -67,7 +66,7 @@ impl MailContentSource for AccountMailValues {
 fn content_with_link(user: UserRow, link: MailLink) -> Option<MailTemplateValues> {
     Some(MailTemplateValues {
         to: user.email?,
-        username: users::name_in_mail(&user.username),
+        username: user.username,
         link: Some(link),
     })
 }
@@ -77,7 +76,7 @@ fn address_taken_content(user: UserRow, email: &str) -> Option<MailTemplateValue
     let has_address = |own: &String| own.to_lowercase() == email.to_lowercase();
     Some(MailTemplateValues {
         to: user.email.filter(has_address)?,
-        username: users::name_in_mail(&user.username),
+        username: user.username,
         link: None,
     })
 }

@@ -46,7 +46,8 @@ impl IdempotentRequest {
 
     /// Runs `handle` in a transaction. It returns the response and the id of the created resource; the response is stored.
     /// If the same request was answered before, returns the stored response instead. A concurrent repetition waits for the
-    /// first request. In both cases the permission of the caller is checked again.
+    /// first request. In both cases the permission of the caller is checked again. For a response with a secret, use
+    /// [`Self::run_with_secret`].
     ///
     /// # Errors
     /// Those of `handle`, whose response is then not stored; [`Code::IdempotencyKeyReused`] if the body differs; 401 or 403
@@ -57,8 +58,27 @@ impl IdempotentRequest {
         caller: Can<N>,
         mut handle: impl FnMut(&mut Tx<'_>, &Can<N>) -> TxResult<(Reply, Option<Uuid>)> + Send + 'static,
     ) -> Result<Reply, AppError> {
-        db.write(move |tx| run_once(tx, &caller, &self, |tx| handle(tx, &caller)))
+        db.write(move |tx| run_once(tx, &caller, &self, |_| Ok(()), |tx| handle(tx, &caller)))
             .await
+    }
+
+    /// [`Self::run`], for a response that contains a secret. Before it is replayed, `authorize` checks again that the caller
+    /// may have the secret: the target may have changed since the first request.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and those of `authorize`.
+    pub async fn run_with_secret<N: Need>(
+        self,
+        db: &Db,
+        caller: Can<N>,
+        mut authorize: impl FnMut(&mut Tx<'_>, &Can<N>) -> TxResult<()> + Send + 'static,
+        mut handle: impl FnMut(&mut Tx<'_>, &Can<N>) -> TxResult<(Reply, Option<Uuid>)> + Send + 'static,
+    ) -> Result<Reply, AppError> {
+        db.write(move |tx| {
+            let authorize = |tx: &mut Tx<'_>| authorize(tx, &caller);
+            run_once(tx, &caller, &self, authorize, |tx| handle(tx, &caller))
+        })
+        .await
     }
 }
 
@@ -66,6 +86,7 @@ fn run_once<N: Need>(
     tx: &mut Tx<'_>,
     caller: &Can<N>,
     request: &IdempotentRequest,
+    authorize_replay: impl FnOnce(&mut Tx<'_>) -> TxResult<()>,
     handle: impl FnOnce(&mut Tx<'_>) -> TxResult<(Reply, Option<Uuid>)>,
 ) -> TxResult<Reply> {
     let vault = &request.vault;
@@ -84,7 +105,9 @@ fn run_once<N: Need>(
     };
     store::delete_if_expired(tx.conn, &key_row, tx.now - RETENTION)?;
     if store::insert_if_absent(tx.conn, &key_row)? == 0 {
-        return Ok(replay(tx, vault, &key_row)?);
+        let reply = replay(tx, vault, &key_row)?;
+        authorize_replay(tx)?;
+        return Ok(reply);
     }
     match handle(tx) {
         Ok((reply, resource_id)) => {

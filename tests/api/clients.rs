@@ -345,3 +345,24 @@ fn client_never_receives_a_concurrently_deleted_permission() {
                    WHERE p NOT IN (SELECT name FROM permissions)";
     assert_eq!(app.query_number(unknown), 0);
 }
+
+// SECURITY: G08
+#[test]
+fn clients_of_one_creator_are_limited_even_when_raced() {
+    let app = TestApp::start();
+    let (creator, admin) = app.create_signed_in_user("SuperAdmin", &[]);
+    app.execute(&format!(
+        "INSERT INTO service_clients (id, name, secret_digest, permissions, rank, created_by, created_at, updated_at, secret_created_at) \
+         SELECT gen_random_uuid(), 'c' || n, '', '{{}}', 0, '{}', now(), now(), now() FROM generate_series(1, 198) n",
+        creator.id
+    ));
+    let body = |number: usize| json!({"name": format!("app {number}"), "permissions": []});
+    let created = run_concurrently(8, |number| create_client(&app, &admin, &body(number)));
+    let count = created
+        .iter()
+        .filter(|response| response.status == 201)
+        .count();
+    assert_eq!(count, 2);
+    create_client(&app, &admin, &body(8)).expect_problem(409, "client_limit_reached");
+    app.cli().run("clients add nightly").expect(0);
+}

@@ -1,5 +1,7 @@
 //! Endpoints for service clients.
 
+use std::sync::Arc;
+
 use actix_web::{delete, get, patch, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -8,6 +10,7 @@ use super::service::{self, ClientPatch, NewClient};
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
 use crate::idempotency::IdempotentRequest;
+use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 use crate::platform::http::{
     Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
@@ -63,9 +66,13 @@ async fn create_client(
     body: Json<NewClient>,
 ) -> Result<Reply, AppError> {
     let request = IdempotentRequest::new(&app.vault, "createClient", key, &body.raw);
-    let draft = body.into_inner().check()?;
+    let draft = Arc::new(body.into_inner().check()?);
+    let authorized = Arc::clone(&draft);
+    let authorize = move |tx: &mut Tx<'_>, caller: &Can<_>| {
+        service::authorize_creation(tx, caller, &authorized).map(drop)
+    };
     request
-        .run(&app.db, caller, move |tx, caller| {
+        .run_with_secret(&app.db, caller, authorize, move |tx, caller| {
             let created = service::create(tx, caller, &draft)?;
             let id = created.client.id;
             let reply = Reply::created(format!("/api/v1/clients/{id}"), &created)?;

@@ -6,7 +6,7 @@ use super::input::{ValidatedClient, ValidatedClientChange};
 use super::model::{Client, ClientWithSecret};
 use super::policy::{self, ClientAction, ClientPolicyCaller, ManagedClient};
 use super::store::{self, ClientChangeset, ClientRow};
-use crate::access::actor::{Authority, PermissionSet};
+use crate::access::actor::{Authority, PermissionSet, Principal};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
@@ -23,26 +23,29 @@ pub use super::credentials_grant::{
 };
 pub use super::input::{ClientPatch, NewClient};
 
+/// The audit action of creating a client.
+const CREATE: &str = "client.create";
+/// The maximum number of clients that one user or client creates. The operator is not limited.
+const MAX_CLIENTS_PER_CREATOR: i64 = 200;
+
 /// Creates a client. Its secret is returned here only.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the client; [`Code::ClientNameConflict`].
+/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the client; [`Code::ClientNameConflict`];
+/// [`Code::ClientLimitReached`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
     draft: &ValidatedClient,
 ) -> TxResult<ClientWithSecret> {
-    const ACTION: &str = "client.create";
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
-    let authority = caller.current_authority(tx)?;
-    let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;
-    if let Err(denied) = policy::check_creation(&authority, draft.rank, &permissions) {
-        return Err(audit::deny(
-            tx,
-            caller,
-            AuditEntry::new(ACTION, Subject::None),
-            denied,
-        ));
+    let permissions = authorize_creation(tx, caller, draft)?;
+    let created_by = Principal::of(&caller.identity).map(Principal::id);
+    if let Some(creator) = created_by {
+        advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::ClientsPerCreator)?;
+        if store::count_created_by(tx.conn, creator)? >= MAX_CLIENTS_PER_CREATOR {
+            let entry = AuditEntry::new(CREATE, Subject::None);
+            return Err(audit::deny(tx, caller, entry, Code::ClientLimitReached));
+        }
     }
     let secret = TokenKind::ClientSecret.generate()?;
     let row = ClientRow {
@@ -57,15 +60,37 @@ pub fn create(
         updated_at: tx.now,
         secret_created_at: tx.now,
         last_used_at: None,
+        created_by,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;
-    let entry = AuditEntry::new(ACTION, Subject::Client(row.id))
+    let entry = AuditEntry::new(CREATE, Subject::Client(row.id))
         .with_change(Value::Null, fields(&row).into());
     audit::record(tx, caller, entry)?;
     Ok(ClientWithSecret {
         client_secret: secret,
         client: row.into(),
     })
+}
+
+/// Checks that the caller may create this client, and returns its permissions.
+///
+/// # Errors
+/// [`Code::PermissionUnknown`]; 403 if the caller may not manage the client.
+pub fn authorize_creation(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageClients>,
+    draft: &ValidatedClient,
+) -> TxResult<Vec<String>> {
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    let authority = caller.current_authority(tx)?;
+    let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;
+    match policy::check_creation(&authority, draft.rank, &permissions) {
+        Ok(()) => Ok(permissions),
+        Err(denied) => {
+            let entry = AuditEntry::new(CREATE, Subject::None);
+            Err(audit::deny(tx, caller, entry, denied))
+        }
+    }
 }
 
 /// At most `limit` clients after `after`, the newest first, and their total number if `count` is set.

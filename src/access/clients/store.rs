@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use crate::platform::ids::{ClientGrantId, ClientId};
 use crate::schema::{client_access_tokens, service_clients};
@@ -22,6 +23,7 @@ pub struct ClientRow {
     pub updated_at: DateTime<Utc>,
     pub secret_created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
+    pub created_by: Option<Uuid>,
 }
 
 /// The columns that an update sets. `None` leaves a column as it is.
@@ -49,6 +51,14 @@ pub fn insert(conn: &mut PgConnection, row: &ClientRow) -> QueryResult<usize> {
     diesel::insert_into(service_clients::table)
         .values(row)
         .execute(conn)
+}
+
+/// The number of clients that this user or client created.
+pub fn count_created_by(conn: &mut PgConnection, creator: Uuid) -> QueryResult<i64> {
+    service_clients::table
+        .filter(service_clients::created_by.eq(creator))
+        .count()
+        .get_result(conn)
 }
 
 pub fn find(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {

@@ -45,8 +45,6 @@ pub enum PasswordWeakness {
     TooCommon,
     /// Consists of the username, the email address or the service's name.
     ContainsContext,
-    /// On the operator's list of breached passwords. [`PasswordPolicy::check`] does not look it up.
-    Breached,
 }
 
 impl PasswordPolicy {
@@ -131,7 +129,6 @@ impl PasswordWeakness {
             Self::TooLong => "too_long",
             Self::TooCommon => "too_common",
             Self::ContainsContext => "contains_context",
-            Self::Breached => "breached",
         }
     }
 
@@ -152,9 +149,6 @@ impl PasswordWeakness {
             Self::ContainsContext => {
                 "consists of the username, the email address or the service's name; add other words"
                     .to_owned()
-            }
-            Self::Breached => {
-                "is known from a data breach of another service; choose a different one".to_owned()
             }
         }
     }

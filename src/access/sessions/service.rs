@@ -9,18 +9,15 @@ use super::store::{self, SessionRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::{SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
-use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
 /// The audit action of signing in.
 pub const SIGN_IN: &str = "session.create";
-/// The audit action of refreshing the tokens of a session.
-const REFRESH: &str = "session.refresh";
 /// The audit action of ending a session.
 pub(super) const END_SESSION: &str = "session.end";
 
@@ -57,7 +54,8 @@ pub fn sign_in(
         row.password_version,
     )?;
     let others = i64::from(token_context.limits.max_sessions) - 1;
-    store::end_oldest(tx.conn, row.id, others, EndReason::TooMany.as_str(), tx.now)?;
+    let reason = EndReason::TooMany.as_str();
+    store::end_least_recently_used(tx.conn, row.id, others, reason, tx.now)?;
     let session = new_session(tx, &token_context.limits, row.id, remember_me, origin);
     let refresh_token = format!("rst_rt_{}", crypto::generate_bearer_secret()?);
     store::insert(tx.conn, &session)?;
@@ -150,28 +148,20 @@ pub fn refresh(
     caller: Option<&Actor>,
     origin: &Origin,
 ) -> TxResult<Tokens> {
-    let deny = |tx: &mut Tx<'_>, subject, code| Err(deny_refresh(tx, origin, subject, code));
-    let invalid = Code::AuthRefreshTokenInvalid;
-    let digest = crypto::digest(refresh_token);
-    let Some((id, generation)) = store::find_refresh_token(tx.conn, &digest)? else {
-        return deny(tx, Subject::None, invalid);
-    };
-    let Some(mut session) = store::find_for_update(tx.conn, id)? else {
-        return deny(tx, Subject::None, invalid);
-    };
-    let subject = Subject::Session(id, session.user_id);
+    let (id, generation) = store::find_refresh_token(tx.conn, &crypto::digest(refresh_token))?
+        .ok_or(Code::AuthRefreshTokenInvalid)?;
+    let mut session = store::find_for_update(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
     if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
-        return deny(tx, subject, invalid);
+        return Err(Code::AuthRefreshTokenInvalid.into());
     }
     if session.ends_at() <= tx.now {
-        return deny(tx, subject, Code::AuthRefreshTokenExpired);
+        return Err(Code::AuthRefreshTokenExpired.into());
     }
-    let row = users::service::find(tx, session.user_id)?;
-    let Some(row) = row.filter(|row| row.status().is_usable(tx.now)) else {
-        return deny(tx, subject, invalid);
-    };
+    let row = users::service::find(tx, session.user_id)?
+        .filter(|row| row.status().is_usable(tx.now))
+        .ok_or(Code::AuthRefreshTokenInvalid)?;
     let actor = session_actor(row.id, id, Some(&row.username), origin);
-    let entry = AuditEntry::new(REFRESH, subject);
+    let entry = AuditEntry::new("session.refresh", Subject::Session(id, row.id));
     let successor = successor_of(&token_context.vault, refresh_token);
     match policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now)
     {
@@ -179,12 +169,7 @@ pub fn refresh(
             rotate(tx, &mut session, &successor)?;
             audit::record(tx, &actor, entry)?;
         }
-        RefreshTokenState::RecentlyReplaced => {
-            if budget::is_recorded(tx, &actor, Budget::RefreshTokens)? {
-                let entry = entry.with_change(Value::Null, json!({"isRepeated": true}));
-                audit::record(tx, &actor, entry)?;
-            }
-        }
+        RefreshTokenState::RecentlyReplaced => {}
         RefreshTokenState::Reused => {
             end(tx, row.id, id, EndReason::RefreshTokenReused)?;
             return Err(audit::deny(tx, &actor, entry, Code::AuthRefreshTokenReused));
@@ -192,13 +177,6 @@ pub fn refresh(
     }
     let user = users::service::to_response(tx, row)?;
     Ok(tokens(tx, token_context, session, successor, user)?)
-}
-
-/// The error for a rejected refresh token. Records the rejection; of a flood from one source, one per minute.
-fn deny_refresh(tx: &mut Tx<'_>, origin: &Origin, subject: Subject, code: Code) -> TxAbort {
-    let actor = Actor::anonymous(origin.clone());
-    let entry = AuditEntry::new(REFRESH, subject);
-    budget::deny_unlimited(tx, &actor, entry, code, Budget::RefreshTokens)
 }
 
 /// Makes `successor` the current refresh token of the session.

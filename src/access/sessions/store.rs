@@ -189,24 +189,24 @@ pub fn find_active(
         .optional()
 }
 
-/// Ends the oldest active sessions of an account, except the newest `keep`.
-pub fn end_oldest(
+/// Ends the least recently used active sessions of an account, except the `keep` most recently used.
+pub fn end_least_recently_used(
     conn: &mut PgConnection,
     user: UserId,
     keep: i64,
     reason: &str,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let oldest: Vec<SessionId> = active(now)
+    let unused: Vec<SessionId> = active(now)
         .filter(sessions::user_id.eq(user))
-        .order(sessions::id.desc())
+        .order((sessions::last_seen_at.desc(), sessions::id.desc()))
         .offset(keep)
         .select(sessions::id)
         .load(conn)?;
-    if oldest.is_empty() {
+    if unused.is_empty() {
         return Ok(0);
     }
-    diesel::update(sessions::table.filter(sessions::id.eq_any(oldest)))
+    diesel::update(sessions::table.filter(sessions::id.eq_any(unused)))
         .set((
             sessions::ended_at.eq(now),
             sessions::ended_reason.eq(reason),

@@ -1,5 +1,7 @@
 //! Endpoints for invites. GET and HEAD never use up an invite, so that link scanners do no harm.
 
+use std::sync::Arc;
+
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -9,6 +11,7 @@ use super::service;
 use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
 use crate::idempotency::IdempotentRequest;
+use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 use crate::platform::http::{
     Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
@@ -39,10 +42,14 @@ async fn create_invite(
     body: Json<NewInvite>,
 ) -> Result<Reply, AppError> {
     let request = IdempotentRequest::new(&app.vault, "createInvite", key, &body.raw);
-    let draft = body.into_inner().check()?;
+    let draft = Arc::new(body.into_inner().check()?);
+    let authorized = Arc::clone(&draft);
+    let authorize = move |tx: &mut Tx<'_>, caller: &Can<_>| {
+        service::authorize_creation(tx, caller, &authorized).map(drop)
+    };
     let invite_url = app.invite_url.clone();
     request
-        .run(&app.db, caller, move |tx, caller| {
+        .run_with_secret(&app.db, caller, authorize, move |tx, caller| {
             let created = service::create(tx, caller, &invite_url, &draft)?;
             let location = format!("/api/v1/invites/{}", created.invite.id);
             Ok((Reply::created(location, &created)?, None))

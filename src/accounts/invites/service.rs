@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::input::ValidatedInvite;
 use super::model::{Invite, InviteWithToken};
 use super::store::{self, InviteKey, InviteRow};
-use super::validity::DEFAULT_LIFETIME;
+use super::validity::{DEFAULT_LIFETIME, MAX_OPEN_INVITES};
 use crate::access::actor::{Actor, Authority, Identity};
 use crate::access::authentication::{Can, Need, needs};
 use crate::accounts::users::{self, AccessGrant};
@@ -17,6 +17,8 @@ use crate::platform::error::{AppError, Code, ErrorCategory, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{InviteId, UserId};
 
+/// The audit action of creating an invite.
+const CREATE: &str = "invite.create";
 /// The prefix of every token.
 const TOKEN_PREFIX: &str = "rst_inv_";
 
@@ -24,35 +26,33 @@ const TOKEN_PREFIX: &str = "rst_inv_";
 ///
 /// # Errors
 /// As for creating an account with this role and these permissions; [`Code::RequestInvalid`] if the expiry is in the past;
-/// [`Code::AuthSessionRequired`] for a service client.
+/// [`Code::AuthSessionRequired`] for a service client; [`Code::InviteLimitReached`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageInvites>,
     invite_url: &LinkTemplate,
     draft: &ValidatedInvite,
 ) -> TxResult<InviteWithToken> {
-    const ACTION: &str = "invite.create";
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
-    let authority = caller.current_authority(tx)?;
+    let grant = authorize_creation(tx, caller, draft)?;
+    let created_by = creator(caller)?;
+    if let Some(creator) = created_by {
+        // The row lock prevents concurrent requests from exceeding the limit.
+        users::service::find_for_update(tx, creator)?;
+        if store::count_open_of_creator(tx.conn, creator, tx.now)? >= MAX_OPEN_INVITES {
+            let entry = AuditEntry::new(CREATE, Subject::None);
+            return Err(audit::deny(tx, caller, entry, Code::InviteLimitReached));
+        }
+    }
     let expires_at = draft.expires_at.unwrap_or(tx.now + DEFAULT_LIFETIME);
     if expires_at <= tx.now {
         let detail = "must be in the future";
         return Err(AppError::invalid_field("/expiresAtUtc", "in_the_past", detail).into());
     }
-    let entry = || AuditEntry::new(ACTION, Subject::None);
-    let grant = users::service::check_grant_audited(
-        tx,
-        caller,
-        entry,
-        &authority,
-        &draft.role,
-        &draft.permissions,
-    )?;
     let token = format!("{TOKEN_PREFIX}{}", crypto::generate_bearer_secret()?);
     let row = InviteRow {
         id: InviteId::new(tx.now),
         digest: crypto::digest(&token).to_vec(),
-        created_by: creator(caller)?,
+        created_by,
         role: grant.role,
         permissions: grant.permissions,
         email: draft.email.as_ref().map(|email| email.as_str().to_owned()),
@@ -71,7 +71,7 @@ pub fn create(
         "expiresAtUtc": row.expires_at,
         "isBound": row.email.is_some(),
     });
-    let entry = AuditEntry::new(ACTION, Subject::Invite(row.id)).with_change(Value::Null, after);
+    let entry = AuditEntry::new(CREATE, Subject::Invite(row.id)).with_change(Value::Null, after);
     audit::record(tx, caller, entry)?;
     let invite = find_invite(tx, &InviteKey::Id(row.id))?;
     Ok(InviteWithToken {
@@ -79,6 +79,22 @@ pub fn create(
         token,
         invite,
     })
+}
+
+/// Checks that the caller may create this invite: that it may create an account with the same role and permissions.
+///
+/// # Errors
+/// As for creating such an account.
+pub fn authorize_creation(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageInvites>,
+    draft: &ValidatedInvite,
+) -> TxResult<AccessGrant> {
+    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    let authority = caller.current_authority(tx)?;
+    let entry = || AuditEntry::new(CREATE, Subject::None);
+    let (role, permissions) = (&draft.role, &draft.permissions);
+    users::service::check_grant_audited(tx, caller, entry, &authority, role, permissions)
 }
 
 /// Returns an invite by its id or its token.

@@ -85,6 +85,21 @@ pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
     invites::table.count().get_result(conn)
 }
 
+/// The number of invites of this creator that can be used at `now`.
+pub fn count_open_of_creator(
+    conn: &mut PgConnection,
+    creator: UserId,
+    now: DateTime<Utc>,
+) -> QueryResult<i64> {
+    invites::table
+        .filter(invites::created_by.eq(creator))
+        .filter(invites::revoked_at.is_null())
+        .filter(invites::expires_at.gt(now))
+        .filter(invites::uses.lt(invites::max_uses))
+        .count()
+        .get_result(conn)
+}
+
 /// Counts one use.
 pub fn increment_uses(conn: &mut PgConnection, id: InviteId) -> QueryResult<usize> {
     diesel::update(invites::table.find(id))

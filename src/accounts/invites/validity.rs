@@ -12,6 +12,9 @@ pub const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(7);
 /// The upper limit for `maxUses`.
 pub const MAX_USES: i32 = 100_000;
 
+/// The maximum number of open invites that one account creates. The operator is not limited.
+pub const MAX_OPEN_INVITES: i64 = 1000;
+
 /// Whether an invite can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

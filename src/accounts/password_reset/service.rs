@@ -1,38 +1,27 @@
 //! Creating, showing, using and revoking reset links.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::lifetime::ResetLinkLifetime;
 use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
 use crate::access::actor::{Actor, Creator};
 use crate::access::authentication::{Can, needs};
-use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, Email, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::LinkTemplate;
-use crate::platform::crypto::{self, KeyPurpose, Vault};
+use crate::platform::crypto;
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
+/// The audit action of creating a link.
+const CREATE: &str = "user.resetLink.create";
 /// The audit action of setting a password with a link.
 pub const REDEEM: &str = "user.resetLink.use";
-
-/// What a link consists of besides its database row.
-#[derive(Clone)]
-pub struct LinkContext {
-    /// Derives the tokens.
-    pub vault: Arc<Vault>,
-    /// The page that links open.
-    pub reset_url: LinkTemplate,
-}
 
 /// Creates a link for an account, and replaces its previous link.
 ///
@@ -41,53 +30,52 @@ pub struct LinkContext {
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ResetPasswords>,
-    context: &LinkContext,
+    reset_url: &LinkTemplate,
     id: UserId,
     lifetime: ResetLinkLifetime,
     if_match: &IfMatch,
 ) -> TxResult<ResetLink> {
-    const ACTION: &str = "user.resetLink.create";
-    users::service::lock_for_takeover(tx, caller, id, ACTION, if_match)?;
-    let link = insert_link(tx, context, id, lifetime, Creator::of(caller))?;
-    let entry = AuditEntry::new(ACTION, Subject::User(id))
+    users::service::lock_for_takeover(tx, caller, id, CREATE, if_match)?;
+    let link = insert_link(tx, reset_url, id, lifetime, Creator::of(caller))?;
+    let entry = AuditEntry::new(CREATE, Subject::User(id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, caller, entry)?;
     Ok(link)
 }
 
-/// Queues a message with a link for the account that has confirmed this address, if there is one. The account is looked up
-/// when the message is sent, so that the work done here does not depend on the address. Nothing is queued if the address
-/// received enough messages recently.
+/// Checks that the caller may create a link for an account.
 ///
 /// # Errors
-/// [`Code::RateLimited`] if the source sends too many requests. Database errors.
-pub fn request(
+/// 403 if the caller may not take over the account; 404; [`Code::UserDeleted`].
+pub fn authorize_creation(
     tx: &mut Tx<'_>,
-    mail: &Mail,
-    vault: &Vault,
-    actor: &Actor,
-    email: &Email,
+    caller: &Can<needs::ResetPasswords>,
+    id: UserId,
 ) -> TxResult<()> {
-    const ACTION: &str = "user.resetLink.request";
-    budget::charge(tx, actor, ACTION, Budget::ResetRequests)?;
-    if mail.is_enabled() && budget::charge_recipient(tx, vault, email.as_str())? {
-        let email = email.as_str().to_owned();
-        mail.enqueue(tx, &OutboxMessage::PasswordReset { email })?;
-    }
-    let entry = AuditEntry::new(ACTION, Subject::None);
+    users::service::lock_for_takeover(tx, caller, id, CREATE, &IfMatch::Absent).map(drop)
+}
+
+/// Queues a message with a link for the account that has confirmed this address, if there is one. The account is looked up
+/// when the message is sent, so that the work done here does not depend on the address.
+///
+/// # Errors
+/// Database errors.
+pub fn request(tx: &mut Tx<'_>, mail: &Mail, actor: &Actor, email: &Email) -> TxResult<()> {
+    let email = email.as_str().to_owned();
+    mail.enqueue(tx, &OutboxMessage::PasswordReset { email })?;
+    let entry = AuditEntry::new("user.resetLink.request", Subject::None);
     audit::record(tx, actor, entry)?;
     Ok(())
 }
 
-/// The link that is sent to a confirmed address: the unused link of the account if it has one, so that a request by a
-/// stranger does not end a link that was sent before; otherwise a new link. `None` if no usable account has confirmed the
-/// address, or the account has no password: a removed password must not be restored by email.
+/// Creates the link that is sent to a confirmed address. `None` if no usable account has confirmed the address, or the
+/// account has no password: a removed password must not be restored by email.
 ///
 /// # Errors
 /// Database errors.
 pub fn create_for_email(
     tx: &mut Tx<'_>,
-    context: &LinkContext,
+    reset_url: &LinkTemplate,
     email: &str,
 ) -> Result<Option<(UserRow, ResetLink)>, AppError> {
     let Some(found) = users::service::find_by_confirmed_email(tx, email)? else {
@@ -99,10 +87,7 @@ pub fn create_for_email(
         return Ok(None);
     };
     let lifetime = ResetLinkLifetime::for_mail();
-    let link = match renew_link(tx, context, user.id, lifetime)? {
-        Some(link) => link,
-        None => insert_link(tx, context, user.id, lifetime, Creator::Owner)?,
-    };
+    let link = insert_link(tx, reset_url, user.id, lifetime, Creator::Owner)?;
     let entry = AuditEntry::new("user.resetLink.mail", Subject::User(user.id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, &Actor::system(), entry)?;
@@ -149,12 +134,11 @@ pub fn revoke(
 pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(UserRow, Creator)> {
     match find_usable(tx, token)? {
         Some(found) => Ok(found),
-        None => Err(budget::deny(
+        None => Err(audit::deny(
             tx,
             actor,
             AuditEntry::new(REDEEM, Subject::None),
             Code::ResetTokenInvalid,
-            Budget::InvalidTokens,
         )),
     }
 }
@@ -223,17 +207,15 @@ fn can_receive_link(user: &UserRow, found: &UserRow, now: DateTime<Utc>) -> bool
 
 fn insert_link(
     tx: &mut Tx<'_>,
-    context: &LinkContext,
-    user_id: UserId,
+    reset_url: &LinkTemplate,
+    id: UserId,
     lifetime: ResetLinkLifetime,
     creator: Creator,
 ) -> Result<ResetLink, AppError> {
     let (created_by_kind, created_by) = creator.to_columns();
-    let id = Uuid::from_bytes(crypto::random_bytes()?);
-    let token = context.token(id);
+    let token = format!("rst_rst_{}", crypto::generate_bearer_secret()?);
     let row = ResetLinkRow {
-        id,
-        user_id,
+        user_id: id,
         digest: crypto::digest(&token).to_vec(),
         created_at: tx.now,
         expires_at: tx.now + lifetime.duration(),
@@ -241,44 +223,9 @@ fn insert_link(
         created_by,
     };
     store::upsert(tx.conn, &row)?;
-    Ok(context.link(token, row.expires_at))
-}
-
-/// The unused link of an account, valid for at least `lifetime` from now, but not for longer than a day after its creation
-/// unless it was created so. `None` if the account has no usable one, or if its token was not derived under this key.
-fn renew_link(
-    tx: &mut Tx<'_>,
-    context: &LinkContext,
-    user_id: UserId,
-    lifetime: ResetLinkLifetime,
-) -> Result<Option<ResetLink>, AppError> {
-    let row = store::find(tx.conn, user_id)?.filter(|row| row.expires_at > tx.now);
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let token = context.token(row.id);
-    if find_usable(tx, &token)?.is_none() {
-        return Ok(None);
-    }
-    let latest = row.created_at + ResetLinkLifetime::default().duration();
-    let renewed = (tx.now + lifetime.duration()).min(latest);
-    let expires_at = row.expires_at.max(renewed);
-    store::set_expiry(tx.conn, user_id, expires_at)?;
-    Ok(Some(context.link(token, expires_at)))
-}
-
-impl LinkContext {
-    /// The token of the link with this id.
-    fn token(&self, id: Uuid) -> String {
-        let secret = self.vault.mac(KeyPurpose::ResetLink, id.as_bytes());
-        format!("rst_rst_{}", crypto::encode_base64url(&secret))
-    }
-
-    fn link(&self, token: String, expires_at: DateTime<Utc>) -> ResetLink {
-        ResetLink {
-            url: self.reset_url.url(&token),
-            token,
-            expires_at_utc: expires_at,
-        }
-    }
+    Ok(ResetLink {
+        url: reset_url.url(&token),
+        token,
+        expires_at_utc: row.expires_at,
+    })
 }

@@ -100,8 +100,10 @@ async fn get_user(
 
 /// Change a user.
 ///
-/// Needs `users.update`, and also `users.disable` for `isActive`. The body is a merge patch: absent members stay, `null`
-/// clears, a value sets.
+/// Needs `users.update`, and also `users.disable` for `isActive`, and for setting `expiresAtUtc` or an earlier one. The body is
+/// a merge patch: absent members stay, `null` clears, a value sets. An account that gets a higher rank or more permissions, and
+/// whose password was set by someone else, must set a new one; its sessions and tokens end. The response shows the account:
+/// `users.update` includes reading the accounts that the caller may change.
 #[utoipa::path(
     operation_id = "updateUser", tag = "users", params(("id" = UserId, Path)), request_body = UserPatch,
     responses((status = 200, description = "The account after the change.", body = Data<User>))

@@ -17,7 +17,7 @@ use crate::platform::ids::UserId;
 /// Changes an account.
 ///
 /// # Errors
-/// [`Code::NotFound`]; 403 if the caller may not manage the account; [`Code::PermissionRequired`] for the active state without `users.disable`;
+/// [`Code::NotFound`]; 403 if the caller may not manage the account; [`Code::PermissionRequired`] for the active state or an earlier expiry without `users.disable`;
 /// [`Code::PreconditionFailed`]; [`Code::LastSuperAdmin`]; conflicts of username and email address.
 pub fn update(
     tx: &mut Tx<'_>,
@@ -28,7 +28,8 @@ pub fn update(
 ) -> TxResult<User> {
     const ACTION: &str = "user.update";
     let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
-    if change.sets_active && !authority.permissions.has("users.disable") {
+    let may_disable = authority.permissions.has("users.disable");
+    if change.sets_active && !may_disable {
         let error = AppError::new(Code::PermissionRequired)
             .with_detail("Changing isActive needs the permission users.disable.");
         let entry = AuditEntry::new(ACTION, Subject::User(id));
@@ -40,6 +41,14 @@ pub fn update(
         .transpose()?;
     let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
     let changes = change.changeset_for(&user.row)?;
+    let shortens_use = matches!(changes.expires_at, Some(Some(end)) if user.row.expires_at.is_none_or(|old| end < old));
+    if shortens_use && !may_disable {
+        let error = AppError::new(Code::PermissionRequired).with_detail(
+            "Setting an expiry, or an earlier one, needs the permission users.disable.",
+        );
+        let entry = AuditEntry::new(ACTION, Subject::User(id));
+        return Err(audit::deny(tx, caller, entry, error));
+    }
     let actions = actions_of(&changes, &user.row, role);
     user.authorize(tx, caller, ACTION, &actions, if_match)?;
     if let Some(reason) = end_reason(tx, &user.row, &changes) {

@@ -16,6 +16,8 @@ pub enum Invariant {
     SigningKeys,
     /// The hash chain of the audit log has one end.
     AuditChain,
+    /// The number of service clients of one creator.
+    ClientsPerCreator,
 }
 
 impl Invariant {
@@ -25,6 +27,7 @@ impl Invariant {
             Self::Authority => "authority",
             Self::SigningKeys => "signing_keys",
             Self::AuditChain => "audit_chain",
+            Self::ClientsPerCreator => "clients_per_creator",
         }
     }
 }

@@ -13,6 +13,5 @@ mod reset_password;
 mod revocations;
 mod sessions;
 mod signing_keys;
-mod token_size;
 mod tokens;
 mod verify;

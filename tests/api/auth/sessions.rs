@@ -279,6 +279,20 @@ fn manager_cannot_access_sessions_of_equal_or_higher_rank() {
 }
 
 #[test]
+fn least_recently_used_session_is_ended_when_the_limit_is_exceeded() {
+    let app = TestApp::start_with(&[("ROSTERD_MAX_SESSIONS", "2")]);
+    app.create_user("ada", "User", &[]);
+    let (first, second) = (app.sign_in("ada"), app.sign_in("ada"));
+    app.execute(&format!(
+        "UPDATE sessions SET last_seen_at = now() - interval '1 hour' WHERE id = '{}'",
+        session_id(&second)
+    ));
+    let third = app.sign_in("ada");
+    assert!(!is_signed_in(&app, &second));
+    assert!(is_signed_in(&app, &first) && is_signed_in(&app, &third));
+}
+
+#[test]
 fn oldest_session_is_ended_when_the_limit_is_exceeded() {
     let app = TestApp::start_with(&[("ROSTERD_MAX_SESSIONS", "3")]);
     let ada = app.create_user("ada", "User", &[]);

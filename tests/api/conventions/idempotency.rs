@@ -253,3 +253,41 @@ fn invalid_key_is_refused() {
         .expect(201);
     assert_eq!(app.query_number("SELECT count(*) FROM idempotency_keys"), 1);
 }
+
+// SECURITY: H20
+#[test]
+fn replay_of_a_secret_is_authorized_anew_against_its_target() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let send = |path: &str, body: &Value| {
+        let request = app.post(path).bearer(&admin);
+        request.header("Idempotency-Key", path).json(body).send()
+    };
+    let (user, _) = app.create_signed_in_user("User", &["users.read"]);
+    let token = json!({"name": "script", "permissions": ["users.read"]});
+    let link_path = user.path("/password-reset-link");
+    let token_path = user.path("/tokens");
+    for (path, body) in [(&link_path, &json!({})), (&token_path, &token)] {
+        let first = send(path, body).expect(201);
+        assert_eq!(send(path, body).expect(201).text, first.text);
+    }
+    // The account now ranks with the caller.
+    app.execute(&format!(
+        "UPDATE users SET role = 'Admin' WHERE id = '{}'",
+        user.id
+    ));
+    for (path, body) in [(&link_path, &json!({})), (&token_path, &token)] {
+        let refused = send(path, body).expect_problem(403, "user_manage_forbidden");
+        assert!(!refused.text.contains("rst_"), "{}", refused.text);
+    }
+    // An invite for a role that the caller may no longer give.
+    app.create_role("Helper", 10, &[]);
+    let invite = json!({"role": "Helper"});
+    send("/api/v1/invites", &invite).expect(201);
+    send("/api/v1/invites", &invite).expect(201);
+    let raised = json!({"permissions": ["roles.manage"]});
+    let request = app.patch("/api/v1/roles/Helper").bearer(&super_admin);
+    request.json(&raised).send().expect(200);
+    send("/api/v1/invites", &invite).expect_problem(403, "permission_not_held");
+}

@@ -61,6 +61,9 @@ const CREATED: [AccountKind; 4] = [
     kind("User + users.read", "User", &["users.read"]),
 ];
 
+/// The rule about reading, which the tables do not show.
+const READING: &str = "An operation that changes an account returns it: whoever may change an account may read it, also without users.read.";
+
 /// One row of the tables below: a request that changes an account.
 struct PolicyAction {
     name: &'static str,
@@ -213,7 +216,7 @@ fn render_policy() -> String {
     let app = TestApp::start();
     // A second SuperAdmin, so that the protection of the last one does not appear in the table.
     app.create_signed_in_user("SuperAdmin", &[]);
-    let mut text = "Creating an account.\n\n".to_owned();
+    let mut text = format!("{READING}\n\nCreating an account.\n\n");
     let mut header = CALLERS.map(|caller| format!("by {}", caller.name)).to_vec();
     write_row(&mut text, "", &header);
     let tokens = CALLERS.map(|caller| app.create_signed_in_user(caller.role, caller.grants).1);

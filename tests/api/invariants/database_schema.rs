@@ -91,6 +91,7 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
         "version",
         "changes only together with other columns",
     ),
+    ("service_clients", "created_by", "never changes"),
     ("service_clients", "created_at", "never changes"),
     (
         "service_clients",

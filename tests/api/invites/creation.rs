@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, run_concurrently};
 
 use super::{INVITES, create_invite, text};
 
@@ -226,4 +226,28 @@ fn repeated_create_returns_the_same_invite() {
     assert_eq!(repeated.body, created.body);
     create(&json!({"maxUses": 4})).expect_problem(422, "idempotency_key_reused");
     assert_eq!(app.query_number("SELECT count(*) FROM invites"), 1);
+}
+
+// SECURITY: G08
+#[test]
+fn open_invites_of_one_creator_are_limited_even_when_raced() {
+    let app = TestApp::start();
+    let (creator, admin) = app.create_signed_in_user("Admin", &[]);
+    app.execute(&format!(
+        "INSERT INTO invites (id, digest, created_by, role, max_uses, created_at, expires_at) \
+         SELECT gen_random_uuid(), sha256(n::text::bytea), '{}', 'User', 1, now(), now() + interval '1 day' \
+           FROM generate_series(1, 998) n",
+        creator.id
+    ));
+    let created = run_concurrently(8, |_| create_invite(&app, &admin, &json!({})));
+    let open = created
+        .iter()
+        .filter(|response| response.status == 201)
+        .count();
+    assert_eq!(open, 2);
+    create_invite(&app, &admin, &json!({})).expect_problem(409, "invite_limit_reached");
+    // Others are not affected, and invites that cannot be used do not count.
+    create_invite(&app, &app.super_admin_token(), &json!({})).expect(201);
+    app.execute("UPDATE invites SET revoked_at = now() WHERE digest = sha256('1')");
+    create_invite(&app, &admin, &json!({})).expect(201);
 }

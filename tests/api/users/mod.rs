@@ -1,6 +1,5 @@
 //! `/api/v1/users`: accounts.
 
-mod breached_passwords;
 mod create;
 mod import;
 mod lifecycle;

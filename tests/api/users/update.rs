@@ -244,3 +244,83 @@ fn sign_in_changes_last_login_but_not_updated_at() {
         before.data()["updatedAtUtc"]
     );
 }
+
+#[test]
+fn account_is_not_disabled_by_an_expiry_without_the_permission() {
+    let app = TestApp::start();
+    let (_, editor) = app.create_signed_in_user("User", &["users.update"]);
+    let (_, manager) = app.create_signed_in_user("User", &["users.update", "users.disable"]);
+    let user = app.create_user("ada", "User", &[]);
+    let expiry = |time: &str| json!({ "expiresAtUtc": time });
+    for time in ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
+        let refused = patch(&app, &editor, &user, &expiry(time));
+        refused.expect_problem(403, "permission_required");
+    }
+    patch(&app, &manager, &user, &expiry("2099-01-01T00:00:00Z")).expect(200);
+    let refused = patch(&app, &editor, &user, &expiry("2098-01-01T00:00:00Z"));
+    refused.expect_problem(403, "permission_required");
+    let audit = "SELECT count(*) FROM audit_events WHERE action = 'user.update' AND code = 'permission_required'";
+    assert_eq!(app.query_number(audit), 3);
+    // Nobody is locked out by a later expiry, or by none.
+    patch(&app, &editor, &user, &expiry("2100-01-01T00:00:00Z")).expect(200);
+    patch(
+        &app,
+        &editor,
+        &user,
+        &json!({"displayName": "Ada", "expiresAtUtc": null}),
+    )
+    .expect(200);
+}
+
+#[test]
+fn times_and_texts_of_every_kind_are_bounded() {
+    let app = TestApp::start();
+    let (_, admin) = app.create_signed_in_user("SuperAdmin", &[]);
+    let send =
+        |path: &str, body: &serde_json::Value| app.post(path).bearer(&admin).json(body).send();
+    for time in [
+        "-5000-01-01T00:00:00Z",
+        "+262142-01-01T00:00:00Z",
+        "+10000-01-01T00:00:00Z",
+        "2027-06-30T23:59:60Z",
+    ] {
+        for body in [
+            (
+                "/api/v1/users",
+                json!({"username": "ada", "role": "User", "expiresAtUtc": time}),
+            ),
+            (
+                "/api/v1/auth/tokens",
+                json!({"name": "t", "permissions": [], "expiresAtUtc": time}),
+            ),
+            ("/api/v1/invites", json!({"expiresAtUtc": time})),
+        ] {
+            send(body.0, &body.1).expect_field_error("/expiresAtUtc", "out_of_range");
+        }
+        let query = format!("/api/v1/audit/events?since={}", time.replace('+', "%2B"));
+        assert_eq!(app.get(&query).bearer(&admin).send().status, 400, "{time}");
+    }
+    for text in ["bell \u{7}", "escape \u{1b}[31m", "two\nlines", "\u{9b}"] {
+        let role = json!({"name": "Editor", "rank": 1, "description": text});
+        send("/api/v1/roles", &role).expect_field_error("/description", "invalid_character");
+        let permission = json!({"name": "assets.read", "description": text});
+        send("/api/v1/permissions", &permission)
+            .expect_field_error("/description", "invalid_character");
+        let change = app.patch("/api/v1/roles/Admin").bearer(&admin);
+        let change = change.json(&json!({ "description": text })).send();
+        change.expect_field_error("/description", "invalid_character");
+    }
+    let user = json!({"username": "ada", "role": "User", "attributes": {"a": ["\u{1b}"]}});
+    send("/api/v1/users", &user).expect_field_error("/attributes", "invalid_character");
+}
+
+#[test]
+fn changing_an_account_shows_it_to_a_caller_without_the_permission_to_read() {
+    let app = TestApp::start();
+    let (_, editor) = app.create_signed_in_user("User", &["users.update"]);
+    let user = app.create_user("ada", "User", &[]);
+    let shown = patch(&app, &editor, &user, &json!({})).expect(200);
+    assert_eq!(shown.data()["username"], "ada");
+    let read = app.get(&user.path("")).bearer(&editor).send();
+    read.expect_problem(403, "permission_required");
+}

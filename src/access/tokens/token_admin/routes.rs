@@ -9,6 +9,7 @@ use crate::access::tokens::input::NewToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::app_state::State;
 use crate::idempotency::IdempotentRequest;
+use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Page, Reply};
 use crate::platform::ids::{PersonalTokenId, UserId};
@@ -64,8 +65,10 @@ async fn create_user_token(
     let id_and_body = [id.0.as_bytes(), &*body.raw].concat();
     let request = IdempotentRequest::new(&app.vault, "createUserToken", key, &id_and_body);
     let draft = body.into_inner().check()?;
+    let authorize =
+        move |tx: &mut Tx<'_>, caller: &Can<_>| service::authorize_creation(tx, caller, id);
     request
-        .run(&app.db, caller, move |tx, caller| {
+        .run_with_secret(&app.db, caller, authorize, move |tx, caller| {
             let created = service::create(tx, caller, id, &draft, &if_match)?;
             let location = format!("/api/v1/users/{id}/tokens/{}", created.id);
             Ok((Reply::created(location, &created)?, Some(created.id.0)))

@@ -28,6 +28,18 @@ pub fn create(
     service::create_for_owner(tx, caller, &owner, draft, permissions)
 }
 
+/// Checks that the caller may create tokens of an account.
+///
+/// # Errors
+/// 404; 403 if the caller may not manage the account.
+pub fn authorize_creation(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageTokens>,
+    id: UserId,
+) -> TxResult<()> {
+    users::service::lock_for_takeover(tx, caller, id, CREATE, &IfMatch::Absent).map(drop)
+}
+
 /// The tokens of an account, the newest first.
 ///
 /// # Errors

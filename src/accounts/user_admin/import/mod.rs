@@ -5,6 +5,5 @@
 mod input;
 mod model;
 mod routes;
-mod run;
 
 pub use routes::routes;

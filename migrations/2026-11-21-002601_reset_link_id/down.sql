@@ -1,1 +1,0 @@
-ALTER TABLE password_reset_tokens DROP COLUMN id;
