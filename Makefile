@@ -21,7 +21,7 @@ test-long: ## run the long tests, on a release build (minutes)
 	@scripts/setup --tests
 	cargo test --release --test api -- --ignored
 
-lint: ## style, lints, documentation, scripts, Dockerfile, licences
+lint: ## style, lints, documentation, scripts, Dockerfile, licences, security advisories
 	@scripts/setup --lint
 	@scripts/lint
 

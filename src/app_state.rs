@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use crate::access::authentication::{AuthCache, TokenIssuer};
 use crate::access::password_check::PasswordService;
+use crate::access::rate_limit::{RefusalLog, UnknownTokens};
 use crate::access::sessions::service::TokenContext;
+use crate::accounts::password_reset::LinkContext;
 use crate::mail::Mail;
 use crate::platform::config::{LinkTemplate, Registration};
 use crate::platform::crypto::Vault;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Readiness};
 use crate::platform::http::Cursors;
 use crate::platform::metrics::Metrics;
 
@@ -33,12 +35,18 @@ pub struct AppState {
     pub issuer: Arc<TokenIssuer>,
     /// Callers and their permissions, cached between requests.
     pub auth_cache: Arc<AuthCache>,
+    /// Limits the records of requests without the required permission.
+    pub refusal_log: RefusalLog,
+    /// Whether the database schema is up to date, as last read.
+    pub readiness: Readiness,
+    /// Limits lookups of personal access tokens that do not exist.
+    pub unknown_tokens: UnknownTokens,
     /// Issues the tokens of a sign-in.
     pub token_context: Arc<TokenContext>,
     /// Writes mail to the outbox.
     pub mail: Arc<Mail>,
-    /// The page that password reset links open.
-    pub reset_url: LinkTemplate,
+    /// Derives password reset links.
+    pub reset_links: LinkContext,
     /// The page that invite links open.
     pub invite_url: LinkTemplate,
     /// Whether registration is closed, by invite or open.

@@ -85,6 +85,7 @@ diesel::table! {
         digest -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        id -> Uuid,
         created_by_kind -> Text,
         created_by -> Nullable<Uuid>,
     }

@@ -1,5 +1,6 @@
 //! The recipients and links of email about accounts.
 
+use super::password_reset::LinkContext;
 use super::users::UserRow;
 use super::{email_confirmations, password_reset, users};
 use crate::mail::{MailContentSource, MailLink, MailTemplateValues, OutboxMessage};
@@ -9,16 +10,16 @@ use crate::platform::error::AppError;
 
 /// Resolves outbox messages from the account data at the time of sending.
 pub struct AccountMailValues {
-    reset_url: LinkTemplate,
+    reset_links: LinkContext,
     confirm_url: LinkTemplate,
 }
 
 impl AccountMailValues {
     /// With the link addresses of the configuration.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, reset_links: LinkContext) -> Self {
         Self {
-            reset_url: config.reset_url.clone(),
+            reset_links,
             confirm_url: config.confirm_url.clone(),
         }
     }
@@ -33,7 +34,7 @@ impl MailContentSource for AccountMailValues {
         match message {
             OutboxMessage::PasswordReset { email } => {
                 let created =
-                    password_reset::service::create_for_email(tx, &self.reset_url, &email)?;
+                    password_reset::service::create_for_email(tx, &self.reset_links, &email)?;
                 Ok(created.and_then(|(user, link)| {
                     let link = MailLink {
                         url: link.url,
@@ -51,7 +52,7 @@ impl MailContentSource for AccountMailValues {
                 username, email, ..
             } => Ok(Some(MailTemplateValues {
                 to: email,
-                username,
+                username: users::name_in_mail(&username),
                 link: None,
             })),
             OutboxMessage::AddressTaken { user, email } => {
@@ -66,7 +67,7 @@ impl MailContentSource for AccountMailValues {
 fn content_with_link(user: UserRow, link: MailLink) -> Option<MailTemplateValues> {
     Some(MailTemplateValues {
         to: user.email?,
-        username: user.username,
+        username: users::name_in_mail(&user.username),
         link: Some(link),
     })
 }
@@ -76,7 +77,7 @@ fn address_taken_content(user: UserRow, email: &str) -> Option<MailTemplateValue
     let has_address = |own: &String| own.to_lowercase() == email.to_lowercase();
     Some(MailTemplateValues {
         to: user.email.filter(has_address)?,
-        username: user.username,
+        username: users::name_in_mail(&user.username),
         link: None,
     })
 }

@@ -29,7 +29,7 @@ pub fn deny(
 ) -> TxAbort {
     let error = error.into();
     match write(tx, actor, entry, Some(error.code().as_str())) {
-        Ok(()) => TxAbort::Commit(error),
+        Ok(()) => TxAbort::Commit(error.recorded()),
         Err(error) => TxAbort::RollBack(error),
     }
 }

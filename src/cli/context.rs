@@ -6,6 +6,7 @@ use super::{CliError, print_stderr};
 use crate::access::actor::{Actor, OsUser};
 use crate::access::authentication::{Can, Need};
 use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
+use crate::accounts::password_reset::LinkContext;
 use crate::accounts::users::{self, UserRow};
 use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
@@ -72,6 +73,14 @@ impl<'c> CliContext<'c> {
     /// The keys derived from the secret key.
     pub fn vault(&self) -> Result<Vault, AppError> {
         Vault::new(self.data_source.secret_key())
+    }
+
+    /// Derives password reset links.
+    pub fn reset_links(&self) -> Result<LinkContext, AppError> {
+        Ok(LinkContext {
+            vault: Arc::new(self.vault()?),
+            reset_url: self.config.reset_url.clone(),
+        })
     }
 
     /// Checks a password against the policy and hashes it.

@@ -62,12 +62,13 @@ pub fn check_description(text: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// Whether `c` is a control character, a bidirectional formatting character or an invisible character. Such characters can
-/// make two different names look the same.
+/// Whether `c` is a control character, a bidirectional formatting character, an invisible character or a noncharacter
+/// (Unicode, section 23.7). Such characters can make two different names look the same.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}')
+        || u32::from(c) & 0xFFFE == 0xFFFE
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}' | '\u{FDD0}'..='\u{FDEF}')
 }
 
 #[cfg(test)]

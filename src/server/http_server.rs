@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, dev};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use utoipa_actix_web::AppExt;
 
 use super::{cors, openapi, routes};
 use crate::access::authentication::middleware::authenticate;
 use crate::app_state::{AppState, State};
 use crate::platform::config::Config;
-use crate::platform::http::{RequestMiddleware, RequestMiddlewareConfig, fallback_route};
+use crate::platform::http::{
+    ConnectionLimits, OpenConnections, RequestMiddleware, RequestMiddlewareConfig, fallback_route,
+};
 
 /// Starts the HTTP server on `listener`. It runs while the returned future is polled, and installs no signal handlers.
 ///
@@ -27,6 +31,12 @@ pub fn start_http_server(
         trusted_proxies: config.trusted_proxies.clone(),
         observer: Some(Arc::new(app.metrics.clone())),
         is_accepting_requests: Arc::clone(&app.is_accepting_requests),
+    });
+    set_write_timeout(&listener, config.write_timeout)?;
+    let connections = OpenConnections::new(ConnectionLimits {
+        max_total: config.max_connections,
+        max_per_peer: config.max_connections_per_peer,
+        trusted_proxies: config.trusted_proxies.clone(),
     });
     let state = State::new(app);
     let document = Arc::new(openapi::document());
@@ -48,6 +58,7 @@ pub fn start_http_server(
     });
     Ok(server
         .workers(config.workers)
+        .on_connect(move |io, extensions| connections.accept(io, extensions))
         .client_request_timeout(Duration::from_secs(5))
         .client_disconnect_timeout(Duration::from_secs(1))
         .keep_alive(Duration::from_secs(75))
@@ -55,4 +66,17 @@ pub fn start_http_server(
         .disable_signals()
         .listen(listener)?
         .run())
+}
+
+/// Ends connections whose client does not accept data for this time. The timeouts of the server end with the last byte of a
+/// request, so without this a client that never reads would keep its connection. The accepted connections inherit the option.
+#[cfg(target_os = "linux")]
+fn set_write_timeout(listener: &TcpListener, timeout: Duration) -> std::io::Result<()> {
+    SockRef::from(listener).set_tcp_user_timeout(Some(timeout))
+}
+
+/// Only Linux has the option.
+#[cfg(not(target_os = "linux"))]
+fn set_write_timeout(_: &TcpListener, _: Duration) -> std::io::Result<()> {
+    Ok(())
 }

@@ -9,7 +9,7 @@ use actix_web::rt;
 use super::bootstrap_super_admin::{self, GeneratedSuperAdmin};
 use super::listeners::{BoundSockets, Listeners};
 use super::shutdown_signals::{ShutdownRequest, ShutdownSignals};
-use super::{background_jobs, build_app_state, start_http_server, start_workers};
+use super::{background_jobs, build_app_state, open_files, start_http_server, start_workers};
 use crate::app_state::AppState;
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
@@ -30,6 +30,7 @@ pub fn run(
 ) -> Result<(), StartError> {
     telemetry::init(&config.log, config.log_format)
         .map_err(|error| StartError::Other(error.to_string()))?;
+    open_files::raise_limit();
     let signals = ShutdownSignals::install()
         .map_err(|error| StartError::Io("can't install the signal handlers", error))?;
     let sockets = BoundSockets::bind(&config)?;

@@ -9,6 +9,7 @@ mod housekeeping;
 mod http_server;
 mod lifecycle;
 mod listeners;
+mod open_files;
 pub mod openapi;
 mod routes;
 mod shutdown_signals;

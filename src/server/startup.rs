@@ -1,6 +1,7 @@
 //! Builds the shared state from the configuration, and starts the threads that serve it.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -12,19 +13,22 @@ use super::{openapi, signing_key_reload};
 use crate::access::actor::PermissionName;
 use crate::access::authentication::{self, AuthCache, NotificationSource, TokenIssuer};
 use crate::access::password_check::PasswordService;
-use crate::access::passwords::{HashParams, Hasher, HasherOptions, PasswordPolicy};
-use crate::access::rate_limit::AdmissionQueue;
+use crate::access::passwords::{
+    BreachedPasswords, HashParams, Hasher, HasherOptions, PasswordPolicy,
+};
+use crate::access::rate_limit::{self, AdmissionQueue, RefusalLog, UnknownTokens};
 use crate::access::sessions::SessionLimits;
 use crate::access::sessions::service::TokenContext;
 use crate::access::signing_keys::service as keys;
 use crate::accounts::mail_values::AccountMailValues;
+use crate::accounts::password_reset::LinkContext;
 use crate::accounts::roles;
 use crate::app_state::AppState;
 use crate::mail::{self, Mail};
 use crate::platform::config::{Config, ConfigError};
 use crate::platform::crypto::{KeyPurpose, Vault};
-use crate::platform::db::{Db, DbOptions};
-use crate::platform::error::AppError;
+use crate::platform::db::{Db, DbOptions, Readiness};
+use crate::platform::error::{AppError, Code};
 use crate::platform::http::Cursors;
 use crate::platform::metrics::{self, Metrics};
 use crate::platform::start_error::StartError;
@@ -42,11 +46,19 @@ pub fn build_app_state(
     let db = connect_database(config, url)?;
     let vault = Arc::new(Vault::new(secret_key)?);
     let permissions = permission_names(config)?;
-    db.write_now(|tx| roles::service::register_missing(tx, &permissions))?;
+    db.write_now(|tx| roles::service::register_missing(tx, &permissions))
+        .map_err(permissions_error)?;
     let issuer = Arc::new(build_issuer(config, &db, &vault)?);
+    let reset_links = LinkContext {
+        vault: vault.clone(),
+        reset_url: config.reset_url.clone(),
+    };
     Ok(AppState {
         passwords: build_passwords(config, &vault)?,
         auth_cache: build_auth_cache(&db),
+        refusal_log: RefusalLog::default(),
+        readiness: Readiness::default(),
+        unknown_tokens: UnknownTokens::default(),
         cookie_origins: public_origin(config)
             .into_iter()
             .chain(config.cors_origins.iter().cloned())
@@ -60,9 +72,9 @@ pub fn build_app_state(
         mail: Arc::new(Mail::new(
             config,
             vault.clone(),
-            Box::new(AccountMailValues::new(config)),
+            Box::new(AccountMailValues::new(config, reset_links.clone())),
         )?),
-        reset_url: config.reset_url.clone(),
+        reset_links,
         invite_url: config.invite_url.clone(),
         registration: config.registration,
         cursors: Cursors::new(&vault.mac(KeyPurpose::Cursor, b"")),
@@ -155,9 +167,19 @@ pub fn build_passwords(config: &Config, vault: &Arc<Vault>) -> Result<PasswordSe
     Ok(PasswordService {
         hasher,
         policy,
+        breached_passwords: open_breached_passwords(config)?,
         admission_queue: Arc::new(AdmissionQueue::new(config.hash_queue_timeout)),
         vault: vault.clone(),
     })
+}
+
+fn open_breached_passwords(config: &Config) -> Result<Option<Arc<BreachedPasswords>>, ConfigError> {
+    let open = |path: &PathBuf| {
+        BreachedPasswords::open(path)
+            .map(Arc::new)
+            .map_err(|error| ConfigError::new("ROSTERD_BREACHED_PASSWORDS_FILE", error.to_string()))
+    };
+    config.breached_passwords.as_ref().map(open).transpose()
 }
 
 fn build_issuer(config: &Config, db: &Db, vault: &Vault) -> Result<TokenIssuer, AppError> {
@@ -211,6 +233,16 @@ fn permission_names(config: &Config) -> Result<Vec<PermissionName>, ConfigError>
         .collect()
 }
 
+fn permissions_error(error: AppError) -> StartError {
+    match error.code() {
+        Code::PermissionLimitReached => {
+            let detail = error.detail().unwrap_or_default().to_owned();
+            ConfigError::new("ROSTERD_PERMISSIONS", detail).into()
+        }
+        _ => error.into(),
+    }
+}
+
 fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
     let metrics = Metrics::new(process_start_time())?;
     let (open, idle) = (db.clone(), db.clone());
@@ -223,6 +255,19 @@ fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
         "rosterd_db_connections_idle",
         "Idle database connections.",
         move || f64::from(idle.pool_status().idle),
+    )?;
+    metrics.register_callback(
+        "rosterd_password_attempts_refused_by_network_total",
+        "Password attempts refused because of too many wrong passwords from their network.",
+        || {
+            // Exact up to 2^53 attempts.
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "metrics are floating-point numbers"
+            )]
+            let refusals = rate_limit::service::network_refusals() as f64;
+            refusals
+        },
     )?;
     Ok(metrics)
 }

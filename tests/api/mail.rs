@@ -99,7 +99,7 @@ fn resent_email_keeps_its_message_id() {
     make_all_due(&app);
     let resent = server.wait_for_emails(2).remove(1);
     assert_eq!(original.header("Message-ID"), resent.header("Message-ID"));
-    redeem(&app, &original).expect_problem(400, "reset_token_invalid");
+    assert_eq!(original.token(), resent.token());
     redeem(&app, &resent).expect(204);
 }
 
@@ -121,7 +121,8 @@ fn email_is_dropped_after_the_last_retry_or_after_a_day() {
     request_reset(&app, "ada@example.org").expect(202);
     let failed = |times: i64| {
         format!(
-            "SELECT count(*) FROM mail_outbox WHERE attempts = {times} AND next_attempt_at > now()"
+            "SELECT count(*) FROM mail_outbox WHERE attempts = {times} AND next_attempt_at > now() \
+             AND next_attempt_at < now() + interval '2 minutes'"
         )
     };
     wait_until(|| app.query_number(&failed(1)) == 1);

@@ -15,7 +15,7 @@ use crate::platform::ids::{ClientId, UserId};
 const CLIENT_PREFIX: &str = "client:";
 
 /// The subject of a token. The text form of an account is its id; of a service client, `client:` and its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// An account.
     User(UserId),

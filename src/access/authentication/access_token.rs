@@ -12,62 +12,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::access_token_claims::AccessTokenClaims;
 use super::access_token_keys::KeySet;
 use super::credential::Credential;
-use crate::access::actor::Principal;
+use crate::access::actor::{Principal, SUPER_ADMIN};
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::{ClientGrantId, ClientId, SessionId, UserId};
 
 /// The `client_id` of tokens for people who signed in: a public client without a secret (RFC 6749, section 2.1).
 pub const FIRST_PARTY_CLIENT_ID: &str = "rosterd";
-
-/// The claims of an access token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AccessTokenClaims {
-    /// The issuer: `ROSTERD_PUBLIC_URL`.
-    pub iss: String,
-    /// The account or service client.
-    pub sub: Principal,
-    /// The audience: `ROSTERD_AUDIENCE`.
-    pub aud: String,
-    /// When it expires, in seconds since 1970.
-    pub exp: i64,
-    /// When it was issued, in seconds since 1970.
-    pub iat: i64,
-    /// The id of the token.
-    pub jti: Uuid,
-    /// The client: [`FIRST_PARTY_CLIENT_ID`] for people, its own id for a service client.
-    pub client_id: String,
-    /// The session, or the grant of the service client. The token ends with it.
-    pub sid: Uuid,
-    /// The account's role when the token was issued.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// The `permissions` of a service client in the form of RFC 9068, section 2.2.3.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
-    /// The permissions when the token was issued.
-    pub permissions: Vec<String>,
-}
-
-impl AccessTokenClaims {
-    /// The credential that decides whether the token is still valid.
-    const fn credential(&self) -> Credential {
-        match self.sub {
-            Principal::User(_) => Credential::Session(SessionId(self.sid)),
-            Principal::Client(_) => Credential::Client(ClientGrantId(self.sid)),
-        }
-    }
-
-    /// Whether the claims that depend on the kind of subject are present.
-    const fn is_complete(&self) -> bool {
-        match self.sub {
-            Principal::User(_) => self.role.is_some(),
-            Principal::Client(_) => self.scope.is_some(),
-        }
-    }
-}
 
 /// The claims of the token that permits a required password change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -167,7 +121,12 @@ impl TokenIssuer {
         self.verified.clear();
     }
 
-    /// Issues an access token and returns its expiry: the end of its lifetime or of the session, whichever is earlier.
+    /// The length above which an access token is issued without its permissions, in bytes. Proxies and application servers
+    /// limit the request head, often to 8 KiB.
+    const MAX_TOKEN_BYTES: usize = 4096;
+
+    /// Issues an access token and returns its expiry: the end of its lifetime or of the session, whichever is earlier. The
+    /// permissions are omitted for a `SuperAdmin`, who holds all of them, and if the token would be too long.
     ///
     /// # Errors
     /// When signing fails.
@@ -181,12 +140,18 @@ impl TokenIssuer {
         session_end: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), AppError> {
         let end = self.expiry(now).min(session_end.trunc_subsecs(0));
+        let is_super_admin = role == SUPER_ADMIN;
         let claims = AccessTokenClaims {
             client_id: FIRST_PARTY_CLIENT_ID.to_owned(),
             role: Some(role),
             ..self.claims(Principal::User(user), session.0, permissions, now, end)
         };
-        Ok((self.sign(TokenType::Access, &claims)?, end))
+        let claims = if is_super_admin {
+            claims.without_permissions()
+        } else {
+            claims
+        };
+        Ok((self.sign_access_token(claims)?, end))
     }
 
     /// Issues an access token for a service client. It expires at [`TokenIssuer::expiry`].
@@ -206,7 +171,16 @@ impl TokenIssuer {
             scope: Some(permissions.join(" ")),
             ..self.claims(sub, grant.0, permissions, now, self.expiry(now))
         };
-        self.sign(TokenType::Access, &claims)
+        self.sign_access_token(claims)
+    }
+
+    /// Signs an access token, without its permissions if it would be too long with them.
+    fn sign_access_token(&self, claims: AccessTokenClaims) -> Result<String, AppError> {
+        let token = self.sign(TokenType::Access, &claims)?;
+        if token.len() <= Self::MAX_TOKEN_BYTES || claims.permissions_omitted {
+            return Ok(token);
+        }
+        self.sign(TokenType::Access, &claims.without_permissions())
     }
 
     /// When an access token issued `now` expires. The `exp` claim has whole seconds, so the fraction is cut off.
@@ -235,7 +209,8 @@ impl TokenIssuer {
             sid,
             role: None,
             scope: None,
-            permissions,
+            permissions: Some(permissions),
+            permissions_omitted: false,
         }
     }
 

@@ -3,7 +3,9 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -11,13 +13,15 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::rt;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use serde_json::{Value, json};
 
 use super::outcome::AuthenticationOutcome;
 use super::{Credential, ResolvedCaller, resolve};
-use crate::access::actor::{Identity, Origin};
+use crate::access::actor::{Identity, Origin, Principal};
 use crate::access::rate_limit::device_token;
 use crate::access::{clients, sessions, tokens};
 use crate::app_state::State;
+use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Tx, system_now};
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::RequestContext;
@@ -37,7 +41,52 @@ pub async fn authenticate<B: MessageBody>(
         };
         request.extensions_mut().insert(outcome);
     }
-    next.call(request).await
+    let response = next.call(request).await?;
+    record_missing_permission(&response).await;
+    Ok(response)
+}
+
+/// Records a request that was denied because the caller lacks a permission, unless the operation recorded it. At most ten per
+/// minute and caller are recorded; the next one contains the number of those that were not.
+async fn record_missing_permission<B>(response: &ServiceResponse<B>) {
+    let error = response.response().error();
+    let error = error.and_then(|error| error.as_error::<AppError>());
+    let Some(error) = error.filter(|error| error.code() == Code::PermissionRequired) else {
+        return;
+    };
+    let request = response.request();
+    let caller = match request.extensions().get::<AuthenticationOutcome>() {
+        Some(AuthenticationOutcome::Authenticated(actor)) => Arc::clone(actor),
+        _ => return,
+    };
+    let (Some(app), Some(principal)) =
+        (request.app_data::<State>(), Principal::of(&caller.identity))
+    else {
+        return;
+    };
+    if error.is_recorded() {
+        return;
+    }
+    let Some(omitted) = app.refusal_log.admit(principal, system_now()) else {
+        return;
+    };
+    let details = json!({
+        "method": request.method().as_str(),
+        "route": request.match_pattern(),
+        "omittedBefore": omitted,
+    });
+    let recorded = app.db.write(move |tx| {
+        let entry = AuditEntry::new("request.deny", Subject::None)
+            .with_change(Value::Null, details.clone());
+        audit::record_denied(tx, &caller, entry, Code::PermissionRequired)?;
+        Ok(())
+    });
+    if let Err(error) = recorded.await {
+        tracing::error!(
+            ?error,
+            "cannot record a request without the required permission"
+        );
+    }
 }
 
 /// The token of the `Authorization` header, if there is exactly one with the Bearer scheme and a plausible length.
@@ -102,7 +151,8 @@ async fn authenticate_token(
     let Some(app) = request.app_data::<State>() else {
         return Err(AppError::internal("the application state is missing"));
     };
-    match resolve_token(app, token).await {
+    let source = RequestContext::for_request(request.request()).ip;
+    match resolve_token(app, token, Some(source)).await {
         Ok(caller) => {
             let actor = caller.actor(Origin::of(request.request()));
             Ok(AuthenticationOutcome::Authenticated(Arc::new(actor)))
@@ -114,13 +164,18 @@ async fn authenticate_token(
     }
 }
 
-/// The caller of a bearer token.
+/// The caller of a bearer token. `source` sent the token; `None` if it is not limited in looking up tokens that do not exist.
 ///
 /// # Errors
-/// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; database errors.
-pub async fn resolve_token(app: &State, token: &str) -> Result<Arc<ResolvedCaller>, AppError> {
+/// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; [`Code::RateLimited`] when the source has looked up too
+/// many tokens that do not exist; database errors.
+pub async fn resolve_token(
+    app: &State,
+    token: &str,
+    source: Option<IpAddr>,
+) -> Result<Arc<ResolvedCaller>, AppError> {
     let verified = app.issuer.verify_bearer(token)?;
-    let caller = resolve_cached(app, verified.credential).await?;
+    let caller = resolve_cached(app, verified.credential, source).await?;
     if verified.may_belong_to(caller.principal) {
         Ok(caller)
     } else {
@@ -132,17 +187,14 @@ pub async fn resolve_token(app: &State, token: &str) -> Result<Arc<ResolvedCalle
 async fn resolve_cached(
     app: &State,
     credential: Credential,
+    source: Option<IpAddr>,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
     let now = system_now();
     let caller = if let Some(caller) = app.auth_cache.get(&credential, now) {
         caller
     } else {
         let fill = app.auth_cache.begin_fill();
-        let read = app
-            .db
-            .read(move |tx| resolve::resolve(tx, &credential))
-            .await?;
-        let caller = Arc::new(read);
+        let caller = Arc::new(read_caller(app, credential, source).await?);
         app.auth_cache.insert(fill, credential, &caller);
         caller
     };
@@ -156,6 +208,23 @@ async fn resolve_cached(
         });
     }
     Ok(caller)
+}
+
+/// The caller of a credential, from the database.
+async fn read_caller(
+    app: &State,
+    credential: Credential,
+    source: Option<IpAddr>,
+) -> Result<ResolvedCaller, AppError> {
+    if let Credential::Token(digest) = &credential {
+        app.unknown_tokens.check(digest, source, Instant::now())?;
+    }
+    let read = move |tx: &mut Tx<'_>| resolve::resolve_if_exists(tx, &credential);
+    let caller = app.db.read(read).await?;
+    if let (None, Credential::Token(digest)) = (&caller, credential) {
+        app.unknown_tokens.record(digest, source, Instant::now());
+    }
+    caller.ok_or_else(|| Code::AuthTokenInvalid.into())
 }
 
 /// Sets the time at which the credential was last used.

@@ -4,6 +4,7 @@
 //! needs.
 
 mod access_token;
+mod access_token_claims;
 mod access_token_keys;
 mod cache;
 mod can;
@@ -15,7 +16,8 @@ mod outcome;
 mod read_model;
 pub mod resolve;
 
-pub use access_token::{AccessTokenClaims, FIRST_PARTY_CLIENT_ID, TokenIssuer};
+pub use access_token::{FIRST_PARTY_CLIENT_ID, TokenIssuer};
+pub use access_token_claims::AccessTokenClaims;
 pub use access_token_keys::{AccessTokenKeyPair, KeySet};
 pub use cache::AuthCache;
 pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, needs};

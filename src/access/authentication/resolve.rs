@@ -26,6 +26,25 @@ pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCalle
     }
 }
 
+/// [`resolve`], or `None` for a personal access token that does not exist.
+///
+/// # Errors
+/// See [`resolve`].
+pub fn resolve_if_exists(
+    tx: &mut Tx<'_>,
+    credential: &Credential,
+) -> Result<Option<ResolvedCaller>, AppError> {
+    match (resolve(tx, credential), credential) {
+        (Err(error), Credential::Token(digest))
+            if error.code() == Code::AuthTokenInvalid
+                && read_model::find_token_by_digest(tx.conn, digest)?.is_none() =>
+        {
+            Ok(None)
+        }
+        (result, _) => result.map(Some),
+    }
+}
+
 fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, AppError> {
     let (session, account, role) = valid_session(tx, id)?;
     let identity = Identity::User {

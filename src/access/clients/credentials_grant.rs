@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::store::{self, ClientAccessTokenRow, ClientRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::TokenIssuer;
-use crate::access::rate_limit;
+use crate::access::rate_limit::{self, budget::Budget};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
 use crate::platform::db::{Invalidation, Tx};
@@ -69,9 +69,8 @@ pub fn deny_authentication<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxR
     let actor = Actor::anonymous(origin.clone());
     let entry = AuditEntry::new(GRANT, subject);
     let error = Code::AuthInvalidCredentials;
-    Err(rate_limit::service::deny_client_authentication(
-        tx, &actor, entry, error,
-    ))
+    let budget = Budget::ClientAuthentication;
+    Err(rate_limit::budget::deny(tx, &actor, entry, error, budget))
 }
 
 /// Issues an access token with the requested permissions, or with all permissions of the client. There is no refresh token:

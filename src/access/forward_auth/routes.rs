@@ -20,6 +20,11 @@ const USER_ID: HeaderName = HeaderName::from_static("x-roster-user-id");
 const USERNAME: HeaderName = HeaderName::from_static("x-roster-username");
 const ROLE: HeaderName = HeaderName::from_static("x-roster-role");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-roster-permissions");
+const PERMISSIONS_OMITTED: HeaderName = HeaderName::from_static("x-roster-permissions-omitted");
+
+/// The maximum length of the header with the permissions. nginx answers 502 when the head of the response exceeds
+/// `proxy_buffer_size`, which is 4 KiB by default.
+const MAX_PERMISSIONS_BYTES: usize = 2048;
 
 const TOKEN_KIND: HeaderName = HeaderName::from_static("x-roster-token-kind");
 
@@ -69,8 +74,9 @@ impl FromQuery for VerifyQuery {
 /// `X-Roster-Role`, `X-Roster-Permissions` (separated by commas) and `X-Roster-Token-Kind` (`session`, `personal` or `client`),
 /// 401 without a valid token, 403 if the caller does not hold a required permission (a name that is not in the catalogue is held
 /// by nobody), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
-/// service client, and for a personal access token with fewer permissions than its owner. For a service client, the user id and
-/// the username are `client:` followed by the client's id.
+/// service client, and for a personal access token with fewer permissions than its owner. If the permissions take more than
+/// 2 KiB, `X-Roster-Permissions-Omitted: true` is sent in place of the list; `permission` then checks a single one. For a
+/// service client, the user id and the username are `client:` followed by the client's id.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(VerifyQuery),
     responses((status = 200, description = "The caller, in response headers."))
@@ -87,7 +93,8 @@ async fn verify(
     };
     let is_held = |name: &String| permissions.split(',').any(|held| held == name);
     if !query.permission.iter().all(is_held) {
-        return Err(Code::PermissionRequired.into());
+        // The proxy asked about a permission of its app; nothing of this service was refused.
+        return Err(AppError::new(Code::PermissionRequired).recorded());
     }
     check_sign_in(&caller, &query)?;
     respond(&caller, &permissions)
@@ -133,12 +140,17 @@ fn respond(caller: &AuthenticatedCaller, permissions: &str) -> Result<HttpRespon
         _ => caller.username.as_deref(),
     };
     let mut response = HttpResponse::Ok();
+    let permissions = if permissions.len() <= MAX_PERMISSIONS_BYTES {
+        (PERMISSIONS, permissions)
+    } else {
+        (PERMISSIONS_OMITTED, "true")
+    };
     for (name, value) in [
         (USERNAME, username.unwrap_or_default()),
         (USER_ID, id.as_deref().unwrap_or_default()),
         (ROLE, caller.shown_role()),
         (TOKEN_KIND, token_kind(&caller.identity)),
-        (PERMISSIONS, permissions),
+        permissions,
     ] {
         let value = HeaderValue::from_str(value).map_err(AppError::internal)?;
         response.insert_header((name, value));

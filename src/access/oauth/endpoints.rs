@@ -97,7 +97,7 @@ pub async fn introspect_token(
     };
     let (token, issuer) = (presented.token, app.issuer.clone());
     let is_personal_token = TokenKind::PersonalToken.matches(&token);
-    match middleware::resolve_token(app, &token).await {
+    match middleware::resolve_token(app, &token, None).await {
         Ok(resolved) => {
             let response = app.db.read(move |tx| {
                 // A JWT may have expired since the lookup; then it is inactive.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::access::actor::Actor;
 use crate::access::passwords::{
-    Hasher, Password, PasswordContext, PasswordHash, PasswordOwner, PasswordPolicy,
-    PasswordWeakness, VerifyOutcome,
+    BreachedPasswords, Hasher, Password, PasswordContext, PasswordHash, PasswordOwner,
+    PasswordPolicy, PasswordWeakness, Priority, VerifyOutcome,
 };
 use crate::access::rate_limit::{
-    self, AdmissionQueue, LoginTarget, PasswordAttempt, RateLimitSlot,
+    self, AdmissionQueue, CallerTrust, LoginTarget, PasswordAttempt, RateLimitSlot,
 };
 use crate::accounts::users::{self, UserRow, Username};
 use crate::audit::SignInFailureReason;
@@ -31,6 +31,8 @@ pub struct PasswordService {
     pub hasher: Hasher,
     /// The rules for new passwords.
     pub policy: PasswordPolicy,
+    /// The list of breached passwords, if one is configured.
+    pub breached_passwords: Option<Arc<BreachedPasswords>>,
     /// Limits how many attempts for one account run at the same time in this process.
     pub admission_queue: Arc<AdmissionQueue>,
     /// Computes the keyed hashes that stand for unknown usernames.
@@ -84,7 +86,7 @@ impl PasswordService {
         identifier: LoginIdentifier,
         password: Password,
     ) -> Result<PasswordCheckResult, AppError> {
-        self.hasher.check_capacity()?;
+        self.hasher.check_capacity(expected_priority(actor))?;
         let identifier = identifier.normalized();
         let _permit = self.admission_queue.acquire(&identifier).await?;
         let (vault, actor) = (self.vault.clone(), actor.clone());
@@ -105,7 +107,11 @@ impl PasswordService {
             .wait_for_slot(db, &attempt, decision)
             .await?;
         let password_copy = password.duplicate();
-        let outcome = self.hasher.verify(password, stored.hash).await;
+        let priority = match slot.trust() {
+            CallerTrust::Unknown => Priority::SignIn,
+            CallerTrust::Known | CallerTrust::KnownDevice => Priority::KnownCaller,
+        };
+        let outcome = self.hasher.verify(password, stored.hash, priority).await;
         record_outcome(db, slot, outcome.as_ref().ok().copied()).await?;
         let outcome = outcome?;
         let upgraded_hash = match outcome {
@@ -127,7 +133,7 @@ impl PasswordService {
     /// Checks a new password against the policy and hashes it. `pointer` is the JSON pointer of the password in the request.
     ///
     /// # Errors
-    /// `RequestInvalid` with every weakness of the password. `Overloaded`. Database errors.
+    /// `RequestInvalid` with every weakness of the password, or with `breached` if it has no other. `Overloaded`. Database errors.
     pub async fn validate_and_hash(
         &self,
         db: &Db,
@@ -149,14 +155,29 @@ impl PasswordService {
         };
         self.policy
             .check(&password, &context)
-            .map_err(|weaknesses| {
-                let field_error = |weakness: PasswordWeakness| {
-                    FieldError::new(pointer, weakness.code(), weakness.detail())
-                };
-                AppError::invalid_fields(weaknesses.into_iter().map(field_error).collect())
-            })?;
+            .map_err(|weaknesses| weak_password(pointer, weaknesses))?;
+        if self.is_breached(&password).await? {
+            return Err(weak_password(pointer, vec![PasswordWeakness::Breached]));
+        }
         Ok(self.hasher.hash(password).await?)
     }
+
+    /// Whether the list of breached passwords contains the password.
+    async fn is_breached(&self, password: &Password) -> Result<bool, AppError> {
+        match &self.breached_passwords {
+            Some(list) => {
+                let found = Arc::clone(list).contains(password.duplicate()).await;
+                found.map_err(AppError::internal)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+fn weak_password(pointer: &'static str, weaknesses: Vec<PasswordWeakness>) -> AppError {
+    let field_error =
+        |weakness: PasswordWeakness| FieldError::new(pointer, weakness.code(), weakness.detail());
+    AppError::invalid_fields(weaknesses.into_iter().map(field_error).collect())
 }
 
 impl LoginIdentifier {
@@ -224,6 +245,15 @@ pub fn resolve_login_target(
 ) -> Result<LoginTarget, AppError> {
     let identifier = LoginIdentifier::UsernameOrEmail(name.to_owned()).normalized();
     Ok(identifier.load_stored_password(tx, vault)?.0)
+}
+
+/// The priority that the caller probably has. The rate limiter decides it later, when the account is known.
+fn expected_priority(actor: &Actor) -> Priority {
+    if actor.session_id().is_some() || actor.origin.device_of.is_some() {
+        Priority::KnownCaller
+    } else {
+        Priority::SignIn
+    }
 }
 
 /// Records the outcome of an attempt with the rate limiter. `None` means that the password was not verified.

@@ -1,5 +1,6 @@
 //! Detects common passwords: the entries of a built-in list, and entries made longer by repetition, digits or punctuation.
-//! The head of `common_passwords.txt` names the sources of the list and their licences (Django: BSD-3-Clause, zxcvbn: MIT).
+//! `scripts/common-passwords` generates the list. Its head names the sources and their licences (Django: BSD-3-Clause, zxcvbn and
+//! `SecLists`: MIT).
 
 use std::cmp::Ordering;
 use std::sync::LazyLock;
@@ -101,12 +102,25 @@ mod tests {
     #[test]
     fn list_is_sorted_lower_case_and_has_no_short_entries() {
         let lines: Vec<&str> = LIST.lines().collect();
-        assert_eq!(lines.len(), 39_764);
+        assert_eq!(lines.len(), 82_405);
         assert!(lines.is_sorted_by(|a, b| a < b));
         for line in lines {
             assert!(is_nfc(line) && line == line.to_lowercase(), "{line}");
             assert!(line.chars().count() >= MIN_CORE_LENGTH, "{line}");
         }
+    }
+
+    #[test]
+    fn list_has_long_entries_for_high_minimum_lengths() {
+        let count = |length: usize| {
+            let is_long_enough = |line: &&str| line.chars().count() >= length;
+            LIST.lines().filter(is_long_enough).count()
+        };
+        // The source has fewer entries of at least 15 characters than the script would take.
+        for (length, expected) in [(8, 58_926), (12, 24_621), (15, 9_748), (20, 1_022)] {
+            assert_eq!(count(length), expected, "{length}");
+        }
+        assert!(common("qwertyuiop12345") && common("momsanaladventure"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::password::Password;
 
 pub use self::hash_params::{HashParams, InvalidHashParams};
 pub use self::password_hash::{PasswordHash, UnsupportedHash};
-pub use self::thread_pool::{HasherOverloaded, HasherStats};
+pub use self::thread_pool::{HasherOverloaded, HasherStats, Priority};
 
 /// The configuration of a [`Hasher`].
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +106,9 @@ impl Hasher {
     /// Verifies a password against a stored hash, or against a dummy hash for an unknown account or one without a password.
     /// Both take the same time. The dummy hash always gives [`VerifyOutcome::Mismatch`].
     ///
-    /// A stored hash is verified with its own parameters. A hash that is corrupt or unsupported is logged as a warning,
-    /// takes as long as any other and gives [`VerifyOutcome::Mismatch`].
+    /// A stored hash is verified with its own parameters. One that is cheaper than a new hash takes as long as a new hash.
+    /// A hash that is corrupt or unsupported is logged as a warning, takes as long as any other and gives
+    /// [`VerifyOutcome::Mismatch`].
     ///
     /// # Errors
     /// [`HasherOverloaded`] if the wait would be too long or the hash failed.
@@ -115,8 +116,9 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<PasswordHash>,
+        priority: Priority,
     ) -> Result<VerifyOutcome, HasherOverloaded> {
-        self.queue_verify(password, stored)?.wait().await
+        self.queue_verify(password, stored, priority)?.wait().await
     }
 
     /// Checks whether new work would be accepted now. Callers use it to avoid database queries before work that would be
@@ -124,8 +126,8 @@ impl Hasher {
     ///
     /// # Errors
     /// [`HasherOverloaded`] if the wait would be too long.
-    pub fn check_capacity(&self) -> Result<(), HasherOverloaded> {
-        self.pool.check_capacity()
+    pub fn check_capacity(&self, priority: Priority) -> Result<(), HasherOverloaded> {
+        self.pool.check_capacity(priority)
     }
 
     /// [`Self::hash`] for callers without an async runtime. Panics inside an async task.
@@ -145,7 +147,8 @@ impl Hasher {
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<VerifyOutcome, HasherOverloaded> {
-        self.queue_verify(password, stored)?.wait_blocking()
+        self.queue_verify(password, stored, Priority::SignIn)?
+            .wait_blocking()
     }
 
     /// Counters for metrics.
@@ -159,7 +162,7 @@ impl Hasher {
         password: Password,
     ) -> Result<PendingResult<PasswordHash>, HasherOverloaded> {
         let params = self.reference.params;
-        self.pool.submit(move |memory| {
+        self.pool.submit(Priority::NewPassword, move |memory| {
             ParsedHash::compute(memory, params, password.as_str().as_bytes())?.to_password_hash()
         })
     }
@@ -168,10 +171,12 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<PasswordHash>,
+        priority: Priority,
     ) -> Result<PendingResult<VerifyOutcome>, HasherOverloaded> {
         let reference = Arc::clone(&self.reference);
-        self.pool
-            .submit(move |memory| reference.verify(memory, &password, stored.as_ref()))
+        self.pool.submit(priority, move |memory| {
+            reference.verify(memory, &password, stored.as_ref())
+        })
     }
 }
 
@@ -188,6 +193,7 @@ impl HashReference {
         let is_too_long = password.is_too_long();
         let text = if is_too_long { "" } else { password.as_str() };
         let is_match = hash.matches(memory, text.as_bytes())?;
+        hash.pad(memory, self.params, text.as_bytes())?;
         if is_match && !is_too_long && stored.is_some() {
             Ok(VerifyOutcome::Match {
                 needs_rehash: !hash.has_params(self.params),

@@ -3,6 +3,7 @@
 //! [`Password`] holds a password as typed, [`PasswordPolicy`] decides whether it may be set, and [`Hasher`] turns it into a
 //! [`PasswordHash`] on dedicated threads. This module has no database access and never prints, logs or serializes a password.
 
+mod breached_passwords;
 mod common_passwords;
 mod hasher;
 mod name_matching;
@@ -11,9 +12,10 @@ mod password;
 mod patterns;
 mod policy;
 
+pub use breached_passwords::{BreachedPasswords, InvalidBreachedPasswords};
 pub use hasher::{
     HashParams, Hasher, HasherOptions, HasherOverloaded, HasherStats, InvalidHashParams,
-    PasswordHash, UnsupportedHash, VerifyOutcome,
+    PasswordHash, Priority, UnsupportedHash, VerifyOutcome,
 };
 pub use owner::PasswordOwner;
 pub use password::Password;

@@ -45,6 +45,8 @@ pub enum PasswordWeakness {
     TooCommon,
     /// Consists of the username, the email address or the service's name.
     ContainsContext,
+    /// On the operator's list of breached passwords. [`PasswordPolicy::check`] does not look it up.
+    Breached,
 }
 
 impl PasswordPolicy {
@@ -129,6 +131,7 @@ impl PasswordWeakness {
             Self::TooLong => "too_long",
             Self::TooCommon => "too_common",
             Self::ContainsContext => "contains_context",
+            Self::Breached => "breached",
         }
     }
 
@@ -149,6 +152,9 @@ impl PasswordWeakness {
             Self::ContainsContext => {
                 "consists of the username, the email address or the service's name; add other words"
                     .to_owned()
+            }
+            Self::Breached => {
+                "is known from a data breach of another service; choose a different one".to_owned()
             }
         }
     }

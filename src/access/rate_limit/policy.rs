@@ -15,6 +15,8 @@ const MAX_WAIT: TimeDelta = TimeDelta::hours(1);
 
 /// Failures of one source per window, including attempts in flight.
 pub const SOURCE_QUOTA: i32 = 300;
+/// How many failures of one source also count against its networks, so that a single source cannot use up their budget.
+pub const NETWORK_SHARE: i32 = 100;
 /// The length of a source's window.
 pub const SOURCE_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
@@ -24,6 +26,15 @@ pub const ATTEMPT_TIMEOUT: TimeDelta = TimeDelta::seconds(60);
 pub const AUDIT_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// How long after a sign-in a source or a device is recognized.
 pub const RECOGNITION_PERIOD: TimeDelta = TimeDelta::days(30);
+
+/// A network that a source belongs to, with its own budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The network in CIDR notation.
+    pub key: String,
+    /// Failures of the network per window.
+    pub quota: i32,
+}
 
 /// How likely the caller is the account's owner. Each level has its own failure counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,18 +103,30 @@ pub fn account_limit_exceeded(
     (limit, wait)
 }
 
-/// The limit that a blocked source reports, and the time to wait until its window ends.
+/// The limit that a blocked source or network (`policy`) reports, and the time to wait until its window ends.
 #[must_use]
-pub fn source_limit_exceeded(
+pub fn window_limit_exceeded(
+    policy: &'static str,
+    quota: i32,
     window_end: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> (ExceededLimit, Duration) {
     let limit = ExceededLimit {
-        policy: "source",
-        quota: SOURCE_QUOTA.unsigned_abs(),
+        policy,
+        quota: quota.unsigned_abs(),
         window: whole_seconds(SOURCE_WINDOW),
     };
     (limit, whole_seconds(window_end - now))
+}
+
+/// The failures of a source per window at this level. Callers that are probably the owner have a reserve that strangers
+/// behind the same address cannot use up.
+#[must_use]
+pub const fn source_quota(trust: CallerTrust) -> i32 {
+    match trust {
+        CallerTrust::Unknown => SOURCE_QUOTA,
+        CallerTrust::Known | CallerTrust::KnownDevice => 2 * SOURCE_QUOTA,
+    }
 }
 
 /// Rounds up to whole seconds, at least one.
@@ -121,6 +144,28 @@ pub fn source_key(address: IpAddr) -> String {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// The networks around an address: the /24 of an IPv4 address, the /56 and the /48 of an IPv6 address. A subscriber can
+/// have a whole /48 and use another /64 for every attempt. Loopback addresses belong to no network.
+#[must_use]
+pub fn networks(address: IpAddr) -> Vec<Network> {
+    let network = |key, quota| Network { key, quota };
+    match address.to_canonical() {
+        address if address.is_loopback() => Vec::new(),
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            vec![network(format!("{a}.{b}.{c}.0/24"), SOURCE_QUOTA)]
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            let d = d & 0xff00;
+            vec![
+                network(format!("{a:x}:{b:x}:{c:x}:{d:x}::/56"), SOURCE_QUOTA),
+                network(format!("{a:x}:{b:x}:{c:x}::/48"), 2 * SOURCE_QUOTA),
+            ]
         }
     }
 }
@@ -176,5 +221,20 @@ mod tests {
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(source("2001:db8:1:2:ffff::"), "2001:db8:1:2::/64");
         assert_ne!(source("2001:db8:1:3::"), source("2001:db8:1:2::"));
+    }
+
+    #[test]
+    fn networks_are_a_24_of_ipv4_and_a_56_and_48_of_ipv6() {
+        let keys = |text: &str| -> Vec<String> {
+            let networks = networks(text.parse().unwrap());
+            networks.into_iter().map(|network| network.key).collect()
+        };
+        assert_eq!(keys("203.0.113.7"), ["203.0.113.0/24"]);
+        assert_eq!(keys("::ffff:203.0.113.7"), ["203.0.113.0/24"]);
+        assert_eq!(
+            keys("2001:db8:1:12ff::1"),
+            ["2001:db8:1:1200::/56", "2001:db8:1::/48"]
+        );
+        assert!(keys("127.0.0.1").is_empty() && keys("::1").is_empty());
     }
 }

@@ -1,63 +1,27 @@
 //! Reserves a rate-limit slot for a password attempt and records its outcome. Called by `PasswordService::check_password`.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::policy::{self, CallerTrust};
+use super::login_target::{LoginTarget, uuid_from_hash};
+use super::policy::{self, CallerTrust, Network};
 use super::store::{
-    self, CounterKey, ExpiryCutoffs, FailureCounterRow, SlotLimits, SuccessfulAttempt,
+    self, CounterKey, ExpiryCutoffs, FailureCounterRow, SlotLimits, SourceUsageRow,
+    SuccessfulAttempt,
 };
 use crate::access::actor::Actor;
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
-use crate::platform::crypto::{self, KeyPurpose, Vault};
+use crate::platform::crypto;
 use crate::platform::db::Tx;
-use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::error::{AppError, TxAbort, TxResult};
 use crate::platform::ids::UserId;
 
-/// The owner of the password that is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginTarget {
-    /// An account.
-    Account(UserId),
-    /// A username or email address that no account has, as a keyed hash.
-    UnknownUsername(Uuid),
-}
-
-impl LoginTarget {
-    /// The target for a name that no account has. The name is stored only as a keyed hash in the form of a UUID
-    /// (version 8), because users sometimes type their password into the username field.
-    #[must_use]
-    pub fn unknown_username(vault: &Vault, name: &str) -> Self {
-        let hash = vault.mac(KeyPurpose::UnknownUsername, name.as_bytes());
-        Self::UnknownUsername(uuid_from_hash(hash))
-    }
-
-    /// The account, if there is one.
-    #[must_use]
-    pub const fn account(self) -> Option<UserId> {
-        match self {
-            Self::Account(id) => Some(id),
-            Self::UnknownUsername(_) => None,
-        }
-    }
-
-    /// The subject of audit entries about this target.
-    #[must_use]
-    pub const fn subject(self) -> Subject {
-        match self {
-            Self::Account(id) => Subject::User(id),
-            Self::UnknownUsername(id) => Subject::UnknownUsername(id),
-        }
-    }
-
-    const fn id(self) -> Uuid {
-        match self {
-            Self::Account(UserId(id)) | Self::UnknownUsername(id) => id,
-        }
-    }
-}
+/// Password attempts refused because of the budget of a network.
+static NETWORK_REFUSALS: AtomicU64 = AtomicU64::new(0);
 
 /// An attempt to use a password.
 #[derive(Clone)]
@@ -85,11 +49,21 @@ pub struct RateLimitSlot {
     trust: CallerTrust,
     started_at: DateTime<Utc>,
     source: String,
+    /// The source and the networks that were charged for the attempt, in the order of their locks.
+    charged: Vec<String>,
 }
 
 impl PasswordAttempt {
     fn source(&self) -> String {
         source_or_empty(self.actor.origin.ip)
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.actor
+            .origin
+            .ip
+            .map(policy::networks)
+            .unwrap_or_default()
     }
 
     /// Whether the caller has a session of the account.
@@ -115,9 +89,10 @@ impl PasswordAttempt {
 }
 
 impl RateLimitSlot {
-    /// Whether the attempt was charged to its source: always, except for known devices.
-    fn is_charged(&self) -> bool {
-        self.trust != CallerTrust::KnownDevice
+    /// How likely the caller is the account's owner.
+    #[must_use]
+    pub const fn trust(&self) -> CallerTrust {
+        self.trust
     }
 
     fn counter(&self) -> CounterKey {
@@ -134,8 +109,15 @@ pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDe
     let limits = SlotLimits {
         max_in_flight: policy::max_in_flight(0),
         recognition_period: policy::RECOGNITION_PERIOD,
-        source_quota: policy::SOURCE_QUOTA,
+        source_quota: policy::source_quota(CallerTrust::Unknown),
+        known_source_quota: policy::source_quota(CallerTrust::Known),
         source_window: policy::SOURCE_WINDOW,
+        networks: attempt
+            .networks()
+            .into_iter()
+            .map(|network| (network.key, network.quota))
+            .unzip(),
+        network_share: policy::NETWORK_SHARE,
     };
     let target = attempt.target.id();
     let devices = attempt
@@ -151,11 +133,19 @@ pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDe
     let Some(started_at) = row.started_at else {
         return Ok(SlotDecision::Denied(trust));
     };
+    let mut charged = Vec::new();
+    if trust != CallerTrust::KnownDevice {
+        charged.push(source.clone());
+    }
+    if row.are_networks_charged {
+        charged.extend(limits.networks.0);
+    }
     let slot = RateLimitSlot {
         target,
         trust,
         started_at,
         source,
+        charged,
     };
     if row.is_source_allowed {
         return Ok(SlotDecision::Granted(slot));
@@ -167,7 +157,8 @@ pub fn request_slot(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> Result<SlotDe
 /// Finds out why an attempt was denied. `Ok` means that other attempts hold all slots, so the caller may retry soon.
 ///
 /// # Errors
-/// [`Code::RateLimited`], recorded in the audit log at most once per minute. Database errors.
+/// [`Code::RateLimited`](crate::platform::error::Code::RateLimited), recorded in the audit log at most once per minute.
+/// Database errors.
 pub fn check_limits(
     tx: &mut Tx<'_>,
     attempt: &PasswordAttempt,
@@ -192,47 +183,64 @@ pub fn check_limits(
         return Ok(());
     }
     let source = attempt.source();
-    match store::lock_source(tx.conn, &source)? {
-        Some(row) if row.quota_used >= policy::SOURCE_QUOTA && row.window_ends_at > tx.now => {
-            let is_audited = is_audit_due(row.refusal_audited_at, tx.now);
-            if is_audited {
-                store::set_source_audited(tx.conn, &source, tx.now)?;
-            }
-            let (limit, wait) = policy::source_limit_exceeded(row.window_ends_at, tx.now);
-            Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)))
-        }
-        _ => Ok(()),
+    let quota = policy::source_quota(trust);
+    if let Some((row, is_audited)) = find_exceeded(tx, &source, quota)? {
+        let (limit, wait) =
+            policy::window_limit_exceeded("source", quota, row.window_ends_at, tx.now);
+        return Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)));
     }
+    if trust == CallerTrust::Unknown {
+        check_networks(tx, attempt)?;
+    }
+    Ok(())
 }
 
-/// The error for a client that failed to authenticate: `code`, or [`Code::RateLimited`] when its source fails too often.
-///
-/// Client secrets cannot be guessed, so only the source is limited, and by a separate budget: a misconfigured client must
-/// not prevent people behind the same address from signing in. Correct credentials are never limited.
-pub fn deny_client_authentication(
+/// Fails if a network around the source has used up its budget. The first refusal of each minute is also recorded as an
+/// event of its own, because it means that guesses are spread over many addresses.
+fn check_networks(tx: &mut Tx<'_>, attempt: &PasswordAttempt) -> TxResult<()> {
+    for network in attempt.networks() {
+        let Some((row, is_audited)) = find_exceeded(tx, &network.key, network.quota)? else {
+            continue;
+        };
+        NETWORK_REFUSALS.fetch_add(1, Ordering::Relaxed);
+        if is_audited {
+            tracing::warn!(
+                network = network.key,
+                "too many wrong passwords from one network"
+            );
+            let values = json!({"network": network.key, "failures": row.quota_used});
+            let entry = AuditEntry::new("rateLimit.networkFlood", Subject::None)
+                .with_change(Value::Null, values);
+            audit::record(tx, &Actor::system(), entry)?;
+        }
+        let (limit, wait) =
+            policy::window_limit_exceeded("network", network.quota, row.window_ends_at, tx.now);
+        return Err(attempt.deny(tx, is_audited, AppError::rate_limited(limit, wait)));
+    }
+    Ok(())
+}
+
+/// The usage of a source or network that has used up its quota, and whether this refusal is recorded in the audit log.
+fn find_exceeded(
     tx: &mut Tx<'_>,
-    actor: &Actor,
-    entry: AuditEntry,
-    code: Code,
-) -> TxAbort {
-    let source = format!("program {}", source_or_empty(actor.origin.ip));
-    let window_end = tx.now + policy::SOURCE_WINDOW;
-    let row = match store::charge_source(tx.conn, &source, tx.now, window_end) {
-        Ok(row) => row,
-        Err(error) => return error.into(),
+    source: &str,
+    quota: i32,
+) -> Result<Option<(SourceUsageRow, bool)>, AppError> {
+    let row = store::lock_source(tx.conn, source)?;
+    let Some(row) = row.filter(|row| row.quota_used >= quota && row.window_ends_at > tx.now) else {
+        return Ok(None);
     };
-    if row.quota_used <= policy::SOURCE_QUOTA {
-        return audit::deny(tx, actor, entry, code);
+    let is_audited = is_audit_due(row.refusal_audited_at, tx.now);
+    if is_audited {
+        store::set_source_audited(tx.conn, source, tx.now)?;
     }
-    let (limit, wait) = policy::source_limit_exceeded(row.window_ends_at, tx.now);
-    let error = AppError::rate_limited(limit, wait);
-    if !is_audit_due(row.refusal_audited_at, tx.now) {
-        return TxAbort::Commit(error);
-    }
-    match store::set_source_audited(tx.conn, &source, tx.now) {
-        Ok(_) => audit::deny(tx, actor, entry, error),
-        Err(error) => error.into(),
-    }
+    Ok(Some((row, is_audited)))
+}
+
+/// The password attempts that this process refused because of the budget of a network, for the metrics.
+#[must_use]
+pub fn network_refusals() -> u64 {
+    NETWORK_REFUSALS.load(Ordering::Relaxed)
 }
 
 /// Records a correct password: resets the account's failures and remembers the source as known.
@@ -246,7 +254,7 @@ pub fn record_success(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppEr
         counter: slot.counter(),
         started_at: slot.started_at,
         source: &slot.source,
-        is_charged: slot.is_charged(),
+        charged: &slot.charged,
     };
     store::record_success(tx.conn, &attempt, policy::max_in_flight(0))?;
     Ok(())
@@ -277,8 +285,8 @@ pub fn record_failure(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppEr
 /// Database errors.
 pub fn release_slot(tx: &mut Tx<'_>, slot: &RateLimitSlot) -> Result<(), AppError> {
     store::release_slot(tx.conn, slot.counter(), slot.started_at)?;
-    if slot.is_charged() {
-        store::refund_source(tx.conn, &slot.source, tx.now)?;
+    for source in &slot.charged {
+        store::refund_source(tx.conn, source, tx.now)?;
     }
     Ok(())
 }
@@ -317,7 +325,7 @@ pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
 }
 
 /// The source of an address. All requests without an address share the empty source.
-fn source_or_empty(address: Option<IpAddr>) -> String {
+pub(super) fn source_or_empty(address: Option<IpAddr>) -> String {
     address.map(policy::source_key).unwrap_or_default()
 }
 
@@ -334,15 +342,6 @@ fn counter_key(target: Uuid, trust: CallerTrust) -> CounterKey {
 /// The counter target of an account's known devices.
 fn device_counter_id(account: Uuid) -> Uuid {
     uuid_from_hash(crypto::digest(&format!("devices of {account}")))
-}
-
-/// The first half of a hash in the form of a UUID (version 8).
-fn uuid_from_hash(hash: [u8; 32]) -> Uuid {
-    let mut bytes = [0; 16];
-    for (byte, from) in bytes.iter_mut().zip(hash) {
-        *byte = from;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// Counts attempts that exceeded the timeout as failures.
@@ -373,6 +372,6 @@ fn add_failures(
     counter.blocked_until = policy::blocked_until(counter.failures, trust, now);
 }
 
-fn is_audit_due(audited_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+pub(super) fn is_audit_due(audited_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     audited_at.is_none_or(|audited_at| now - audited_at >= policy::AUDIT_INTERVAL)
 }

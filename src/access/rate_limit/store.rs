@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, Bool, Integer, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use uuid::Uuid;
 
 use crate::platform::db::PreparedStatement;
@@ -21,8 +23,15 @@ pub struct CounterKey {
 pub struct SlotLimits {
     pub max_in_flight: i32,
     pub recognition_period: TimeDelta,
+    /// For callers without a session, device or source of the account.
     pub source_quota: i32,
+    /// For all other callers.
+    pub known_source_quota: i32,
     pub source_window: TimeDelta,
+    /// The keys of the networks around the source, and their quotas in the same order.
+    pub networks: (Vec<String>, Vec<i32>),
+    /// How many failures of one source are also charged to its networks.
+    pub network_share: i32,
 }
 
 /// The result of [`request_slot`].
@@ -38,9 +47,14 @@ pub struct SlotRow {
     /// Whether the source's budget allows the attempt.
     #[diesel(sql_type = Bool)]
     pub is_source_allowed: bool,
+    /// Whether the networks around the source were charged too.
+    #[diesel(sql_type = Bool)]
+    pub are_networks_charged: bool,
 }
 
-/// Reserves a slot in a failure counter and charges the source, if both limits allow it.
+/// Reserves a slot in a failure counter and charges the source and its networks, if all limits allow it. The networks are
+/// checked and charged only for callers without a session, device or source of the account. Parallel attempts can exceed
+/// the quota of a network by their number.
 ///
 /// The devices' counter is used while it is not blocked; then the source is not charged. This is one statement, and its
 /// commit does not wait for the disk: a crash of the database loses at most a fraction of a second of attempts.
@@ -60,9 +74,14 @@ pub fn request_slot(
            SELECT is_device, CASE WHEN is_device THEN $8 ELSE $1 END AS target, \
              $2 OR is_device OR EXISTS (SELECT FROM rate_limit_known_sources \
                WHERE user_id = $1 AND source = $3 AND last_seen_at > now() - $4) AS is_trusted FROM device \
+         ), network AS ( \
+           SELECT key, quota, position FROM known, unnest($9, $10) WITH ORDINALITY AS network (key, quota, position) \
+           WHERE NOT is_trusted \
          ), slot AS ( \
            INSERT INTO rate_limit_counters AS counter (target, is_trusted, max_in_flight, attempts_in_flight) \
            SELECT target, is_trusted, $5, ARRAY[clock_timestamp()] FROM known \
+           WHERE NOT EXISTS (SELECT FROM network JOIN rate_limit_sources AS full_network ON full_network.source = key \
+             WHERE full_network.window_ends_at > now() AND full_network.quota_used >= quota) \
            ON CONFLICT (target, is_trusted) DO UPDATE \
              SET attempts_in_flight = counter.attempts_in_flight || clock_timestamp(), last_attempt_at = now() \
              WHERE counter.blocked_until <= now() AND cardinality(counter.attempts_in_flight) < counter.max_in_flight \
@@ -72,10 +91,18 @@ pub fn request_slot(
            ON CONFLICT (source) DO UPDATE SET \
              quota_used = CASE WHEN source.window_ends_at > now() THEN source.quota_used + 1 ELSE 1 END, \
              window_ends_at = CASE WHEN source.window_ends_at > now() THEN source.window_ends_at ELSE excluded.window_ends_at END \
-             WHERE source.quota_used < $6 OR source.window_ends_at <= now() \
+             WHERE source.quota_used < (SELECT CASE WHEN is_trusted THEN $12 ELSE $6 END FROM known) OR source.window_ends_at <= now() \
+           RETURNING quota_used \
+         ), network_charge AS ( \
+           INSERT INTO rate_limit_sources AS source (source, quota_used, window_ends_at) \
+           SELECT key, 1, now() + $7 FROM network, charge WHERE charge.quota_used <= $11 ORDER BY position \
+           ON CONFLICT (source) DO UPDATE SET \
+             quota_used = CASE WHEN source.window_ends_at > now() THEN source.quota_used + 1 ELSE 1 END, \
+             window_ends_at = CASE WHEN source.window_ends_at > now() THEN source.window_ends_at ELSE excluded.window_ends_at END \
            RETURNING 1 \
          ) \
          SELECT is_device, is_trusted, started_at, is_device OR EXISTS (SELECT FROM charge) AS is_source_allowed, \
+           EXISTS (SELECT FROM network_charge) AS are_networks_charged, \
            set_config('synchronous_commit', 'off', true) \
          FROM known LEFT JOIN slot ON true",
     )
@@ -86,7 +113,11 @@ pub fn request_slot(
     .bind::<Integer, _>(limits.max_in_flight)
     .bind::<Integer, _>(limits.source_quota)
     .bind::<Interval, _>(limits.source_window)
-    .bind::<Nullable<SqlUuid>, _>(devices);
+    .bind::<Nullable<SqlUuid>, _>(devices)
+    .bind::<Array<Text>, _>(&limits.networks.0)
+    .bind::<Array<Integer>, _>(&limits.networks.1)
+    .bind::<Integer, _>(limits.network_share)
+    .bind::<Integer, _>(limits.known_source_quota);
     PreparedStatement(statement).get_result(conn)
 }
 
@@ -99,11 +130,11 @@ pub struct SuccessfulAttempt<'a> {
     pub counter: CounterKey,
     pub started_at: DateTime<Utc>,
     pub source: &'a str,
-    /// Whether the source was charged for the attempt.
-    pub is_charged: bool,
+    /// The source and the networks that were charged for the attempt.
+    pub charged: &'a [String],
 }
 
-/// Resets the failures of an account, releases the slot, refunds the source and remembers the source as known. One
+/// Resets the failures of an account, releases the slot, refunds the source and its networks, and remembers the source as known. One
 /// statement, whose commit does not wait for the disk, as in [`request_slot`].
 pub fn record_success(
     conn: &mut PgConnection,
@@ -119,9 +150,14 @@ pub fn record_success(
              attempts_in_flight = CASE WHEN counter.target = $3 AND counter.is_trusted = $4 THEN array_remove(attempts_in_flight, $5) ELSE attempts_in_flight END \
            FROM locked WHERE counter.target = locked.target AND counter.is_trusted = locked.is_trusted \
            RETURNING set_config('synchronous_commit', 'off', true) \
+         ), charged AS ( \
+           SELECT source.source FROM unnest($8) WITH ORDINALITY AS key (source, position) \
+             JOIN rate_limit_sources AS source USING (source) \
+           WHERE quota_used > 0 AND window_ends_at > now() AND (SELECT count(*) FROM reset) >= 0 \
+           ORDER BY position FOR UPDATE OF source \
          ), refund AS ( \
-           UPDATE rate_limit_sources SET quota_used = quota_used - 1 \
-           WHERE $8 AND source = $6 AND quota_used > 0 AND window_ends_at > now() AND (SELECT count(*) FROM reset) >= 0 \
+           UPDATE rate_limit_sources AS source SET quota_used = source.quota_used - 1 \
+           FROM charged WHERE source.source = charged.source AND source.quota_used > 0 \
            RETURNING 1 \
          ) \
          INSERT INTO rate_limit_known_sources AS known (user_id, source, last_seen_at) \
@@ -136,7 +172,7 @@ pub fn record_success(
     .bind::<Timestamptz, _>(attempt.started_at)
     .bind::<Text, _>(attempt.source)
     .bind::<Integer, _>(max_in_flight)
-    .bind::<Bool, _>(attempt.is_charged);
+    .bind::<Array<Text>, _>(attempt.charged);
     PreparedStatement(statement).execute(conn)
 }
 

@@ -55,7 +55,7 @@ enum Transport {
     #[default]
     Body,
     /// In a `__Host-` cookie that scripts cannot read, for browser applications. A second cookie identifies the device, so
-    /// that wrong passwords from other devices do not lock out the account's owner.
+    /// that wrong passwords from other devices do not lock out the account's owner. Only pages of allowed origins may ask for it.
     Cookie,
 }
 
@@ -63,16 +63,25 @@ enum Transport {
 ///
 /// A wrong username and a wrong password get the same 401 in the same time. After a correct password: 403
 /// `auth_user_inactive` for a disabled or expired account; 403 `auth_password_change_required` with a `changeToken`, which
-/// permits only `/auth/change-password`, for ten minutes. Too many failures for one name or from one address: 429
+/// permits only `/auth/change-password`, for ten minutes. With the cookie transport, 403 `cross_site_forbidden` for a page of another
+/// origin. Too many failures for one name or from one address: 429
 /// `rate_limited`, also for a correct password.
 #[utoipa::path(
     operation_id = "login", tag = "auth", request_body = LoginRequest, security(()),
     responses((status = 200, description = "Signed in.", body = Data<Tokens>))
 )]
 #[post("/api/v1/auth/login")]
-async fn login(app: State, origin: Origin, body: Json<LoginRequest>) -> Result<Reply, AppError> {
+async fn login(
+    app: State,
+    origin: Origin,
+    cookie: RefreshCookie,
+    body: Json<LoginRequest>,
+) -> Result<Reply, AppError> {
     let request = body.into_inner();
     let (remember_me, transport) = (request.remember_me, request.transport);
+    if transport == Transport::Cookie {
+        cookie.check_origin()?;
+    }
     let check = check_password(&app, &origin, request.username, request.password).await?;
     let token_context = app.token_context.clone();
     let tokens = app

@@ -9,15 +9,18 @@ use super::store::{self, SessionRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::{SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
+use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, Code, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
 /// The audit action of signing in.
 pub const SIGN_IN: &str = "session.create";
+/// The audit action of refreshing the tokens of a session.
+const REFRESH: &str = "session.refresh";
 /// The audit action of ending a session.
 pub(super) const END_SESSION: &str = "session.end";
 
@@ -148,20 +151,28 @@ pub fn refresh(
     caller: Option<&Actor>,
     origin: &Origin,
 ) -> TxResult<Tokens> {
-    let (id, generation) = store::find_refresh_token(tx.conn, &crypto::digest(refresh_token))?
-        .ok_or(Code::AuthRefreshTokenInvalid)?;
-    let mut session = store::find_for_update(tx.conn, id)?.ok_or(Code::AuthRefreshTokenInvalid)?;
+    let deny = |tx: &mut Tx<'_>, subject, code| Err(deny_refresh(tx, origin, subject, code));
+    let invalid = Code::AuthRefreshTokenInvalid;
+    let digest = crypto::digest(refresh_token);
+    let Some((id, generation)) = store::find_refresh_token(tx.conn, &digest)? else {
+        return deny(tx, Subject::None, invalid);
+    };
+    let Some(mut session) = store::find_for_update(tx.conn, id)? else {
+        return deny(tx, Subject::None, invalid);
+    };
+    let subject = Subject::Session(id, session.user_id);
     if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
-        return Err(Code::AuthRefreshTokenInvalid.into());
+        return deny(tx, subject, invalid);
     }
     if session.ends_at() <= tx.now {
-        return Err(Code::AuthRefreshTokenExpired.into());
+        return deny(tx, subject, Code::AuthRefreshTokenExpired);
     }
-    let row = users::service::find(tx, session.user_id)?
-        .filter(|row| row.status().is_usable(tx.now))
-        .ok_or(Code::AuthRefreshTokenInvalid)?;
+    let row = users::service::find(tx, session.user_id)?;
+    let Some(row) = row.filter(|row| row.status().is_usable(tx.now)) else {
+        return deny(tx, subject, invalid);
+    };
     let actor = session_actor(row.id, id, Some(&row.username), origin);
-    let entry = AuditEntry::new("session.refresh", Subject::Session(id, row.id));
+    let entry = AuditEntry::new(REFRESH, subject);
     let successor = successor_of(&token_context.vault, refresh_token);
     match policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now)
     {
@@ -169,7 +180,12 @@ pub fn refresh(
             rotate(tx, &mut session, &successor)?;
             audit::record(tx, &actor, entry)?;
         }
-        RefreshTokenState::RecentlyReplaced => {}
+        RefreshTokenState::RecentlyReplaced => {
+            if budget::is_recorded(tx, &actor, Budget::RefreshTokens)? {
+                let entry = entry.with_change(Value::Null, json!({"isRepeated": true}));
+                audit::record(tx, &actor, entry)?;
+            }
+        }
         RefreshTokenState::Reused => {
             end(tx, row.id, id, EndReason::RefreshTokenReused)?;
             return Err(audit::deny(tx, &actor, entry, Code::AuthRefreshTokenReused));
@@ -177,6 +193,13 @@ pub fn refresh(
     }
     let user = users::service::to_response(tx, row)?;
     Ok(tokens(tx, token_context, session, successor, user)?)
+}
+
+/// The error for a rejected refresh token. Records the rejection; of a flood from one source, one per minute.
+fn deny_refresh(tx: &mut Tx<'_>, origin: &Origin, subject: Subject, code: Code) -> TxAbort {
+    let actor = Actor::anonymous(origin.clone());
+    let entry = AuditEntry::new(REFRESH, subject);
+    budget::deny_unlimited(tx, &actor, entry, code, Budget::RefreshTokens)
 }
 
 /// Makes `successor` the current refresh token of the session.

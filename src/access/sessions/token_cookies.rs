@@ -56,6 +56,19 @@ impl RefreshCookie {
         self.token.is_some()
     }
 
+    /// Checks that the request may set the cookies: it must come from the service's own origin, from an origin in
+    /// `ROSTERD_CORS_ORIGINS`, or from a client that is not a browser.
+    ///
+    /// # Errors
+    /// [`Code::CrossSiteForbidden`].
+    pub fn check_origin(&self) -> Result<(), AppError> {
+        if self.is_cross_site {
+            Err(Code::CrossSiteForbidden.into())
+        } else {
+            Ok(())
+        }
+    }
+
     /// The token. The request must come from the service's own origin, from an origin in `ROSTERD_CORS_ORIGINS`, or from a
     /// client that is not a browser.
     ///

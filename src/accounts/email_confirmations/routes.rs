@@ -22,16 +22,17 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Send a confirmation link to the caller's email address.
 ///
-/// Nothing is sent if the account has no address, if the address is already confirmed, or if no mail server is configured.
+/// Nothing is sent if the account has no address, if the address is already confirmed or got five messages within the last
+/// hour, or if no mail server is configured.
 #[utoipa::path(
     operation_id = "requestEmailConfirmation", tag = "auth",
     responses((status = 202, description = "A message is sent if there is an address to confirm."))
 )]
 #[post("/api/v1/auth/request-email-confirmation")]
 async fn request_email_confirmation(caller: SignedIn, app: State) -> Result<Reply, AppError> {
-    let mail = app.mail.clone();
+    let (mail, vault) = (app.mail.clone(), app.vault.clone());
     app.db
-        .write(move |tx| service::request(tx, &mail, &caller))
+        .write(move |tx| service::request(tx, &mail, &vault, &caller))
         .await?;
     Ok(Reply::accepted())
 }
@@ -49,7 +50,7 @@ struct ConfirmEmailRequest {
 /// Confirm an email address with the token that was sent to it.
 ///
 /// The token is valid once, for one day, and only for the address that it was sent to. Every invalid token is answered
-/// with 400 `confirmation_token_invalid`.
+/// with 400 `confirmation_token_invalid`; too many from one source or network with 429 `rate_limited`.
 #[utoipa::path(
     operation_id = "confirmEmail", tag = "auth", request_body = ConfirmEmailRequest, security(()),
     responses((status = 204, description = "The address is confirmed."))

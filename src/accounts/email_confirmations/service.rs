@@ -5,11 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::store::{self, EmailConfirmationRow};
 use crate::access::actor::Actor;
 use crate::access::authentication::SignedIn;
+use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, UserChangeset, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, MailLink, OutboxMessage};
 use crate::platform::config::LinkTemplate;
-use crate::platform::crypto;
+use crate::platform::crypto::{self, Vault};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::UserId;
@@ -17,14 +18,16 @@ use crate::platform::ids::UserId;
 /// How long a link is valid.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
-/// Sends a link to the caller's address, if it is not confirmed yet.
+/// Sends a link to the caller's address, if it is not confirmed yet and did not receive enough messages recently.
 ///
 /// # Errors
 /// 401 if the session has ended. Database errors.
-pub fn request(tx: &mut Tx<'_>, mail: &Mail, caller: &SignedIn) -> TxResult<()> {
+pub fn request(tx: &mut Tx<'_>, mail: &Mail, vault: &Vault, caller: &SignedIn) -> TxResult<()> {
     caller.current_authority(tx)?;
     let user = users::service::find(tx, caller.id)?.ok_or(Code::AuthTokenInvalid)?;
-    if let Some(email) = user.email.filter(|_| !user.email_confirmed) {
+    if let Some(email) = user.email.filter(|_| !user.email_confirmed)
+        && budget::charge_recipient(tx, vault, &email)?
+    {
         let message = OutboxMessage::EmailConfirmation {
             user: caller.id,
             email,
@@ -86,11 +89,12 @@ pub fn confirm(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<()> {
     };
     let Some(user) = user else {
         let entry = AuditEntry::new(ACTION, Subject::None);
-        return Err(audit::deny(
+        return Err(budget::deny(
             tx,
             actor,
             entry,
             Code::ConfirmationTokenInvalid,
+            Budget::InvalidTokens,
         ));
     };
     store::delete(tx.conn, user.id)?;

@@ -76,12 +76,12 @@ async fn create_password_reset_link(
     let operation = "createPasswordResetLink";
     let request = IdempotentRequest::new(&app.vault, operation, key, &request_bytes);
     let lifetime = body.lifetime()?;
-    let reset_url = app.reset_url.clone();
+    let context = app.reset_links.clone();
     let authorize =
         move |tx: &mut Tx<'_>, caller: &Can<_>| service::authorize_creation(tx, caller, id);
     request
         .run_with_secret(&app.db, caller, authorize, move |tx, caller| {
-            let link = service::create(tx, caller, &reset_url, id, lifetime, &if_match)?;
+            let link = service::create(tx, caller, &context, id, lifetime, &if_match)?;
             let location = format!("/api/v1/users/{id}/password-reset-link");
             Ok((Reply::created(location, &link)?, Some(id.0)))
         })
@@ -140,7 +140,8 @@ struct PasswordResetRequest {
 /// Request a reset link by email.
 ///
 /// The response and its timing do not depend on whether the address exists. A message is sent only to a confirmed address of
-/// an active account that has a password. The link is valid for one hour.
+/// an active account that has a password. The link is valid for one hour. A link that is still unused is sent again. An
+/// address gets at most five messages per hour. Too many requests from one source or network: 429 `rate_limited`.
 #[utoipa::path(
     operation_id = "requestPasswordReset", tag = "auth", request_body = PasswordResetRequest, security(()),
     responses((status = 202, description = "A message is sent if an account has this address."))
@@ -154,9 +155,9 @@ async fn request_password_reset(
     let email = Email::parse(&body.email)
         .map_err(|error| AppError::invalid_field("/email", error.code, error.detail))?;
     let actor = Actor::anonymous(origin);
-    let mail = app.mail.clone();
+    let (mail, vault) = (app.mail.clone(), app.vault.clone());
     app.db
-        .write(move |tx| service::request(tx, &mail, &actor, &email))
+        .write(move |tx| service::request(tx, &mail, &vault, &actor, &email))
         .await?;
     Ok(Reply::accepted())
 }

@@ -1,18 +1,22 @@
 //! Creating, showing, using and revoking reset links.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::lifetime::ResetLinkLifetime;
 use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
 use crate::access::actor::{Actor, Creator};
 use crate::access::authentication::{Can, needs};
+use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, Email, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::LinkTemplate;
-use crate::platform::crypto;
+use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
@@ -23,6 +27,15 @@ const CREATE: &str = "user.resetLink.create";
 /// The audit action of setting a password with a link.
 pub const REDEEM: &str = "user.resetLink.use";
 
+/// What a link consists of besides its database row.
+#[derive(Clone)]
+pub struct LinkContext {
+    /// Derives the tokens.
+    pub vault: Arc<Vault>,
+    /// The page that links open.
+    pub reset_url: LinkTemplate,
+}
+
 /// Creates a link for an account, and replaces its previous link.
 ///
 /// # Errors
@@ -30,13 +43,13 @@ pub const REDEEM: &str = "user.resetLink.use";
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ResetPasswords>,
-    reset_url: &LinkTemplate,
+    context: &LinkContext,
     id: UserId,
     lifetime: ResetLinkLifetime,
     if_match: &IfMatch,
 ) -> TxResult<ResetLink> {
     users::service::lock_for_takeover(tx, caller, id, CREATE, if_match)?;
-    let link = insert_link(tx, reset_url, id, lifetime, Creator::of(caller))?;
+    let link = insert_link(tx, context, id, lifetime, Creator::of(caller))?;
     let entry = AuditEntry::new(CREATE, Subject::User(id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, caller, entry)?;
@@ -56,26 +69,38 @@ pub fn authorize_creation(
 }
 
 /// Queues a message with a link for the account that has confirmed this address, if there is one. The account is looked up
-/// when the message is sent, so that the work done here does not depend on the address.
+/// when the message is sent, so that the work done here does not depend on the address. Nothing is queued if the address
+/// received enough messages recently.
 ///
 /// # Errors
-/// Database errors.
-pub fn request(tx: &mut Tx<'_>, mail: &Mail, actor: &Actor, email: &Email) -> TxResult<()> {
-    let email = email.as_str().to_owned();
-    mail.enqueue(tx, &OutboxMessage::PasswordReset { email })?;
-    let entry = AuditEntry::new("user.resetLink.request", Subject::None);
+/// [`Code::RateLimited`] if the source sends too many requests. Database errors.
+pub fn request(
+    tx: &mut Tx<'_>,
+    mail: &Mail,
+    vault: &Vault,
+    actor: &Actor,
+    email: &Email,
+) -> TxResult<()> {
+    const ACTION: &str = "user.resetLink.request";
+    budget::charge(tx, actor, ACTION, Budget::ResetRequests)?;
+    if mail.is_enabled() && budget::charge_recipient(tx, vault, email.as_str())? {
+        let email = email.as_str().to_owned();
+        mail.enqueue(tx, &OutboxMessage::PasswordReset { email })?;
+    }
+    let entry = AuditEntry::new(ACTION, Subject::None);
     audit::record(tx, actor, entry)?;
     Ok(())
 }
 
-/// Creates the link that is sent to a confirmed address. `None` if no usable account has confirmed the address, or the
-/// account has no password: a removed password must not be restored by email.
+/// The link that is sent to a confirmed address: the unused link of the account if it has one, so that a request by a
+/// stranger does not end a link that was sent before; otherwise a new link. `None` if no usable account has confirmed the
+/// address, or the account has no password: a removed password must not be restored by email.
 ///
 /// # Errors
 /// Database errors.
 pub fn create_for_email(
     tx: &mut Tx<'_>,
-    reset_url: &LinkTemplate,
+    context: &LinkContext,
     email: &str,
 ) -> Result<Option<(UserRow, ResetLink)>, AppError> {
     let Some(found) = users::service::find_by_confirmed_email(tx, email)? else {
@@ -87,7 +112,10 @@ pub fn create_for_email(
         return Ok(None);
     };
     let lifetime = ResetLinkLifetime::for_mail();
-    let link = insert_link(tx, reset_url, user.id, lifetime, Creator::Owner)?;
+    let link = match renew_link(tx, context, user.id, lifetime)? {
+        Some(link) => link,
+        None => insert_link(tx, context, user.id, lifetime, Creator::Owner)?,
+    };
     let entry = AuditEntry::new("user.resetLink.mail", Subject::User(user.id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
     audit::record(tx, &Actor::system(), entry)?;
@@ -134,11 +162,12 @@ pub fn revoke(
 pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(UserRow, Creator)> {
     match find_usable(tx, token)? {
         Some(found) => Ok(found),
-        None => Err(audit::deny(
+        None => Err(budget::deny(
             tx,
             actor,
             AuditEntry::new(REDEEM, Subject::None),
             Code::ResetTokenInvalid,
+            Budget::InvalidTokens,
         )),
     }
 }
@@ -207,15 +236,17 @@ fn can_receive_link(user: &UserRow, found: &UserRow, now: DateTime<Utc>) -> bool
 
 fn insert_link(
     tx: &mut Tx<'_>,
-    reset_url: &LinkTemplate,
-    id: UserId,
+    context: &LinkContext,
+    user_id: UserId,
     lifetime: ResetLinkLifetime,
     creator: Creator,
 ) -> Result<ResetLink, AppError> {
     let (created_by_kind, created_by) = creator.to_columns();
-    let token = format!("rst_rst_{}", crypto::generate_bearer_secret()?);
+    let id = Uuid::from_bytes(crypto::random_bytes()?);
+    let token = context.token(id);
     let row = ResetLinkRow {
-        user_id: id,
+        id,
+        user_id,
         digest: crypto::digest(&token).to_vec(),
         created_at: tx.now,
         expires_at: tx.now + lifetime.duration(),
@@ -223,9 +254,44 @@ fn insert_link(
         created_by,
     };
     store::upsert(tx.conn, &row)?;
-    Ok(ResetLink {
-        url: reset_url.url(&token),
-        token,
-        expires_at_utc: row.expires_at,
-    })
+    Ok(context.link(token, row.expires_at))
+}
+
+/// The unused link of an account, valid for at least `lifetime` from now, but not for longer than a day after its creation
+/// unless it was created so. `None` if the account has no usable one, or if its token was not derived under this key.
+fn renew_link(
+    tx: &mut Tx<'_>,
+    context: &LinkContext,
+    user_id: UserId,
+    lifetime: ResetLinkLifetime,
+) -> Result<Option<ResetLink>, AppError> {
+    let row = store::find(tx.conn, user_id)?.filter(|row| row.expires_at > tx.now);
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let token = context.token(row.id);
+    if find_usable(tx, &token)?.is_none() {
+        return Ok(None);
+    }
+    let latest = row.created_at + ResetLinkLifetime::default().duration();
+    let renewed = (tx.now + lifetime.duration()).min(latest);
+    let expires_at = row.expires_at.max(renewed);
+    store::set_expiry(tx.conn, user_id, expires_at)?;
+    Ok(Some(context.link(token, expires_at)))
+}
+
+impl LinkContext {
+    /// The token of the link with this id.
+    fn token(&self, id: Uuid) -> String {
+        let secret = self.vault.mac(KeyPurpose::ResetLink, id.as_bytes());
+        format!("rst_rst_{}", crypto::encode_base64url(&secret))
+    }
+
+    fn link(&self, token: String, expires_at: DateTime<Utc>) -> ResetLink {
+        ResetLink {
+            url: self.reset_url.url(&token),
+            token,
+            expires_at_utc: expires_at,
+        }
+    }
 }

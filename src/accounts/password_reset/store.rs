@@ -12,6 +12,8 @@ use crate::schema::{password_reset_tokens, users};
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = password_reset_tokens, treat_none_as_null = true)]
 pub struct ResetLinkRow {
+    /// The token is derived from it.
+    pub id: Uuid,
     pub user_id: UserId,
     pub digest: Vec<u8>,
     pub created_at: DateTime<Utc>,
@@ -34,6 +36,17 @@ pub fn upsert(conn: &mut PgConnection, row: &ResetLinkRow) -> QueryResult<usize>
         .on_conflict(password_reset_tokens::user_id)
         .do_update()
         .set(row)
+        .execute(conn)
+}
+
+/// Sets when the link of an account expires.
+pub fn set_expiry(
+    conn: &mut PgConnection,
+    user: UserId,
+    expires_at: DateTime<Utc>,
+) -> QueryResult<usize> {
+    diesel::update(password_reset_tokens::table.find(user))
+        .set(password_reset_tokens::expires_at.eq(expires_at))
         .execute(conn)
 }
 

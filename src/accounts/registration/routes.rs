@@ -25,7 +25,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// `invite_expired`, `invite_exhausted`), or open. An invite token must be valid even if registration is open. The account
 /// gets the role `User`, or what the invite grants. The caller is not signed in. An email address must be confirmed by mail.
 /// If another account has the address, the response is the same, but no account is created and the owner of the address is
-/// notified by mail.
+/// notified by mail. Too many registrations or invalid invite tokens from one source or network: 429 `rate_limited`.
 #[utoipa::path(
     operation_id = "register", tag = "auth", request_body = RegistrationRequest, security(()),
     responses((status = 201, description = "The account is created; the caller is not signed in.", body = Data<User>))

@@ -3,13 +3,14 @@
 use super::policy::{self, RegistrationBasis};
 use crate::access::actor::{Actor, Authority, USER};
 use crate::access::passwords::PasswordHash;
+use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::invites;
 use crate::accounts::users::{self, AccessGrant, Email, RegistrationOutcome, User, ValidatedUser};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::Registration;
 use crate::platform::db::{Tx, advisory_lock};
-use crate::platform::error::{AppError, TxAbort, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::InviteId;
 
 pub use super::policy::check_enabled;
@@ -39,14 +40,21 @@ impl RegistrationAttempt {
 
     fn deny(&self, tx: &mut Tx<'_>, error: AppError) -> TxAbort {
         let entry = || AuditEntry::new(Self::ACTION, Subject::None);
-        audit::deny_if_forbidden(tx, &self.actor, entry, error)
+        match error.code() {
+            code @ (Code::InviteInvalid | Code::InviteExpired | Code::InviteExhausted) => {
+                budget::deny(tx, &self.actor, entry(), code, Budget::InvalidTokens)
+            }
+            _ => audit::deny_if_forbidden(tx, &self.actor, entry, error),
+        }
     }
 }
 
-/// Checks whether the attempt is allowed, before the password is hashed. [`register`] checks it again.
+/// Checks whether the attempt is allowed, before the password is hashed, and charges it to the budget of its source.
+/// [`register`] checks it again.
 ///
 /// # Errors
-/// [`Code::RegistrationClosed`](crate::platform::error::Code::RegistrationClosed); those of an invalid invite.
+/// [`Code::RegistrationClosed`]; those of an invalid invite; [`Code::RateLimited`] if the source registers too many accounts
+/// or presents too many invalid invites.
 pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> {
     let result = match attempt.admission() {
         Ok(RegistrationBasis::Open) => Ok(()),
@@ -55,7 +63,9 @@ pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> 
         }
         Err(error) => Err(error),
     };
-    result.map_err(|error| attempt.deny(tx, error))
+    result.map_err(|error| attempt.deny(tx, error))?;
+    let (action, budget) = (RegistrationAttempt::ACTION, Budget::Registrations);
+    budget::charge(tx, &attempt.actor, action, budget)
 }
 
 /// Creates the account with the access of the invite, and sends a confirmation link to the email address. If another account
@@ -63,7 +73,7 @@ pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> 
 /// that the address is taken.
 ///
 /// # Errors
-/// As [`precheck`]; [`Code::UserUsernameConflict`](crate::platform::error::Code::UserUsernameConflict), which counts no use.
+/// As [`precheck`]; [`Code::UserUsernameConflict`], which counts no use.
 pub fn register(
     tx: &mut Tx<'_>,
     mail: &Mail,

@@ -11,6 +11,9 @@ use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 
+/// The maximum number of permissions in the catalogue. An account can hold all of them, and its responses list them.
+const MAX_PERMISSIONS: i64 = 2_000;
+
 /// The whole catalogue, sorted by name.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub fn show_permission(tx: &mut Tx<'_>, name: &str) -> Result<Permission, AppErr
 /// Registers a permission.
 ///
 /// # Errors
-/// [`Code::RequestInvalid`] for an invalid name; [`Code::PermissionNameConflict`].
+/// [`Code::RequestInvalid`] for an invalid name; [`Code::PermissionNameConflict`]; [`Code::PermissionLimitReached`].
 pub fn register_permission(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,
@@ -42,12 +45,13 @@ pub fn register_permission(
 ) -> TxResult<Permission> {
     let name = PermissionName::parse(&new_permission.name)
         .map_err(|error| AppError::invalid_field("/name", "invalid_format", error.to_string()))?;
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     caller.current_authority(tx)?;
     let row = new_row(tx, &name, new_permission.description.clone());
     tx.invalidate(Invalidation::All);
     store::insert_permission(tx.conn, &row)
         .on_constraint("permissions_pkey", Code::PermissionNameConflict)?;
+    check_catalogue_size(tx)?;
     let entry = AuditEntry::new("permission.register", Subject::Permission(row.name.clone()))
         .with_change(Value::Null, json!({"description": row.description}));
     audit::record(tx, caller, entry)?;
@@ -57,12 +61,14 @@ pub fn register_permission(
 /// Registers the names that the catalogue lacks: those of `ROSTERD_PERMISSIONS` at start-up.
 ///
 /// # Errors
-/// Database errors.
+/// [`Code::PermissionLimitReached`]; database errors.
 pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> TxResult<()> {
     let rows: Vec<PermissionRow> = names.iter().map(|name| new_row(tx, name, None)).collect();
     let row_names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     let known = store::known_permissions(tx.conn, &row_names)?;
     store::insert_missing_permissions(tx.conn, &rows)?;
+    check_catalogue_size(tx)?;
     for row in rows.into_iter().filter(|row| !known.contains(&row.name)) {
         let entry = AuditEntry::new("permission.register", Subject::Permission(row.name));
         audit::record(tx, &Actor::system(), entry)?;
@@ -105,6 +111,15 @@ pub fn unregister_permission(
     let entry = entry().with_change(json!({"description": row.description}), Value::Null);
     audit::record(tx, caller, entry)?;
     Ok(())
+}
+
+/// Checks the size of the catalogue after an insert. The caller holds the exclusive lock, so the count is exact.
+fn check_catalogue_size(tx: &mut Tx<'_>) -> Result<(), AppError> {
+    if store::count_permissions(tx.conn)? <= MAX_PERMISSIONS {
+        return Ok(());
+    }
+    let detail = format!("The catalogue can have at most {MAX_PERMISSIONS} permissions.");
+    Err(AppError::new(Code::PermissionLimitReached).with_detail(detail))
 }
 
 fn new_row(tx: &Tx<'_>, name: &PermissionName, description: Option<String>) -> PermissionRow {

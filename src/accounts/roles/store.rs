@@ -114,6 +114,10 @@ pub fn catalogue_names(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
         .load(conn)
 }
 
+pub fn count_permissions(conn: &mut PgConnection) -> QueryResult<i64> {
+    permissions::table.count().get_result(conn)
+}
+
 pub fn find_permission(conn: &mut PgConnection, name: &str) -> QueryResult<Option<PermissionRow>> {
     permissions::table
         .find(name)

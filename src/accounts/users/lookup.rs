@@ -50,7 +50,7 @@ pub fn find_by_any_name(tx: &mut Tx<'_>, text: &str) -> Result<Vec<UserRow>, App
 /// # Errors
 /// Database errors.
 pub fn find_by_login_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<UserRow>, AppError> {
-    Ok(match Username::parse(name) {
+    Ok(match Username::parse_existing(name) {
         Ok(username) => store::find_by_username(tx.conn, username.as_str())?,
         Err(_) => match Email::parse(name) {
             Ok(email) => store::find_by_confirmed_email(tx.conn, email.as_str())?,

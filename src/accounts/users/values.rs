@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::reserved_names::is_reserved;
 use crate::platform::resource_name::is_invisible;
 
 /// Why a value is invalid: a stable code and a text that says what is allowed.
@@ -18,51 +19,26 @@ const fn invalid(code: &'static str, detail: &'static str) -> InvalidValue {
     InvalidValue { code, detail }
 }
 
-/// Usernames that could be confused with something else.
-const RESERVED: [&str; 16] = [
-    "me",
-    "system",
-    "null",
-    "undefined",
-    "anonymous",
-    "nobody",
-    "everyone",
-    "all",
-    "none",
-    "root",
-    "rosterd",
-    "self",
-    "guest",
-    "unknown",
-    "true",
-    "false",
-];
-
 /// A username: 3 to 50 characters of `[a-z0-9._-]`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
-    /// Parses a name after trimming and lower-casing it.
+    /// Parses the name of a new account after trimming and lower-casing it.
     ///
     /// # Errors
-    /// `too_short`, `too_long`, `invalid_format` or `reserved`.
+    /// `too_short`, `too_long`, `invalid_format` or `reserved`, also for a name that looks like a reserved one.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let name = Self::normalize(text);
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        match name.chars().count() {
-            0..3 => return Err(invalid("too_short", "must be 3 to 50 characters")),
-            51.. => return Err(invalid("too_long", "must be 3 to 50 characters")),
-            _ => {}
-        }
-        if !name.starts_with(is_plain)
-            || !name
-                .chars()
-                .all(|c| is_plain(c) || matches!(c, '.' | '_' | '-'))
-        {
+        let Self(name) = Self::parse_existing(text)?;
+        let is_separator = |c: char| matches!(c, '.' | '_' | '-');
+        let has_double_separator = name
+            .as_bytes()
+            .windows(2)
+            .any(|pair| pair.iter().all(|byte| is_separator(char::from(*byte))));
+        if name.ends_with(is_separator) || has_double_separator {
             return Err(invalid(
                 "invalid_format",
-                "must begin with a letter (a to z) or digit and contain only these and . _ -",
+                "must not end with . _ - or contain two of them in a row",
             ));
         }
         if is_uuid(&name) {
@@ -71,13 +47,36 @@ impl Username {
                 "must not have the form of an id (UUID)",
             ));
         }
-        if RESERVED.contains(&name.as_str()) {
+        if is_reserved(&name) {
             return Err(invalid(
                 "reserved",
                 "this name is reserved; choose another one",
             ));
         }
         Ok(Self(name))
+    }
+
+    /// Parses a name that an account may have: older accounts may have names that can't be chosen any more.
+    ///
+    /// # Errors
+    /// `too_short`, `too_long` or `invalid_format`.
+    pub fn parse_existing(text: &str) -> Result<Self, InvalidValue> {
+        let name = Self::normalize(text);
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        match name.chars().count() {
+            0..3 => return Err(invalid("too_short", "must be 3 to 50 characters")),
+            51.. => return Err(invalid("too_long", "must be 3 to 50 characters")),
+            _ => {}
+        }
+        let is_allowed = |c: char| is_plain(c) || matches!(c, '.' | '_' | '-');
+        if name.starts_with(is_plain) && name.chars().all(is_allowed) {
+            Ok(Self(name))
+        } else {
+            Err(invalid(
+                "invalid_format",
+                "must begin with a letter (a to z) or digit and contain only these and . _ -",
+            ))
+        }
     }
 
     /// The form in which a name is stored and looked up: trimmed, with ASCII letters in lower case. Other letters are not
@@ -140,6 +139,12 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A username as messages show it: with `[.]` for each dot. Mail programs turn names such as `example.com` into links.
+#[must_use]
+pub fn name_in_mail(username: &str) -> String {
+    username.replace('.', "[.]")
 }
 
 /// Parses a display name: 1 to 200 characters without control characters.
@@ -266,7 +271,10 @@ mod tests {
 
     #[test]
     fn usernames_are_trimmed_and_lower_cased() {
-        assert_eq!(Username::parse("  Ada.L-1_ ").unwrap().as_str(), "ada.l-1_");
+        assert_eq!(
+            Username::parse("  Ada.L-1_x ").unwrap().as_str(),
+            "ada.l-1_x"
+        );
         assert_eq!(Username::parse("admin").unwrap().as_str(), "admin");
         assert!(Username::parse(&"a".repeat(50)).is_ok());
     }
@@ -282,6 +290,14 @@ mod tests {
             ("01990a7e-5f1c-7d3a-8b0e-0123456789ab", "reserved"),
             ("01990A7E5F1C7D3A8B0E0123456789AB", "reserved"),
             ("01990a7e-5f1c7d3a8b0e0123456789ab", "reserved"),
+            ("admin.", "invalid_format"),
+            ("ad..a", "invalid_format"),
+            ("ad.-a", "invalid_format"),
+            ("ad-min", "reserved"),
+            ("adrnin", "reserved"),
+            ("adm1n", "reserved"),
+            ("r00t", "reserved"),
+            ("sys.tem", "reserved"),
             (".ada", "invalid_format"),
             ("ada lovelace", "invalid_format"),
             ("аda", "invalid_format"),
@@ -294,6 +310,23 @@ mod tests {
             Username::parse(&"a".repeat(51)).unwrap_err().code,
             "too_long"
         );
+    }
+
+    #[test]
+    fn display_names_contain_no_noncharacters() {
+        for text in [
+            "a\u{FFFF}",
+            "a\u{FFFE}",
+            "a\u{1FFFF}",
+            "a\u{FDD0}",
+            "a\u{10FFFE}",
+        ] {
+            assert_eq!(
+                parse_display_name(text).unwrap_err().code,
+                "invalid_character"
+            );
+        }
+        assert!(parse_display_name("Ada \u{FFFD}").is_ok());
     }
 
     #[test]

@@ -86,12 +86,12 @@ pub fn run(context: &CliContext<'_>, args: AddUserArgs) -> Result<(), CliError> 
     let (user, link) = context.db.write_now(|tx| {
         let user = service::create(tx, &actor, &draft, hash.as_ref())?;
         let link = if needs_link {
-            let link_template = &context.config.reset_url;
+            let links = &context.reset_links()?;
             let any = &IfMatch::Absent;
             let created = password_reset::service::create(
                 tx,
                 &can_reset,
-                link_template,
+                links,
                 user.id,
                 ResetLinkLifetime::default(),
                 any,

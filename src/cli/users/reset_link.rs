@@ -28,18 +28,11 @@ pub struct ResetLinkArgs {
 pub fn run(context: &CliContext<'_>, args: &ResetLinkArgs) -> Result<(), CliError> {
     let row = context.find_account(&args.user)?;
     let actor: Can<needs::ResetPasswords> = context.authorize()?;
-    let link_template = &context.config.reset_url;
+    let links = &context.reset_links()?;
     let lifetime = args.expires_in;
-    let link = context.db.write_now(|tx| {
-        service::create(
-            tx,
-            &actor,
-            link_template,
-            row.id,
-            lifetime,
-            &IfMatch::Absent,
-        )
-    })?;
+    let link = context
+        .db
+        .write_now(|tx| service::create(tx, &actor, links, row.id, lifetime, &IfMatch::Absent))?;
     if args.format.is_set() {
         return output::show(args.format, &link);
     }

@@ -1,6 +1,7 @@
 //! The configuration, read from environment variables and `.env`. One table defines all settings. An error names the
 //! variable in one line and does not contain its value.
 
+mod automatic;
 mod checks;
 mod environment;
 mod error;
@@ -18,13 +19,13 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 
 use crate::platform::http::IpNetwork;
 use crate::platform::private_file;
+use automatic::{automatic_max_connections, automatic_pool_size, cores, open_files_limit};
 pub use error::ConfigError;
 use raw_settings::RawSettings;
 pub use secret::{Secret, SecretKey};
@@ -122,6 +123,8 @@ settings! {
     "Passwords" {
         password_min_length: usize = Plain "ROSTERD_PASSWORD_MIN_LENGTH", "15", |t| integer(t, 8..=128),
             "The minimum length of new passwords, in characters.";
+        breached_passwords: Option<PathBuf> = Plain "ROSTERD_BREACHED_PASSWORDS_FILE", "", |t| optional(t, path),
+            "A list of breached passwords that new passwords must not be on: lines HASH:COUNT sorted by SHA-1 hash, as downloaded from Have I Been Pwned.";
         hash_memory_kib: u32 = Plain "ROSTERD_HASH_MEMORY_KIB", "19456", |t| integer(t, 1..=4_194_304),
             "The memory cost of Argon2id, in KiB.";
         hash_iterations: u32 = Plain "ROSTERD_HASH_ITERATIONS", "2", |t| integer(t, 1..=1024),
@@ -172,6 +175,12 @@ settings! {
     "Process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_integer(t, cores(), 1..=1024),
             "The number of threads that handle requests. auto: one per CPU core.";
+        max_connections: usize = Plain "ROSTERD_MAX_CONNECTIONS", "auto", |t| auto_or_integer(t, automatic_max_connections(open_files_limit()), 10..=1_000_000),
+            "The maximum number of open connections. Further ones get 503. auto: three quarters of the hard limit on open files, at most 10000.";
+        max_connections_per_peer: usize = Plain "ROSTERD_MAX_CONNECTIONS_PER_PEER", "200", |t| integer(t, 1..=1_000_000),
+            "The maximum number of open connections of one IPv4 address or IPv6 /64 network. Loopback addresses and trusted proxies have no such limit.";
+        write_timeout: Duration = Plain "ROSTERD_WRITE_TIMEOUT_SECONDS", "30", |t| integer(t, 1..=3600).map(Duration::from_secs),
+            "After how many seconds a connection is closed whose client does not accept data (on Linux).";
         drain_timeout: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
             "How long open requests may take to finish after SIGTERM, in seconds.";
         drain_delay: Duration = Plain "ROSTERD_DRAIN_DELAY_SECONDS", "1", seconds,
@@ -265,17 +274,6 @@ pub fn env_example() -> String {
 
 fn default_public_url(addr: SocketAddr) -> String {
     format!("http://{addr}")
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
-}
-
-/// Most statements take less than a millisecond, so a few connections per core keep the database busy while some of them
-/// wait for the disk: 8 connections reached the highest measured throughput on 2 cores. The minimum of 8 keeps a few slow
-/// writes from delaying short reads.
-fn automatic_pool_size(cores: usize) -> usize {
-    (4 * cores).max(8)
 }
 
 /// Environment variables of the operating system that are not settings of rosterd.

@@ -33,10 +33,14 @@ pub enum KeyPurpose {
     AuditChain,
     /// Signs the cookie that marks a browser as known to an account.
     DeviceCookie,
+    /// Derives the token of a reset link from the link's id.
+    ResetLink,
+    /// Hashes mail addresses, to count the messages that each receives.
+    MailRecipient,
 }
 
 impl KeyPurpose {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::SigningKey,
         Self::IdempotencyResponse,
         Self::IdempotencyRequest,
@@ -46,6 +50,8 @@ impl KeyPurpose {
         Self::OutgoingMail,
         Self::AuditChain,
         Self::DeviceCookie,
+        Self::ResetLink,
+        Self::MailRecipient,
     ];
 
     /// The `info` parameter of the key derivation. Changing a label changes the key.
@@ -60,6 +66,8 @@ impl KeyPurpose {
             Self::OutgoingMail => b"rosterd outgoing mail v1",
             Self::AuditChain => b"rosterd audit chain v1",
             Self::DeviceCookie => b"rosterd device cookie v1",
+            Self::ResetLink => b"rosterd reset link v1",
+            Self::MailRecipient => b"rosterd mail recipient v1",
         }
     }
 }

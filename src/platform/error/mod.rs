@@ -1,6 +1,8 @@
 //! The errors of use cases, independent of HTTP; `http::problem` maps them to a status.
 //! Callers see the code, the detail and the field errors. The internal cause is only logged.
 
+mod field_error;
+mod recorded;
 mod tx_result;
 
 use std::borrow::Cow;
@@ -8,6 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+pub use field_error::{FieldError, FieldErrors};
 pub use tx_result::{TxAbort, TxResult};
 
 /// The category of a [`Code`]. The HTTP layer derives the status from it.
@@ -105,7 +108,7 @@ codes! {
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is required";
     AuthReauthenticationRequired = "auth_reauthentication_required", Forbidden, "The sign-in is not recent enough";
     AuthSessionRequired = "auth_session_required", Forbidden, "This operation requires a signed-in session";
-    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "The refresh cookie is accepted only from allowed origins";
+    CrossSiteForbidden = "cross_site_forbidden", Forbidden, "Cookies are set and accepted only for allowed origins";
     PermissionRequired = "permission_required", Forbidden, "The caller lacks the required permission";
     PermissionNotHeld = "permission_not_held", Forbidden, "The caller can't grant permissions that they do not hold";
     UserManageForbidden = "user_manage_forbidden", Forbidden, "The caller may not manage this account";
@@ -134,6 +137,7 @@ codes! {
     PermissionNameConflict = "permission_name_conflict", Conflict, "A permission with this name already exists";
     PermissionInUse = "permission_in_use", Conflict, "The permission is assigned to accounts, roles or service clients";
     LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin can't be removed, demoted or deactivated";
+    PermissionLimitReached = "permission_limit_reached", Conflict, "The permission catalogue has reached its maximum size";
     ClientLimitReached = "client_limit_reached", Conflict, "The caller has created the maximum number of service clients";
     InviteLimitReached = "invite_limit_reached", Conflict, "The caller has created the maximum number of open invites";
     TokenLimitReached = "token_limit_reached", Conflict, "The account has reached the maximum number of tokens";
@@ -150,57 +154,7 @@ codes! {
     Internal = "internal_error", Internal, "An internal error occurred";
 }
 
-/// One invalid member, parameter or header of the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// A JSON pointer (RFC 6901) into the body (`""` is the whole body), `?name` for a query parameter, or the name of a
-    /// header.
-    pub pointer: Cow<'static, str>,
-    /// The stable error code in `snake_case`, such as `too_short`.
-    pub code: &'static str,
-    /// An explanation for people.
-    pub detail: Cow<'static, str>,
-}
-
-impl FieldError {
-    /// Creates an error at `pointer`.
-    pub fn new(
-        pointer: impl Into<Cow<'static, str>>,
-        code: &'static str,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            pointer: pointer.into(),
-            code,
-            detail: detail.into(),
-        }
-    }
-}
-
-/// Collects the errors of an input, so that one response reports all of them.
-#[derive(Debug, Default)]
-pub struct FieldErrors(Vec<FieldError>);
-
 impl FieldErrors {
-    /// Adds an error.
-    pub fn push(&mut self, error: FieldError) {
-        self.0.push(error);
-    }
-
-    /// Returns the value of a successful `result`, or records its error at `pointer`.
-    pub fn check<T>(
-        &mut self,
-        pointer: impl Into<Cow<'static, str>>,
-        result: Result<T, impl Into<(&'static str, Cow<'static, str>)>>,
-    ) -> Option<T> {
-        result
-            .map_err(|error| {
-                let (code, detail) = error.into();
-                self.push(FieldError::new(pointer, code, detail));
-            })
-            .ok()
-    }
-
     /// Returns the input if no error was recorded.
     ///
     /// # Errors
@@ -234,6 +188,7 @@ struct Inner {
     extension: Option<(&'static str, serde_json::Value)>,
     retry_after: Option<Duration>,
     exceeded_limit: Option<ExceededLimit>,
+    is_recorded: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -248,14 +203,27 @@ impl AppError {
             extension: None,
             retry_after: None,
             exceeded_limit: None,
+            is_recorded: false,
             cause: None,
         }))
     }
 
-    /// [`Code::RequestInvalid`] with these field errors.
+    /// The maximum number of field errors of one response. A short input such as `["","",…]` can contain many more.
+    pub const MAX_FIELD_ERRORS: usize = 32;
+
+    /// [`Code::RequestInvalid`] with the first [`Self::MAX_FIELD_ERRORS`] of these field errors.
     #[must_use]
-    pub fn invalid_fields(field_errors: Vec<FieldError>) -> Self {
+    pub fn invalid_fields(mut field_errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(Code::RequestInvalid);
+        if field_errors.len() > Self::MAX_FIELD_ERRORS {
+            let detail = format!(
+                "Only the first {} of {} errors are listed.",
+                Self::MAX_FIELD_ERRORS,
+                field_errors.len()
+            );
+            field_errors.truncate(Self::MAX_FIELD_ERRORS);
+            error = error.with_detail(detail);
+        }
         error.0.field_errors = field_errors;
         error
     }

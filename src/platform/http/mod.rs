@@ -7,6 +7,7 @@
 
 pub mod body;
 mod client_address;
+mod connection_limits;
 mod etag;
 mod fallback_route;
 mod idempotency_key;
@@ -27,13 +28,14 @@ mod request_middleware;
 mod shared_payload;
 mod trace_id;
 
+pub use connection_limits::{ConnectionLimits, OpenConnections};
 pub use etag::IfMatch;
 pub use fallback_route::fallback_route;
 pub use idempotency_key::IdempotencyKey;
 pub use ip_network::{InvalidIpNetwork, IpNetwork};
 pub use json::{Json, parse_json, validate};
 pub use merge_patch::PatchField;
-pub use ndjson::{NDJSON, NdjsonRequestBody};
+pub use ndjson::{NDJSON, NdjsonLine, NdjsonRequestBody};
 pub use page::{Cursors, Page, PageInfo, PageLimit};
 pub use page_query::{PageQuery, PagedList};
 pub use problem::{Problem, ProblemCode};

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -17,6 +17,7 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 
+use super::connection_limits::ConnectionSlot;
 use super::ip_network::IpNetwork;
 use super::request_context::RequestContext;
 use super::request_log::{NO_ROUTE, RequestObserver, RequestRecord, log_request, method_label};
@@ -94,8 +95,8 @@ where
 
     fn call(&self, mut req: ServiceRequest) -> Self::Future {
         let in_flight = InFlightRequest::start(&mut req, Arc::clone(&self.config));
-        if let Err(code) = request_head::check_head(req.head()) {
-            let response = req.error_response(AppError::new(code));
+        if let Err(error) = check_request(&req) {
+            let response = req.error_response(error);
             return Box::pin(ready(Ok(in_flight.complete(response))));
         }
         let future = catch_unwind(AssertUnwindSafe(|| self.service.call(req)));
@@ -117,9 +118,20 @@ where
     }
 }
 
+/// Refuses a request on a surplus connection, and one with an oversized or ambiguous head.
+fn check_request(req: &ServiceRequest) -> Result<(), AppError> {
+    if req.conn_data().is_some_and(ConnectionSlot::is_surplus) {
+        let error = AppError::new(Code::Overloaded).with_detail("There are too many connections.");
+        return Err(error.with_retry_after(Duration::from_secs(1)));
+    }
+    request_head::check_head(req.head()).map_err(AppError::new)
+}
+
 /// The state of one request until its response head is complete.
 struct InFlightRequest {
     config: Arc<RequestMiddlewareConfig>,
+    /// Whether the connection is closed after the response.
+    must_close: bool,
     context: RequestContext,
     method: &'static str,
     started_at: Instant,
@@ -136,8 +148,10 @@ impl InFlightRequest {
             req.head_mut().method = Method::GET;
         }
         req.extensions_mut().insert(context.clone());
+        let must_close = req.conn_data().is_some_and(ConnectionSlot::must_close);
         Self {
             config,
+            must_close,
             context,
             method,
             started_at,
@@ -175,7 +189,7 @@ impl InFlightRequest {
         if let Ok(request_id) = HeaderValue::from_str(&self.context.request_id) {
             headers.insert(trace_id::REQUEST_ID, request_id);
         }
-        if !self.config.is_accepting_requests.load(Ordering::Relaxed) {
+        if self.must_close || !self.config.is_accepting_requests.load(Ordering::Relaxed) {
             response
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);

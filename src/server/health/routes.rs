@@ -40,6 +40,8 @@ async fn live() -> Result<Reply, AppError> {
 }
 
 /// Check that the service can handle requests: the database responds, its schema is up to date, and no shutdown has begun.
+///
+/// The state of the database is read at most once a second.
 #[utoipa::path(
     operation_id = "isReady", tag = "health", security(()),
     responses((status = 200, description = "The service can handle requests.", body = Data<Health>))
@@ -49,8 +51,10 @@ async fn ready(app: State) -> Result<Reply, AppError> {
     if !app.is_accepting_requests.load(Ordering::Relaxed) {
         return Err(not_ready("The service is shutting down."));
     }
-    let plan = app.db.read(|tx| migrate::plan(tx.conn)).await?;
-    if plan.pending.is_empty() {
+    let is_schema_current = app
+        .db
+        .read(|tx| Ok(migrate::plan(tx.conn)?.pending.is_empty()));
+    if app.readiness.get_or_read(is_schema_current).await? {
         Reply::ok(&OK)
     } else {
         Err(not_ready("The database schema is not up to date."))

@@ -292,6 +292,71 @@ fn purge_keeps_events_and_removes_personal_data() {
     );
 }
 
+#[test]
+fn missing_permission_is_recorded_at_most_ten_times_per_minute_for_each_caller() {
+    let app = TestApp::start();
+    let (user, powerless) = app.create_signed_in_user("User", &[]);
+    for _ in 0..15 {
+        app.get("/api/v1/users")
+            .bearer(&powerless)
+            .send()
+            .expect_problem(403, "permission_required");
+    }
+    let bulk = json!({"action": "disable", "ids": [user.id]});
+    let (_, tagger) = app.create_signed_in_user("User", &["users.update"]);
+    app.post("/api/v1/users/bulk")
+        .bearer(&tagger)
+        .json(&bulk)
+        .send()
+        .expect_problem(403, "permission_required");
+    let admin = app.super_admin_token();
+    let entries = list_entries(&app, &admin, EVENTS, "action=request.deny");
+    assert_eq!(entries.len(), 11, "{entries:#?}");
+    assert_eq!(entries[0]["after"]["route"], "/api/v1/users/bulk");
+    let event = &entries[10];
+    assert_eq!(event["outcome"], "refused");
+    assert_eq!(event["code"], "permission_required");
+    assert_eq!(event["actor"]["id"], user.id);
+    assert_eq!(event["after"]["method"], "GET");
+    assert_eq!(event["after"]["route"], "/api/v1/users");
+    // Questions of a proxy about the permissions of its app are not refusals of this service.
+    let (_, visitor) = app.create_signed_in_user("User", &[]);
+    app.get("/api/v1/auth/verify?permission=assets.read")
+        .bearer(&visitor)
+        .send()
+        .expect(403);
+    let entries = list_entries(&app, &admin, EVENTS, "action=request.deny");
+    assert_eq!(entries.len(), 11);
+}
+
+#[test]
+fn rejected_and_repeated_refresh_tokens_are_recorded() {
+    let app = TestApp::start();
+    app.create_user("ada", "User", &[]);
+    let tokens = app.sign_in("ada");
+    let refresh = |token: &Value| {
+        let body = json!({"refreshToken": token});
+        app.post("/api/v1/auth/refresh").json(&body).send().status
+    };
+    assert_eq!(refresh(&tokens["refreshToken"]), 200);
+    assert_eq!(refresh(&tokens["refreshToken"]), 200);
+    let repeated = "SELECT count(*) FROM audit_events WHERE action = 'session.refresh' AND outcome = 'done' AND after->>'isRepeated' = 'true'";
+    assert_eq!(app.query_number(repeated), 1);
+    app.execute("UPDATE sessions SET expires_at = now()");
+    assert_eq!(refresh(&tokens["refreshToken"]), 401);
+    let rejected = |code: &str| {
+        app.query_number(&format!(
+            "SELECT count(*) FROM audit_events WHERE action = 'session.refresh' AND outcome = 'refused' AND code = 'auth_refresh_token_{code}'"
+        ))
+    };
+    assert_eq!(rejected("expired"), 1);
+    for _ in 0..70 {
+        assert_eq!(refresh(&json!("rst_rt_unknown")), 401);
+    }
+    // One request was repeated and one was rejected before: 60 are recorded, and one more per minute.
+    assert_eq!(rejected("invalid"), 59);
+}
+
 /// What a purged user did keeps its username, for a `SuperAdmin` only.
 #[test]
 fn username_of_a_purged_actor_is_shown_to_a_super_admin_only() {

@@ -170,6 +170,7 @@ fn concurrent_confirmations_succeed_once() {
     let (app, server) = TestApp::start_with_mail(&[]);
     let replica = app.start_replica();
     for round in 1..=20 {
+        app.clear_rate_limits();
         let (ada, token) =
             create_user_with_unconfirmed_email(&app, &format!("ada{round}@example.org"));
         request_confirmation(&app, &token).expect(202);

@@ -100,3 +100,32 @@ fn refresh_without_a_token_names_the_missing_member() {
         .send()
         .expect_field_error("/refreshToken", "required");
 }
+
+#[test]
+fn cookies_are_set_at_login_for_allowed_origins_only() {
+    let app = TestApp::start_with(&[("ROSTERD_CORS_ORIGINS", "https://app.example.org")]);
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let login = |transport: &str, header: (&str, &str)| {
+        let body = json!({"username": user.username, "password": PASSWORD, "transport": transport});
+        let request = app.post(LOGIN).json(&body);
+        request.header(header.0, header.1).send()
+    };
+    for header in [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
+        let refused = login("cookie", header).expect_problem(403, "cross_site_forbidden");
+        assert_eq!(refused.header("set-cookie"), "");
+        let without_cookie = login("body", header).expect(200);
+        assert_eq!(without_cookie.header("set-cookie"), "");
+    }
+    for header in [
+        ("Origin", "https://app.example.org"),
+        ("Origin", "https://id.example.org"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ] {
+        refresh_cookie(&login("cookie", header).expect(200));
+    }
+}

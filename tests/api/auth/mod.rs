@@ -13,5 +13,6 @@ mod reset_password;
 mod revocations;
 mod sessions;
 mod signing_keys;
+mod token_size;
 mod tokens;
 mod verify;

@@ -79,3 +79,14 @@ fn malformed_permission_name_is_refused() {
         .send()
         .expect_problem(401, "auth_required");
 }
+
+#[test]
+fn response_lists_at_most_32_errors() {
+    let app = TestApp::start();
+    let (_, powerless) = app.create_signed_in_user("User", &[]);
+    let refused = check(&app, &powerless, &json!(vec!["x"; 1_000]))
+        .expect_field_error("/permissions/31", "invalid_format");
+    assert_eq!(refused.body["errors"].as_array().unwrap().len(), 32);
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert_eq!(detail, "Only the first 32 of 1000 errors are listed.");
+}

@@ -177,10 +177,17 @@ fn create_user(service: &ServiceProcess, token: &str, name: &str) -> Response {
 }
 
 /// Fills the connection pool.
-fn open_all_connections(service: &ServiceProcess) {
+fn open_all_connections(service: &ServiceProcess, token: &str) {
+    let list_users = || {
+        service
+            .get("/api/v1/users")
+            .bearer(token)
+            .send()
+            .expect(200)
+    };
     thread::scope(|scope| {
         for _ in 0..REQUESTS {
-            scope.spawn(|| service.get("/readyz").send().expect(200));
+            scope.spawn(list_users);
         }
     });
 }
@@ -189,7 +196,7 @@ fn open_all_connections(service: &ServiceProcess) {
 fn requests_after_a_database_restart_succeed() {
     let (dir, service, token) = service_on_own_cluster();
     for round in 0..3 {
-        open_all_connections(&service);
+        open_all_connections(&service, &token);
         let postmaster = dir.postmaster_pid().unwrap();
         signal(postmaster, "-INT");
         wait_until(|| !is_alive(postmaster));
@@ -205,7 +212,7 @@ fn requests_after_a_database_restart_succeed() {
 #[test]
 fn read_only_connections_are_replaced_after_the_database_accepts_writes() {
     let (dir, service, token) = service_on_own_cluster();
-    open_all_connections(&service);
+    open_all_connections(&service, &token);
     let mut operator = PgConnection::establish(&dir.cluster_url()).unwrap();
     let mut run = |sql: &str| operator.batch_execute(sql).unwrap();
     let terminate_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -225,7 +232,7 @@ fn read_only_connections_are_replaced_after_the_database_accepts_writes() {
 #[test]
 fn stopped_database_sessions_cause_503_instead_of_hanging_requests() {
     let (dir, service, token) = service_on_own_cluster();
-    open_all_connections(&service);
+    open_all_connections(&service, &token);
     let postmaster = dir.postmaster_pid().unwrap().to_string();
     let children = Command::new("pgrep").args(["-P", &postmaster]).output();
     let children = String::from_utf8(children.unwrap().stdout).unwrap();

@@ -249,3 +249,23 @@ fn permissions_of_the_settings_are_registered_at_the_start() {
         2
     );
 }
+
+#[test]
+fn catalogue_has_at_most_2000_permissions() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let count = || app.query_number("SELECT count(*) FROM permissions");
+    let fill = format!(
+        "INSERT INTO permissions (name) SELECT 'assets.read' || n FROM generate_series(1, {}) n",
+        1_999 - count()
+    );
+    app.execute(&fill);
+    let register = |name: &str| {
+        let request = app.post(PERMISSIONS).bearer(&admin);
+        request.json(&json!({"name": name})).send()
+    };
+    register("media.read").expect(201);
+    register("media.write").expect_problem(409, "permission_limit_reached");
+    register("media.read").expect_problem(409, "permission_name_conflict");
+    assert_eq!(count(), 2_000);
+}

@@ -152,7 +152,7 @@ fn every_member_of_a_create_request_is_stored() {
     let app = TestApp::start();
     let admin = app.super_admin_token();
     let body = json!({
-        "username": "  Grace.H-1_ ", "password": PASSWORD, "role": "User", "isActive": false,
+        "username": "  Grace.H-1x ", "password": PASSWORD, "role": "User", "isActive": false,
         "permissions": ["users.read", "audit.read", "users.read"], "displayName": "  Grace Hopper ",
         "email": " Grace@Example.org ", "tags": ["Staff", "navy", "staff"],
         "attributes": {"rank": {"name": "Rear admiral", "year": 1985}, "none": null}, "mustChangePassword": true,
@@ -164,7 +164,7 @@ fn every_member_of_a_create_request_is_stored() {
         .send()
         .expect(201);
     let expected = json!({
-        "username": "grace.h-1_", "role": "User", "isActive": false, "permissions": ["audit.read", "users.read"],
+        "username": "grace.h-1x", "role": "User", "isActive": false, "permissions": ["audit.read", "users.read"],
         "effectivePermissions": ["audit.read", "users.read"], "displayName": "Grace Hopper", "email": "Grace@Example.org",
         "emailConfirmed": false, "tags": ["navy", "staff"], "mustChangePassword": true, "hasPassword": true,
         "attributes": {"rank": {"name": "Rear admiral", "year": 1985}, "none": null},
@@ -188,6 +188,9 @@ fn create_errors_point_to_each_invalid_member() {
         ("ädä", "invalid_format"),
         ("ada@example.org", "invalid_format"),
         ("system", "reserved"),
+        ("admin.", "invalid_format"),
+        ("ada--l", "invalid_format"),
+        ("adm1n", "reserved"),
         (" NULL ", "reserved"),
     ] {
         create(&json!({"username": username, "role": "User"}))

@@ -1,9 +1,13 @@
 //! `POST /api/v1/users/import`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use diesel::connection::SimpleConnection;
 use rosterd::access::passwords::{Hasher, HasherOptions, Password};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Response, TestApp};
+use crate::support::{PASSWORD, Response, TestApp, wait_until};
 
 const IMPORT: &str = "/api/v1/users/import";
 
@@ -142,7 +146,11 @@ fn argon2_hashes_are_imported_and_other_hashes_are_refused() {
     let body = to_ndjson(&[
         line("ada", hash),
         line("bcrypt", "$2b$12$abcdefghijklmnopqrstuv"),
-        line("too-expensive", &hash.replacen("m=19456", "m=4194304", 1)),
+        line("too-much-memory", &hash.replacen("m=19456", "m=262145", 1)),
+        line(
+            "too-much-work",
+            &hash.replacen("m=19456,t=2", "m=131072,t=9", 1),
+        ),
         line("truncated", hash.split_at(40).0),
         hash_and_password,
     ]);
@@ -207,4 +215,94 @@ fn import_over_64_mib_or_of_another_type_is_refused_and_a_repeated_import_report
         .json(&json!({"username": "eve"}))
         .send()
         .expect_problem(415, "unsupported_media_type");
+}
+
+#[test]
+fn result_of_a_line_is_sent_before_the_next_line_is_processed() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    // The second line waits for this transaction, which inserts an account with the same name.
+    let mut other = app.sql();
+    let insert = "BEGIN; INSERT INTO users (id, username, role, created_at, updated_at) \
+                  VALUES (gen_random_uuid(), 'bob', 'User', now(), now())";
+    other.batch_execute(insert).unwrap();
+    let body = "{\"username\": \"ada\"}\n{\"username\": \"bob\"}\n";
+    let mut socket = TcpStream::connect(app.addr).unwrap();
+    let head = format!(
+        "POST {IMPORT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {admin}\r\nContent-Type: {NDJSON}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut received = Vec::new();
+    while !String::from_utf8_lossy(&received).contains("\"ada\"") {
+        let mut chunk = [0; 4096];
+        let length = socket.read(&mut chunk).unwrap();
+        assert_ne!(length, 0, "the response ended early");
+        received.extend_from_slice(&chunk[..length]);
+    }
+    assert!(!String::from_utf8_lossy(&received).contains("\"bob\""));
+    other.batch_execute("ROLLBACK").unwrap();
+    socket.read_to_end(&mut received).unwrap();
+    let text = String::from_utf8_lossy(&received);
+    assert!(
+        text.contains("\"bob\"") && text.ends_with("0\r\n\r\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn import_that_is_interrupted_ends_without_the_final_chunk() {
+    let app = TestApp::start();
+    let (importer, token) = app.create_signed_in_user("User", &["users.create"]);
+    // The first line waits until the importer has been disabled.
+    let mut other = app.sql();
+    let insert = "BEGIN; INSERT INTO users (id, username, role, created_at, updated_at) \
+                  VALUES (gen_random_uuid(), 'bob', 'User', now(), now())";
+    other.batch_execute(insert).unwrap();
+    let body = "{\"username\": \"bob\"}\n{\"username\": \"eve\"}\n{\"username\": \"mallory\"}\n";
+    let mut socket = TcpStream::connect(app.addr).unwrap();
+    let head = format!(
+        "POST {IMPORT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: {NDJSON}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    wait_until(|| {
+        let waiting =
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+        app.query_number(waiting) > 0
+    });
+    let disable = format!(
+        "UPDATE users SET is_active = false WHERE id = '{}'",
+        importer.id
+    );
+    app.execute(&disable);
+    other.batch_execute("ROLLBACK").unwrap();
+    let mut received = Vec::new();
+    socket.read_to_end(&mut received).unwrap();
+    let text = String::from_utf8_lossy(&received);
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    assert!(text.contains("auth_token_invalid"), "{text}");
+    assert!(
+        !text.contains("mallory") && !text.ends_with("0\r\n\r\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn long_line_has_a_short_result() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let long_name = "x".repeat(300 * 1024);
+    let body = to_ndjson(&[
+        json!({ "username": long_name }),
+        json!({"username": "x".repeat(100_000)}),
+    ]);
+    let response = import(&app, &admin, body);
+    let results = results(&response);
+    assert_eq!(results[0]["errors"][0]["code"], "too_long");
+    assert_eq!(results[0]["errors"][0]["pointer"], "");
+    assert_eq!(results[1]["username"].as_str().unwrap().len(), 200);
+    assert!(response.text.len() < 10_000, "{}", response.text.len());
 }

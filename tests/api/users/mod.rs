@@ -1,5 +1,6 @@
 //! `/api/v1/users`: accounts.
 
+mod breached_passwords;
 mod create;
 mod import;
 mod lifecycle;

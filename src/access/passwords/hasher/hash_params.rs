@@ -12,10 +12,10 @@ const OWASP_MINIMUMS: [(u32, u32); 5] = [
     (7_168, 5),
 ];
 const MAX_PARALLELISM: u32 = 4;
-/// 1 GiB.
-const MAX_MEMORY_KIB: u32 = 1 << 20;
-/// Memory times iterations: 4 GiB written in total, a few seconds of one core.
-const MAX_TOTAL_KIB: u64 = 4 << 20;
+/// 256 MiB: one anonymous sign-in with a wrong password may need this much.
+const MAX_MEMORY_KIB: u32 = 256 << 10;
+/// Memory times iterations: 1 GiB written in total, about a second of one core.
+const MAX_TOTAL_KIB: u64 = 1 << 20;
 
 /// The length of a new hash's output in bytes.
 pub(super) const OUTPUT_BYTES: usize = 32;
@@ -45,7 +45,7 @@ pub enum InvalidHashParams {
     Parallelism,
     /// One hash would need gigabytes of memory or many seconds.
     #[error(
-        "hash parameters are too costly: m may be at most 1048576 (KiB), and m times t at most 4194304"
+        "hash parameters are too costly: m may be at most 262144 (KiB), and m times t at most 1048576"
     )]
     TooCostly,
 }
@@ -122,6 +122,17 @@ impl HashParams {
     /// The memory in Argon2 blocks of 1 KiB.
     pub(super) fn memory_blocks(self) -> usize {
         usize::try_from(self.memory_kib).unwrap_or(usize::MAX)
+    }
+
+    /// The parameters of a hash that does the work by which a hash with `stored` falls short of this cost, if it does. The
+    /// work of a hash is its memory times its passes.
+    pub(super) fn padding_for(self, stored: &Params) -> Option<Params> {
+        let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
+        let missing = work(self.memory_kib, self.iterations)
+            .saturating_sub(work(stored.m_cost(), stored.t_cost()));
+        let memory = u32::try_from(missing / u64::from(self.iterations)).ok()?;
+        // Less than the smallest memory of Argon2 is not measurable.
+        Params::new(memory, self.iterations, 1, Some(OUTPUT_BYTES)).ok()
     }
 
     /// Argon2id, version 19, at this cost.
@@ -206,17 +217,37 @@ mod tests {
 
     #[test]
     fn excessive_cost_is_rejected() {
-        assert!(HashParams::new(1 << 20, 4, 1).is_ok());
+        assert!(HashParams::new(1 << 18, 4, 1).is_ok());
         for (memory, passes) in [
-            (1 << 20, 5),
-            ((1 << 20) + 1, 1),
-            (19_456, 216),
+            (1 << 18, 5),
+            ((1 << 18) + 1, 1),
+            (19_456, 54),
             (u32::MAX, u32::MAX),
         ] {
             assert_eq!(
                 HashParams::new(memory, passes, 1),
                 Err(InvalidHashParams::TooCostly)
             );
+        }
+    }
+
+    #[test]
+    fn padding_makes_up_for_the_work_that_a_cheaper_hash_lacks() {
+        let reference = HashParams::default();
+        let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let reference_work = 2 * 19_456;
+        for (memory, passes) in [(8, 1), (1_024, 1), (4_096, 3), (9_216, 4), (19_456, 1)] {
+            let stored = Params::new(memory, passes, 1, None).unwrap();
+            let padding = reference.padding_for(&stored).unwrap();
+            let total = work(&stored) + work(&padding);
+            assert!(
+                (reference_work - 2..=reference_work).contains(&total),
+                "{memory} {passes}: {total}"
+            );
+        }
+        for (memory, passes) in [(19_456, 2), (65_536, 3), (19_455, 2)] {
+            let stored = Params::new(memory, passes, 1, None).unwrap();
+            assert_eq!(reference.padding_for(&stored), None, "{memory} {passes}");
         }
     }
 

@@ -120,6 +120,21 @@ impl ParsedHash {
         Ok(output == self.output)
     }
 
+    /// Does the work by which this hash is cheaper than one with `params`, so that the time of a wrong password does not
+    /// reveal that the account has an imported hash.
+    pub(super) fn pad(
+        &self,
+        memory: &mut HashMemory,
+        params: HashParams,
+        password: &[u8],
+    ) -> Result<(), HashError> {
+        if let Some(padding) = params.padding_for(&self.params) {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, padding);
+            memory.compute(&argon2, password, &self.salt, OUTPUT_BYTES)?;
+        }
+        Ok(())
+    }
+
     /// Whether a new hash with these parameters would have the same algorithm, version, parameters and salt length.
     pub(super) fn has_params(&self, params: HashParams) -> bool {
         params

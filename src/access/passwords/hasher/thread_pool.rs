@@ -1,5 +1,5 @@
-//! A fixed number of threads, each with its own [`HashMemory`], that process one queue of jobs in order. A job that would
-//! wait longer than the maximum is rejected.
+//! A fixed number of threads, each with its own [`HashMemory`], that process one queue of jobs per [`Priority`], each in
+//! order. A job that would wait longer than the maximum is rejected.
 
 use std::collections::VecDeque;
 use std::io;
@@ -38,6 +38,26 @@ impl From<HasherOverloaded> for AppError {
     }
 }
 
+/// Which jobs run first. A flood of jobs of one priority does not delay those of a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// The password of a caller who has a session or uses a device on which the account recently signed in.
+    KnownCaller,
+    /// The password of an unknown caller.
+    SignIn,
+    /// A new password, also of people who register.
+    NewPassword,
+}
+
+impl Priority {
+    const COUNT: usize = 3;
+
+    /// The position of its queue. Queues with a lower position come first.
+    const fn queue(self) -> usize {
+        self as usize
+    }
+}
+
 /// Numbers of jobs, now or since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HasherStats {
@@ -70,7 +90,10 @@ struct PoolShared {
 }
 
 struct QueueState {
-    queue: VecDeque<Box<dyn Job>>,
+    /// One queue for each [`Priority`].
+    queues: [VecDeque<Box<dyn Job>>; Priority::COUNT],
+    /// The number of jobs taken from the queues.
+    taken: u64,
     running: usize,
     /// An exponential moving average with weight 1/8.
     average_job_time: Duration,
@@ -137,26 +160,31 @@ impl HashThreadPool {
 
     /// Queues a job, or rejects it if it would wait too long. The job is dropped without running if the caller stops
     /// waiting before its turn.
-    pub(super) fn submit<T, W>(&self, work: W) -> Result<PendingResult<T>, HasherOverloaded>
+    pub(super) fn submit<T, W>(
+        &self,
+        priority: Priority,
+        work: W,
+    ) -> Result<PendingResult<T>, HasherOverloaded>
     where
         T: Send + 'static,
         W: FnOnce(&mut HashMemory) -> Result<T, HashError> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
         self.shared
-            .enqueue(Box::new(JobWithReply { work, reply }))?;
+            .enqueue(priority, Box::new(JobWithReply { work, reply }))?;
         Ok(PendingResult(result))
     }
 
     /// Fails if [`Self::submit`] would reject a job now.
-    pub(super) fn check_capacity(&self) -> Result<(), HasherOverloaded> {
-        self.shared.check_capacity(&mut self.shared.state())
+    pub(super) fn check_capacity(&self, priority: Priority) -> Result<(), HasherOverloaded> {
+        self.shared
+            .check_capacity(&mut self.shared.state(), priority)
     }
 
     pub(super) fn stats(&self) -> HasherStats {
         let state = self.shared.state();
         HasherStats {
-            waiting: state.queue.len(),
+            waiting: state.queues.iter().map(VecDeque::len).sum(),
             running: state.running,
             finished: state.finished,
             rejected: state.rejected,
@@ -192,7 +220,8 @@ impl<T> PendingResult<T> {
 impl PoolShared {
     fn new(threads: usize, max_wait: Duration, average_job_time: Duration) -> Self {
         let state = QueueState {
-            queue: VecDeque::new(),
+            queues: [const { VecDeque::new() }; Priority::COUNT],
+            taken: 0,
             running: 0,
             average_job_time,
             is_closed: false,
@@ -213,20 +242,26 @@ impl PoolShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, job: Box<dyn Job>) -> Result<(), HasherOverloaded> {
+    fn enqueue(&self, priority: Priority, job: Box<dyn Job>) -> Result<(), HasherOverloaded> {
         let mut state = self.state();
-        self.check_capacity(&mut state)?;
-        state.queue.push_back(job);
+        self.check_capacity(&mut state, priority)?;
+        if let Some(queue) = state.queues.get_mut(priority.queue()) {
+            queue.push_back(job);
+        }
         drop(state);
         self.job_available.notify_one();
         Ok(())
     }
 
-    fn check_capacity(&self, state: &mut QueueState) -> Result<(), HasherOverloaded> {
-        if state.expected_wait(self.threads) > self.max_wait {
+    fn check_capacity(
+        &self,
+        state: &mut QueueState,
+        priority: Priority,
+    ) -> Result<(), HasherOverloaded> {
+        if state.expected_wait(self.threads, priority) > self.max_wait {
             state.drop_abandoned();
         }
-        let wait = state.expected_wait(self.threads);
+        let wait = state.expected_wait(self.threads, priority);
         if wait > self.max_wait {
             state.rejected += 1;
             return Err(HasherOverloaded::with_wait(wait));
@@ -271,27 +306,44 @@ impl PoolShared {
 }
 
 impl QueueState {
-    /// The estimated wait of a job that is queued now.
-    fn expected_wait(&self, threads: usize) -> Duration {
-        let jobs_ahead = self.queue.len() + self.running;
+    /// The estimated wait of a job that is queued now. Jobs of lower priority are not counted.
+    fn expected_wait(&self, threads: usize, priority: Priority) -> Duration {
+        let queues_ahead = self.queues.iter().take(priority.queue() + 1);
+        let jobs_ahead = queues_ahead.map(VecDeque::len).sum::<usize>() + self.running;
         let turns = (jobs_ahead + 1).saturating_sub(threads);
         let saturating_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         self.average_job_time.saturating_mul(saturating_u32(turns)) / saturating_u32(threads.max(1))
     }
 
     fn drop_abandoned(&mut self) {
-        let before = self.queue.len();
-        self.queue.retain(|job| !job.is_abandoned());
-        self.count_abandoned(before - self.queue.len());
+        let mut dropped = 0;
+        for queue in &mut self.queues {
+            let before = queue.len();
+            queue.retain(|job| !job.is_abandoned());
+            dropped += before - queue.len();
+        }
+        self.count_abandoned(dropped);
     }
 
     fn count_abandoned(&mut self, count: usize) {
         self.abandoned += u64::try_from(count).unwrap_or_default();
     }
 
+    /// Takes a job of the highest priority. Every fourth job is one of the lowest instead, so that none waits for ever.
+    fn pop_next(&mut self) -> Option<Box<dyn Job>> {
+        self.taken += 1;
+        let lowest_first = self.taken.is_multiple_of(4);
+        let mut queues = self.queues.iter_mut();
+        if lowest_first {
+            queues.rev().find_map(VecDeque::pop_front)
+        } else {
+            queues.find_map(VecDeque::pop_front)
+        }
+    }
+
     /// Takes the first job that is not abandoned.
     fn take_job(&mut self) -> Option<Box<dyn Job>> {
-        while let Some(job) = self.queue.pop_front() {
+        while let Some(job) = self.pop_next() {
             if !job.is_abandoned() {
                 self.running += 1;
                 return Some(job);

@@ -32,6 +32,9 @@ pub(super) struct HashMemory {
     blocks: Vec<Block>,
     /// Whether the memory contains data derived from a password.
     is_dirty: bool,
+    /// The work done so far: memory in KiB times passes.
+    #[cfg(test)]
+    pub(super) work: u64,
 }
 
 impl HashMemory {
@@ -40,6 +43,8 @@ impl HashMemory {
         Ok(Self {
             blocks: allocate(block_count)?,
             is_dirty: false,
+            #[cfg(test)]
+            work: 0,
         })
     }
 
@@ -60,6 +65,11 @@ impl HashMemory {
             return output;
         }
         self.is_dirty = true;
+        #[cfg(test)]
+        {
+            let params = argon2.params();
+            self.work += u64::from(params.m_cost()) * u64::from(params.t_cost());
+        }
         let mut result = Ok(());
         let output = Output::init_with(output_bytes, |out| {
             result = argon2.hash_password_into_with_memory(password, salt, out, &mut self.blocks);

@@ -58,9 +58,13 @@ pub enum ImportedPassword {
 }
 
 impl ImportLine {
-    /// The username and the external id of the line.
-    pub fn identifiers(&self) -> (String, Option<String>) {
-        (self.username.clone(), self.external_id.clone())
+    /// The username and the external id of the line, each cut off after 200 characters.
+    pub fn identifiers(&self) -> (Option<String>, Option<String>) {
+        let shortened = |text: &String| text.chars().take(200).collect();
+        (
+            Some(shortened(&self.username)),
+            self.external_id.as_ref().map(shortened),
+        )
     }
 
     /// Validates everything that does not need the database.

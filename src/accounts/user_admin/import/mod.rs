@@ -5,5 +5,6 @@
 mod input;
 mod model;
 mod routes;
+mod run;
 
 pub use routes::routes;

@@ -3,15 +3,13 @@
 use actix_web::{HttpResponse, post};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::input::{ImportLine, ImportedPassword};
+use super::input::ImportLine;
 use super::model::ImportResult;
+use super::run::Import;
 use crate::access::authentication::{Can, needs};
-use crate::accounts::user_admin::initial_password::hash_initial_password;
-use crate::accounts::users::service;
-use crate::app_state::{AppState, State};
+use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{NDJSON, NdjsonRequestBody, parse_json};
-use crate::platform::ids::UserId;
+use crate::platform::http::{NDJSON, NdjsonRequestBody};
 
 /// Registers the endpoint and its documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -21,9 +19,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// Import users.
 ///
 /// Needs `users.create`; direct grants also need `users.managePermissions`, and the caller must hold everything it grants. The
-/// body has one JSON object per line and at most 64 MiB. The response has one line for each, in the same order. Each line is
-/// checked and created separately: a refused line has an error code in its result and does not affect the others. A username
-/// that exists is a conflict, so an interrupted import can be sent again.
+/// body has one JSON object per line, at most 256 KiB per line and 64 MiB in total. The response has one line for each, in the
+/// same order, which is sent as soon as the line has been processed. Each line is checked and created separately: a refused
+/// line has an error code in its result and does not affect the others. If the service becomes unavailable or the caller's
+/// token ends, the response ends after the result of that line, without the final chunk. A username that exists is a conflict,
+/// so an interrupted import can be sent again.
 #[utoipa::path(
     operation_id = "importUsers", tag = "users",
     request_body(content = ImportLine, content_type = "application/x-ndjson"),
@@ -35,43 +35,6 @@ async fn import_users(
     app: State,
     body: NdjsonRequestBody,
 ) -> Result<HttpResponse, AppError> {
-    let mut response = Vec::new();
-    for (number, line) in body.lines() {
-        let mut result = ImportResult::new(number);
-        result = match import_line(&app, &caller, line, &mut result).await {
-            Ok(id) => result.created(id),
-            Err(error) if error.code().category().aborts_batch() => return Err(error),
-            Err(error) => result.refused(&error),
-        };
-        serde_json::to_writer(&mut response, &result).map_err(AppError::internal)?;
-        response.push(b'\n');
-    }
-    Ok(HttpResponse::Ok().content_type(NDJSON).body(response))
-}
-
-/// Creates the account of one line. Sets the username and external id of `result`.
-async fn import_line(
-    app: &AppState,
-    caller: &Can<needs::CreateUsers>,
-    line: &[u8],
-    result: &mut ImportResult,
-) -> Result<UserId, AppError> {
-    let line: ImportLine = parse_json(line)?;
-    let (username, external_id) = line.identifiers();
-    result.username = Some(username);
-    result.external_id = external_id;
-    let (draft, password) = line.check()?;
-    let hash = match password {
-        ImportedPassword::None => None,
-        ImportedPassword::Hash(hash) => Some(hash),
-        ImportedPassword::Plain(password) => {
-            hash_initial_password(app, &draft, Some(password)).await?
-        }
-    };
-    let caller = caller.clone();
-    let user = app
-        .db
-        .write(move |tx| service::create(tx, &caller, &draft, hash.as_ref()))
-        .await?;
-    Ok(user.id)
+    let results = Import::new(app, caller, body).run().await?;
+    Ok(HttpResponse::Ok().content_type(NDJSON).streaming(results))
 }

@@ -1,5 +1,6 @@
 //! Attacks on memory, connections and the framing of requests, against the real binary.
 
+mod connections;
 mod exhaustion;
 mod request_smuggling;
 

@@ -1,5 +1,7 @@
 //! Rate limits of `POST /api/v1/auth/login` and of the other password checks.
 
+mod anonymous;
+mod networks;
 mod per_account;
 mod per_source;
 mod stored_rows;

@@ -124,8 +124,9 @@ fn single_use_invite_admits_one_concurrent_registration() {
     let replica = app.start_replica();
     let admin = app.super_admin_token();
     for round in 0..20 {
+        app.clear_rate_limits();
         let token = create_invite(&app, &admin, &json!({"permissions": ["audit.read"]}));
-        let caller_count = if round == 0 { 64 } else { 8 };
+        let caller_count = if round == 0 { 50 } else { 8 };
         let responses = run_concurrently(caller_count, |index| {
             let app = if index % 2 == 0 { &app } else { &replica };
             let body = registration_body(&format!("user{round}-{index}"));
@@ -150,6 +151,7 @@ fn invite_max_uses_holds_under_concurrency() {
     let replica = app.start_replica();
     let admin = app.super_admin_token();
     for round in 0..25 {
+        app.clear_rate_limits();
         let token = create_invite(&app, &admin, &json!({"maxUses": 2}));
         let statuses = run_concurrently(5, |index| {
             let app = if index % 2 == 0 { &app } else { &replica };

@@ -99,7 +99,8 @@ fn concurrent_registrations_with_one_name_create_one_account() {
         }
     };
     for round in 0..20 {
-        let caller_count = if round == 0 { 100 } else { 8 };
+        app.clear_rate_limits();
+        let caller_count = if round == 0 { 50 } else { 8 };
         let statuses = run_concurrently(caller_count, |index| {
             let app = if index % 2 == 0 { &app } else { &replica };
             let body = with_member(
@@ -127,6 +128,7 @@ fn concurrent_registrations_with_one_address_look_alike_and_create_one_account()
     let app = start_open();
     let replica = app.start_replica();
     for round in 0..20 {
+        app.clear_rate_limits();
         let caller_count = if round == 0 { 40 } else { 8 };
         let statuses = run_concurrently(caller_count, |index| {
             let app = if index % 2 == 0 { &app } else { &replica };

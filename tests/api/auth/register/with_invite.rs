@@ -172,6 +172,7 @@ fn invite_revoked_during_registration_is_used_before_or_not_at_all() {
     let replica = app.start_replica();
     let super_admin = app.super_admin_token();
     for round in 0..25 {
+        app.clear_rate_limits();
         let (creator, creator_token) = app.create_signed_in_user("Admin", &[]);
         let token = create_invite(&app, &creator_token, &json!({"maxUses": 9}));
         let name = format!("user{round}");

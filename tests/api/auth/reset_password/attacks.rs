@@ -15,6 +15,7 @@ fn reset_link_is_single_use_even_when_raced() {
     let replica = app.start_replica();
     let admin = app.super_admin_token();
     for _ in 0..20 {
+        app.clear_rate_limits();
         let (ada, _) = app.create_signed_in_user("User", &[]);
         let link = create_link(&app, &admin, &ada);
         let replicas = [&app, &replica];

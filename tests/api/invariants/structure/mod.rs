@@ -52,6 +52,7 @@ const HTTP_FILES: &[&str] = &[
     "middleware.rs",
     "access/oauth/endpoints.rs",
     "access/sessions/token_cookies.rs",
+    "accounts/user_admin/import/run.rs",
     "accounts/user_admin/initial_password.rs",
     "accounts/user_admin/response_cache.rs",
 ];

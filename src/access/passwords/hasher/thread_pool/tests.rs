@@ -18,7 +18,7 @@ fn occupy(pool: &HashThreadPool) -> (mpsc::Sender<()>, PendingResult<()>) {
     let (release, released) = mpsc::channel();
     let (started, has_started) = mpsc::channel();
     let pending = pool
-        .submit(move |_| {
+        .submit(Priority::SignIn, move |_| {
             started.send(()).unwrap();
             let _ = released.recv();
             Ok(())
@@ -32,7 +32,7 @@ fn occupy(pool: &HashThreadPool) -> (mpsc::Sender<()>, PendingResult<()>) {
 fn without_waiting_a_job_is_rejected_while_the_thread_is_busy() {
     let pool = pool(1, Duration::ZERO);
     let (release, busy) = occupy(&pool);
-    let error = pool.submit(|_| Ok(())).err();
+    let error = pool.submit(Priority::SignIn, |_| Ok(())).err();
     assert_eq!(
         error,
         Some(HasherOverloaded {
@@ -49,7 +49,12 @@ fn without_waiting_a_job_is_rejected_while_the_thread_is_busy() {
     );
     drop(release);
     busy.wait_blocking().unwrap();
-    assert_eq!(pool.submit(|_| Ok(7)).unwrap().wait_blocking(), Ok(7));
+    assert_eq!(
+        pool.submit(Priority::SignIn, |_| Ok(7))
+            .unwrap()
+            .wait_blocking(),
+        Ok(7)
+    );
 }
 
 #[test]
@@ -58,9 +63,9 @@ fn queue_accepts_jobs_up_to_the_maximum_wait() {
     let occupied = [occupy(&pool), occupy(&pool)];
     // With two threads and 100 ms per job, the job at position n waits n * 50 ms.
     let queued: Vec<_> = (0..6)
-        .map(|n| pool.submit(move |_| Ok(n)).unwrap())
+        .map(|n| pool.submit(Priority::SignIn, move |_| Ok(n)).unwrap())
         .collect();
-    assert!(pool.submit(|_| Ok(6)).is_err());
+    assert!(pool.submit(Priority::SignIn, |_| Ok(6)).is_err());
     assert_eq!((pool.stats().waiting, pool.stats().rejected), (6, 1));
     drop(occupied);
     for (n, pending) in queued.into_iter().enumerate() {
@@ -92,7 +97,7 @@ fn jobs_run_in_the_order_of_submission() {
     let pending: Vec<_> = (0..20)
         .map(|n| {
             let executed = executed.clone();
-            pool.submit(move |_| {
+            pool.submit(Priority::SignIn, move |_| {
                 executed
                     .send(n)
                     .map_err(|_| argon2::Error::OutOfMemory.into())
@@ -109,16 +114,42 @@ fn jobs_run_in_the_order_of_submission() {
 }
 
 #[test]
+fn job_of_a_known_caller_is_accepted_and_runs_first_when_the_queue_is_full() {
+    let pool = pool(1, 2 * JOB_TIME);
+    let (release, _busy) = occupy(&pool);
+    let (executed, execution_order) = mpsc::channel();
+    let submit = |priority, name| {
+        let executed = executed.clone();
+        pool.submit(priority, move |_| {
+            executed
+                .send(name)
+                .map_err(|_| argon2::Error::OutOfMemory.into())
+        })
+    };
+    let mut pending = vec![submit(Priority::NewPassword, "registration").unwrap()];
+    pending.push(submit(Priority::SignIn, "sign-in").unwrap());
+    pending.push(submit(Priority::SignIn, "second sign-in").unwrap());
+    assert!(submit(Priority::SignIn, "refused").is_err());
+    assert!(submit(Priority::NewPassword, "refused").is_err());
+    pending.push(submit(Priority::KnownCaller, "known").unwrap());
+    drop((release, executed));
+    let order: Vec<_> = execution_order.iter().collect();
+    assert_eq!(order.first(), Some(&"known"));
+    assert_eq!(order.len(), 4);
+    assert!(order.contains(&"registration"));
+}
+
+#[test]
 fn abandoned_job_is_never_started() {
     let pool = pool(1, 100 * JOB_TIME);
     let (release, _busy) = occupy(&pool);
     let (started, has_started) = mpsc::channel();
-    let abandoned = pool.submit(move |_| {
+    let abandoned = pool.submit(Priority::SignIn, move |_| {
         started.send(()).unwrap();
         Ok(())
     });
     drop(abandoned.unwrap());
-    let last = pool.submit(|_| Ok(())).unwrap();
+    let last = pool.submit(Priority::SignIn, |_| Ok(())).unwrap();
     drop(release);
     last.wait_blocking().unwrap();
     assert!(has_started.recv().is_err());
@@ -129,11 +160,15 @@ fn abandoned_job_is_never_started() {
 fn abandoned_jobs_are_dropped_before_a_job_is_rejected() {
     let pool = pool(1, 4 * JOB_TIME);
     let (_release, _busy) = occupy(&pool);
-    let abandoned: Vec<_> = (0..4).map(|_| pool.submit(|_| Ok(())).unwrap()).collect();
-    assert!(pool.submit(|_| Ok(())).is_err());
+    let abandoned: Vec<_> = (0..4)
+        .map(|_| pool.submit(Priority::SignIn, |_| Ok(())).unwrap())
+        .collect();
+    assert!(pool.submit(Priority::SignIn, |_| Ok(())).is_err());
     drop(abandoned);
-    let _waiting: Vec<_> = (0..4).map(|_| pool.submit(|_| Ok(())).unwrap()).collect();
-    assert!(pool.submit(|_| Ok(())).is_err());
+    let _waiting: Vec<_> = (0..4)
+        .map(|_| pool.submit(Priority::SignIn, |_| Ok(())).unwrap())
+        .collect();
+    assert!(pool.submit(Priority::SignIn, |_| Ok(())).is_err());
     let stats = pool.stats();
     assert_eq!((stats.abandoned, stats.waiting, stats.rejected), (4, 4, 2));
 }
@@ -141,7 +176,9 @@ fn abandoned_jobs_are_dropped_before_a_job_is_rejected() {
 #[test]
 fn thread_survives_a_panic_or_an_error_of_a_job() {
     let pool = pool(1, 100 * JOB_TIME);
-    let panicked = pool.submit::<(), _>(|_| panic!("on purpose")).unwrap();
+    let panicked = pool
+        .submit::<(), _>(Priority::SignIn, |_| panic!("on purpose"))
+        .unwrap();
     assert_eq!(
         panicked.wait_blocking(),
         Err(HasherOverloaded {
@@ -149,7 +186,7 @@ fn thread_survives_a_panic_or_an_error_of_a_job() {
         })
     );
     let failed = pool
-        .submit::<(), _>(|_| Err(argon2::Error::OutOfMemory.into()))
+        .submit::<(), _>(Priority::SignIn, |_| Err(argon2::Error::OutOfMemory.into()))
         .unwrap();
     assert_eq!(
         failed.wait_blocking(),
@@ -158,7 +195,9 @@ fn thread_survives_a_panic_or_an_error_of_a_job() {
         })
     );
     assert_eq!(
-        pool.submit(|_| Ok("alive")).unwrap().wait_blocking(),
+        pool.submit(Priority::SignIn, |_| Ok("alive"))
+            .unwrap()
+            .wait_blocking(),
         Ok("alive")
     );
 }
@@ -204,10 +243,13 @@ fn thread_zeroizes_its_memory_before_waiting_but_not_between_jobs() {
         .unwrap();
     let (reply, _result) = oneshot::channel();
     shared
-        .enqueue(Box::new(JobWithReply {
-            work: |_: &mut HashMemory| Ok(()),
-            reply,
-        }))
+        .enqueue(
+            Priority::SignIn,
+            Box::new(JobWithReply {
+                work: |_: &mut HashMemory| Ok(()),
+                reply,
+            }),
+        )
         .unwrap();
     assert!(shared.next_job(&mut memory).is_some());
     assert!(!memory.is_zeroed());

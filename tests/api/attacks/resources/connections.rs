@@ -1,0 +1,167 @@
+//! Clients that hold connections open.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use rosterd::platform::crypto::TokenKind;
+use socket2::{Domain, Socket, Type};
+
+use crate::support::binary::{ServiceProcess, database_settings};
+use crate::support::{ProcessUsage, Schema, TestApp, wait_until};
+
+use super::ME;
+
+const GET: &[u8] = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+/// Opens a connection with an incomplete request, which the service waits for.
+fn hold_connection(app: &TestApp, token: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(app.addr).unwrap();
+    let request = format!(
+        "POST /api/v1/users/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: 10\r\n\r\n "
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    socket
+}
+
+#[test]
+fn connection_above_the_maximum_gets_503_until_others_are_closed() {
+    let app = TestApp::start_with(&[("ROSTERD_MAX_CONNECTIONS", "20")]);
+    // The connections of this client stay open.
+    let token = app.super_admin_token();
+    let mut held = Vec::new();
+    wait_until(|| {
+        held.push(hold_connection(&app, &token));
+        app.send_raw(GET).starts_with("HTTP/1.1 503 ")
+    });
+    assert!((15..=24).contains(&held.len()), "{}", held.len());
+    let refused = app.send_raw(GET).to_lowercase();
+    for part in [
+        "connection: close",
+        "retry-after: 1",
+        "application/problem+json",
+        "\"code\":\"overloaded\"",
+    ] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
+    held.clear();
+    wait_until(|| app.send_raw(GET).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn response_closes_its_connection_when_three_quarters_are_in_use() {
+    let app = TestApp::start_with(&[("ROSTERD_MAX_CONNECTIONS", "20")]);
+    let token = app.super_admin_token();
+    let response = app.get("/livez").send().expect(200);
+    assert_eq!(response.header("connection"), "");
+    let mut held = Vec::new();
+    wait_until(|| {
+        held.push(hold_connection(&app, &token));
+        app.get("/livez").send().header("connection") == "close"
+    });
+    assert!((10..=20).contains(&held.len()), "{}", held.len());
+}
+
+#[test]
+fn client_that_never_reads_is_disconnected() {
+    let schema = Schema::new();
+    let mut settings = database_settings(&schema);
+    settings.push(("ROSTERD_WRITE_TIMEOUT_SECONDS".to_owned(), "1".to_owned()));
+    let service = ServiceProcess::start(&settings);
+    service.get("/openapi.json").send().expect(200);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let address: SocketAddr = service.addr().parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut socket = TcpStream::from(socket);
+    let open_files = || ProcessUsage::of(service.pid()).files;
+    let with_reader = open_files();
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(30);
+    socket.write_all(request.as_bytes()).unwrap();
+    wait_until(|| open_files() < with_reader);
+    drop(socket);
+}
+
+#[test]
+fn limit_on_open_files_is_raised_to_the_hard_limit() {
+    let schema = Schema::new();
+    let program = env!("CARGO_BIN_EXE_rosterd");
+    let mut service = Command::new("sh")
+        .args(["-c", "ulimit -S -n 200 && exec \"$0\" serve", program])
+        .env_clear()
+        .envs(database_settings(&schema))
+        .env("ROSTERD_ADDR", "127.0.0.1:0")
+        .current_dir("/")
+        .spawn()
+        .unwrap();
+    let limits = format!("/proc/{}/limits", service.id());
+    wait_until(|| {
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open"));
+        let values: Vec<&str> = line.unwrap().split_whitespace().collect();
+        values[3] == values[4] && values[3] != "200"
+    });
+    service.kill().unwrap();
+    service.wait().unwrap();
+}
+
+#[test]
+fn unknown_personal_tokens_of_one_source_are_refused_after_100_lookups() {
+    let app = TestApp::start();
+    let session = app.super_admin_token();
+    let send = |token: &str| app.get(ME).bearer(token).send();
+    let unknown_token = || TokenKind::PersonalToken.generate().unwrap();
+    let repeated = unknown_token();
+    for _ in 0..10 {
+        send(&repeated).expect_problem(401, "auth_token_invalid");
+    }
+    for _ in 1..100 {
+        send(&unknown_token()).expect_problem(401, "auth_token_invalid");
+    }
+    let refused = send(&unknown_token()).expect_problem(429, "rate_limited");
+    assert_ne!(refused.header("retry-after"), "");
+    assert!(refused.header("ratelimit").contains("unknown-tokens"));
+    send(&repeated).expect_problem(401, "auth_token_invalid");
+    send(&session).expect(200);
+}
+
+#[test]
+fn concurrent_readiness_checks_cause_one_query() {
+    use diesel::connection::SimpleConnection;
+    let app = TestApp::start();
+    let mut other = app.sql();
+    let lock = "BEGIN; LOCK TABLE __diesel_schema_migrations IN ACCESS EXCLUSIVE MODE";
+    other.batch_execute(lock).unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks \
+                   WHERE NOT granted AND relation = '__diesel_schema_migrations'::regclass";
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| app.get("/readyz").send().expect(200));
+        }
+        wait_until(|| app.query_number(waiting) > 0);
+        // Enough time for the other requests to arrive.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(app.query_number(waiting), 1);
+        other.batch_execute("ROLLBACK").unwrap();
+    });
+}
+
+#[test]
+fn request_that_is_not_http_gets_a_status_without_a_body_and_is_closed() {
+    let app = TestApp::start();
+    let too_many_headers = format!("GET /livez HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200));
+    for (request, status) in [
+        ("\u{16}\u{3}\u{1}\r\n\r\n", "400"),
+        ("GET /livez HTTP/9.9\r\n\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nno colon\r\n\r\n", "400"),
+        (&too_many_headers, "431"),
+    ] {
+        let response = app.send_raw(request.as_bytes());
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request:?}: {response}"
+        );
+        assert!(response.ends_with("\r\n\r\n"), "{request:?}: {response}");
+    }
+}
