@@ -8,6 +8,8 @@ diesel::table! {
         sid -> Nullable<Uuid>,
         sub -> Nullable<Text>,
         role -> Nullable<Text>,
+        kid -> Nullable<Text>,
+        committed_by -> Nullable<Timestamptz>,
     }
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::housekeeping::delete_expired_rows;
+use crate::access::revocation_feed;
 use crate::app_state::AppState;
 use crate::audit::chain;
 use crate::platform::crypto::Vault;
@@ -13,6 +14,7 @@ use crate::platform::db::Db;
 use crate::platform::error::AppError;
 
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
+const REVOCATION_FEED_INTERVAL: Duration = Duration::from_secs(1);
 const AUDIT_SEALING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts all jobs.
@@ -25,10 +27,22 @@ pub fn start(app: &AppState, audit_retention_days: Option<u32>) -> io::Result<()
         delete_expired_rows(&db)?;
         audit_retention_days.map_or(Ok(()), |days| delete_old_audit_rows(&db, &vault, days))
     })?;
+    let db = app.db.clone();
+    start_job("revocation feed", REVOCATION_FEED_INTERVAL, move || {
+        record_revocation_commits(&db)
+    })?;
     let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
     start_job("audit sealing", AUDIT_SEALING_INTERVAL, move || {
         seal_audit_rows(&db, &vault)
     })
+}
+
+/// Records by when the new entries of the revocation feed were committed.
+fn record_revocation_commits(db: &Db) -> Result<(), AppError> {
+    if db.read_now(revocation_feed::service::has_unrecorded_commits)? {
+        db.write_now(|tx| Ok(revocation_feed::service::record_commits(tx)?))?;
+    }
+    Ok(())
 }
 
 /// Adds the new audit rows to the hash chain.

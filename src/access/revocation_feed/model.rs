@@ -5,10 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::store::RevocationRow;
+use super::store::VisibleRow;
 
 /// Revoked access tokens: those whose claim `sid`, `sub` or `role` has the value given here and whose `iat` is less than
-/// `notBefore`. Exactly one of `sid`, `sub` and `role` is not `null`.
+/// `notBefore`, or those whose header member `kid` has the value given here, whatever their `iat`. Exactly one of `sid`,
+/// `sub`, `role` and `kid` is not `null`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Revocation {
@@ -20,21 +21,24 @@ pub struct Revocation {
     /// The role whose permissions changed.
     #[schema(example = "Admin")]
     pub role: Option<String>,
+    /// The signing key that was disclosed. Reject every token with this `kid`.
+    pub kid: Option<String>,
     /// The time of the revocation.
     pub revoked_at_utc: DateTime<Utc>,
-    /// The first whole second after the revocation, in seconds since 1970. A token issued within the same second as the
-    /// revocation is treated as revoked: refresh it again.
+    /// A whole second after the revocation took effect, in seconds since 1970. A token that was issued in the same second is
+    /// treated as revoked: refresh it again.
     pub not_before: i64,
 }
 
-impl From<RevocationRow> for Revocation {
-    fn from(row: RevocationRow) -> Self {
+impl From<VisibleRow> for Revocation {
+    fn from(VisibleRow { row, read_at, .. }: VisibleRow) -> Self {
         Self {
             sid: row.sid,
             sub: row.sub,
             role: row.role,
+            kid: row.kid,
             revoked_at_utc: row.at,
-            not_before: row.at.timestamp() + 1,
+            not_before: row.committed_by.unwrap_or(read_at).timestamp() + 1,
         }
     }
 }

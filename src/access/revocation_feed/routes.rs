@@ -42,10 +42,11 @@ impl FromQuery for FeedQuery {
 /// List revoked access tokens.
 ///
 /// For every authenticated caller, in particular service clients that verify access tokens offline. Reject a token that has
-/// the `sid`, `sub` or `role` of an entry and an `iat` less than its `notBefore`. Poll every few seconds with `page.next`,
-/// which is never `null`. Fewer entries than `limit` means that there are no more at present. No entry is skipped: an entry
-/// appears once all transactions that started before its own have ended. Entries are kept for longer than the lifetime of an
-/// access token.
+/// the `sid`, `sub` or `role` of an entry and an `iat` less than its `notBefore`, and a token whose header has the `kid` of an
+/// entry. Poll every few seconds with `page.next`, which is never `null`. Fewer entries than `limit` means that there are no
+/// more at present. No entry is skipped, and an entry can be repeated while a transaction that began before it is open. The
+/// reader knows every revocation that was answered before `page.completeUntilUtc`. If an open transaction prevents progress,
+/// the response is 503. Entries are kept for longer than the lifetime of an access token.
 #[utoipa::path(
     operation_id = "listRevocations", tag = "auth", params(FeedQuery),
     responses((status = 200, description = "The entries after the position.", body = Page<Revocation>))
@@ -62,7 +63,8 @@ async fn list_revocations(
     let read = app
         .db
         .read(move |tx| service::list_after(tx, position, limit.get()));
-    let (data, next_position) = read.await?;
-    let next = app.cursors.encode(CURSOR_CONTEXT, &next_position)?;
-    Reply::page(&Page::unbounded(data, limit, next))
+    let feed = read.await?;
+    let next = app.cursors.encode(CURSOR_CONTEXT, &feed.next)?;
+    let page = Page::unbounded(feed.entries, limit, next);
+    Reply::page(&page.with_complete_until(feed.complete_until))
 }

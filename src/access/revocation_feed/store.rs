@@ -1,10 +1,10 @@
 //! Queries on the revocation feed.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
+use diesel::dsl::{auto_type, sql};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
 use uuid::Uuid;
 
 use super::position::FeedPosition;
@@ -19,28 +19,71 @@ pub struct RevocationRow {
     pub sid: Option<Uuid>,
     pub sub: Option<String>,
     pub role: Option<String>,
+    pub kid: Option<String>,
+    pub committed_by: Option<DateTime<Utc>>,
 }
 
-/// At most `limit` rows after this position. Excludes rows of transactions that started after the oldest transaction still
-/// in progress, because an earlier row may still be committed.
+/// A committed entry as one statement sees it.
+#[derive(Queryable)]
+pub struct VisibleRow {
+    pub row: RevocationRow,
+    /// Whether all transactions that began before that of the row have ended, so that no earlier row will appear.
+    pub is_final: bool,
+    /// The time of the database server when the statement began. The row was committed before.
+    pub read_at: DateTime<Utc>,
+}
+
+/// At most `limit` committed rows after this position.
 pub fn list_after(
     conn: &mut PgConnection,
-    FeedPosition { xid, id }: FeedPosition,
+    position: FeedPosition,
     limit: i64,
-) -> QueryResult<Vec<RevocationRow>> {
-    let is_after_position = sql::<Bool>("(xid, id) > (")
-        .bind::<BigInt, _>(xid)
-        .sql(", ")
-        .bind::<BigInt, _>(id)
-        .sql(")");
-    let is_final = sql::<Bool>("xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
+) -> QueryResult<Vec<VisibleRow>> {
     revocations::table
-        .filter(is_after_position)
-        .filter(is_final)
+        .filter(is_after(position.xid, position.id))
         .order((revocations::xid, revocations::id))
         .limit(limit)
-        .select(RevocationRow::as_select())
+        .select((
+            RevocationRow::as_select(),
+            sql::<Bool>("xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"),
+            sql::<Timestamptz>("statement_timestamp()"),
+        ))
         .load(conn)
+}
+
+/// The time of the oldest committed row after this position, and the time of the database server when the statement began.
+pub fn oldest_after(
+    conn: &mut PgConnection,
+    position: FeedPosition,
+) -> QueryResult<(Option<DateTime<Utc>>, DateTime<Utc>)> {
+    revocations::table
+        .filter(is_after(position.xid, position.id))
+        .select((
+            sql::<Nullable<Timestamptz>>("min(at)"),
+            sql::<Timestamptz>("statement_timestamp()"),
+        ))
+        .first(conn)
+}
+
+/// Whether a row comes after this position.
+#[auto_type(no_type_alias)]
+fn is_after(xid: i64, id: i64) -> _ {
+    revocations::xid
+        .ge(xid)
+        .and(revocations::xid.gt(xid).or(revocations::id.gt(id)))
+}
+
+/// Records a time after the commit of each committed row that has none, and returns the number of rows.
+pub fn set_committed_by(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::update(revocations::table.filter(revocations::committed_by.is_null()))
+        .set(revocations::committed_by.eq(sql::<Nullable<Timestamptz>>("clock_timestamp()")))
+        .execute(conn)
+}
+
+/// Whether a committed row has no time after its commit.
+pub fn has_row_without_committed_by(conn: &mut PgConnection) -> QueryResult<bool> {
+    let rows = revocations::table.filter(revocations::committed_by.is_null());
+    diesel::select(diesel::dsl::exists(rows)).get_result(conn)
 }
 
 /// The id of the next transaction that will start.

@@ -5,6 +5,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 // The only name of the trait that `utoipa::path` requires of generic bodies.
@@ -95,6 +96,7 @@ impl<T: ToSchema> ToSchema for Page<T> {
 
 /// The cursor of the next page, the limit and the total of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PageInfo {
     /// The cursor of the next page; `null` on the last page.
     #[schema(required)]
@@ -105,6 +107,10 @@ pub struct PageInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub total: Option<i64>,
+    /// Until when the list is complete; present in the revocation feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub complete_until_utc: Option<DateTime<Utc>>,
 }
 
 impl<T> Page<T> {
@@ -129,6 +135,7 @@ impl<T> Page<T> {
             next,
             limit,
             total: None,
+            complete_until_utc: None,
         };
         Ok(Self { data: rows, page })
     }
@@ -140,6 +147,7 @@ impl<T> Page<T> {
             next: None,
             limit: PageLimit(PageLimit::MAX),
             total: None,
+            complete_until_utc: None,
         };
         Self { data, page }
     }
@@ -151,8 +159,16 @@ impl<T> Page<T> {
             next: Some(next),
             limit,
             total: None,
+            complete_until_utc: None,
         };
         Self { data, page }
+    }
+
+    /// Sets the time until which the list is complete.
+    #[must_use]
+    pub const fn with_complete_until(mut self, time: DateTime<Utc>) -> Self {
+        self.page.complete_until_utc = Some(time);
+        self
     }
 
     /// Sets the total number of items, if they were counted.
@@ -164,7 +180,11 @@ impl<T> Page<T> {
 }
 
 /// Encodes and decodes cursors: the base64url of a MAC and a position as JSON.
-pub struct Cursors(hmac::Key);
+pub struct Cursors {
+    key: hmac::Key,
+    /// The key before the secret key was replaced.
+    previous: Option<hmac::Key>,
+}
 
 /// HMAC-SHA-256 is truncated to 128 bits, to keep URLs short.
 const MAC_LEN: usize = 16;
@@ -174,7 +194,17 @@ impl Cursors {
     /// `key` must be secret, the same on every replica, and used for nothing else.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+        Self::with_previous(key, None)
+    }
+
+    /// Cursors that were created with the previous key are accepted too.
+    #[must_use]
+    pub fn with_previous(key: &[u8], previous: Option<&[u8]>) -> Self {
+        let new_key = |key| hmac::Key::new(hmac::HMAC_SHA256, key);
+        Self {
+            key: new_key(key),
+            previous: previous.map(new_key),
+        }
     }
 
     /// Encodes `position` as a cursor. `context` identifies the list with its order and filters.
@@ -183,7 +213,7 @@ impl Cursors {
     /// [`Code::Internal`](crate::platform::error::Code::Internal) if `position` can't be serialized.
     pub fn encode(&self, context: &str, position: &impl Serialize) -> Result<String, AppError> {
         let position = serde_json::to_vec(position).map_err(AppError::internal)?;
-        let mut bytes = self.mac(context, &position).to_vec();
+        let mut bytes = mac(&self.key, context, &position).to_vec();
         bytes.extend_from_slice(&position);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -216,24 +246,29 @@ impl Cursors {
     fn verify_and_decode<T: DeserializeOwned>(&self, context: &str, cursor: &str) -> Option<T> {
         let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_LEN)?;
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (mac, position) = bytes.split_at_checked(MAC_LEN)?;
-        verify_slices_are_equal(mac, &self.mac(context, position)).ok()?;
-        serde_json::from_slice(position).ok()
-    }
-
-    /// The MAC input starts with the length of the context, so that different pairs of context and position have different
-    /// inputs.
-    fn mac(&self, context: &str, position: &[u8]) -> [u8; MAC_LEN] {
-        let mut hmac = hmac::Context::with_key(&self.0);
-        hmac.update(&(context.len() as u64).to_be_bytes());
-        hmac.update(context.as_bytes());
-        hmac.update(position);
-        let mut mac = [0; MAC_LEN];
-        for (to, from) in mac.iter_mut().zip(hmac.sign().as_ref()) {
-            *to = *from;
+        let (cursor_mac, position) = bytes.split_at_checked(MAC_LEN)?;
+        let is_valid =
+            |key| verify_slices_are_equal(cursor_mac, &mac(key, context, position)).is_ok();
+        if is_valid(&self.key) || self.previous.as_ref().is_some_and(is_valid) {
+            serde_json::from_slice(position).ok()
+        } else {
+            None
         }
-        mac
     }
+}
+
+/// The MAC input starts with the length of the context, so that different pairs of context and position have different
+/// inputs.
+fn mac(key: &hmac::Key, context: &str, position: &[u8]) -> [u8; MAC_LEN] {
+    let mut hmac = hmac::Context::with_key(key);
+    hmac.update(&(context.len() as u64).to_be_bytes());
+    hmac.update(context.as_bytes());
+    hmac.update(position);
+    let mut mac = [0; MAC_LEN];
+    for (to, from) in mac.iter_mut().zip(hmac.sign().as_ref()) {
+        *to = *from;
+    }
+    mac
 }
 
 #[cfg(test)]

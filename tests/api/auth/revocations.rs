@@ -1,5 +1,6 @@
 //! `GET /api/v1/auth/revocations`: the feed of revoked access tokens.
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use diesel::connection::SimpleConnection;
 use rosterd::access::revocation_feed::{FeedPosition, service};
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ struct Follower<'a> {
     app: &'a TestApp,
     token: String,
     next: Option<String>,
+    /// The entries so far. Open transactions of other tests can make the feed repeat an entry.
+    known: Vec<Value>,
 }
 
 impl<'a> Follower<'a> {
@@ -21,6 +24,7 @@ impl<'a> Follower<'a> {
             app,
             token: app.super_admin_token(),
             next: None,
+            known: Vec::new(),
         }
     }
 
@@ -34,10 +38,13 @@ impl<'a> Follower<'a> {
     fn new_entries(&mut self) -> Vec<Value> {
         let response = self.poll();
         self.next = Some(response.body["page"]["next"].as_str().unwrap().to_owned());
-        response.data().as_array().unwrap().clone()
+        let mut new = response.data().as_array().unwrap().clone();
+        new.retain(|entry| !self.known.iter().any(|known| is_same(known, entry)));
+        self.known.extend(new.clone());
+        new
     }
 
-    /// Waits until the next entries have these values of this claim. Open transactions of other tests can delay entries.
+    /// Waits until the next entries have these values of this claim.
     #[track_caller]
     fn expect(&mut self, claim: &str, values: &[&str]) {
         let mut new_values = Vec::new();
@@ -55,6 +62,13 @@ impl<'a> Follower<'a> {
             .filter_map(|entry| entry[claim].as_str().map(str::to_owned))
             .collect()
     }
+}
+
+/// Whether both are the same entry, which may have been read at different times.
+fn is_same(one: &Value, other: &Value) -> bool {
+    ["sid", "sub", "role", "kid", "revokedAtUtc"]
+        .iter()
+        .all(|member| one[member] == other[member])
 }
 
 fn text(value: &Value, member: &str) -> String {
@@ -155,7 +169,41 @@ fn entry_identifies_the_affected_tokens() {
     );
     let revoked_at =
         chrono::DateTime::parse_from_rfc3339(entry["revokedAtUtc"].as_str().unwrap()).unwrap();
-    assert_eq!(entry["notBefore"], revoked_at.timestamp() + 1);
+    assert!(entry["notBefore"].as_i64().unwrap() > revoked_at.timestamp());
+    let service = app.db();
+    service
+        .write_now(|tx| Ok(service::record_commits(tx)?))
+        .unwrap();
+    let read = || service.read_now(|tx| service::list_after(tx, FeedPosition::default(), 10));
+    let not_before = read().unwrap().entries[0].not_before;
+    assert!(not_before <= app.query_number("SELECT extract(epoch FROM now()) + 1"));
+    app.execute("SELECT pg_sleep(1.1)");
+    assert_eq!(read().unwrap().entries[0].not_before, not_before);
+}
+
+/// A refresh that does not see the change yet issues a token with the old permissions.
+#[test]
+fn token_issued_before_the_commit_of_a_change_is_revoked() {
+    let app = TestApp::start();
+    let mut follower = Follower::new(&app);
+    let user = app.create_user("ada", "User", &["users.read"]);
+    let mut change = app.sql();
+    let sql = format!(
+        "BEGIN; UPDATE users SET permissions = '{{}}' WHERE id = '{}'; SELECT pg_sleep(2.1)",
+        user.id
+    );
+    let refresh_token = json!({"refreshToken": app.sign_in("ada")["refreshToken"]});
+    change.batch_execute(&sql).unwrap();
+    let refresh = app.post("/api/v1/auth/refresh").json(&refresh_token);
+    let token = text(refresh.send().expect(200).data(), "accessToken");
+    change.batch_execute("COMMIT").unwrap();
+    let payload = token.split('.').nth(1).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    assert_eq!(claims["permissions"], json!(["users.read"]));
+    let entry = follower.new_entries().remove(0);
+    assert_eq!(entry["sub"], user.id);
+    assert!(claims["iat"].as_i64().unwrap() < entry["notBefore"].as_i64().unwrap());
 }
 
 #[test]
@@ -246,12 +294,72 @@ fn late_commit_is_not_skipped() {
     open_transaction.batch_execute("BEGIN").unwrap();
     open_transaction.batch_execute(&end_sql(&late)).unwrap();
     app.execute(&end_sql(&other));
-    // An entry is held back while an earlier one may still commit.
-    follower.expect("sid", &[&sid(&early)]);
-    assert_eq!(follower.new_values("sid"), Vec::<String>::new());
+    // An open transaction delays no entry.
+    assert_eq!(follower.new_values("sid"), [sid(&early), sid(&other)]);
+    let repeated = follower.poll();
+    let repeated = repeated.data().as_array().unwrap();
+    let is_other = |entry: &Value| entry["sid"] == sid(&other);
+    assert!(repeated.iter().any(is_other), "an earlier entry may appear");
     open_transaction.batch_execute("COMMIT").unwrap();
-    follower.expect("sid", &[&sid(&late), &sid(&other)]);
-    assert_eq!(follower.new_entries(), Vec::<Value>::new());
+    assert_eq!(follower.new_values("sid"), [sid(&late)]);
+    wait_until(|| {
+        follower.new_entries();
+        follower.poll().data() == &json!([])
+    });
+}
+
+#[test]
+fn feed_says_until_when_it_is_complete_and_refuses_to_answer_when_it_lags() {
+    let app = TestApp::start();
+    let follower = Follower::new(&app);
+    let complete_until = |query: &str| {
+        let path = format!("{FEED}?{query}");
+        let response = app.get(&path).bearer(&follower.token).send().expect(200);
+        let text = text(&response.body["page"], "completeUntilUtc");
+        chrono::DateTime::parse_from_rfc3339(&text)
+            .unwrap()
+            .timestamp()
+    };
+    let now = || app.query_number("SELECT floor(extract(epoch FROM clock_timestamp()))");
+    let before = now();
+    assert!((before..=now()).contains(&complete_until("")));
+
+    let mut open_transaction = app.sql();
+    let sql = "BEGIN; SELECT pg_current_xact_id()";
+    open_transaction.batch_execute(sql).unwrap();
+    app.execute(
+        "INSERT INTO revocations (role, at) VALUES ('A', now() - interval '8 seconds'), ('B', now() - interval '7 seconds')",
+    );
+    let before = now();
+    assert!(
+        complete_until("limit=2") >= before,
+        "all entries were delivered"
+    );
+    let lag = now() - complete_until("limit=1");
+    assert!(lag >= 7, "the second entry was not delivered: {lag}");
+    app.execute("UPDATE revocations SET at = at - interval '5 seconds'");
+    let path = format!("{FEED}?limit=1");
+    let response = app.get(&path).bearer(&follower.token).send();
+    response.expect_problem(503, "overloaded");
+    assert!(complete_until("limit=2") >= before);
+    open_transaction.batch_execute("ROLLBACK").unwrap();
+    wait_until(|| app.get(&path).bearer(&follower.token).send().status == 200);
+}
+
+#[test]
+fn truncating_a_table_writes_the_feed() {
+    let app = TestApp::start();
+    let mut follower = Follower::new(&app);
+    app.create_user("ada", "User", &[]);
+    let session = app.sign_in("ada");
+    app.execute("DELETE FROM revocations; TRUNCATE users CASCADE");
+    let rows = format!(
+        "SELECT count(*) FROM revocations WHERE sid = '{}'",
+        sid(&session)
+    );
+    assert_eq!(app.query_number(&rows), 1);
+    follower.token = app.super_admin_token();
+    assert!(follower.new_values("sid").contains(&sid(&session)));
 }
 
 #[test]
@@ -314,7 +422,11 @@ fn feed_is_paginated_by_cursor() {
         let next = text(&response.body["page"], "next");
         (response.data().as_array().unwrap().len(), next)
     };
-    wait_until(|| page("limit=200").0 == 3);
+    // Waits until open transactions of other tests do not make the feed repeat entries.
+    wait_until(|| {
+        let (entries, next) = page("limit=200");
+        entries == 3 && page(&format!("limit=200&after={next}")).0 == 0
+    });
     let (first, next) = page("limit=2");
     let (second, next) = page(&format!("limit=2&after={next}"));
     let (third, next_at_end) = page(&format!("limit=2&after={next}"));
@@ -350,9 +462,8 @@ fn cursor_ahead_of_the_database_restarts_from_the_beginning() {
             .read_now(|tx| service::list_after(tx, from, 10))
             .unwrap()
     };
-    wait_until(|| read(ahead).0.len() == 1);
-    let (_, next) = read(ahead);
-    assert_eq!(read(next).0.len(), 0);
+    assert_eq!(read(ahead).entries.len(), 1);
+    wait_until(|| read(read(ahead).next).entries.is_empty());
 }
 
 #[test]
