@@ -8,6 +8,7 @@ pub mod oauth;
 pub mod password_check;
 pub mod passwords;
 pub mod rate_limit;
+pub mod replicas;
 pub mod revocation_feed;
 pub mod sessions;
 pub mod signing_keys;

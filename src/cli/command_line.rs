@@ -10,7 +10,7 @@ use super::cli_error::{self, CliError, EXIT_OK, EXIT_USAGE};
 use super::standard_streams::print_stdout;
 use super::{
     audit, auth, clients, completions_and_man, db, doctor, health, invites, keys, passwd,
-    permissions, roles, serve, users,
+    permissions, roles, secret_key, serve, users,
 };
 use crate::platform::config::Config;
 use crate::platform::start_error::StartError;
@@ -61,6 +61,9 @@ enum Command {
     /// Manage the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Replace the key that encrypts secrets in the database.
+    #[command(subcommand)]
+    SecretKey(secret_key::SecretKeyCommand),
     /// Check the settings, the database and the keys for problems.
     Doctor(doctor::DoctorArgs),
     /// Manage the database schema.
@@ -134,6 +137,7 @@ fn run_command(command: Command) -> Result<(), CliError> {
         Command::Auth(command) => auth::run(&config()?, *command),
         Command::Clients(command) => clients::run(&config()?, *command),
         Command::Keys(command) => keys::run(&config()?, &command),
+        Command::SecretKey(command) => secret_key::run(&config()?, &command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Db(command) => Ok(db::run(&config()?, &command)?),
         Command::Health => Ok(health::run(&config()?)?),

@@ -8,7 +8,7 @@ use crate::access::authentication::{Can, Need};
 use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
 use crate::accounts::password_reset::LinkContext;
 use crate::accounts::users::{self, UserRow};
-use crate::platform::config::Config;
+use crate::platform::config::{Config, SecretKey};
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::Db;
@@ -72,7 +72,11 @@ impl<'c> CliContext<'c> {
 
     /// The keys derived from the secret key.
     pub fn vault(&self) -> Result<Vault, AppError> {
-        Vault::new(self.data_source.secret_key())
+        let previous_key = self.config.secret_key_previous.as_ref();
+        Vault::with_previous(
+            self.data_source.secret_key(),
+            previous_key.map(SecretKey::expose),
+        )
     }
 
     /// Derives password reset links.

@@ -12,7 +12,7 @@ use super::output::{self, Column, FormatFlags, TableRow};
 use super::{CliError, cli_error, print_stderr};
 use crate::access::signing_keys::service as keys;
 use crate::accounts::users;
-use crate::platform::config::{Config, has_loopback_host};
+use crate::platform::config::{Config, SecretKey, has_loopback_host};
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::migrate::MigrationPlan;
@@ -142,7 +142,7 @@ fn check_database(config: &Config, data_source: &DataSource) -> Vec<Finding> {
     findings.push(schema);
     if !is_behind {
         findings.push(check_notifications(&db, data_source));
-        findings.push(check_signing_keys(&db, data_source));
+        findings.push(check_signing_keys(config, &db, data_source));
         findings.push(check_super_admins(&db));
     }
     findings
@@ -252,9 +252,10 @@ fn check_notifications(db: &Db, data_source: &DataSource) -> Finding {
     Finding::new(CHECK, Verdict::Wrong, detail)
 }
 
-fn check_signing_keys(db: &Db, data_source: &DataSource) -> Finding {
+fn check_signing_keys(config: &Config, db: &Db, data_source: &DataSource) -> Finding {
     const CHECK: &str = "signing keys";
-    let count = Vault::new(data_source.secret_key())
+    let previous_key = config.secret_key_previous.as_ref().map(SecretKey::expose);
+    let count = Vault::with_previous(data_source.secret_key(), previous_key)
         .and_then(|vault| db.read_now(|tx| keys::count_readable(tx, &vault)));
     match count {
         Ok(0) => Finding::new(

@@ -18,12 +18,20 @@ pub enum KeysCommand {
     },
     /// Create and publish a new signing key.
     #[command(after_help = "\
-Example:
+Examples:
   rosterd keys rotate
+  rosterd keys rotate --compromised
 
 The new key is published at once and signs tokens 15 minutes later, when verifiers have loaded it. The old key is \
-accepted until its last token has expired. No restart is needed.")]
+accepted until its last token has expired. No restart is needed.
+
+With --compromised the new key signs at once, and the old keys are rejected when the command has ended. Clients get new \
+access tokens with their refresh tokens; no session ends.")]
     Rotate {
+        /// Replace all keys at once, because a private key may have been disclosed: access tokens that they signed are
+        /// rejected.
+        #[arg(long)]
+        compromised: bool,
         #[command(flatten)]
         format: FormatFlags,
     },
@@ -32,11 +40,19 @@ accepted until its last token has expired. No restart is needed.")]
 pub fn run(config: &Config, command: &KeysCommand) -> Result<(), CliError> {
     with_context(config, |context| match command {
         KeysCommand::Ls { format } => output::list(*format, &context.db.read_now(service::list)?),
-        KeysCommand::Rotate { format } => {
+        KeysCommand::Rotate {
+            compromised,
+            format,
+        } => {
             let vault = context.vault()?;
+            let rotate = if *compromised {
+                service::replace_compromised
+            } else {
+                service::rotate
+            };
             let created = context
                 .db
-                .write_now(|tx| service::rotate(tx, &context.operator, &vault))?;
+                .write_now(|tx| rotate(tx, &context.operator, &vault))?;
             if format.is_set() {
                 return output::show(*format, &created);
             }

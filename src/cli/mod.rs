@@ -23,6 +23,7 @@ mod permissions;
 mod progress_bar;
 mod prompt;
 mod roles;
+mod secret_key;
 mod serve;
 mod standard_streams;
 mod time_argument;

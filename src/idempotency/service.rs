@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::store::{self, StoredReplyRow};
+use super::store::{self, RequestKey, StoredReplyRow};
 use crate::access::authentication::{Can, Need};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Db, Tx};
@@ -15,6 +15,9 @@ use crate::platform::http::{IdempotencyKey, Reply, StoredReply};
 /// How long responses are stored.
 pub const RETENTION: TimeDelta = TimeDelta::hours(24);
 
+/// How many responses are encrypted again in one transaction.
+const RESEAL_BATCH: i64 = 500;
+
 /// What identifies a repeated request, together with the caller.
 pub struct IdempotentRequest {
     /// The operationId in the OpenAPI document.
@@ -23,6 +26,8 @@ pub struct IdempotentRequest {
     key: Option<String>,
     /// A MAC of the body, to detect that a key is reused with a different body.
     body_mac: [u8; 32],
+    /// The same with the previous secret key, if there is one.
+    previous_body_mac: Option<[u8; 32]>,
     /// Encrypts the stored response.
     vault: Arc<Vault>,
 }
@@ -40,6 +45,7 @@ impl IdempotentRequest {
             operation,
             key: key.0,
             body_mac: vault.mac(KeyPurpose::IdempotencyRequest, body),
+            previous_body_mac: vault.previous_mac(KeyPurpose::IdempotencyRequest, body),
             vault: vault.clone(),
         }
     }
@@ -105,7 +111,7 @@ fn run_once<N: Need>(
     };
     store::delete_if_expired(tx.conn, &key_row, tx.now - RETENTION)?;
     if store::insert_if_absent(tx.conn, &key_row)? == 0 {
-        let reply = replay(tx, vault, &key_row)?;
+        let reply = replay(tx, request, &key_row)?;
         authorize_replay(tx)?;
         return Ok(reply);
     }
@@ -130,6 +136,31 @@ fn run_once<N: Need>(
     }
 }
 
+/// Encrypts one batch of responses after this request with the current secret key. Returns how many were encrypted with the
+/// previous one, and the last request of the batch; `None` if there are no more. Ignores responses that cannot be decrypted.
+///
+/// # Errors
+/// Database errors.
+pub fn reseal_batch(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    after: Option<&RequestKey>,
+) -> Result<(usize, Option<RequestKey>), AppError> {
+    let (mut resealed, mut last) = (0, None);
+    for row in store::lock_after(tx.conn, after, RESEAL_BATCH)? {
+        last = Some(row.request_key());
+        let Some(sealed) = &row.encrypted_response else {
+            continue;
+        };
+        let context = encryption_context(&row);
+        let result = vault.reseal(KeyPurpose::IdempotencyResponse, context.as_bytes(), sealed);
+        if let Ok(Some(sealed)) = result {
+            resealed += store::set_reply(tx.conn, &row, &sealed, row.resource_id)?;
+        }
+    }
+    Ok((resealed, last))
+}
+
 /// Deletes responses that are older than [`RETENTION`] and returns their number.
 ///
 /// # Errors
@@ -146,13 +177,19 @@ pub fn delete_reply_for(tx: &mut Tx<'_>, resource_id: Uuid) -> Result<usize, App
     Ok(store::delete_reply_for(tx.conn, resource_id)?)
 }
 
-fn replay(tx: &mut Tx<'_>, vault: &Vault, key_row: &StoredReplyRow) -> Result<Reply, AppError> {
+fn replay(
+    tx: &mut Tx<'_>,
+    request: &IdempotentRequest,
+    key_row: &StoredReplyRow,
+) -> Result<Reply, AppError> {
     let row = store::find(tx.conn, key_row)?.ok_or(Code::Overloaded)?;
-    if !crypto::constant_time_eq(&row.request_mac, &key_row.request_mac) {
+    let is_same = |mac: &[u8; 32]| crypto::constant_time_eq(&row.request_mac, mac);
+    if !is_same(&request.body_mac) && !request.previous_body_mac.as_ref().is_some_and(is_same) {
         return Err(Code::IdempotencyKeyReused.into());
     }
     let sealed = row.encrypted_response.ok_or(Code::Overloaded)?;
     let context = encryption_context(key_row);
+    let vault = &request.vault;
     let plaintext = vault.open(KeyPurpose::IdempotencyResponse, context.as_bytes(), &sealed)?;
     let stored: StoredReply = serde_json::from_slice(&plaintext).map_err(AppError::internal)?;
     Ok(Reply::replayed(stored))

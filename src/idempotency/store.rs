@@ -1,8 +1,10 @@
 //! Queries on stored responses.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use uuid::Uuid;
 
 use crate::schema::idempotency_keys;
@@ -17,6 +19,46 @@ pub struct StoredReplyRow {
     pub encrypted_response: Option<Vec<u8>>,
     pub resource_id: Option<Uuid>,
     pub created_at: DateTime<Utc>,
+}
+
+/// The primary key: caller, operation and key.
+pub type RequestKey = (String, String, String);
+
+impl StoredReplyRow {
+    pub fn request_key(&self) -> RequestKey {
+        (
+            self.caller.clone(),
+            self.operation_id.clone(),
+            self.key.clone(),
+        )
+    }
+}
+
+/// Locks at most `limit` rows after this one, in the order of the primary key.
+pub fn lock_after(
+    conn: &mut PgConnection,
+    after: Option<&RequestKey>,
+    limit: i64,
+) -> QueryResult<Vec<StoredReplyRow>> {
+    let (caller, operation_id, key) = after.cloned().unwrap_or_default();
+    let is_after = sql::<Bool>("(caller, operation_id, key) > (")
+        .bind::<Text, _>(caller)
+        .sql(", ")
+        .bind::<Text, _>(operation_id)
+        .sql(", ")
+        .bind::<Text, _>(key)
+        .sql(")");
+    idempotency_keys::table
+        .filter(is_after)
+        .order((
+            idempotency_keys::caller,
+            idempotency_keys::operation_id,
+            idempotency_keys::key,
+        ))
+        .limit(limit)
+        .select(StoredReplyRow::as_select())
+        .for_update()
+        .load(conn)
 }
 
 /// Inserts a row without a response. Returns 0 if the key is in use. Waits for a concurrent insert of the same key.

@@ -15,6 +15,9 @@ use crate::platform::error::{AppError, TxResult};
 use crate::platform::ids::MailId;
 use crate::platform::start_error::StartError;
 
+/// How many messages are encrypted again in one transaction.
+const RESEAL_BATCH: i64 = 500;
+
 /// The outbox and the mail server connection.
 pub struct Mail {
     vault: Arc<Vault>,
@@ -161,6 +164,28 @@ impl Mail {
         )?;
         serde_json::from_slice(&plaintext).map_err(AppError::internal)
     }
+}
+
+/// Encrypts one batch of messages after this one with the current secret key. Returns how many were encrypted with the
+/// previous one, and the last message of the batch; `None` if there are no more. Ignores messages that cannot be decrypted.
+///
+/// # Errors
+/// Database errors.
+pub fn reseal_batch(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    after: Option<MailId>,
+) -> Result<(usize, Option<MailId>), AppError> {
+    let (mut resealed, mut last) = (0, None);
+    for row in store::lock_after(tx.conn, after, RESEAL_BATCH)? {
+        last = Some(row.id);
+        let context = row.id.0.as_bytes();
+        let result = vault.reseal(KeyPurpose::OutgoingMail, context, &row.encrypted_message);
+        if let Ok(Some(sealed)) = result {
+            resealed += store::set_message(tx.conn, row.id, &sealed)?;
+        }
+    }
+    Ok((resealed, last))
 }
 
 /// Deletes messages that are too old to send and returns their number.

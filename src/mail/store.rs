@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use crate::platform::ids::{MailId, UserId};
 use crate::schema::mail_outbox;
@@ -37,6 +38,27 @@ pub fn lock_next_due(
         .skip_locked()
         .first(conn)
         .optional()
+}
+
+/// Locks at most `limit` messages after this one, in the order of their ids.
+pub fn lock_after(
+    conn: &mut PgConnection,
+    after: Option<MailId>,
+    limit: i64,
+) -> QueryResult<Vec<OutboxRow>> {
+    mail_outbox::table
+        .filter(mail_outbox::id.gt(after.unwrap_or(MailId(Uuid::nil()))))
+        .order(mail_outbox::id)
+        .limit(limit)
+        .select(OutboxRow::as_select())
+        .for_update()
+        .load(conn)
+}
+
+pub fn set_message(conn: &mut PgConnection, id: MailId, sealed: &[u8]) -> QueryResult<usize> {
+    diesel::update(mail_outbox::table.find(id))
+        .set(mail_outbox::encrypted_message.eq(sealed))
+        .execute(conn)
 }
 
 /// Sets the number of attempts and the time of the next attempt.

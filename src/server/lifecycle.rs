@@ -9,7 +9,10 @@ use actix_web::rt;
 use super::bootstrap_super_admin::{self, GeneratedSuperAdmin};
 use super::listeners::{BoundSockets, Listeners};
 use super::shutdown_signals::{ShutdownRequest, ShutdownSignals};
-use super::{background_jobs, build_app_state, open_files, start_http_server, start_workers};
+use super::{
+    background_jobs, build_app_state, open_files, replica_settings, start_http_server,
+    start_workers,
+};
 use crate::app_state::AppState;
 use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
@@ -64,6 +67,21 @@ fn run_on(
 ) -> Result<(), StartError> {
     data_source.prepare_schema(config, &log_progress)?;
     let app = build_app_state(config, data_source.url(), data_source.secret_key())?;
+    let (db, replica) = (app.db.clone(), app.replica);
+    let result = serve(app, data_source, config, sockets, signals, announce);
+    replica_settings::unregister(&db, replica);
+    result
+}
+
+/// Starts the workers and serves requests until a shutdown is requested.
+fn serve(
+    app: AppState,
+    data_source: &DataSource,
+    config: &Config,
+    sockets: BoundSockets,
+    signals: ShutdownSignals,
+    announce: impl FnOnce(&Config, Option<&GeneratedSuperAdmin>) -> Result<(), StartError>,
+) -> Result<(), StartError> {
     if !data_source.is_private() && app.db.read_now(server_info)?.is_superuser {
         tracing::warn!(
             "the role in DATABASE_URL is a superuser of PostgreSQL: use a role that only owns the database or has the \

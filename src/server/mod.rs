@@ -11,6 +11,7 @@ mod lifecycle;
 mod listeners;
 mod open_files;
 pub mod openapi;
+mod replica_settings;
 mod routes;
 mod shutdown_signals;
 mod signing_key_reload;

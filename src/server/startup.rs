@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{openapi, signing_key_reload};
+use super::openapi;
+use super::replica_settings;
+use super::signing_key_reload::KeyReloadThread;
 use crate::access::actor::PermissionName;
 use crate::access::authentication::{self, AuthCache, NotificationSource, TokenIssuer};
 use crate::access::password_check::PasswordService;
@@ -25,7 +27,7 @@ use crate::accounts::password_reset::LinkContext;
 use crate::accounts::roles;
 use crate::app_state::AppState;
 use crate::mail::{self, Mail};
-use crate::platform::config::{Config, ConfigError};
+use crate::platform::config::{Config, ConfigError, SecretKey};
 use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::db::{Db, DbOptions, Readiness};
 use crate::platform::error::{AppError, Code};
@@ -44,7 +46,8 @@ pub fn build_app_state(
     secret_key: &[u8; 32],
 ) -> Result<AppState, StartError> {
     let db = connect_database(config, url)?;
-    let vault = Arc::new(Vault::new(secret_key)?);
+    let previous_key = config.secret_key_previous.as_ref().map(SecretKey::expose);
+    let vault = Arc::new(Vault::with_previous(secret_key, previous_key)?);
     let permissions = permission_names(config)?;
     db.write_now(|tx| roles::service::register_missing(tx, &permissions))
         .map_err(permissions_error)?;
@@ -53,6 +56,8 @@ pub fn build_app_state(
         vault: vault.clone(),
         reset_url: config.reset_url.clone(),
     };
+    let replica = Uuid::new_v4();
+    replica_settings::register(config, &db, &vault, replica)?;
     Ok(AppState {
         passwords: build_passwords(config, &vault)?,
         auth_cache: build_auth_cache(&db),
@@ -77,11 +82,17 @@ pub fn build_app_state(
         reset_links,
         invite_url: config.invite_url.clone(),
         registration: config.registration,
-        cursors: Cursors::new(&vault.mac(KeyPurpose::Cursor, b"")),
+        cursors: Cursors::with_previous(
+            &vault.mac(KeyPurpose::Cursor, b""),
+            vault
+                .previous_mac(KeyPurpose::Cursor, b"")
+                .as_ref()
+                .map(<[u8; 32]>::as_slice),
+        ),
         vault,
         metrics: build_metrics(&db).map_err(|error| StartError::Other(error.to_string()))?,
         db,
-        replica: Uuid::new_v4(),
+        replica,
         is_accepting_requests: Arc::new(AtomicBool::new(true)),
         openapi_json: openapi::text().into(),
     })
@@ -105,7 +116,7 @@ fn listen_for_changes(app: &AppState, url: &str) -> Result<(), StartError> {
         schema: app.db.table_schema()?,
         replica: app.replica,
     };
-    let key_reload = signing_key_reload::start(
+    let keys = KeyReloadThread::start(
         app.db.clone(),
         app.vault.clone(),
         Arc::downgrade(&app.issuer),
@@ -113,15 +124,9 @@ fn listen_for_changes(app: &AppState, url: &str) -> Result<(), StartError> {
     .map_err(thread_error)?;
     let db = app.db.clone();
     db.record_response();
-    let proof = authentication::listen(
-        source,
-        Arc::downgrade(&app.auth_cache),
-        // Sending fails only after the thread has ended, at shutdown.
-        move || {
-            let _ = key_reload.send(());
-        },
-        move || db.record_response(),
-    )
+    let proof = authentication::listen(source, Arc::downgrade(&app.auth_cache), keys, move || {
+        db.record_response()
+    })
     .map_err(thread_error)?;
     app.metrics
         .register_callback(

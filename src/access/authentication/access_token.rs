@@ -37,10 +37,12 @@ struct PasswordChangeClaims {
 }
 
 /// A bearer token whose signature, or form, is valid.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VerifiedBearer {
     /// The credential to look up.
     pub credential: Credential,
+    /// The key that signed the token; `None` for personal access tokens.
+    pub key_id: Option<Arc<str>>,
     /// The id in the `sub` claim; `None` for personal access tokens.
     subject: Option<Uuid>,
 }
@@ -234,6 +236,7 @@ impl TokenIssuer {
         if TokenKind::PersonalToken.matches(token) {
             return Ok(VerifiedBearer {
                 credential: Credential::Token(crypto::digest(token)),
+                key_id: None,
                 subject: None,
             });
         }
@@ -249,9 +252,10 @@ impl TokenIssuer {
         let claims = self.verify(token)?;
         let verified = VerifiedBearer {
             credential: claims.credential(),
+            key_id: parse_header(token).map(|header| header.kid.into()),
             subject: Some(claims.sub.id()),
         };
-        self.verified.insert(digest, (verified, claims.exp));
+        self.verified.insert(digest, (verified.clone(), claims.exp));
         if !Arc::ptr_eq(&keys, &self.keys()) {
             self.verified.remove(&digest);
         }

@@ -28,16 +28,25 @@ pub struct NotificationSource {
     pub replica: Uuid,
 }
 
-/// Starts the threads. Each has its own connection and ends when the cache is dropped. `reload_keys` is called when the
-/// signing keys have changed and after each reconnection, `on_response` whenever the database has answered. Both must
-/// return without delay.
+/// Loads the signing keys into memory. The functions return without delay.
+pub trait KeyReload: Send + 'static {
+    /// The keys have changed or may have changed.
+    fn request(&self);
+
+    /// Whether the keys in memory were read after the last request.
+    fn is_complete(&self) -> bool;
+}
+
+/// Starts the threads. Each has its own connection and ends when the cache is dropped. `keys` are reloaded when they have
+/// changed and after each reconnection, and there is no lease until that has succeeded. `on_response` is called whenever
+/// the database has answered, and must return without delay.
 ///
 /// # Errors
 /// When a thread cannot be started.
 pub fn listen(
     source: NotificationSource,
     cache: Weak<AuthCache>,
-    reload_keys: impl Fn() + Send + 'static,
+    keys: impl KeyReload,
     on_response: impl Fn() + Send + 'static,
 ) -> std::io::Result<Arc<DeliveryProof>> {
     let proof = Arc::new(DeliveryProof::default());
@@ -49,8 +58,7 @@ pub fn listen(
     let listener_proof = Arc::clone(&proof);
     spawn("listener", move || {
         while cache.strong_count() > 0 {
-            let result =
-                poll_until_error(&source, &cache, &listener_proof, &reload_keys, &on_response);
+            let result = poll_until_error(&source, &cache, &listener_proof, &keys, &on_response);
             if let Err(error) = result {
                 tracing::debug!(
                     ?error,
@@ -76,7 +84,7 @@ fn poll_until_error(
     source: &NotificationSource,
     cache: &Weak<AuthCache>,
     proof: &DeliveryProof,
-    reload_keys: &impl Fn(),
+    keys: &impl KeyReload,
     on_response: &impl Fn(),
 ) -> Result<(), AppError> {
     let mut listener = NotificationListener::open(&source.url, &source.schema)?;
@@ -85,7 +93,7 @@ fn poll_until_error(
         cache.drop_lease();
     }
     proof.restart();
-    reload_keys();
+    keys.request();
     loop {
         let polled_at = Instant::now();
         let invalidations = listener.poll()?;
@@ -96,13 +104,13 @@ fn poll_until_error(
         for invalidation in invalidations {
             match invalidation {
                 Invalidation::Principal(id) if proof.receive(id) => {}
-                Invalidation::SigningKeys => reload_keys(),
+                Invalidation::SigningKeys => keys.request(),
                 other => cache.invalidate(other),
             }
         }
         match proof.check() {
-            Delivery::Proven => cache.renew_lease(polled_at),
-            Delivery::Unproven => {}
+            Delivery::Proven if keys.is_complete() => cache.renew_lease(polled_at),
+            Delivery::Proven | Delivery::Unproven => {}
             Delivery::Failed => {
                 return Err(AppError::internal("a heartbeat was not received"));
             }

@@ -15,6 +15,7 @@ use actix_web::rt;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use serde_json::{Value, json};
 
+use super::access_token::VerifiedBearer;
 use super::outcome::AuthenticationOutcome;
 use super::{Credential, ResolvedCaller, resolve};
 use crate::access::actor::{Identity, Origin, Principal};
@@ -175,7 +176,7 @@ pub async fn resolve_token(
     source: Option<IpAddr>,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
     let verified = app.issuer.verify_bearer(token)?;
-    let caller = resolve_cached(app, verified.credential, source).await?;
+    let caller = resolve_cached(app, &verified, source).await?;
     if verified.may_belong_to(caller.principal) {
         Ok(caller)
     } else {
@@ -183,18 +184,19 @@ pub async fn resolve_token(
     }
 }
 
-/// The caller of a credential: from the cache if it has a lease, else from the database.
+/// The caller of a bearer token: from the cache if it has a lease, else from the database.
 async fn resolve_cached(
     app: &State,
-    credential: Credential,
+    bearer: &VerifiedBearer,
     source: Option<IpAddr>,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
+    let credential = bearer.credential;
     let now = system_now();
     let caller = if let Some(caller) = app.auth_cache.get(&credential, now) {
         caller
     } else {
         let fill = app.auth_cache.begin_fill();
-        let caller = Arc::new(read_caller(app, credential, source).await?);
+        let caller = Arc::new(read_caller(app, bearer.clone(), source).await?);
         app.auth_cache.insert(fill, credential, &caller);
         caller
     };
@@ -210,16 +212,17 @@ async fn resolve_cached(
     Ok(caller)
 }
 
-/// The caller of a credential, from the database.
+/// The caller of a bearer token, from the database.
 async fn read_caller(
     app: &State,
-    credential: Credential,
+    bearer: VerifiedBearer,
     source: Option<IpAddr>,
 ) -> Result<ResolvedCaller, AppError> {
+    let credential = bearer.credential;
     if let Credential::Token(digest) = &credential {
         app.unknown_tokens.check(digest, source, Instant::now())?;
     }
-    let read = move |tx: &mut Tx<'_>| resolve::resolve_if_exists(tx, &credential);
+    let read = move |tx: &mut Tx<'_>| resolve::resolve_bearer(tx, &bearer);
     let caller = app.db.read(read).await?;
     if let (None, Credential::Token(digest)) = (&caller, credential) {
         app.unknown_tokens.record(digest, source, Instant::now());

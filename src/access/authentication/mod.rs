@@ -23,4 +23,4 @@ pub use cache::AuthCache;
 pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, needs};
 pub use credential::{Credential, ResolvedCaller};
 pub use delivery_proof::DeliveryProof;
-pub use listener::{NotificationSource, listen};
+pub use listener::{KeyReload, NotificationSource, listen};

@@ -7,7 +7,8 @@ use diesel::prelude::*;
 
 use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
 use crate::schema::{
-    client_access_tokens, personal_access_tokens, roles, service_clients, sessions, users,
+    client_access_tokens, personal_access_tokens, roles, service_clients, sessions, signing_keys,
+    users,
 };
 
 /// The columns of an account that decide about its credentials.
@@ -71,6 +72,19 @@ pub struct ClientTokenOwnerRow {
     pub id: ClientGrantId,
     pub permissions: Vec<String>,
     pub expires_at: DateTime<Utc>,
+}
+
+/// Whether tokens that this key signed are accepted.
+pub fn is_signing_key_accepted(
+    conn: &mut PgConnection,
+    kid: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let is_unexpired = signing_keys::expires_at
+        .is_null()
+        .or(signing_keys::expires_at.gt(now));
+    let key = signing_keys::table.filter(signing_keys::kid.eq(kid).and(is_unexpired));
+    diesel::select(diesel::dsl::exists(key)).get_result(conn)
 }
 
 /// A session with its account and the account's role.

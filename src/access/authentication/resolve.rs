@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::access_token::VerifiedBearer;
 use super::credential::{Credential, ResolvedCaller};
 use super::read_model::{
     self, AccountRow, ClientCredentialRow, ClientTokenOwnerRow, RoleAuthorityRow,
@@ -14,11 +15,28 @@ use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
 use crate::platform::ids::{ClientGrantId, SessionId, UserId};
 
+/// The caller of a bearer token, or `None` for a personal access token that does not exist. The key that signed it must still
+/// be accepted: the keys in memory can be out of date.
+///
+/// # Errors
+/// [`Code::AuthTokenInvalid`] when the key was revoked, or the credential or its account has ended.
+pub fn resolve_bearer(
+    tx: &mut Tx<'_>,
+    bearer: &VerifiedBearer,
+) -> Result<Option<ResolvedCaller>, AppError> {
+    if let Some(key_id) = &bearer.key_id
+        && !read_model::is_signing_key_accepted(tx.conn, key_id, tx.now)?
+    {
+        return Err(Code::AuthTokenInvalid.into());
+    }
+    resolve_if_exists(tx, &bearer.credential)
+}
+
 /// The caller of this credential.
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the credential or its account has ended.
-pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCaller, AppError> {
+fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCaller, AppError> {
     match credential {
         Credential::Session(session) => resolve_session(tx, *session),
         Credential::Token(digest) => resolve_token(tx, digest),
@@ -30,7 +48,7 @@ pub fn resolve(tx: &mut Tx<'_>, credential: &Credential) -> Result<ResolvedCalle
 ///
 /// # Errors
 /// See [`resolve`].
-pub fn resolve_if_exists(
+fn resolve_if_exists(
     tx: &mut Tx<'_>,
     credential: &Credential,
 ) -> Result<Option<ResolvedCaller>, AppError> {

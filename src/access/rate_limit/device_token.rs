@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::policy::RECOGNITION_PERIOD;
-use crate::platform::crypto::{self, KeyPurpose, Vault};
+use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::ids::UserId;
 
 /// The signed part in bytes: the account id and the Unix time of the sign-in.
@@ -36,7 +36,7 @@ pub fn issue(vault: &Vault, account: UserId, now: DateTime<Utc>) -> String {
 pub fn verify(vault: &Vault, token: &str, now: DateTime<Utc>) -> Option<UserId> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (signed, mac) = bytes.split_at_checked(SIGNED_BYTES)?;
-    if !crypto::constant_time_eq(mac, &vault.mac(KeyPurpose::DeviceCookie, signed)) {
+    if !vault.is_mac_valid(KeyPurpose::DeviceCookie, signed, mac) {
         return None;
     }
     let (account, seconds) = signed.split_at_checked(16)?;

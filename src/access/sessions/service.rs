@@ -173,7 +173,7 @@ pub fn refresh(
     };
     let actor = session_actor(row.id, id, Some(&row.username), origin);
     let entry = AuditEntry::new(REFRESH, subject);
-    let successor = successor_of(&token_context.vault, refresh_token);
+    let mut successor = successor_of(&token_context.vault, refresh_token);
     match policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now)
     {
         RefreshTokenState::Current => {
@@ -181,6 +181,11 @@ pub fn refresh(
             audit::record(tx, &actor, entry)?;
         }
         RefreshTokenState::RecentlyReplaced => {
+            if let Some(issued) =
+                successor_by_previous_key(tx, &token_context.vault, refresh_token)?
+            {
+                successor = issued;
+            }
             if budget::is_recorded(tx, &actor, Budget::RefreshTokens)? {
                 let entry = entry.with_change(Value::Null, json!({"isRepeated": true}));
                 audit::record(tx, &actor, entry)?;
@@ -339,6 +344,21 @@ fn new_session(
 fn successor_of(vault: &Vault, refresh_token: &str) -> String {
     let secret = vault.mac(KeyPurpose::RefreshSuccessor, refresh_token.as_bytes());
     format!("rst_rt_{}", crypto::encode_base64url(&secret))
+}
+
+/// The successor that was issued before the secret key was replaced.
+fn successor_by_previous_key(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    refresh_token: &str,
+) -> Result<Option<String>, AppError> {
+    let Some(secret) = vault.previous_mac(KeyPurpose::RefreshSuccessor, refresh_token.as_bytes())
+    else {
+        return Ok(None);
+    };
+    let successor = format!("rst_rt_{}", crypto::encode_base64url(&secret));
+    let issued = store::find_refresh_token(tx.conn, &crypto::digest(&successor))?;
+    Ok(issued.map(|_| successor))
 }
 
 fn tokens(

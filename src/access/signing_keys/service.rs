@@ -102,6 +102,28 @@ pub fn rotate(tx: &mut Tx<'_>, actor: &Actor, vault: &Vault) -> TxResult<Signing
     Ok(to_signing_key(row, KeyState::Next))
 }
 
+/// Replaces all keys at once, because a private key may have been disclosed. The new key signs immediately, and no replica
+/// accepts a token of an old key once this is answered. The revocation feed lists the old keys.
+///
+/// # Errors
+/// Database errors.
+pub fn replace_compromised(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    vault: &Vault,
+) -> TxResult<SigningKeyInfo> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::SigningKeys)?;
+    let row = generate(tx, vault, tx.now)?;
+    let revoked = store::delete_all(tx.conn)?;
+    tx.invalidate(Invalidation::SigningKeys);
+    store::insert(tx.conn, &row)?;
+    let entry = AuditEntry::new("signingKey.rotate", Subject::SigningKey(row.kid.clone()));
+    let before = json!({"revokedKeys": revoked});
+    let after = json!({"activeAtUtc": row.active_at});
+    audit::record(tx, actor, entry.with_change(before, after))?;
+    Ok(to_signing_key(row, KeyState::Signing))
+}
+
 /// The keys, the last to become active first.
 ///
 /// # Errors
@@ -119,6 +141,24 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<SigningKeyInfo>, AppError> {
             to_signing_key(row, state)
         })
         .collect())
+}
+
+/// Encrypts all keys with the current secret key and returns how many were encrypted with the previous one.
+///
+/// # Errors
+/// A key was encrypted with neither; database errors.
+pub fn reseal(tx: &mut Tx<'_>, vault: &Vault) -> TxResult<usize> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::SigningKeys)?;
+    let mut resealed = 0;
+    for row in store::all(tx.conn, DateTime::UNIX_EPOCH)? {
+        let context = row.kid.as_bytes();
+        if let Some(sealed) =
+            vault.reseal(KeyPurpose::SigningKey, context, &row.encrypted_private_key)?
+        {
+            resealed += store::set_private_key(tx.conn, &row.kid, &sealed)?;
+        }
+    }
+    Ok(resealed)
 }
 
 /// Deletes the keys whose last token has expired.

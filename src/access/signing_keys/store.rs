@@ -48,6 +48,19 @@ pub fn expire_at(conn: &mut PgConnection, end: DateTime<Utc>) -> QueryResult<usi
         .execute(conn)
 }
 
+pub fn set_private_key(conn: &mut PgConnection, kid: &str, sealed: &[u8]) -> QueryResult<usize> {
+    diesel::update(signing_keys::table.find(kid))
+        .set(signing_keys::encrypted_private_key.eq(sealed))
+        .execute(conn)
+}
+
+/// Deletes all keys and returns their ids.
+pub fn delete_all(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
+    diesel::delete(signing_keys::table)
+        .returning(signing_keys::kid)
+        .get_results(conn)
+}
+
 /// Deletes the keys that expired before `limit`.
 pub fn delete_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(signing_keys::table.filter(signing_keys::expires_at.lt(limit))).execute(conn)

@@ -114,7 +114,7 @@ fn verify_chain(
         None => ChainHead::EMPTY,
         Some((position, hash, anchor_mac)) => {
             let anchor = chain_head(position, &hash);
-            if !crypto::constant_time_eq(&anchor_mac, &mac(vault, &anchor.anchor_bytes())) {
+            if !is_mac_valid(vault, &anchor.anchor_bytes(), &anchor_mac) {
                 return Ok(Err(tampering(TamperingKind::Foreign, Some(position), None)));
             }
             anchor
@@ -206,6 +206,45 @@ pub fn reset(tx: &mut Tx<'_>, vault: &Vault, actor: &Actor) -> TxResult<usize> {
     Ok(deleted)
 }
 
+/// Authenticates one batch of the chain after this position with the current secret key. Returns how many links were
+/// authenticated with the previous one, and the last position of the batch; `None` if there are no more. A link whose MAC is
+/// wrong is left as it is, so that [`verify`] still finds it.
+///
+/// # Errors
+/// Database errors, for example when the database role may not change the log.
+pub fn reseal_batch(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    after: i64,
+) -> Result<(usize, Option<i64>), AppError> {
+    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::AuditChain)?;
+    let updated_mac = |message: &[u8], old_mac: &[u8]| {
+        let current = mac(vault, message);
+        (current != old_mac && is_mac_valid(vault, message, old_mac)).then_some(current)
+    };
+    if let Some((position, hash, old_mac)) = store::anchor(tx.conn)? {
+        let anchor = chain_head(position, &hash);
+        if let Some(new_mac) = updated_mac(&anchor.anchor_bytes(), &old_mac) {
+            store::set_anchor_mac(tx.conn, position, &new_mac)?;
+        }
+    }
+    let links = store::links(tx.conn, after, BATCH)?;
+    let last = links.last().map(|(position, ..)| *position);
+    let (mut positions, mut macs, mut prune_locks) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, hash, old_mac) in links {
+        let link = chain_head(position, &hash);
+        if let Some(new_mac) = updated_mac(&link.seal_bytes(), &old_mac) {
+            positions.push(position);
+            macs.push(new_mac);
+            prune_locks.push(crypto::sha256(&mac(vault, &link.anchor_bytes())).to_vec());
+        }
+    }
+    if !positions.is_empty() {
+        store::set_macs(tx.conn, &positions, &macs, &prune_locks)?;
+    }
+    Ok((positions.len(), last))
+}
+
 fn head(tx: &mut Tx<'_>) -> Result<ChainHead, AppError> {
     let last = match store::last_seal(tx.conn)? {
         Some(last) => Some(last),
@@ -224,7 +263,7 @@ fn link(vault: &Vault, row: SealedEventRow) -> ChainLink {
         column_values: row.column_values,
         hash: head.hash,
         is_personal_data_valid: row.is_personal_data_valid,
-        is_mac_valid: crypto::constant_time_eq(&row.mac, &mac(vault, &head.seal_bytes())),
+        is_mac_valid: is_mac_valid(vault, &head.seal_bytes(), &row.mac),
     }
 }
 
@@ -232,6 +271,10 @@ fn link(vault: &Vault, row: SealedEventRow) -> ChainLink {
 fn chain_head(position: i64, hash: &[u8]) -> ChainHead {
     let hash = Hash::try_from(hash).unwrap_or(ZERO_HASH);
     ChainHead { position, hash }
+}
+
+fn is_mac_valid(vault: &Vault, message: &[u8], mac: &[u8]) -> bool {
+    vault.is_mac_valid(KeyPurpose::AuditChain, message, mac)
 }
 
 fn mac(vault: &Vault, message: &[u8]) -> Vec<u8> {

@@ -145,6 +145,45 @@ pub fn anchor(conn: &mut PgConnection) -> QueryResult<Option<ChainAnchor>> {
         .optional()
 }
 
+/// The links after a position, without their events.
+pub fn links(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<ChainAnchor>> {
+    audit_chain_links::table
+        .filter(audit_chain_links::position.gt(after))
+        .order(audit_chain_links::position)
+        .limit(rows)
+        .select((
+            audit_chain_links::position,
+            audit_chain_links::hash,
+            audit_chain_links::mac,
+        ))
+        .load(conn)
+}
+
+/// Replaces the MACs of these links, and the values with which `prune_audit_log` recognizes the right anchor.
+pub fn set_macs(
+    conn: &mut PgConnection,
+    positions: &[i64],
+    macs: &[Vec<u8>],
+    prune_locks: &[Vec<u8>],
+) -> QueryResult<usize> {
+    diesel::sql_query(
+        "UPDATE audit_chain_links l SET mac = new.mac, \
+                prune_lock = CASE WHEN l.prune_lock IS NULL THEN NULL ELSE new.prune_lock END \
+         FROM unnest($1, $2, $3) AS new (position, mac, prune_lock) WHERE l.position = new.position",
+    )
+    .bind::<Array<BigInt>, _>(positions)
+    .bind::<Array<Bytea>, _>(macs)
+    .bind::<Array<Bytea>, _>(prune_locks)
+    .execute(conn)
+}
+
+/// Replaces the MAC of the anchor at this position.
+pub fn set_anchor_mac(conn: &mut PgConnection, position: i64, mac: &[u8]) -> QueryResult<usize> {
+    diesel::update(audit_chain_anchors::table.find(position))
+        .set(audit_chain_anchors::mac.eq(mac))
+        .execute(conn)
+}
+
 /// The seals after a position.
 pub fn sealed(conn: &mut PgConnection, after: i64, rows: i64) -> QueryResult<Vec<SealedEventRow>> {
     diesel::sql_query(concat!(

@@ -16,6 +16,16 @@ impl Config {
                 "is required with DATABASE_URL: 32 bytes as 64 hexadecimal digits or as base64",
             ));
         }
+        let is_same = |previous: &SecretKey| {
+            let current = self.secret_key.as_ref();
+            current.is_none_or(|current| current.expose() == previous.expose())
+        };
+        if self.secret_key_previous.as_ref().is_some_and(is_same) {
+            return Err(ConfigError::new(
+                "ROSTERD_SECRET_KEY_PREVIOUS",
+                "is the old key: set ROSTERD_SECRET_KEY to another, new key",
+            ));
+        }
         if self.smtp_server.is_some() && self.mail_from.is_none() {
             return Err(ConfigError::new(
                 "ROSTERD_MAIL_FROM",

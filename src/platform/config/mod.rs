@@ -99,6 +99,8 @@ settings! {
     "Secrets and the first account" {
         secret_key: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY", "", |t| optional(t, secret_key),
             "The key that encrypts secrets in the database: 32 bytes as hex or base64. Required with DATABASE_URL.";
+        secret_key_previous: Option<SecretKey> = Secret "ROSTERD_SECRET_KEY_PREVIOUS", "", |t| optional(t, secret_key),
+            "The old ROSTERD_SECRET_KEY while it is being replaced: secrets that it encrypts can still be read.";
         bootstrap_username: Option<String> = Plain "ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME" or "Auth__BootstrapSuperAdmin__Username", "", |t| optional(t, text),
             "The username of the first SuperAdmin, created at start if there is none. Alias: Auth__BootstrapSuperAdmin__Username.";
         bootstrap_password: Option<Secret> = Secret "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD" or "Auth__BootstrapSuperAdmin__Password", "", |t| optional(t, secret),

@@ -37,10 +37,12 @@ pub enum KeyPurpose {
     ResetLink,
     /// Hashes mail addresses, to count the messages that each receives.
     MailRecipient,
+    /// Identifies `ROSTERD_SECRET_KEY` without disclosing it.
+    SecretKeyId,
 }
 
 impl KeyPurpose {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::SigningKey,
         Self::IdempotencyResponse,
         Self::IdempotencyRequest,
@@ -52,6 +54,7 @@ impl KeyPurpose {
         Self::DeviceCookie,
         Self::ResetLink,
         Self::MailRecipient,
+        Self::SecretKeyId,
     ];
 
     /// The `info` parameter of the key derivation. Changing a label changes the key.
@@ -68,31 +71,45 @@ impl KeyPurpose {
             Self::DeviceCookie => b"rosterd device cookie v1",
             Self::ResetLink => b"rosterd reset link v1",
             Self::MailRecipient => b"rosterd mail recipient v1",
+            Self::SecretKeyId => b"rosterd secret key id v1",
         }
     }
 }
 
-/// The keys derived from `ROSTERD_SECRET_KEY` (HKDF-SHA-256, RFC 5869), one for each [`KeyPurpose`].
-/// They are wiped from memory when the value is dropped.
+/// Encrypts and hashes with keys derived from `ROSTERD_SECRET_KEY`. While that key is being replaced, what was encrypted or
+/// hashed with `ROSTERD_SECRET_KEY_PREVIOUS` is accepted too. The keys are wiped from memory when the value is dropped.
 pub struct Vault {
-    keys: Zeroizing<[[u8; 32]; KeyPurpose::ALL.len()]>,
+    current: DerivedKeys,
+    previous: Option<DerivedKeys>,
 }
 
+/// The keys derived from one secret (HKDF-SHA-256, RFC 5869), one for each [`KeyPurpose`].
+struct DerivedKeys(Zeroizing<[[u8; 32]; KeyPurpose::ALL.len()]>);
+
 impl Vault {
-    /// Derives the keys.
+    /// Derives the keys from `ROSTERD_SECRET_KEY`.
     ///
     /// # Errors
     /// None in practice; HKDF fails only for a longer output.
     pub fn new(secret: &[u8; 32]) -> Result<Self, AppError> {
-        let pseudorandom_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rosterd").extract(secret);
-        let mut keys = Zeroizing::new([[0; 32]; KeyPurpose::ALL.len()]);
-        for (key, purpose) in keys.iter_mut().zip(KeyPurpose::ALL) {
-            pseudorandom_key
-                .expand(&[purpose.label()], hkdf::HKDF_SHA256)
-                .and_then(|okm| okm.fill(key))
-                .map_err(crypto_error)?;
-        }
-        Ok(Self { keys })
+        Self::with_previous(secret, None)
+    }
+
+    /// Derives the keys from `ROSTERD_SECRET_KEY` and from `ROSTERD_SECRET_KEY_PREVIOUS`, if it is set.
+    ///
+    /// # Errors
+    /// See [`Vault::new`].
+    pub fn with_previous(secret: &[u8; 32], previous: Option<&[u8; 32]>) -> Result<Self, AppError> {
+        Ok(Self {
+            current: DerivedKeys::derive(secret)?,
+            previous: previous.map(DerivedKeys::derive).transpose()?,
+        })
+    }
+
+    /// Whether there is a previous key.
+    #[must_use]
+    pub const fn has_previous(&self) -> bool {
+        self.previous.is_some()
     }
 
     /// Encrypts with AES-256-GCM and a random nonce. `context`, for example the row's id, is authenticated: decryption
@@ -108,6 +125,7 @@ impl Vault {
     ) -> Result<Vec<u8>, AppError> {
         let mut ciphertext = plaintext.to_vec();
         let nonce = self
+            .current
             .cipher(purpose)?
             .seal_in_place_append_tag(Aad::from(context), &mut ciphertext)
             .map_err(crypto_error)?;
@@ -116,11 +134,75 @@ impl Vault {
         Ok(sealed)
     }
 
-    /// Decrypts the result of [`Vault::seal`]. The plaintext is wiped from memory when it is dropped.
+    /// Decrypts the result of [`Vault::seal`], with the current or the previous key. The plaintext is wiped from memory when it
+    /// is dropped.
     ///
     /// # Errors
     /// The data was encrypted with another key, purpose or context, or was changed.
     pub fn open(
+        &self,
+        purpose: KeyPurpose,
+        context: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, AppError> {
+        match (self.current.open(purpose, context, sealed), &self.previous) {
+            (Err(_), Some(previous)) => previous.open(purpose, context, sealed),
+            (result, _) => result,
+        }
+    }
+
+    /// Encrypts with the current key what was encrypted with the previous one. `None` if the current key decrypts it.
+    ///
+    /// # Errors
+    /// Neither key decrypts it.
+    pub fn reseal(
+        &self,
+        purpose: KeyPurpose,
+        context: &[u8],
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, AppError> {
+        if self.current.open(purpose, context, sealed).is_ok() {
+            return Ok(None);
+        }
+        let plaintext = self.open(purpose, context, sealed)?;
+        self.seal(purpose, context, &plaintext).map(Some)
+    }
+
+    /// The keyed hash (HMAC-SHA-256) of `data`.
+    #[must_use]
+    pub fn mac(&self, purpose: KeyPurpose, data: &[u8]) -> [u8; 32] {
+        self.current.mac(purpose, data)
+    }
+
+    /// The keyed hash of `data` with the previous key, if there is one.
+    #[must_use]
+    pub fn previous_mac(&self, purpose: KeyPurpose, data: &[u8]) -> Option<[u8; 32]> {
+        Some(self.previous.as_ref()?.mac(purpose, data))
+    }
+
+    /// Whether this is the keyed hash of `data` with the current or the previous key.
+    #[must_use]
+    pub fn is_mac_valid(&self, purpose: KeyPurpose, data: &[u8], mac: &[u8]) -> bool {
+        let previous = self.previous_mac(purpose, data);
+        constant_time_eq(mac, &self.mac(purpose, data))
+            || previous.is_some_and(|previous| constant_time_eq(mac, &previous))
+    }
+}
+
+impl DerivedKeys {
+    fn derive(secret: &[u8; 32]) -> Result<Self, AppError> {
+        let pseudorandom_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rosterd").extract(secret);
+        let mut keys = Zeroizing::new([[0; 32]; KeyPurpose::ALL.len()]);
+        for (key, purpose) in keys.iter_mut().zip(KeyPurpose::ALL) {
+            pseudorandom_key
+                .expand(&[purpose.label()], hkdf::HKDF_SHA256)
+                .and_then(|okm| okm.fill(key))
+                .map_err(crypto_error)?;
+        }
+        Ok(Self(keys))
+    }
+
+    fn open(
         &self,
         purpose: KeyPurpose,
         context: &[u8],
@@ -143,18 +225,11 @@ impl Vault {
         Ok(buffer)
     }
 
-    /// The keyed hash (HMAC-SHA-256) of `data`.
-    #[must_use]
-    pub fn mac(&self, purpose: KeyPurpose, data: &[u8]) -> [u8; 32] {
+    fn mac(&self, purpose: KeyPurpose, data: &[u8]) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.key(purpose));
         let mut mac = [0; 32];
-        mac.copy_from_slice(hmac::sign(&self.mac_key(purpose), data).as_ref());
+        mac.copy_from_slice(hmac::sign(&key, data).as_ref());
         mac
-    }
-
-    /// The HMAC key of one purpose, for callers that keep it.
-    #[must_use]
-    pub fn mac_key(&self, purpose: KeyPurpose) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.key(purpose))
     }
 
     fn cipher(&self, purpose: KeyPurpose) -> Result<RandomizedNonceKey, AppError> {
@@ -166,7 +241,7 @@ impl Vault {
         reason = "the array has one element for each purpose"
     )]
     fn key(&self, purpose: KeyPurpose) -> &[u8; 32] {
-        &self.keys[purpose as usize]
+        &self.0[purpose as usize]
     }
 }
 
@@ -267,7 +342,7 @@ mod tests {
     fn keys_and_decrypted_values_are_wiped() {
         fn assert_wiped<T: ZeroizeOnDrop>(_: &T) {}
         let vault = Vault::new(&[7; 32]).unwrap();
-        assert_wiped(&vault.keys);
+        assert_wiped(&vault.current.0);
         let sealed = vault.seal(KeyPurpose::SigningKey, b"a", b"secret").unwrap();
         assert_wiped(&vault.open(KeyPurpose::SigningKey, b"a", &sealed).unwrap());
     }
@@ -278,6 +353,27 @@ mod tests {
         let characters = password.chars().filter(|c| *c != '-').count();
         assert!(characters * 5 >= 128, "each character has 5 bits");
         assert_ne!(password, generate_password().unwrap());
+    }
+
+    #[test]
+    fn values_of_the_previous_key_are_accepted_and_resealed() {
+        const PURPOSE: KeyPurpose = KeyPurpose::SigningKey;
+        let (old_secret, new_secret) = ([7; 32], [8; 32]);
+        let (old, new) = (
+            Vault::new(&old_secret).unwrap(),
+            Vault::new(&new_secret).unwrap(),
+        );
+        let both = Vault::with_previous(&new_secret, Some(&old_secret)).unwrap();
+        let sealed = old.seal(PURPOSE, b"a", b"secret").unwrap();
+        assert_eq!(*both.open(PURPOSE, b"a", &sealed).unwrap(), b"secret");
+        let resealed = both.reseal(PURPOSE, b"a", &sealed).unwrap().unwrap();
+        assert_eq!(*new.open(PURPOSE, b"a", &resealed).unwrap(), b"secret");
+        assert_eq!(both.reseal(PURPOSE, b"a", &resealed).unwrap(), None);
+        assert!(new.reseal(PURPOSE, b"a", &sealed).is_err());
+        for (vault, is_valid) in [(&old, true), (&both, true), (&new, false)] {
+            let mac = old.mac(PURPOSE, b"data");
+            assert_eq!(vault.is_mac_valid(PURPOSE, b"data", &mac), is_valid);
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Invariant {
     AuditChain,
     /// The number of service clients of one creator.
     ClientsPerCreator,
+    /// All running replicas share their settings.
+    Replicas,
 }
 
 impl Invariant {
@@ -28,6 +30,7 @@ impl Invariant {
             Self::SigningKeys => "signing_keys",
             Self::AuditChain => "audit_chain",
             Self::ClientsPerCreator => "clients_per_creator",
+            Self::Replicas => "replicas",
         }
     }
 }

@@ -184,15 +184,84 @@ fn concurrent_rotations_leave_one_key_without_expiry() {
 #[test]
 fn failed_reload_of_the_keys_is_repeated() {
     let app = TestApp::start();
-    app.create_user("ada", "User", &[]);
-    app.execute("ALTER TABLE signing_keys RENAME TO hidden_keys");
-    app.execute("UPDATE hidden_keys SET created_at = created_at");
-    // The replica has tried to reload the keys once its listener has answered requests after the notification.
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    app.execute(
-        "ALTER TABLE hidden_keys DISABLE TRIGGER signing_keys_notify_on_change; \
-         ALTER TABLE hidden_keys RENAME TO signing_keys",
-    );
+    app.execute("ALTER TABLE signing_keys DISABLE TRIGGER signing_keys_notify_on_change");
     app.cli().run("keys rotate").expect(0);
+    app.execute("ALTER TABLE signing_keys RENAME TO hidden_keys");
+    app.execute("SELECT pg_notify('rosterd_' || current_schema(), 'signing_keys')");
+    // The replica tries to load the keys as soon as it receives the notification.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(published_keys(&app).len(), 1);
+    app.execute("ALTER TABLE hidden_keys RENAME TO signing_keys");
     wait_until(|| published_keys(&app).len() == 2);
+}
+
+/// One replica receives no notifications and has the disclosed key in memory.
+#[test]
+fn disclosed_key_is_rejected_at_once_by_every_replica() {
+    let app = TestApp::start();
+    let other = app.start_replica();
+    app.create_user("ada", "User", &[]);
+    let session = app.sign_in("ada");
+    let old = session["accessToken"].as_str().unwrap();
+    let admin = app.super_admin_token();
+    app.cli().run("keys rotate").expect(0);
+    assert!(is_accepted(&app, old) && is_accepted(&other, old));
+    app.execute(
+        "ALTER TABLE signing_keys DISABLE TRIGGER signing_keys_notify_on_change; \
+         ALTER TABLE replicas DISABLE TRIGGER replicas_notify_on_update",
+    );
+    // The replicas notice within three seconds that they receive no notifications.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let created = app
+        .cli()
+        .run("keys rotate --compromised --json")
+        .expect(0)
+        .json();
+    for replica in [&app, &other] {
+        assert!(!is_accepted(replica, old) && !is_accepted(replica, &admin));
+    }
+    assert_eq!(created["state"], "signing");
+    assert_eq!(app.query_number("SELECT count(*) FROM signing_keys"), 1);
+
+    let refresh_token = &session["refreshToken"];
+    let refreshed = app
+        .post("/api/v1/auth/refresh")
+        .json(&json!({"refreshToken": refresh_token}));
+    refreshed.send().expect(200);
+    for replica in [&app, &other] {
+        wait_until(|| is_accepted(replica, &replica.token("ada")));
+        wait_until(|| published_keys(replica).len() == 1);
+    }
+    let token = app.super_admin_token();
+    assert_eq!(key_id_of(&token), created["kid"].as_str().unwrap());
+    let feed = app
+        .get("/api/v1/auth/revocations")
+        .bearer(&token)
+        .send()
+        .expect(200);
+    let listed: Vec<&str> = feed
+        .data()
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["kid"].as_str())
+        .collect();
+    assert_eq!(listed.len(), 2, "both old keys: {listed:?}");
+    assert!(listed.contains(&key_id_of(old).as_str()));
+    let revoked = "SELECT before ->> 'revokedKeys' FROM audit_events WHERE action = 'signingKey.rotate' ORDER BY at DESC LIMIT 1";
+    assert!(app.query_text(revoked).contains(&key_id_of(old)));
+}
+
+/// While the keys in memory are out of date, the database decides whether a key is accepted.
+#[test]
+fn disclosed_key_is_rejected_while_the_keys_cannot_be_reloaded() {
+    let app = TestApp::start();
+    let (_, token) = app.create_signed_in_user("User", &[]);
+    assert!(is_accepted(&app, &token));
+    // The new row cannot be decrypted, so the reload fails.
+    app.execute(
+        "CREATE TEMP TABLE copy AS SELECT * FROM signing_keys; DELETE FROM signing_keys; \
+         INSERT INTO signing_keys SELECT 'other', public_jwk, encrypted_private_key, created_at, active_at, expires_at FROM copy",
+    );
+    wait_until(|| !is_accepted(&app, &token));
 }

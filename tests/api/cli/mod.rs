@@ -9,6 +9,7 @@ mod invites;
 mod output_formats;
 mod refusals;
 mod roles;
+mod secret_key;
 mod terminal;
 mod user_lookup;
 mod users;

@@ -8,6 +8,7 @@ mod login_timing;
 mod notifications;
 mod operation_permissions;
 mod races;
+mod replica_settings;
 mod replicas;
 mod revocation;
 mod revocation_across_replicas;

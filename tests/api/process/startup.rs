@@ -22,7 +22,11 @@ fn with_settings(mut settings: Settings, additional: &[(&str, &str)]) -> Setting
 /// Starts the service on a free port and returns the one line that it prints before it exits.
 #[track_caller]
 fn start_error(settings: &Settings) -> String {
-    let mut with_free_port = with_settings(Settings::new(), &[("ROSTERD_ADDR", "127.0.0.1:0")]);
+    let defaults = [
+        ("ROSTERD_ADDR", "127.0.0.1:0"),
+        ("ROSTERD_PUBLIC_URL", "https://id.example.org"),
+    ];
+    let mut with_free_port = with_settings(Settings::new(), &defaults);
     with_free_port.extend(settings.iter().cloned());
     expect_error_line(&run_rosterd(&["serve"], &with_free_port, ""))
 }
@@ -44,6 +48,22 @@ fn first_start_without_a_terminal_writes_the_password_to_a_private_file() {
     let service = ServiceProcess::start(&dir.private_cluster_settings());
     assert!(!path.exists(), "the file is written only once");
     assert_ne!(service.token("admin", &password), "");
+}
+
+#[test]
+fn stopped_replica_does_not_prevent_a_start_with_other_settings() {
+    let schema = Schema::new();
+    let settings_with_audience =
+        |name| with_settings(database_settings(&schema), &[("ROSTERD_AUDIENCE", name)]);
+    let mut service = ServiceProcess::start(&settings_with_audience("first"));
+    let line = start_error(&settings_with_audience("second"));
+    assert!(
+        line.starts_with("ROSTERD_AUDIENCE: a running replica"),
+        "{line}"
+    );
+    service.signal("-TERM");
+    assert!(service.wait_for_exit().success());
+    ServiceProcess::start(&settings_with_audience("second"));
 }
 
 #[test]

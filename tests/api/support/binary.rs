@@ -214,6 +214,7 @@ impl ServiceProcess {
         let mut command = rosterd_command(&["serve"], &[]);
         command
             .env("ROSTERD_ADDR", "127.0.0.1:0")
+            .env("ROSTERD_PUBLIC_URL", "https://id.example.org")
             .env("ROSTERD_DRAIN_DELAY_SECONDS", "0")
             .envs(settings.iter().cloned())
             .stdin(Stdio::null())

@@ -15,7 +15,12 @@ const LAYERS: &[&[&str]] = &[
     &["access/actor/"],
     &["audit/"],
     &["access/authentication/", "access/passwords/", "mail/"],
-    &["access/rate_limit/", "access/signing_keys/", "idempotency/"],
+    &[
+        "access/rate_limit/",
+        "access/replicas/",
+        "access/signing_keys/",
+        "idempotency/",
+    ],
     &["accounts/roles/"],
     &["access/clients/", "accounts/users/"],
     &[
