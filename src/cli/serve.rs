@@ -25,8 +25,13 @@ fn announce(config: &Config, generated: Option<&GeneratedSuperAdmin>) -> Result<
             "\nThe first SuperAdmin was created. Its password is shown only once:\n\n  username  {username}\n  password  {password}\n"
         ))?;
     }
+    let documentation = if config.serves_docs() {
+        format!(" (API documentation: {local_url}/docs/)")
+    } else {
+        String::new()
+    };
     print_stdout(&format!(
-        "\nrosterd serves on {local_url} (API documentation: {local_url}/docs/){public_url}. Try:\n\n  \
+        "\nrosterd serves on {local_url}{documentation}{public_url}. Try:\n\n  \
          curl -s {local_url}/api/v1/auth/login -H 'Content-Type: application/json' \\\n    \
          -d '{{\"username\": \"{username}\", \"password\": \"{password}\"}}'\n\n"
     ))

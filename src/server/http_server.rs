@@ -15,7 +15,8 @@ use crate::access::authentication::middleware::authenticate;
 use crate::app_state::{AppState, State};
 use crate::platform::config::Config;
 use crate::platform::http::{
-    ConnectionLimits, OpenConnections, RequestMiddleware, RequestMiddlewareConfig, fallback_route,
+    ConnectionLimits, OpenConnections, RequestMiddleware, RequestMiddlewareConfig, TrustedProxies,
+    fallback_route,
 };
 
 /// Starts the HTTP server on `listener`. It runs while the returned future is polled, and installs no signal handlers.
@@ -28,7 +29,11 @@ pub fn start_http_server(
     listener: TcpListener,
 ) -> std::io::Result<dev::Server> {
     let middleware = RequestMiddleware::new(RequestMiddlewareConfig {
-        trusted_proxies: config.trusted_proxies.clone(),
+        trusted_proxies: TrustedProxies::new(
+            config.trusted_proxies.clone(),
+            config.forwarded_header,
+        ),
+        is_https: config.public_url.starts_with("https://"),
         observer: Some(Arc::new(app.metrics.clone())),
         is_accepting_requests: Arc::clone(&app.is_accepting_requests),
     });
@@ -41,13 +46,14 @@ pub fn start_http_server(
     let state = State::new(app);
     let document = Arc::new(openapi::document());
     let cors_origins = config.cors_origins.clone();
+    let pages = openapi::Pages::new(config);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .into_utoipa_app()
             .configure(routes::mount)
             .into_app()
-            .configure(openapi::mount)
+            .configure(|routes| pages.mount(routes))
             .default_service(fallback_route(&document))
             .wrap(from_fn(authenticate))
             .wrap(Condition::new(

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
-use crate::platform::http::IpNetwork;
+use crate::platform::http::{ForwardedHeader, IpNetwork};
 use crate::platform::private_file;
 use automatic::{automatic_max_connections, automatic_pool_size, cores, open_files_limit};
 pub use error::ConfigError;
@@ -33,9 +33,9 @@ pub use smtp::{SmtpEncryption, SmtpServer};
 use smtp::{mailbox, smtp_server};
 pub use values::{LinkTemplate, LogFormat, Registration, has_loopback_host};
 use values::{
-    address, auto_or_integer, database_url, duration, integer, link_template, log_directives,
-    log_format, milliseconds, names, networks, optional, origins, path, permission, public_url,
-    registration, seconds, secret, secret_key, switch, text,
+    address, auto_or_integer, database_url, duration, forwarded_header, integer, link_template,
+    log_directives, log_format, milliseconds, names, networks, optional, origins, path, permission,
+    public_url, registration, seconds, secret, secret_key, switch, text,
 };
 use variable::{EnvVariable, VariableSensitivity};
 
@@ -90,7 +90,15 @@ settings! {
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
             "The audience (aud) of access tokens, which applications check when they verify a token.";
         trusted_proxies: Vec<IpNetwork> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
-            "The proxies whose X-Forwarded-For or Forwarded header is trusted: IP addresses or networks, separated by commas.";
+            "The proxies whose forwarding header (ROSTERD_FORWARDED_HEADER) is trusted: IP addresses or networks, separated by commas.";
+        forwarded_header: ForwardedHeader = Plain "ROSTERD_FORWARDED_HEADER", "x-forwarded-for", forwarded_header,
+            "The header in which the trusted proxies pass on the address of the client: x-forwarded-for or forwarded (RFC 7239). The other one is ignored.";
+    }
+    "Documentation" {
+        openapi: bool = Plain "ROSTERD_OPENAPI", "on", switch,
+            "Whether the API document is served at /openapi.json: on or off.";
+        docs: bool = Plain "ROSTERD_DOCS", "on", switch,
+            "Whether the page /docs/ shows the API document, if that is served: on or off.";
     }
     "Browser apps" {
         cors_origins: Vec<String> = Plain "ROSTERD_CORS_ORIGINS", "", origins,
@@ -257,6 +265,12 @@ impl Config {
         }
         self.addr = addr;
         self
+    }
+
+    /// Whether the interactive page `/docs/` is served.
+    #[must_use]
+    pub fn serves_docs(&self) -> bool {
+        self.docs && self.openapi
     }
 
     /// The username and password of the first `SuperAdmin`, if they are set.

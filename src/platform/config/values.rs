@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::platform::http::IpNetwork;
+use crate::platform::http::{ForwardedHeader, IpNetwork};
 
 use super::secret::{Secret, SecretKey};
 
@@ -120,6 +120,14 @@ pub(super) fn log_format(text: &str) -> ParseResult<LogFormat> {
         "json" => Ok(LogFormat::Json),
         "text" => Ok(LogFormat::Text),
         _ => Err("auto, json or text".into()),
+    }
+}
+
+pub(super) fn forwarded_header(text: &str) -> ParseResult<ForwardedHeader> {
+    match text {
+        "x-forwarded-for" => Ok(ForwardedHeader::XForwardedFor),
+        "forwarded" => Ok(ForwardedHeader::Forwarded),
+        _ => Err("x-forwarded-for or forwarded".into()),
     }
 }
 

@@ -1,7 +1,9 @@
-//! Determines the client's IP address. Forwarding headers are used only if the peer is a trusted proxy. If a hop can't be
-//! parsed, the last parsed hop is used, so that a client can't evade rate limits with a malformed header.
+//! Determines the client's IP address. The configured forwarding header is used only if the peer is a trusted proxy. If a
+//! hop can't be parsed, the last parsed hop is used, so that a client can't evade rate limits with a malformed header.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
@@ -12,54 +14,75 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The maximum number of hops that are followed.
 const MAX_HOPS: usize = 16;
 
+/// The header in which the trusted proxies pass on the client's address. The other one is ignored: a proxy that does not
+/// set it may pass it on unchanged from the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// The proxies whose forwarding header is used.
+#[derive(Debug, Default)]
+pub struct TrustedProxies {
+    networks: Vec<IpNetwork>,
+    header: ForwardedHeader,
+    has_warned: AtomicBool,
+}
+
+impl TrustedProxies {
+    /// Trusts this header from peers in these networks.
+    #[must_use]
+    pub fn new(networks: Vec<IpNetwork>, header: ForwardedHeader) -> Self {
+        Self {
+            networks,
+            header,
+            has_warned: AtomicBool::new(false),
+        }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(address))
+    }
+
+    /// Warns of a forwarding header from a peer that is not trusted. Only the first one is logged, because any client can
+    /// send one.
+    fn warn_of_ignored_header(&self, peer: IpAddr, headers: &HeaderMap) {
+        let has_header =
+            headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
+        if has_header && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "ignored a forwarding header from {peer}, which is not in ROSTERD_TRUSTED_PROXIES: if it is your proxy, add it there; \
+                 this is logged once"
+            );
+        }
+    }
+}
+
 /// The client's address: `peer` unless it is a trusted proxy, otherwise the nearest hop that is not a trusted proxy.
 /// A peer without an address is connected over a Unix socket and is treated as 127.0.0.1.
 #[must_use]
 pub fn client_address(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
-    trusted_proxies: &[IpNetwork],
+    trusted_proxies: &TrustedProxies,
 ) -> IpAddr {
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical());
-    if !is_trusted(peer, trusted_proxies) {
+    if !trusted_proxies.contains(peer) {
+        trusted_proxies.warn_of_ignored_header(peer, headers);
         return peer;
     }
-    let x_forwarded_for =
-        nearest_untrusted_hop(peer, headers, &X_FORWARDED_FOR, trusted_proxies, parse_hop);
-    let forwarded = nearest_untrusted_hop(
-        peer,
-        headers,
-        &header::FORWARDED,
-        trusted_proxies,
-        parse_forwarded_element,
-    );
-    match (x_forwarded_for, forwarded) {
-        (Some(address), None) | (None, Some(address)) => address,
-        (Some(first), Some(second)) if first == second => first,
-        // A proxy sets one of the two headers and may pass on the other one unchanged from the client. It is unknown
-        // which, so both are ignored.
-        (Some(_), Some(_)) | (None, None) => peer,
-    }
-}
-
-fn is_trusted(address: IpAddr, trusted_proxies: &[IpNetwork]) -> bool {
-    trusted_proxies
-        .iter()
-        .any(|network| network.contains(address))
-}
-
-/// Follows the hops in the header `name` from the last one to the first. Returns `None` if the header is absent.
-fn nearest_untrusted_hop(
-    peer: IpAddr,
-    headers: &HeaderMap,
-    name: &HeaderName,
-    trusted_proxies: &[IpNetwork],
-    parse: fn(&str) -> Option<IpAddr>,
-) -> Option<IpAddr> {
+    let (name, parse): (_, fn(&str) -> _) = match trusted_proxies.header {
+        ForwardedHeader::XForwardedFor => (&X_FORWARDED_FOR, parse_hop),
+        ForwardedHeader::Forwarded => (&header::FORWARDED, parse_forwarded_element),
+    };
+    // From the last hop to the first.
     let lines: Vec<_> = headers.get_all(name).collect();
-    if lines.is_empty() {
-        return None;
-    }
     let hops = lines
         .iter()
         .rev()
@@ -70,11 +93,11 @@ fn nearest_untrusted_hop(
             break;
         };
         client = address;
-        if !is_trusted(address, trusted_proxies) {
+        if !trusted_proxies.contains(address) {
             break;
         }
     }
-    Some(client)
+    client
 }
 
 /// Parses an address, optionally with brackets, zone and port.
@@ -141,10 +164,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn trusted_proxies() -> Vec<IpNetwork> {
-        ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]
-            .map(|text| text.parse().unwrap())
-            .to_vec()
+    fn trusted_proxies(header: ForwardedHeader) -> TrustedProxies {
+        let networks = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"].map(|text| text.parse().unwrap());
+        TrustedProxies::new(networks.to_vec(), header)
     }
 
     fn headers(lines: &[(HeaderName, &str)]) -> HeaderMap {
@@ -161,12 +183,14 @@ mod tests {
     /// The client's address for a request from `peer` with these `X-Forwarded-For` lines.
     fn client_by_x_forwarded_for(peer: &str, lines: &[&str]) -> String {
         let lines: Vec<_> = lines.iter().map(|line| (X_FORWARDED_FOR, *line)).collect();
-        client_address(Some(address(peer)), &headers(&lines), &trusted_proxies()).to_string()
+        let trusted_proxies = trusted_proxies(ForwardedHeader::XForwardedFor);
+        client_address(Some(address(peer)), &headers(&lines), &trusted_proxies).to_string()
     }
 
     fn client_by_forwarded(line: &str) -> String {
         let headers = headers(&[(header::FORWARDED, line)]);
-        client_address(Some(address(PROXY)), &headers, &trusted_proxies()).to_string()
+        let trusted_proxies = trusted_proxies(ForwardedHeader::Forwarded);
+        client_address(Some(address(PROXY)), &headers, &trusted_proxies).to_string()
     }
 
     #[test]
@@ -268,25 +292,30 @@ mod tests {
     }
 
     #[test]
-    fn contradicting_headers_are_both_ignored() {
-        let client = |x_forwarded_for: &str, forwarded: &str| {
-            let headers = headers(&[
-                (X_FORWARDED_FOR, x_forwarded_for),
-                (header::FORWARDED, forwarded),
-            ]);
-            client_address(Some(address(PROXY)), &headers, &trusted_proxies()).to_string()
+    fn only_the_configured_header_counts() {
+        let client = |header: ForwardedHeader, lines: &[(HeaderName, &str)]| {
+            let trusted_proxies = trusted_proxies(header);
+            client_address(Some(address(PROXY)), &headers(lines), &trusted_proxies).to_string()
         };
-        assert_eq!(client(CLIENT, "for=203.0.113.9"), CLIENT);
-        assert_eq!(client(CLIENT, "for=6.6.6.6"), PROXY);
-        assert_eq!(client("6.6.6.6", "for=203.0.113.9"), PROXY);
+        let both = [
+            (X_FORWARDED_FOR, CLIENT),
+            (header::FORWARDED, "for=6.6.6.6"),
+        ];
+        assert_eq!(client(ForwardedHeader::XForwardedFor, &both), CLIENT);
+        assert_eq!(client(ForwardedHeader::Forwarded, &both), "6.6.6.6");
+        assert_eq!(client(ForwardedHeader::XForwardedFor, &both[1..]), PROXY);
+        assert_eq!(client(ForwardedHeader::Forwarded, &both[..1]), PROXY);
     }
 
     #[test]
     fn unix_socket_peer_is_treated_as_loopback() {
         let headers = headers(&[(X_FORWARDED_FOR, CLIENT)]);
-        let client = |trusted: &[IpNetwork]| client_address(None, &headers, trusted).to_string();
-        assert_eq!(client(&[]), "127.0.0.1");
-        assert_eq!(client(&["127.0.0.0/8".parse().unwrap()]), CLIENT);
+        let client = |networks| {
+            let trusted = TrustedProxies::new(networks, ForwardedHeader::XForwardedFor);
+            client_address(None, &headers, &trusted).to_string()
+        };
+        assert_eq!(client(Vec::new()), "127.0.0.1");
+        assert_eq!(client(vec!["127.0.0.0/8".parse().unwrap()]), CLIENT);
     }
 
     #[test]
@@ -305,7 +334,9 @@ mod tests {
         #[test]
         fn arbitrary_headers_do_not_panic(x_forwarded_for in "[ -~]{0,60}", forwarded in "[ -~]{0,60}") {
             let headers = headers(&[(X_FORWARDED_FOR, &x_forwarded_for), (header::FORWARDED, &forwarded)]);
-            let _ = client_address(Some(address(PROXY)), &headers, &trusted_proxies());
+            for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+                let _ = client_address(Some(address(PROXY)), &headers, &trusted_proxies(header));
+            }
         }
 
         #[test]

@@ -28,6 +28,7 @@ mod request_middleware;
 mod shared_payload;
 mod trace_id;
 
+pub use client_address::{ForwardedHeader, TrustedProxies};
 pub use connection_limits::{ConnectionLimits, OpenConnections};
 pub use etag::IfMatch;
 pub use fallback_route::fallback_route;

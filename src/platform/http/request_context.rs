@@ -9,8 +9,7 @@ use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::client_address::client_address;
-use super::ip_network::IpNetwork;
+use super::client_address::{TrustedProxies, client_address};
 use super::trace_id::{TraceId, client_request_id};
 
 /// Metadata of a request. Cheap to clone.
@@ -29,7 +28,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// Reads the metadata from a request head.
     #[must_use]
-    pub fn from_head(head: &RequestHead, trusted_proxies: &[IpNetwork]) -> Self {
+    pub fn from_head(head: &RequestHead, trusted_proxies: &TrustedProxies) -> Self {
         let peer = head.peer_addr.map(|peer| peer.ip());
         let trace_id = TraceId::from_headers(&head.headers);
         let request_id = client_request_id(&head.headers).unwrap_or(trace_id.as_str());
@@ -46,7 +45,7 @@ impl RequestContext {
     #[must_use]
     pub fn for_request(req: &HttpRequest) -> Self {
         let stored = req.extensions().get::<Self>().cloned();
-        stored.unwrap_or_else(|| Self::from_head(req.head(), &[]))
+        stored.unwrap_or_else(|| Self::from_head(req.head(), &TrustedProxies::default()))
     }
 }
 

@@ -17,8 +17,8 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 
+use super::client_address::TrustedProxies;
 use super::connection_limits::ConnectionSlot;
-use super::ip_network::IpNetwork;
 use super::request_context::RequestContext;
 use super::request_log::{NO_ROUTE, RequestObserver, RequestRecord, log_request, method_label};
 use super::shared_payload::SharedPayload;
@@ -28,9 +28,11 @@ use crate::platform::error::{AppError, Code};
 /// Configuration of [`RequestMiddleware`].
 pub struct RequestMiddlewareConfig {
     /// The proxies whose forwarding headers are trusted.
-    pub trusted_proxies: Vec<IpNetwork>,
+    pub trusted_proxies: TrustedProxies,
     /// Receives every answered request, for metrics.
     pub observer: Option<Arc<dyn RequestObserver>>,
+    /// Whether callers use https, so that browsers are told to use nothing else.
+    pub is_https: bool,
     /// If false, every response closes its connection. Set to false during shutdown.
     pub is_accepting_requests: Arc<AtomicBool>,
 }
@@ -38,8 +40,9 @@ pub struct RequestMiddlewareConfig {
 impl Default for RequestMiddlewareConfig {
     fn default() -> Self {
         Self {
-            trusted_proxies: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             observer: None,
+            is_https: false,
             is_accepting_requests: Arc::new(AtomicBool::new(true)),
         }
     }
@@ -186,6 +189,9 @@ impl InFlightRequest {
                 headers.insert(name.clone(), value.clone());
             }
         }
+        if self.config.is_https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, ONE_YEAR.clone());
+        }
         if let Ok(request_id) = HeaderValue::from_str(&self.context.request_id) {
             headers.insert(trace_id::REQUEST_ID, request_id);
         }
@@ -215,8 +221,11 @@ impl InFlightRequest {
     }
 }
 
+/// Without `includeSubDomains`, because other hosts below this one may not use https (RFC 6797).
+static ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Headers that are set unless the handler has set them.
-static DEFAULT_HEADERS: [(HeaderName, HeaderValue); 4] = [
+static DEFAULT_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -224,7 +233,14 @@ static DEFAULT_HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    // Pages of other origins cannot embed a response. CORS, which ROSTERD_CORS_ORIGINS permits, is not affected.
+    (
+        header::CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
     ),
     (
         header::REFERRER_POLICY,

@@ -16,6 +16,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::access::oauth::OAuthErrorBody;
 use crate::app_state::State;
+use crate::platform::config::Config;
 use crate::platform::http::Problem;
 use crate::server::routes;
 
@@ -23,6 +24,8 @@ use crate::server::routes;
 #[openapi(
     info(
         title = "rosterd",
+        // The version of the API. The version of the program is not shown to anonymous callers.
+        version = "1",
         description = "A headless identity service: users, roles, permissions, sessions and tokens.\n\n\
             Successful responses are `{\"data\": …}`; lists also have a `page`. Errors are problem details (RFC 9457) with a stable `code`. \
             Single resources have an `ETag`; a change with a stale `If-Match` is refused with 412. \
@@ -75,12 +78,33 @@ pub fn text() -> String {
     text
 }
 
-/// Mounts `/openapi.json` and the interactive page `/docs/`, which loads nothing from other hosts.
-pub fn mount(config: &mut web::ServiceConfig) {
-    config
-        .route("/openapi.json", web::get().to(openapi_json))
-        .route("/docs", web::get().to(redirect_to_docs))
-        .route("/docs/{file:.*}", web::get().to(docs_file));
+/// Which pages of documentation are served.
+#[derive(Clone, Copy)]
+pub struct Pages {
+    has_document: bool,
+    has_docs: bool,
+}
+
+impl Pages {
+    /// Reads `ROSTERD_OPENAPI` and `ROSTERD_DOCS`. The interactive page needs the document.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            has_document: config.openapi,
+            has_docs: config.serves_docs(),
+        }
+    }
+
+    /// Mounts `/openapi.json` and the interactive page `/docs/`, which loads nothing from other hosts.
+    pub fn mount(self, routes: &mut web::ServiceConfig) {
+        if self.has_document {
+            routes.route("/openapi.json", web::get().to(openapi_json));
+        }
+        if self.has_docs {
+            routes
+                .route("/docs", web::get().to(redirect_to_docs))
+                .route("/docs/{file:.*}", web::get().to(docs_file));
+        }
+    }
 }
 
 async fn openapi_json(app: State) -> HttpResponse {
@@ -97,9 +121,20 @@ async fn redirect_to_docs() -> HttpResponse {
         .finish()
 }
 
+/// Without a charset, a browser would guess the encoding of a text.
+fn with_charset(content_type: &str) -> String {
+    let is_text = content_type.starts_with("text/") || content_type.ends_with("javascript");
+    let charset = if is_text && !content_type.contains("charset") {
+        "; charset=utf-8"
+    } else {
+        ""
+    };
+    format!("{content_type}{charset}")
+}
+
 async fn docs_file(file: web::Path<String>) -> HttpResponse {
     const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-         connect-src 'self'; frame-ancestors 'none'";
+         connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     let config = utoipa_swagger_ui::Config::from("/openapi.json")
         .persist_authorization(false)
         .validator_url("none");
@@ -107,7 +142,7 @@ async fn docs_file(file: web::Path<String>) -> HttpResponse {
         Ok(Some(asset)) => HttpResponse::Ok()
             .insert_header((CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
             .insert_header((CACHE_CONTROL, "no-cache"))
-            .content_type(asset.content_type)
+            .content_type(with_charset(&asset.content_type))
             .body(asset.bytes.into_owned()),
         _ => HttpResponse::NotFound().finish(),
     }

@@ -2,6 +2,7 @@
 
 mod conditional_requests;
 mod cors;
+mod documentation_pages;
 mod idempotency;
 mod openapi;
 mod request_bodies;

@@ -28,6 +28,19 @@ fn every_response_has_security_and_trace_headers() {
         assert_eq!(response.header("x-request-id"), "mine-1");
         assert_eq!(response.header("cache-control"), "no-store");
         assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert_eq!(
+            response.header("cross-origin-resource-policy"),
+            "same-origin"
+        );
+        assert!(
+            response
+                .header("content-security-policy")
+                .contains("base-uri 'none'")
+        );
+        assert_eq!(
+            response.header("strict-transport-security"),
+            "max-age=31536000"
+        );
         for absent in [
             "set-cookie",
             "access-control-allow-origin",
@@ -68,4 +81,11 @@ fn every_response_has_security_and_trace_headers() {
     assert_ne!(first.0, second.0);
     let invalid = app.get("/nowhere").header("X-Request-Id", "a b\"}").send();
     assert_eq!(invalid.header("x-request-id"), invalid.body["traceId"]);
+}
+
+#[test]
+fn browsers_are_told_to_use_https_only_if_the_public_url_is_https() {
+    let app = TestApp::start_with(&[("ROSTERD_PUBLIC_URL", "http://localhost:8080")]);
+    let response = app.get("/livez").send().expect(200);
+    assert_eq!(response.header("strict-transport-security"), "");
 }

@@ -184,7 +184,10 @@ impl TestService {
         let trusted_proxies = trusted_proxies.iter().map(|text| text.parse().unwrap());
         let observer = Arc::new(RecordingObserver::default());
         let middleware = RequestMiddleware::new(RequestMiddlewareConfig {
-            trusted_proxies: trusted_proxies.collect(),
+            trusted_proxies: TrustedProxies::new(
+                trusted_proxies.collect(),
+                ForwardedHeader::XForwardedFor,
+            ),
             observer: Some(Arc::clone(&observer) as Arc<dyn RequestObserver>),
             ..RequestMiddlewareConfig::default()
         });
