@@ -14,6 +14,7 @@ use crate::access::clients::service::NewClient;
 use crate::access::sessions::{self, Session};
 use crate::access::tokens::{self, NewToken, PersonalToken, TokenWithSecret};
 use crate::accounts::lifecycle;
+use crate::accounts::lifecycle::service::{RevokedCounts, RevokedCredentials};
 use crate::accounts::users;
 use crate::platform::config::Config;
 use crate::platform::error::{AppError, Code};
@@ -49,9 +50,14 @@ pub enum AuthCommand {
         /// The id.
         id: String,
     },
-    /// Revoke all sessions and access tokens of all users and service clients.
-    #[command(after_help = "Examples:\n  rosterd auth reset\n  rosterd auth reset --yes")]
+    /// Revoke all sessions, access tokens, links and invites of all users and service clients.
+    #[command(
+        after_help = "Examples:\n  rosterd auth reset\n  rosterd auth reset --end-credentials --yes"
+    )]
     Reset {
+        /// End all passwords and client secrets too, for example after restoring a backup in which old ones are valid.
+        #[arg(long)]
+        end_credentials: bool,
         #[command(flatten)]
         yes: YesFlag,
     },
@@ -112,7 +118,10 @@ pub fn run(config: &Config, command: AuthCommand) -> Result<(), CliError> {
         AuthCommand::Add(args) => add(context, args),
         AuthCommand::Show { id, format } => output::show(format, &find_entry(context, &id)?),
         AuthCommand::Rm { id } => revoke(context, &id),
-        AuthCommand::Reset { yes } => reset(context, yes),
+        AuthCommand::Reset {
+            end_credentials,
+            yes,
+        } => reset(context, end_credentials, yes),
     })
 }
 
@@ -308,16 +317,38 @@ fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-fn reset(context: &CliContext<'_>, yes: YesFlag) -> Result<(), CliError> {
-    yes.confirm_by_typing("This signs out all users and service clients.", "reset")?;
+fn reset(context: &CliContext<'_>, end_credentials: bool, yes: YesFlag) -> Result<(), CliError> {
+    let (warning, credentials) = if end_credentials {
+        (
+            "This signs out all users and service clients, and ends their passwords and secrets.",
+            RevokedCredentials::All,
+        )
+    } else {
+        (
+            "This signs out all users and service clients.",
+            RevokedCredentials::PersonalTokens,
+        )
+    };
+    yes.confirm_by_typing(warning, "reset")?;
     let revoked = context
         .db
-        .write_now(|tx| lifecycle::service::revoke_all(tx, &context.operator))?;
-    print_stderr(&format!(
-        "Revoked {} sessions, {} access tokens and {} service client grants.",
-        revoked.sessions, revoked.tokens, revoked.grants
-    ));
+        .write_now(|tx| lifecycle::service::revoke_all(tx, &context.operator, credentials))?;
+    report_revoked(revoked);
     Ok(())
+}
+
+/// Tells the operator what was revoked.
+pub fn report_revoked(revoked: RevokedCounts) {
+    print_stderr(&format!(
+        "Revoked {} sessions, {} access tokens, {} service client grants, {} links and {} invites.",
+        revoked.sessions, revoked.tokens, revoked.grants, revoked.links, revoked.invites
+    ));
+    if revoked.passwords + revoked.client_secrets > 0 {
+        print_stderr(&format!(
+            "Ended {} passwords and {} client secrets.",
+            revoked.passwords, revoked.client_secrets
+        ));
+    }
 }
 
 fn id_not_found(error: AppError, id: &str) -> CliError {

@@ -139,7 +139,7 @@ fn run_command(command: Command) -> Result<(), CliError> {
         Command::Keys(command) => keys::run(&config()?, &command),
         Command::SecretKey(command) => secret_key::run(&config()?, &command),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Db(command) => Ok(db::run(&config()?, &command)?),
+        Command::Db(command) => db::run(&config()?, command),
         Command::Health => Ok(health::run(&config()?)?),
         Command::Openapi => Ok(print_stdout(&openapi::text())?),
         Command::Completions(args) => completions_and_man::run_completions(Cli::command(), &args),

@@ -42,6 +42,16 @@ pub fn with_context<T>(
     Ok(value)
 }
 
+/// The operator who runs the command.
+pub fn operator(config: &Config) -> Actor {
+    let uid = passwd_file::current_uid();
+    Actor::operator(OsUser {
+        uid,
+        name: passwd_file::name_of(uid),
+        sudo_user: config.system_variables.sudo_user.clone(),
+    })
+}
+
 impl<'c> CliContext<'c> {
     fn open(config: &'c Config) -> Result<Self, CliError> {
         let data_source = DataSource::open(config, MissingCluster::Fail, &print_stderr)?;
@@ -51,16 +61,10 @@ impl<'c> CliContext<'c> {
                 "the schema is {pending} migrations behind: run `rosterd db migrate`"
             )));
         }
-        let uid = passwd_file::current_uid();
-        let os_user = OsUser {
-            uid,
-            name: passwd_file::name_of(uid),
-            sudo_user: config.system_variables.sudo_user.clone(),
-        };
         Ok(Self {
             config,
             db: server::connect_database(config, data_source.url())?,
-            operator: Arc::new(Actor::operator(os_user)),
+            operator: Arc::new(operator(config)),
             data_source,
         })
     }

@@ -188,6 +188,14 @@ pub fn reseal_batch(
     Ok((resealed, last))
 }
 
+/// Deletes all messages that were not sent.
+///
+/// # Errors
+/// Database errors.
+pub fn delete_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_all(tx.conn)?)
+}
+
 /// Deletes messages that are too old to send and returns their number.
 ///
 /// # Errors

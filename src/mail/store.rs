@@ -84,3 +84,7 @@ pub fn delete(conn: &mut PgConnection, id: MailId) -> QueryResult<usize> {
 pub fn delete_created_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
     diesel::delete(mail_outbox::table.filter(mail_outbox::created_at.lt(limit))).execute(conn)
 }
+
+pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::delete(mail_outbox::table).execute(conn)
+}

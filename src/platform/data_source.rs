@@ -1,7 +1,7 @@
 //! The database that stores the service's data, with its secret key: either the one that `DATABASE_URL` names, or the
 //! private cluster.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -166,6 +166,44 @@ impl DataSource {
     /// Database errors.
     pub fn migrate(&self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StartError> {
         migrate::run(&self.url, progress).map_err(|error| self.start_error(error))
+    }
+
+    /// Writes the private cluster's database to a file.
+    ///
+    /// # Errors
+    /// The database is not the private cluster, or the backup fails.
+    pub fn backup(&self, file: File) -> Result<(), StartError> {
+        Ok(self.private_cluster()?.backup(file)?)
+    }
+
+    /// Replaces the private cluster's database by a backup. Before that, calls `prepare` with the URL of the restored
+    /// database; if it fails, the current database remains.
+    ///
+    /// # Errors
+    /// The database is not the private cluster, or another process uses it; the backup cannot be restored; an error of
+    /// `prepare`.
+    pub fn restore<T, E: From<StartError>>(
+        &self,
+        backup: File,
+        prepare: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let start_error = |error: ClusterError| E::from(error.into());
+        let cluster = self.private_cluster()?;
+        let exclusive = cluster.exclude_others().map_err(start_error)?;
+        let url = exclusive.restore(backup).map_err(start_error)?;
+        let prepared = prepare(&url)?;
+        exclusive.replace_database().map_err(start_error)?;
+        Ok(prepared)
+    }
+
+    fn private_cluster(&self) -> Result<&Cluster, StartError> {
+        self.cluster.as_ref().ok_or_else(|| {
+            StartError::Other(
+                "this is for the private cluster: for the database of DATABASE_URL use pg_dump and pg_restore, and run \
+                 `rosterd auth reset` after a restore"
+                    .to_owned(),
+            )
+        })
     }
 
     /// Reports an unavailable database as an error of `DATABASE_URL`, unless it is the private cluster.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::housekeeping::delete_expired_rows;
+use super::housekeeping::{delete_expired_rows, purge_deleted_accounts};
 use crate::access::revocation_feed;
 use crate::app_state::AppState;
 use crate::audit::chain;
+use crate::platform::config::Config;
 use crate::platform::crypto::Vault;
 use crate::platform::db::Db;
 use crate::platform::error::AppError;
@@ -21,11 +22,13 @@ const AUDIT_SEALING_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When a thread can't be started.
-pub fn start(app: &AppState, audit_retention_days: Option<u32>) -> io::Result<()> {
+pub fn start(app: &AppState, config: &Config) -> io::Result<()> {
     let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
+    let (purge_days, audit_days) = (config.purge_deleted_days, config.audit_retention_days);
     start_job("housekeeping", HOUSEKEEPING_INTERVAL, move || {
         delete_expired_rows(&db)?;
-        audit_retention_days.map_or(Ok(()), |days| delete_old_audit_rows(&db, &vault, days))
+        purge_days.map_or(Ok(()), |days| purge_deleted_accounts(&db, days))?;
+        audit_days.map_or(Ok(()), |days| delete_old_audit_rows(&db, &vault, days))
     })?;
     let db = app.db.clone();
     start_job("revocation feed", REVOCATION_FEED_INTERVAL, move || {

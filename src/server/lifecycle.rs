@@ -89,7 +89,7 @@ fn serve(
         );
     }
     start_workers(&app, data_source.url())?;
-    background_jobs::start(&app, config.audit_retention_days)
+    background_jobs::start(&app, config)
         .map_err(|error| StartError::Io("can't start the background jobs", error))?;
     let generated = bootstrap_super_admin::create_if_missing(config, &app, data_source)?;
     let listeners = sockets.listen()?;

@@ -151,6 +151,17 @@ pub fn end_all_grants(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::delete_all_grants(tx.conn)?)
 }
 
+/// Replaces the secret of every client by one that nobody knows, and returns their number. The caller records the audit
+/// entry.
+///
+/// # Errors
+/// Database errors; the operating system has no random bytes.
+pub fn invalidate_all_secrets(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    tx.invalidate(Invalidation::All);
+    let digest = crypto::random_bytes::<32>()?;
+    Ok(store::set_all_secrets(tx.conn, tx.now, &digest)?)
+}
+
 /// Deletes the grants that have expired.
 ///
 /// # Errors

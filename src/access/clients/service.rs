@@ -19,7 +19,7 @@ use crate::platform::ids::ClientId;
 
 pub use super::credentials_grant::{
     AuthenticatedClient, IssuedClientToken, authenticate, delete_expired, deny_authentication,
-    end_all_grants, issue_access_token, revoke_grant,
+    end_all_grants, invalidate_all_secrets, issue_access_token, revoke_grant,
 };
 pub use super::input::{ClientPatch, NewClient};
 

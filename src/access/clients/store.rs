@@ -152,6 +152,22 @@ pub fn set_secret(
         .execute(conn)
 }
 
+/// Replaces the secrets of all clients and increments the clients' versions.
+pub fn set_all_secrets(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    digest: &[u8],
+) -> QueryResult<usize> {
+    diesel::update(service_clients::table)
+        .set((
+            service_clients::secret_digest.eq(digest),
+            service_clients::secret_created_at.eq(now),
+            service_clients::updated_at.eq(now),
+            service_clients::version.eq(service_clients::version + 1),
+        ))
+        .execute(conn)
+}
+
 pub fn delete(conn: &mut PgConnection, id: ClientId) -> QueryResult<usize> {
     diesel::delete(service_clients::table.find(id)).execute(conn)
 }

@@ -105,6 +105,14 @@ pub fn confirm(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<()> {
     users::service::update(tx, actor, ACTION, &user, &changes).map(drop)
 }
 
+/// Deletes the confirmation links of all accounts and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn delete_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_all(tx.conn)?)
+}
+
 /// Deletes expired confirmations and returns their number.
 ///
 /// # Errors

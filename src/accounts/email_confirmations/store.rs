@@ -49,3 +49,7 @@ pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryRes
     )
     .execute(conn)
 }
+
+pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::delete(email_confirmation_tokens::table).execute(conn)
+}

@@ -149,6 +149,14 @@ pub fn revoke(
     Ok(())
 }
 
+/// Revokes all invites and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn revoke_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::revoke_all(tx.conn, tx.now)?)
+}
+
 /// What an invite grants to a registration with this email address. The use is not counted.
 ///
 /// # Errors

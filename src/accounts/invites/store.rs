@@ -116,6 +116,16 @@ pub fn revoke(conn: &mut PgConnection, id: InviteId, at: DateTime<Utc>) -> Query
         .execute(conn)
 }
 
+/// Revokes the invites that are not revoked yet.
+pub fn revoke_all(conn: &mut PgConnection, at: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(invites::table.filter(invites::revoked_at.is_null()))
+        .set((
+            invites::revoked_at.eq(at),
+            invites::version.eq(invites::version + 1),
+        ))
+        .execute(conn)
+}
+
 /// Deletes the invites that are bound to this email address.
 pub fn delete_for_email(conn: &mut PgConnection, email: &str) -> QueryResult<usize> {
     diesel::delete(invites::table.filter(lower(invites::email).eq(email.to_lowercase())))

@@ -1,14 +1,16 @@
 //! Ending the access to one account, or to all accounts.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::access::actor::Actor;
 use crate::access::clients;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens;
-use crate::accounts::password_reset;
 use crate::accounts::users::{self, RoleReassignment, User, UserChangeset, UserRow};
+use crate::accounts::{email_confirmations, invites, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
+use crate::mail;
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, TxResult};
 use crate::platform::ids::{SessionId, UserId};
@@ -107,8 +109,20 @@ pub fn apply_role_reassignment(
     Ok(())
 }
 
+/// Which credentials [`revoke_all`] ends, beside everything that was derived from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokedCredentials {
+    /// None.
+    None,
+    /// Personal access tokens.
+    PersonalTokens,
+    /// Personal access tokens, passwords, and the secrets of service clients.
+    All,
+}
+
 /// How many credentials [`revoke_all`] ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RevokedCounts {
     /// Sessions.
     pub sessions: usize,
@@ -116,22 +130,47 @@ pub struct RevokedCounts {
     pub tokens: usize,
     /// Access token grants of service clients.
     pub grants: usize,
+    /// Links for resetting a password or confirming an email address.
+    pub links: usize,
+    /// Invites.
+    pub invites: usize,
+    /// Passwords.
+    pub passwords: usize,
+    /// Secrets of service clients.
+    pub client_secrets: usize,
 }
 
-/// Ends every session, personal access token and client grant of all accounts and clients. Only the operator may do this.
+/// Ends every session, client grant, link and invite of all accounts and clients, deletes the mail that was not sent, and
+/// ends these credentials. Only the operator may do this.
 ///
 /// # Errors
 /// Database errors.
-pub fn revoke_all(tx: &mut Tx<'_>, operator: &Actor) -> TxResult<RevokedCounts> {
+pub fn revoke_all(
+    tx: &mut Tx<'_>,
+    operator: &Actor,
+    credentials: RevokedCredentials,
+) -> TxResult<RevokedCounts> {
     tx.invalidate(Invalidation::All);
-    let revoked = RevokedCounts {
+    // Unsent mail contains links.
+    mail::service::delete_all(tx)?;
+    let mut revoked = RevokedCounts {
         sessions: sessions::service::end_all(tx, EndReason::SignedOutByOther)?,
-        tokens: tokens::service::end_all(tx)?,
+        tokens: 0,
         grants: clients::service::end_all_grants(tx)?,
+        links: password_reset::service::delete_all_links(tx)?
+            + email_confirmations::service::delete_all(tx)?,
+        invites: invites::service::revoke_all(tx)?,
+        passwords: 0,
+        client_secrets: 0,
     };
-    let counts = json!({
-        "sessions": revoked.sessions, "tokens": revoked.tokens, "grants": revoked.grants,
-    });
+    if credentials != RevokedCredentials::None {
+        revoked.tokens = tokens::service::end_all(tx)?;
+    }
+    if credentials == RevokedCredentials::All {
+        revoked.passwords = users::service::remove_all_passwords(tx)?;
+        revoked.client_secrets = clients::service::invalidate_all_secrets(tx)?;
+    }
+    let counts = serde_json::to_value(revoked).map_err(AppError::internal)?;
     let entry = AuditEntry::new("access.reset", Subject::None).with_change(counts, Value::Null);
     audit::record(tx, operator, entry)?;
     Ok(revoked)

@@ -218,6 +218,14 @@ pub fn delete_links_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError>
     Ok(())
 }
 
+/// Deletes the links of all accounts and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn delete_all_links(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    Ok(store::delete_all(tx.conn)?)
+}
+
 /// Deletes expired links and returns their number.
 ///
 /// # Errors

@@ -84,3 +84,7 @@ pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryRes
     diesel::delete(password_reset_tokens::table.filter(password_reset_tokens::expires_at.le(limit)))
         .execute(conn)
 }
+
+pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
+    diesel::delete(password_reset_tokens::table).execute(conn)
+}

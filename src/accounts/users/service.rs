@@ -1,5 +1,6 @@
 //! Creating, showing and updating user records. Each function runs in the caller's transaction.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::audit_entry;
@@ -163,6 +164,26 @@ pub fn end_change_tokens(tx: &mut Tx<'_>, id: UserId) -> Result<(), AppError> {
     tx.invalidate(Invalidation::Principal(id.0));
     store::increment_password_version(tx.conn, id)?;
     Ok(())
+}
+
+/// The account that was deleted first, if that was before `limit`.
+///
+/// # Errors
+/// Database errors.
+pub fn find_deleted_before(
+    tx: &mut Tx<'_>,
+    limit: DateTime<Utc>,
+) -> Result<Option<UserId>, AppError> {
+    Ok(store::find_deleted_before(tx.conn, limit)?)
+}
+
+/// Removes the passwords of all accounts and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn remove_all_passwords(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    tx.invalidate(Invalidation::All);
+    Ok(store::remove_all_passwords(tx.conn, tx.now)?)
 }
 
 /// Deletes the row of an account and everything that references it.

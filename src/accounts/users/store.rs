@@ -221,6 +221,32 @@ pub fn increment_password_version(conn: &mut PgConnection, id: UserId) -> QueryR
         .execute(conn)
 }
 
+/// The account that was deleted first, if that was before `limit`.
+pub fn find_deleted_before(
+    conn: &mut PgConnection,
+    limit: DateTime<Utc>,
+) -> QueryResult<Option<UserId>> {
+    users::table
+        .filter(users::deleted_at.lt(limit))
+        .order(users::deleted_at)
+        .select(users::id)
+        .first(conn)
+        .optional()
+}
+
+/// Removes the password of every account that has one.
+pub fn remove_all_passwords(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(users::table.filter(users::password_hash.is_not_null()))
+        .set((
+            users::password_hash.eq(None::<String>),
+            users::must_change_password.eq(false),
+            users::password_version.eq(users::password_version + 1),
+            users::updated_at.eq(now),
+            users::version.eq(users::version + 1),
+        ))
+        .execute(conn)
+}
+
 /// Replaces the hash of the same password. The account's version does not change.
 pub fn replace_hash(
     conn: &mut PgConnection,

@@ -182,6 +182,10 @@ settings! {
         audit_retention_days: Option<u32> = Plain "ROSTERD_AUDIT_RETENTION_DAYS", "", |t| optional(t, |t| integer(t, 1..=36_500)),
             "After how many days audit log entries are deleted. Unset: never.";
     }
+    "Deleted accounts" {
+        purge_deleted_days: Option<u32> = Plain "ROSTERD_PURGE_DELETED_DAYS", "", |t| optional(t, |t| integer(t, 1..=36_500)),
+            "After how many days deleted accounts are purged, with their personal data. Unset: never.";
+    }
     "Process" {
         workers: usize = Plain "ROSTERD_WORKERS", "auto", |t| auto_or_integer(t, cores(), 1..=1024),
             "The number of threads that handle requests. auto: one per CPU core.";

@@ -151,7 +151,7 @@ fn reset_ends_all_sessions_tokens_and_client_grants() {
     let done = cli.run("auth reset --yes").expect(0);
     assert_eq!(
         done.err,
-        "Revoked 1 sessions, 1 access tokens and 1 service client grants.\n"
+        "Revoked 1 sessions, 1 access tokens, 1 service client grants, 0 links and 0 invites.\n"
     );
     for token in [user_token.as_str(), personal_token, &client_access] {
         wait_until(|| verify_status(token) == 401);

@@ -1,9 +1,11 @@
 //! The real binary as a process: start, stop, and faults around it.
 
+mod backup_and_restore;
 mod database_outage;
 mod operator_commands;
 mod private_cluster;
 mod replica_replacement_under_load;
+mod retention;
 mod rolling_restart;
 mod secret_key_file;
 mod shutdown;

@@ -1,5 +1,7 @@
 //! Deleting, purging and restoring accounts.
 
+use chrono::TimeDelta;
+
 use crate::access::authentication::{Can, needs};
 use crate::access::rate_limit;
 use crate::access::sessions::EndReason;
@@ -45,8 +47,39 @@ pub fn purge(
     id: UserId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
-    const ACTION: &str = "user.purge";
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    purge_locked(tx, caller, &user, if_match)
+}
+
+/// Purges one account that was deleted at least this many days ago. Returns whether there was one.
+///
+/// # Errors
+/// As [`delete`].
+pub fn purge_next_deleted(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DeleteUsers>,
+    days: u32,
+) -> TxResult<bool> {
+    let limit = tx.now - TimeDelta::days(days.into());
+    let Some(id) = users::service::find_deleted_before(tx, limit)? else {
+        return Ok(false);
+    };
+    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    // The account may have been restored before it was locked.
+    if user.row.deleted_at.is_some_and(|at| at < limit) {
+        purge_locked(tx, caller, &user, &IfMatch::Absent)?;
+    }
+    Ok(true)
+}
+
+fn purge_locked(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::DeleteUsers>,
+    user: &LockedUser,
+    if_match: &IfMatch,
+) -> TxResult<()> {
+    const ACTION: &str = "user.purge";
+    let id = user.row.id;
     user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
     if let Some(email) = &user.row.email {
         invites::service::delete_for_email(tx, email)?;

@@ -44,6 +44,8 @@ pub enum ClusterError {
         "PostgreSQL does not accept connections after {seconds} s: see {log}, then start rosterd again"
     )]
     TimedOut { seconds: u64, log: PathBuf },
+    #[error("another rosterd process uses the database: stop it first")]
+    InUse,
     #[error(
         "the option to stop the cluster with its parent needs the program `flock`: install `util-linux` (Homebrew: `flock`)"
     )]

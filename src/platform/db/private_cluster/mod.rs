@@ -22,6 +22,7 @@
 //! | `start.lock` | locked by the process that creates, starts or stops the cluster |
 //! | `users.lock` | locked by the processes that use the cluster |
 
+mod backup;
 mod create;
 mod data_dir;
 mod error;
