@@ -12,7 +12,11 @@ pub fn run(config: Config) -> Result<(), StartError> {
 
 /// Prints the address, the generated password if there is one, and a first call to try.
 fn announce(config: &Config, generated: Option<&GeneratedSuperAdmin>) -> Result<(), StartError> {
-    let local_url = format!("http://{}", loopback_if_unspecified(config.addr));
+    let local_url = format!(
+        "{}://{}",
+        config.scheme(),
+        loopback_if_unspecified(config.addr)
+    );
     let public_url = match &*config.public_url {
         url if url == local_url => String::new(),
         url => format!(", public URL {url}"),

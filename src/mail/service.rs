@@ -48,10 +48,15 @@ impl Mail {
     ) -> Result<Self, StartError> {
         let smtp = match config.smtp_server.as_ref().zip(config.mail_from.clone()) {
             None => None,
-            Some((server, from)) => Some(
-                Smtp::new(server, from)
-                    .map_err(|error| ConfigError::new("ROSTERD_SMTP_URL", error.to_string()))?,
-            ),
+            Some((server, from)) => {
+                let ca_pem = read_ca_file(config)?;
+                let setting = match ca_pem {
+                    Some(_) => "ROSTERD_SMTP_CA_FILE",
+                    None => "ROSTERD_SMTP_URL",
+                };
+                let smtp = Smtp::new(server, from, ca_pem.as_deref());
+                Some(smtp.map_err(|error| ConfigError::new(setting, error.to_string()))?)
+            }
         };
         Ok(Self {
             vault,
@@ -186,6 +191,27 @@ pub fn reseal_batch(
         }
     }
     Ok((resealed, last))
+}
+
+/// The content of `ROSTERD_SMTP_CA_FILE`.
+fn read_ca_file(config: &Config) -> Result<Option<Vec<u8>>, ConfigError> {
+    let has_certificate = |pem: &Vec<u8>| {
+        let text = String::from_utf8_lossy(pem);
+        text.contains("-----BEGIN CERTIFICATE-----")
+    };
+    let Some(path) = &config.smtp_ca_file else {
+        return Ok(None);
+    };
+    let error = |problem: String| ConfigError::new("ROSTERD_SMTP_CA_FILE", problem);
+    let pem = std::fs::read(path)
+        .map_err(|cause| error(format!("the file cannot be read: {}", cause.kind())))?;
+    if has_certificate(&pem) {
+        Ok(Some(pem))
+    } else {
+        Err(error(
+            "the file contains no certificate in PEM form".to_owned(),
+        ))
+    }
 }
 
 /// Deletes all messages that were not sent.

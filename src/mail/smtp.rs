@@ -5,7 +5,7 @@ use std::time::Duration;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{SmtpTransport, Transport};
 
@@ -39,12 +39,26 @@ pub enum SendError {
 }
 
 impl Smtp {
-    /// Builds the client. Does not connect yet.
+    /// Builds the client. Does not connect yet. The server's certificate must be from an authority of the system or, if
+    /// there is a `ca_pem`, from one of those.
     ///
     /// # Errors
-    /// No trusted certificates on this machine, or an invalid host name.
-    pub fn new(server: &SmtpServer, from: Mailbox) -> Result<Self, lettre::transport::smtp::Error> {
-        let parameters = || TlsParameters::new(server.host.clone());
+    /// No trusted certificates on this machine or in `ca_pem`, or an invalid host name.
+    pub fn new(
+        server: &SmtpServer,
+        from: Mailbox,
+        ca_pem: Option<&[u8]>,
+    ) -> Result<Self, lettre::transport::smtp::Error> {
+        let parameters = || {
+            let builder = TlsParameters::builder(server.host.clone());
+            match ca_pem {
+                None => builder.build(),
+                Some(pem) => builder
+                    .certificate_store(CertificateStore::None)
+                    .add_root_certificate(Certificate::from_pem(pem)?)
+                    .build(),
+            }
+        };
         let tls = match server.encryption {
             SmtpEncryption::Tls => Tls::Wrapper(parameters()?),
             SmtpEncryption::StartTls => Tls::Required(parameters()?),

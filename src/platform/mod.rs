@@ -14,3 +14,4 @@ pub mod resource_name;
 pub mod start_error;
 pub mod telemetry;
 pub mod timestamp;
+pub mod tls;

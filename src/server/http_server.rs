@@ -18,6 +18,7 @@ use crate::platform::http::{
     ConnectionLimits, OpenConnections, RequestMiddleware, RequestMiddlewareConfig, TrustedProxies,
     fallback_route,
 };
+use crate::platform::tls;
 
 /// Starts the HTTP server on `listener`. It runs while the returned future is polled, and installs no signal handlers.
 ///
@@ -62,16 +63,19 @@ pub fn start_http_server(
             ))
             .wrap(middleware.clone())
     });
-    Ok(server
+    let server = server
         .workers(config.workers)
         .on_connect(move |io, extensions| connections.accept(io, extensions))
         .client_request_timeout(Duration::from_secs(5))
         .client_disconnect_timeout(Duration::from_secs(1))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(config.drain_timeout.as_secs())
-        .disable_signals()
-        .listen(listener)?
-        .run())
+        .disable_signals();
+    let server = match config.tls_files() {
+        Some(files) => server.listen_rustls_0_23(listener, tls::server_config(files)?)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
 }
 
 /// Ends connections whose client does not accept data for this time. The timeouts of the server end with the last byte of a

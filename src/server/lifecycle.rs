@@ -36,6 +36,9 @@ pub fn run(
     open_files::raise_limit();
     let signals = ShutdownSignals::install()
         .map_err(|error| StartError::Io("can't install the signal handlers", error))?;
+    if let Some(files) = config.tls_files() {
+        files.load()?;
+    }
     let sockets = BoundSockets::bind(&config)?;
     let config = config.with_addr(sockets.service_addr());
     for warning in &config.warnings {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::database_url::is_protected;
 use super::values::{format_duration, has_loopback_host};
-use super::{Config, ConfigError, SecretKey};
+use super::{Config, ConfigError, Secret, SecretKey};
 
 impl Config {
     /// Checks the rules that involve more than one setting.
@@ -33,6 +34,18 @@ impl Config {
             ));
         }
         self.check_public_url()?;
+        self.check_database_connection()?;
+        let missing_tls_file = match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => Some("ROSTERD_TLS_KEY"),
+            (None, Some(_)) => Some("ROSTERD_TLS_CERT"),
+            _ => None,
+        };
+        if let Some(missing) = missing_tls_file {
+            return Err(ConfigError::new(
+                missing,
+                "is missing: set both the certificate and its private key, or neither",
+            ));
+        }
         let missing = match (&self.bootstrap_username, &self.bootstrap_password) {
             (Some(_), None) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD"),
             (None, Some(_)) => Some("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME"),
@@ -63,6 +76,18 @@ impl Config {
         Err(ConfigError::new(
             "ROSTERD_PUBLIC_URL",
             "is plain http: passwords and tokens would be sent unencrypted; use https, or set ROSTERD_ALLOW_INSECURE_HTTP=1",
+        ))
+    }
+
+    /// An unprotected connection to a database on another machine must be permitted.
+    fn check_database_connection(&self) -> Result<(), ConfigError> {
+        let is_protected = |url: &Secret| is_protected(url.expose());
+        if self.db_insecure || self.database_url.as_ref().is_none_or(is_protected) {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "DATABASE_URL",
+            "is a database on another machine without sslmode=verify-full: add it (with sslrootcert), or set ROSTERD_DB_INSECURE=1",
         ))
     }
 

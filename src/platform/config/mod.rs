@@ -3,6 +3,7 @@
 
 mod automatic;
 mod checks;
+mod database_url;
 mod environment;
 mod error;
 mod raw_settings;
@@ -25,7 +26,9 @@ use lettre::message::Mailbox;
 
 use crate::platform::http::{ForwardedHeader, IpNetwork};
 use crate::platform::private_file;
+use crate::platform::tls::TlsFiles;
 use automatic::{automatic_max_connections, automatic_pool_size, cores, open_files_limit};
+use database_url::database_url;
 pub use error::ConfigError;
 use raw_settings::RawSettings;
 pub use secret::{Secret, SecretKey};
@@ -33,9 +36,9 @@ pub use smtp::{SmtpEncryption, SmtpServer};
 use smtp::{mailbox, smtp_server};
 pub use values::{LinkTemplate, LogFormat, Registration, has_loopback_host};
 use values::{
-    address, auto_or_integer, database_url, duration, forwarded_header, integer, link_template,
-    log_directives, log_format, milliseconds, names, networks, optional, origins, path, permission,
-    public_url, registration, seconds, secret, secret_key, switch, text,
+    address, auto_or_integer, duration, forwarded_header, integer, link_template, log_directives,
+    log_format, milliseconds, names, networks, optional, origins, path, permission, public_url,
+    registration, seconds, secret, secret_key, switch, text,
 };
 use variable::{EnvVariable, VariableSensitivity};
 
@@ -83,8 +86,12 @@ settings! {
             "The IP address and port that the service listens on.";
         metrics_addr: Option<SocketAddr> = Plain "ROSTERD_METRICS_ADDR", "", |t| optional(t, address),
             "The IP address and port of GET /metrics for Prometheus. Unset: no metrics are served.";
+        tls_cert: Option<PathBuf> = Plain "ROSTERD_TLS_CERT", "", |t| optional(t, path),
+            "A PEM file with the certificate of the service and its intermediate certificates, for TLS without a proxy. A changed file is used without a restart. Unset: plain HTTP.";
+        tls_key: Option<PathBuf> = Plain "ROSTERD_TLS_KEY", "", |t| optional(t, path),
+            "A PEM file with the private key of ROSTERD_TLS_CERT.";
         public_url: String = Plain "ROSTERD_PUBLIC_URL", "", |t| optional(t, public_url).map(Option::unwrap_or_default),
-            "The public base URL of the service, which is also the issuer of tokens. Unset: http:// and ROSTERD_ADDR.";
+            "The public base URL of the service, which is also the issuer of tokens. Unset: http:// (https:// with ROSTERD_TLS_CERT) and ROSTERD_ADDR.";
         allow_insecure_http: bool = Plain "ROSTERD_ALLOW_INSECURE_HTTP", "0", permission,
             "1 permits a ROSTERD_PUBLIC_URL of plain http to another host than localhost. Passwords and tokens are then sent unencrypted.";
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
@@ -118,7 +125,9 @@ settings! {
     }
     "Database" {
         database_url: Option<Secret> = Secret "DATABASE_URL", "", |t| optional(t, database_url),
-            "The URL of the PostgreSQL database. Unset: a private cluster in ROSTERD_DATA_DIR.";
+            "The URL of the PostgreSQL database. Unset: a private cluster in ROSTERD_DATA_DIR. A database on another machine needs sslmode=verify-full.";
+        db_insecure: bool = Plain "ROSTERD_DB_INSECURE", "0", permission,
+            "1 permits a connection to a database on another machine without sslmode=verify-full. Its content can then be read and changed on the network.";
         data_dir: Option<PathBuf> = Plain "ROSTERD_DATA_DIR", "", |t| optional(t, path),
             "The data directory of the private cluster. Unset: /var/lib/rosterd for root, otherwise $XDG_DATA_HOME/rosterd.";
         migrate: bool = Plain "ROSTERD_MIGRATE", "on", switch,
@@ -173,6 +182,8 @@ settings! {
             "The page of your application for email confirmation links, with {token} for the token. Unset: /confirm-email?token={token} under ROSTERD_PUBLIC_URL.";
         smtp_server: Option<SmtpServer> = Secret "ROSTERD_SMTP_URL", "", |t| optional(t, smtp_server),
             "The mail server: smtps://user:password@mail.example.org (TLS) or smtp://… (STARTTLS; unencrypted for localhost or with ?tls=none). Unset: no mail is sent.";
+        smtp_ca_file: Option<PathBuf> = Plain "ROSTERD_SMTP_CA_FILE", "", |t| optional(t, path),
+            "A PEM file of the certificate authorities that may certify the mail server. Unset: those of the system.";
         mail_from: Option<Mailbox> = Plain "ROSTERD_MAIL_FROM", "", |t| optional(t, mailbox),
             "The sender of mail, such as Accounts <id@example.org>. Required with ROSTERD_SMTP_URL.";
         mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
@@ -246,7 +257,7 @@ impl Config {
         let mut config = Self::parse(&RawSettings::collect(VARIABLES, vars, read_file)?)?;
         config.check()?;
         if config.public_url.is_empty() {
-            config.public_url = default_public_url(config.addr);
+            config.public_url = config.default_public_url();
         }
         let base_url = &config.public_url;
         for (template, path) in [
@@ -264,11 +275,33 @@ impl Config {
     /// `public_url`.
     #[must_use]
     pub fn with_addr(mut self, addr: SocketAddr) -> Self {
-        if self.public_url == default_public_url(self.addr) {
-            self.public_url = default_public_url(addr);
-        }
+        let is_default = self.public_url == self.default_public_url();
         self.addr = addr;
+        if is_default {
+            self.public_url = self.default_public_url();
+        }
         self
+    }
+
+    /// The certificate and the key, if the service uses TLS itself.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(TlsFiles { certificate, key })
+    }
+
+    /// The scheme of the service's own address.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
+    fn default_public_url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.addr)
     }
 
     /// Whether the interactive page `/docs/` is served.
@@ -290,10 +323,6 @@ impl Config {
 #[must_use]
 pub fn env_example() -> String {
     variable::env_example(VARIABLES)
-}
-
-fn default_public_url(addr: SocketAddr) -> String {
-    format!("http://{addr}")
 }
 
 /// Environment variables of the operating system that are not settings of rosterd.

@@ -142,15 +142,6 @@ pub(super) fn log_directives(text: &str) -> ParseResult<String> {
     }
 }
 
-/// Accepts only the URL form of a connection string, because libpq would accept almost any text as keywords.
-pub(super) fn database_url(text: &str) -> ParseResult<Secret> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        secret(text)
-    } else {
-        Err("a URL that begins with postgres:// or postgresql://".into())
-    }
-}
-
 /// Parses an absolute http or https URL. Returns it normalized and without a trailing slash.
 pub(super) fn public_url(text: &str) -> ParseResult<String> {
     let is_base_url = |url: &Url| {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
@@ -71,7 +72,8 @@ impl OpenConnections {
     /// Counts a new connection: for `HttpServer::on_connect`. Its slot is kept in `extensions` until it is closed. A connection
     /// that must not even be answered is shut down.
     pub fn accept(&self, io: &dyn Any, extensions: &mut Extensions) {
-        let Some(stream) = io.downcast_ref::<TcpStream>() else {
+        let of_tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
+        let Some(stream) = io.downcast_ref::<TcpStream>().or_else(of_tls) else {
             return;
         };
         let Ok(peer) = stream.peer_addr() else {

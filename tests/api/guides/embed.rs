@@ -8,7 +8,7 @@ use crate::support::programs::{
     ExternalProgram, free_port, guide_code_block, program_directory, start_header_echo_app,
 };
 use crate::support::verifiers;
-use crate::support::{RequestBuilder, Response, TestApp, wait_until};
+use crate::support::{PASSWORD, RequestBuilder, Response, TestApp, wait_until};
 
 const SETTINGS: [(&str, &str); 2] = [
     ("ROSTERD_PERMISSIONS", "assets.read assets.write"),
@@ -62,6 +62,16 @@ fn check_app_behind_proxy(app: &TestApp, port: u16) {
             || received_headers["authorization"] == "",
         "the token does not reach the app"
     );
+
+    // The proxy replaces the client's address in the header that rosterd uses, and removes the other one.
+    let login = format!("http://127.0.0.1:{port}/api/v1/auth/login");
+    let session = RequestBuilder::new(&agent, "POST", &login)
+        .header("X-Forwarded-For", "203.0.113.9")
+        .header("Forwarded", "for=203.0.113.9")
+        .json(&json!({"username": reader.username, "password": PASSWORD}))
+        .send()
+        .expect(200);
+    assert_eq!(session.data()["session"]["ip"], "127.0.0.1");
 
     let status = format!("/api/v1/users/{}/status", reader.id);
     app.post(&status)

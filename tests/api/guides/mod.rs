@@ -4,6 +4,7 @@ mod embed;
 mod operator_commands;
 mod readme;
 mod spa;
+mod tls_proxies;
 
 use std::process::Command;
 

@@ -11,3 +11,4 @@ mod secret_key_file;
 mod shutdown;
 mod slow_clients;
 mod startup;
+mod tls;

@@ -4,6 +4,7 @@
 mod app;
 pub mod binary;
 pub mod browser;
+pub mod certificates;
 mod cli;
 mod database;
 pub mod database_proxy;

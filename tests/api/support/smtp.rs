@@ -98,6 +98,11 @@ impl MailServer {
         server
     }
 
+    /// The address, which serves connections without TLS.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// The value of `ROSTERD_SMTP_URL` for this server.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.addr)

@@ -53,3 +53,21 @@ fn names_of_settings_are_unique() {
     let names: Vec<String> = VARIABLES.iter().flat_map(EnvVariable::names).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }
+
+#[test]
+fn compose_file_passes_every_setting() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose.yaml");
+    let compose = std::fs::read_to_string(path).unwrap();
+    let passed: BTreeSet<&str> = compose
+        .lines()
+        .filter_map(|line| line.strip_prefix("      ")?.split_once(':'))
+        .map(|(name, _)| name)
+        .collect();
+    // The image has no private cluster.
+    let missing: Vec<&str> = VARIABLES
+        .iter()
+        .map(|variable| variable.name)
+        .filter(|name| *name != "ROSTERD_DATA_DIR" && !passed.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "add them to compose.yaml: {missing:?}");
+}

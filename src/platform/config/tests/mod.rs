@@ -8,7 +8,7 @@ use super::environment::Vars;
 use super::*;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-const DATABASE: &str = "postgres://rosterd:hunter2hunter2@db/rosterd";
+const DATABASE: &str = "postgres://rosterd:hunter2hunter2@db/rosterd?sslmode=verify-full";
 
 /// Parses the settings. The file `/key` contains a secret key, the file `/empty` is empty, other files are not readable.
 fn parse(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -355,6 +355,30 @@ fn public_url_of_plain_http_is_refused_except_for_localhost_or_with_permission()
     );
     // The default URL with a public address is only warned of: a proxy may terminate TLS.
     valid(&[("ROSTERD_ADDR", "0.0.0.0:8080")]);
+}
+
+#[test]
+fn database_on_another_machine_needs_full_verification_or_permission() {
+    let with = |url: &'static str| [("DATABASE_URL", url), ("ROSTERD_SECRET_KEY", KEY)];
+    let remote = "postgres://rosterd:hunter2@db.example.org/rosterd?sslmode=require";
+    let message = error(&with(remote));
+    assert!(message.contains("without sslmode=verify-full"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+    let [url, key] = with(remote);
+    valid(&[url, key, ("ROSTERD_DB_INSECURE", "1")]);
+    valid(&with("postgres://rosterd@localhost/rosterd"));
+}
+
+#[test]
+fn tls_needs_both_files_and_changes_the_default_url() {
+    const CERT: (&str, &str) = ("ROSTERD_TLS_CERT", "/cert.pem");
+    const TLS_KEY: (&str, &str) = ("ROSTERD_TLS_KEY", "/key.pem");
+    assert!(error(&[CERT]).starts_with("ROSTERD_TLS_KEY: is missing"));
+    assert!(error(&[TLS_KEY]).starts_with("ROSTERD_TLS_CERT: is missing"));
+    let config = valid(&[CERT, TLS_KEY]);
+    assert_eq!(config.public_url, "https://127.0.0.1:8080");
+    let moved = config.with_addr("127.0.0.1:81".parse().unwrap());
+    assert_eq!(moved.public_url, "https://127.0.0.1:81");
 }
 
 #[test]
