@@ -64,7 +64,7 @@ pub fn run(config: &Config, command: DbCommand) -> Result<(), CliError> {
     match command {
         DbCommand::Migrate { plan } => Ok(migrate(config, plan)?),
         DbCommand::Backup { file } => Ok(backup(config, &file)?),
-        DbCommand::Restore(args) => restore(config, args),
+        DbCommand::Restore(args) => restore(config, &args),
     }
 }
 
@@ -110,7 +110,7 @@ fn backup(config: &Config, path: &Path) -> Result<(), StartError> {
     result
 }
 
-fn restore(config: &Config, args: RestoreArgs) -> Result<(), CliError> {
+fn restore(config: &Config, args: &RestoreArgs) -> Result<(), CliError> {
     let backup = File::open(&args.file)
         .map_err(|error| StartError::Io("can't read the backup file", error))?;
     args.yes

@@ -87,6 +87,7 @@ pub struct Pages {
 
 impl Pages {
     /// Reads `ROSTERD_OPENAPI` and `ROSTERD_DOCS`. The interactive page needs the document.
+    #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
             has_document: config.openapi,
