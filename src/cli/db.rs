@@ -10,7 +10,7 @@ use super::prompt::YesFlag;
 use super::{CliError, auth, context, print_stderr, print_stdout};
 use crate::access::signing_keys::service as keys;
 use crate::accounts::lifecycle::service::{RevokedCounts, RevokedCredentials, revoke_all};
-use crate::platform::config::Config;
+use crate::platform::config::{Config, SecretKey};
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::private_cluster::MissingCluster;
@@ -150,7 +150,8 @@ fn prepare(
     }
     migrate::run(url, &print_stderr)?;
     let db = server::connect_database(config, url)?;
-    let vault = Vault::new(data_source.secret_key())?;
+    let previous_key = config.secret_key_previous.as_ref().map(SecretKey::expose);
+    let vault = Vault::with_previous(data_source.secret_key(), previous_key)?;
     db.read_now(|tx| keys::count_readable(tx, &vault))
         .map_err(|_| {
             CliError::Failed(
