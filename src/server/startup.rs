@@ -250,6 +250,12 @@ fn permissions_error(error: AppError) -> StartError {
 
 fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
     let metrics = Metrics::new(process_start_time())?;
+    let waits = db.clone();
+    metrics.register_callback(
+        "rosterd_lease_waits_total",
+        "Answers that were held back until no replica could accept what they revoked.",
+        move || as_metric(waits.lease_waits()),
+    )?;
     let (open, idle) = (db.clone(), db.clone());
     metrics.register_callback(
         "rosterd_db_connections",
@@ -264,17 +270,17 @@ fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
     metrics.register_callback(
         "rosterd_password_attempts_refused_by_network_total",
         "Password attempts refused because of too many wrong passwords from their network.",
-        || {
-            // Exact up to 2^53 attempts.
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "metrics are floating-point numbers"
-            )]
-            let refusals = rate_limit::service::network_refusals() as f64;
-            refusals
-        },
+        || as_metric(rate_limit::service::network_refusals()),
     )?;
     Ok(metrics)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a metric is a floating-point number; it is exact up to 2^53"
+)]
+const fn as_metric(count: u64) -> f64 {
+    count as f64
 }
 
 #[expect(

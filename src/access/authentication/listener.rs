@@ -2,13 +2,15 @@
 //! invalidations arrive.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::AuthCache;
 use super::delivery_proof::{Delivery, DeliveryProof};
-use crate::platform::db::{HeartbeatWriter, Invalidation, NotificationListener, TableSchema};
+use crate::platform::db::{
+    HeartbeatWriter, Invalidation, LeaseInstant, NotificationListener, TableSchema,
+};
 use crate::platform::error::AppError;
 
 /// How often the listener polls. The lease is long enough for a few late polls.
@@ -95,7 +97,7 @@ fn poll_until_error(
     proof.restart();
     keys.request();
     loop {
-        let polled_at = Instant::now();
+        let polled_at = LeaseInstant::now();
         let invalidations = listener.poll()?;
         on_response();
         let Some(cache) = cache.upgrade() else {

@@ -141,6 +141,7 @@ pub fn update(
     change: &ValidatedClientChange,
     if_match: &IfMatch,
 ) -> TxResult<Client> {
+    tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
     let permissions = change
         .permissions()
@@ -180,6 +181,7 @@ pub fn rotate_secret(
     if_match: &IfMatch,
 ) -> TxResult<ClientWithSecret> {
     const ACTION: &str = "client.rotateSecret";
+    tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
     let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
     authorize(
@@ -214,6 +216,7 @@ pub fn delete(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "client.delete";
+    tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
     let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
     authorize(tx, caller, authority, &row, ACTION, &[ClientAction::Manage])?;

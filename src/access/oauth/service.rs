@@ -154,6 +154,7 @@ pub fn revoke_token(
     token: &str,
     origin: &Origin,
 ) -> TxResult<Result<(), RevocationDenied>> {
+    tx.wait_for_leases();
     let token = identify_token(tx, issuer, token)?;
     let client_id = match client {
         OAuthClient::ServiceClient(client) => Some(client.id),

@@ -30,6 +30,7 @@ pub fn reset_password(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.reset";
+    tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
     let hash = Some(password.as_str().to_owned());
@@ -48,6 +49,7 @@ pub fn remove_password(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.remove";
+    tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::RemovePassword], if_match)?;
     let changes = UserChangeset::for_password(None, Creator::of(caller));
@@ -65,6 +67,7 @@ pub fn remove_second_factor(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.mfa.remove";
+    tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
     let changes = UserChangeset {
@@ -88,6 +91,7 @@ pub fn set_own_password(
     password_version: i64,
     password: &PasswordHash,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     let row = users::service::find_for_update(tx, id)?
         .filter(|row| row.status().is_usable(tx.now))
@@ -122,6 +126,7 @@ pub fn redeem_reset_link(
     token: &str,
     password: &PasswordHash,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     // The creator of the link had the token and possibly used it, so the password counts as set by the creator.
     let (row, creator) = password_reset::service::lock_account(tx, actor, token)?;
     let action_name = password_reset::service::REDEEM;
@@ -139,6 +144,7 @@ pub fn sign_out(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.signOut";
+    tx.wait_for_leases();
     users::service::lock_for_sign_out(tx, caller, id, ACTION, if_match)?;
     let ended = sessions::service::end_all_of_user(tx, id, EndReason::SignedOutByOther, None)?;
     let entry = AuditEntry::new(ACTION, Subject::User(id))

@@ -150,6 +150,7 @@ pub fn revoke_all(
     operator: &Actor,
     credentials: RevokedCredentials,
 ) -> TxResult<RevokedCounts> {
+    tx.wait_for_leases();
     tx.invalidate(Invalidation::All);
     // Unsent mail contains links.
     mail::service::delete_all(tx)?;

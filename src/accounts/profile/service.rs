@@ -75,6 +75,7 @@ pub fn delete(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     require_correct_password(tx, caller, DELETE_OWN, caller.id, check)?;
+    tx.wait_for_leases();
     let user = LockedUser::lock_own(tx, caller, LockMode::Exclusive)?;
     require_unchanged_password(&user.row, check)?;
     user.authorize(tx, caller, DELETE_OWN, &[UserAction::DeleteOwn], if_match)?;

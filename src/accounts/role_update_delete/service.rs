@@ -28,6 +28,7 @@ pub fn update(
     move_to: Option<&str>,
     if_match: &IfMatch,
 ) -> TxResult<Role> {
+    tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
     let permissions = change
         .permissions()
@@ -70,6 +71,7 @@ pub fn delete(
     move_to: Option<&str>,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
     let destination = resolve_destination(tx, name, &RoleOperation::Delete, move_to)?;
     let role = LockedRole::lock(tx, authority, name, "role.delete")?;

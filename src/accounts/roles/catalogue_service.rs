@@ -85,6 +85,7 @@ pub fn unregister_permission(
     caller: &Can<needs::ManageRoles>,
     name: &str,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     caller.current_authority(tx)?;
     let entry = || {

@@ -27,6 +27,9 @@ pub fn update(
     if_match: &IfMatch,
 ) -> TxResult<User> {
     const ACTION: &str = "user.update";
+    if change.affects_access() {
+        tx.wait_for_leases();
+    }
     let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
     let may_disable = authority.permissions.has("users.disable");
     if change.sets_active && !may_disable {

@@ -280,6 +280,11 @@ impl ValidatedUserChange {
         self.set.role.as_deref()
     }
 
+    /// Whether the change can take away access: the role, the active state or the expiry.
+    pub const fn affects_access(&self) -> bool {
+        self.set.role.is_some() || self.sets_active || self.set.expires_at.is_some()
+    }
+
     /// The columns that the change sets on this account. Columns that would keep their value are left out.
     ///
     /// # Errors

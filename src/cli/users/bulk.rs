@@ -12,6 +12,10 @@ use crate::cli::output::{Cell, Column, FormatFlags, ListPrinter, TableRow};
 use crate::cli::progress_bar::ProgressBar;
 use crate::cli::prompt::YesFlag;
 use crate::cli::{CliError, print_stderr};
+use crate::platform::db::{Tx, WriteBatch};
+
+/// The number of users whose results are printed together, after one wait for the replicas.
+const BATCH_SIZE: usize = 50;
 
 /// Selects users by username, id or email address, or all that match the filters.
 #[derive(Args)]
@@ -216,28 +220,28 @@ pub fn apply_to_each(
     let mut progress_bar = ProgressBar::new(count);
     let mut list_printer = ListPrinter::start(format)?;
     let mut refused = Vec::new();
-    for target in targets {
-        let transaction = |tx: &mut crate::platform::db::Tx<'_>| {
-            service::apply_action(tx, &context.operator, action, target.id)
-        };
-        let result = if dry_run {
-            context.db.dry_run_now(transaction)
-        } else {
-            context.db.write_now(transaction)
-        };
-        let name = display_name(&target);
-        let item = service::to_item(target, result).map_err(|error| {
-            CliError::from(error)
-                .with_subject(&format!("{name} and the users after it were not changed"))
-        })?;
-        if item.outcome == BulkOutcome::Refused {
-            refused.push(format!(
-                "{name}: {}",
-                item.detail.as_deref().unwrap_or_default()
-            ));
+    let mut targets = targets.into_iter().peekable();
+    loop {
+        let mut batch = service::begin(&context.db, action, dry_run);
+        let chunk = targets.by_ref().take(BATCH_SIZE);
+        let (items, result) = apply_to_batch(context, &mut batch, action, chunk, dry_run);
+        batch.finish_now();
+        for item in &items {
+            if item.outcome == BulkOutcome::Refused {
+                let name = item.username.clone();
+                refused.push(format!(
+                    "{}: {}",
+                    name.unwrap_or_else(|| item.id.to_string()),
+                    item.detail.as_deref().unwrap_or_default()
+                ));
+            }
+            progress_bar.advance();
         }
-        progress_bar.advance();
-        list_printer.print(&[item])?;
+        list_printer.print(&items)?;
+        result?;
+        if targets.peek().is_none() {
+            break;
+        }
     }
     progress_bar.clear();
     list_printer.finish()?;
@@ -249,6 +253,35 @@ pub fn apply_to_each(
             refused.len()
         ))),
     }
+}
+
+/// The results for the users up to the first error that is not about one user, and that error.
+fn apply_to_batch(
+    context: &CliContext<'_>,
+    batch: &mut WriteBatch<'_>,
+    action: &BulkAction,
+    targets: impl Iterator<Item = BulkTarget>,
+    dry_run: bool,
+) -> (Vec<BulkItem>, Result<(), CliError>) {
+    let mut items = Vec::new();
+    for target in targets {
+        let transaction =
+            |tx: &mut Tx<'_>| service::apply_action(tx, &context.operator, action, target.id);
+        let result = if dry_run {
+            context.db.dry_run_now(transaction)
+        } else {
+            batch.write_now(transaction)
+        };
+        let name = display_name(&target);
+        match service::to_item(target, result) {
+            Ok(item) => items.push(item),
+            Err(error) => {
+                let subject = format!("{name} and the users after it were not changed");
+                return (items, Err(CliError::from(error).with_subject(&subject)));
+            }
+        }
+    }
+    (items, Ok(()))
 }
 
 impl TableRow for BulkItem {

@@ -16,7 +16,10 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
     {
         let (sender, receiver) = channel();
-        let rolled_back = self.write(move |tx| roll_back(work(tx), &sender)).await;
+        let outcome = self
+            .write_without_wait(move |tx| roll_back(work(tx), &sender))
+            .await;
+        let rolled_back = outcome.and_then(|outcome| outcome.result);
         receiver.try_iter().last().map_or(rolled_back, Ok)
     }
 
@@ -29,7 +32,8 @@ impl Db {
         mut work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
     ) -> Result<T, AppError> {
         let (sender, receiver) = channel();
-        let rolled_back = self.write_now(move |tx| roll_back(work(tx), &sender));
+        let outcome = self.write_now_without_wait(move |tx| roll_back(work(tx), &sender));
+        let rolled_back = outcome.result;
         receiver.try_iter().last().map_or(rolled_back, Ok)
     }
 }

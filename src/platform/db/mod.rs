@@ -8,6 +8,7 @@ mod errors;
 mod heartbeat;
 mod invalidation;
 mod last_response;
+mod lease;
 pub mod migrate;
 mod notifications;
 mod prepared_statement;
@@ -17,6 +18,8 @@ mod server_info;
 mod table_schema;
 mod transaction;
 mod tx;
+mod write;
+mod write_batch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -26,21 +29,23 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::error::{AppError, Code};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
-use errors::is_contention;
 use last_response::LastResponse;
+use lease::LeaseWait;
 
 pub use connection::open_unpooled_connection;
 pub use errors::OnConstraint;
 pub use heartbeat::HeartbeatWriter;
 pub use invalidation::Invalidation;
+pub use lease::{LEASE, LeaseInstant};
 pub use notifications::{NotificationListener, check_delivery};
 pub use prepared_statement::PreparedStatement;
 pub use readiness::Readiness;
 pub use server_info::{ServerInfo, server_info};
 pub use table_schema::TableSchema;
 pub use tx::Tx;
+pub use write_batch::WriteBatch;
 
 /// The settings of the pool.
 #[derive(Clone)]
@@ -69,6 +74,7 @@ struct DbInner {
     acquire_timeout: Duration,
     last_response: LastResponse,
     invalidation_listener: OnceLock<InvalidationListener>,
+    lease_wait: LeaseWait,
 }
 
 /// Called with each invalidation of a transaction of this process, before the transaction's result is returned.
@@ -108,6 +114,7 @@ impl Db {
                 acquire_timeout: options.acquire_timeout,
                 last_response: LastResponse::new(),
                 invalidation_listener: OnceLock::new(),
+                lease_wait: LeaseWait::default(),
             }),
         })
     }
@@ -139,23 +146,6 @@ impl Db {
             .await
     }
 
-    /// Runs `work` in a transaction (read committed). `work` may run more than once, after a deadlock or on another
-    /// connection, and must have no side effects outside `Tx`.
-    ///
-    /// # Errors
-    /// The error of `work`, after the commit or rollback that its [`TxAbort`] asks for. [`Code::DatabaseUnavailable`] if
-    /// no connection is available in time.
-    pub async fn write<T, F>(&self, work: F) -> Result<T, AppError>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
-    {
-        self.run_on_blocking_thread(move |db, deadline, is_abandoned| {
-            db.run_write(deadline, is_abandoned, work)
-        })
-        .await
-    }
-
     /// [`Db::read`] on the calling thread, for the command line and for tests.
     ///
     /// # Errors
@@ -165,18 +155,6 @@ impl Db {
         work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
         self.run_read(Instant::now() + self.inner.acquire_timeout, work)
-    }
-
-    /// [`Db::write`] on the calling thread, for the command line and for tests.
-    ///
-    /// # Errors
-    /// As [`Db::write`].
-    pub fn write_now<T>(
-        &self,
-        work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
-    ) -> Result<T, AppError> {
-        let deadline = Instant::now() + self.inner.acquire_timeout;
-        self.run_write(deadline, &AtomicBool::new(false), work)
     }
 
     /// Registers the listener for the invalidations of this process's transactions. Only the first call has an effect.
@@ -201,6 +179,12 @@ impl Db {
         }
     }
 
+    /// The number of times that a result was held back until every replica knew of the commit, for the metrics.
+    #[must_use]
+    pub fn lease_waits(&self) -> u64 {
+        self.inner.lease_wait.count()
+    }
+
     fn run_read<T>(
         &self,
         deadline: Instant,
@@ -212,55 +196,6 @@ impl Db {
                 work(&mut Tx::new(conn, system_now()))
             })
         })
-    }
-
-    /// Runs a transaction. It is rolled back if `is_abandoned` is set before the commit, because the caller has already
-    /// received an error.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that begins transactions"
-    )]
-    fn run_write<T>(
-        &self,
-        deadline: Instant,
-        is_abandoned: &AtomicBool,
-        mut work: impl FnMut(&mut Tx<'_>) -> TxResult<T>,
-    ) -> Result<T, AppError> {
-        const MAX_ATTEMPTS: u32 = 4;
-        let mut attempt = 1;
-        loop {
-            let mut invalidations = Vec::new();
-            let result = self.with_connection(deadline, |connection| {
-                let schema = self.inner.manager.table_schema(&mut connection.pg)?;
-                let is_committing = &mut connection.is_committing;
-                let mut transaction = connection.pg.build_transaction().read_committed();
-                transaction.run(|conn| {
-                    let now = transaction::enter_schema(conn, schema)?;
-                    let mut tx = Tx::new(conn, now);
-                    let work_result = work(&mut tx);
-                    invalidations = tx.into_invalidations();
-                    if is_abandoned.load(Ordering::Relaxed) {
-                        return Err(unavailable());
-                    }
-                    let committed = match work_result {
-                        Ok(value) => Ok(value),
-                        Err(TxAbort::Commit(refusal)) => Err(refusal),
-                        Err(TxAbort::RollBack(error)) => return Err(error),
-                    };
-                    *is_committing = true;
-                    Ok(committed)
-                })
-            });
-            // Also after an error: if the connection was lost during the commit, the commit may have taken effect.
-            if let Some(listener) = self.inner.invalidation_listener.get() {
-                invalidations.into_iter().for_each(listener);
-            }
-            match result {
-                Err(error) if attempt < MAX_ATTEMPTS && is_contention(&error) => attempt += 1,
-                Err(error) => return Err(error),
-                Ok(committed) => return committed,
-            }
-        }
     }
 
     async fn run_on_blocking_thread<T, F>(&self, run: F) -> Result<T, AppError>

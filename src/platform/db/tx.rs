@@ -15,6 +15,7 @@ pub struct Tx<'c> {
     /// The time at which this use of the connection began.
     pub now: DateTime<Utc>,
     invalidations: Vec<Invalidation>,
+    waits_for_leases: bool,
 }
 
 impl<'c> Tx<'c> {
@@ -23,6 +24,7 @@ impl<'c> Tx<'c> {
             conn,
             now,
             invalidations: Vec::new(),
+            waits_for_leases: false,
         }
     }
 
@@ -30,6 +32,17 @@ impl<'c> Tx<'c> {
     /// Database triggers notify the other processes.
     pub fn invalidate(&mut self, invalidation: Invalidation) {
         self.invalidations.push(invalidation);
+    }
+
+    /// Makes [`Db::write`](super::Db::write) return the result only when no replica can still use what it cached before the
+    /// commit. Every operation that revokes something calls this before it looks for what to revoke: if there is nothing
+    /// left, another request may have revoked it a moment ago.
+    pub const fn wait_for_leases(&mut self) {
+        self.waits_for_leases = true;
+    }
+
+    pub(super) const fn waits_for_leases(&self) -> bool {
+        self.waits_for_leases
     }
 
     pub(super) fn into_invalidations(self) -> Vec<Invalidation> {

@@ -12,5 +12,6 @@ mod replica_settings;
 mod replicas;
 mod revocation;
 mod revocation_across_replicas;
+mod strict_revocation;
 mod structure;
 mod user_columns;

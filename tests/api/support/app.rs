@@ -15,6 +15,7 @@ use diesel::pg::PgConnection;
 use rosterd::access::passwords::{Hasher, HasherOptions, Password};
 use rosterd::platform::config::Config;
 use rosterd::platform::db::{Db, DbOptions};
+use rosterd::platform::metrics::Metrics;
 use rosterd::server;
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ use super::{Cli, MailServer, RequestBuilder, Schema};
 pub const PASSWORD: &str = "seven green lanterns at noon";
 
 /// The hash of [`PASSWORD`], computed once per run.
-fn password_hash() -> &'static str {
+pub fn password_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| {
         let hasher = Hasher::start(HasherOptions::default()).unwrap();
@@ -58,6 +59,7 @@ pub struct TestApp {
     schema: std::sync::Arc<Schema>,
     settings: BTreeMap<String, String>,
     agent: ureq::Agent,
+    metrics: Metrics,
     server: Option<(ServerHandle, JoinHandle<()>)>,
 }
 
@@ -119,6 +121,7 @@ impl TestApp {
         let url = config.database_url.as_ref().unwrap().expose().to_owned();
         let app = server::build_app_state(&config, &url, &key).unwrap();
         server::start_workers(&app, &url).unwrap();
+        let metrics = app.metrics.clone();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (handle_sender, handle_receiver) = std::sync::mpsc::channel();
@@ -141,6 +144,7 @@ impl TestApp {
             schema,
             settings,
             agent,
+            metrics,
             server: Some((handle_receiver.recv().unwrap(), thread)),
         }
     }
@@ -258,6 +262,16 @@ impl TestApp {
     /// The libpq URL of the schema.
     pub fn url(&self) -> String {
         self.schema.url()
+    }
+
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics.render();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
+        line.trim().parse().unwrap()
     }
 
     /// A new connection to the schema.

@@ -93,6 +93,19 @@ impl TempDir {
         Cluster::open(&options, &|_| ()).unwrap()
     }
 
+    /// Creates the private cluster if necessary, starts it with enough connections for several replicas, and leaves it
+    /// running. Returns its URL.
+    pub fn start_large_cluster(&self) -> String {
+        let mut options =
+            ClusterOptions::new(self.data_dir(), path_variable(), MissingCluster::Create);
+        options.max_connections = 200;
+        let cluster = Cluster::open(&options, &|_| ()).unwrap();
+        let url = cluster.url();
+        // Dropping the value would stop the server.
+        std::mem::forget(cluster);
+        url
+    }
+
     /// The URL of the private cluster, which is started if necessary and keeps running.
     pub fn cluster_url(&self) -> String {
         let cluster = self.open_cluster();

@@ -75,7 +75,10 @@ fn forward_connection(client: &TcpStream, socket: &std::path::Path, mode: &Arc<A
     if mode.load(Ordering::Relaxed) == ProxyMode::Disconnect as u8 {
         return;
     }
-    let server = UnixStream::connect(socket).unwrap();
+    // While the server restarts, it has no socket.
+    let Ok(server) = UnixStream::connect(socket) else {
+        return;
+    };
     let timeout = Some(Duration::from_millis(10));
     client.set_read_timeout(timeout).unwrap();
     server.set_read_timeout(timeout).unwrap();

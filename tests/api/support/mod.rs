@@ -18,7 +18,7 @@ mod smtp;
 mod terminal;
 pub mod verifiers;
 
-pub use app::{PASSWORD, TestApp, TestUser};
+pub use app::{PASSWORD, TestApp, TestUser, password_hash};
 pub use cli::{Cli, CommandOutput, operator};
 pub use database::Schema;
 pub use golden_file::assert_matches_golden_file;

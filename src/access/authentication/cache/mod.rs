@@ -10,7 +10,8 @@
 //!    after the commit was answered, and has returned, has therefore delivered the notification.
 //! 3. **The lease.** [`AuthCache::get`] answers only if such a query began less than [`LEASE`] ago. If the listener is
 //!    disconnected, slow or stopped, the lease expires and every request reads the database. [`LEASE`] is therefore the
-//!    longest time for which another replica can accept a revoked credential.
+//!    longest time for which another replica can accept a revoked credential, and a revocation is answered after that time
+//!    (`Tx::wait_for_leases`).
 //! 4. **No late insert.** [`AuthCache::begin_fill`] is called before the database is read. An insert is discarded if
 //!    anything was invalidated since, because the value may have been read before the change.
 //! 5. **An age limit.** Nothing is answered that was read more than [`MAX_AGE`] ago, so that an unknown failure of the
@@ -27,11 +28,8 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::credential::{Credential, ResolvedCaller};
-use crate::platform::db::Invalidation;
+use crate::platform::db::{Invalidation, LEASE, LeaseInstant};
 use crate::platform::http::StoredReply;
-
-/// How long the cache answers after the start of the last successful poll for notifications.
-pub const LEASE: Duration = Duration::from_millis(100);
 
 /// How old a cached value can get before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(5);
@@ -69,7 +67,7 @@ struct UserResponse {
 
 /// The cache of one process.
 pub struct AuthCache {
-    created_at: Instant,
+    created_at: LeaseInstant,
     /// When the last fully applied poll for notifications began, in microseconds after `created_at`; `NO_LEASE` if
     /// there is no lease.
     polled_at: AtomicI64,
@@ -87,7 +85,7 @@ const ALL_PRINCIPALS: Uuid = Uuid::nil();
 impl Default for AuthCache {
     fn default() -> Self {
         Self {
-            created_at: Instant::now(),
+            created_at: LeaseInstant::now(),
             polled_at: AtomicI64::new(NO_LEASE),
             invalidations: AtomicU64::new(0),
             principals: Cache::new(CAPACITY),
@@ -224,10 +222,8 @@ impl AuthCache {
     }
 
     /// Starts a lease at `polled_at`: all notifications of a poll that began then have been applied.
-    pub fn renew_lease(&self, polled_at: Instant) {
-        let micros = polled_at
-            .saturating_duration_since(self.created_at)
-            .as_micros();
+    pub fn renew_lease(&self, polled_at: LeaseInstant) {
+        let micros = polled_at.duration_since(self.created_at).as_micros();
         self.polled_at
             .store(i64::try_from(micros).unwrap_or(NO_LEASE), Ordering::SeqCst);
     }

@@ -47,6 +47,7 @@ pub fn end_session(
     id: SessionId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     caller.current_authority(tx)?;
     store::find_active(tx.conn, id, tx.now)?
         .filter(|row| row.user_id == caller.id)
@@ -63,6 +64,7 @@ pub fn end_session(
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the session of the request has ended.
 pub fn end_other_sessions(tx: &mut Tx<'_>, caller: &SignedIn) -> TxResult<()> {
+    tx.wait_for_leases();
     caller.current_authority(tx)?;
     let ended = end_all_of_user(tx, caller.id, EndReason::SignedOut, Some(caller.session))?;
     let entry = AuditEntry::new("session.endOthers", Subject::User(caller.id))

@@ -69,6 +69,7 @@ pub fn end_session(
     id: SessionId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     let row = store::find_active(tx.conn, id, tx.now)?.ok_or(Code::NotFound)?;
     users::service::lock_for_sign_out(tx, caller, row.user_id, END_SESSION, &IfMatch::Absent)?;
     if_match.check(Session::VERSION)?;

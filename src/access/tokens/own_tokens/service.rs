@@ -56,6 +56,7 @@ pub fn revoke(
     id: PersonalTokenId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     caller.current_authority(tx)?;
     service::show_of_owner(tx, caller.id, id)?;
     if_match.check(PersonalToken::VERSION)?;

@@ -94,6 +94,7 @@ pub fn revoke(
     token: PersonalTokenId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     service::show_of_owner(tx, id, token)?;
     users::service::lock_for_sign_out(tx, caller, id, REVOKE, &IfMatch::Absent)?;
     if_match.check(PersonalToken::VERSION)?;

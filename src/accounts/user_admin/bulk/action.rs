@@ -24,3 +24,18 @@ pub enum BulkAction {
     /// Set whether its email address is confirmed.
     ConfirmEmail(bool),
 }
+
+impl BulkAction {
+    /// Whether the action takes away access.
+    #[must_use]
+    pub const fn revokes(&self) -> bool {
+        match self {
+            Self::Disable | Self::Delete | Self::Purge | Self::SignOut | Self::SetRole(_) => true,
+            Self::Enable
+            | Self::Restore
+            | Self::Tag(_)
+            | Self::Untag(_)
+            | Self::ConfirmEmail(_) => false,
+        }
+    }
+}

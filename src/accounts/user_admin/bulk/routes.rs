@@ -12,7 +12,7 @@ use super::service::{self, BulkItem, BulkOutcome, BulkTarget};
 use crate::access::actor::Actor;
 use crate::access::authentication::{Can, CanAny, needs};
 use crate::app_state::{AppState, State};
-use crate::platform::db::Tx;
+use crate::platform::db::{Tx, WriteBatch};
 use crate::platform::error::AppError;
 use crate::platform::http::{Data, Json, Reply};
 
@@ -68,11 +68,10 @@ async fn act_on_users(
     let actor = caller.actor();
     service::authorize(&actor, &operation.action)?;
     let targets = select_targets(&app, &actor, &operation).await?;
-    let mut items = Vec::with_capacity(targets.len());
-    for target in targets {
-        items.push(act_on_target(&app, &actor, &operation, target).await?);
-    }
-    Reply::ok(&BulkResult::new(operation.dry_run, items))
+    let mut batch = service::begin(&app.db, &operation.action, operation.dry_run);
+    let items = act_on_targets(&app, &mut batch, &actor, &operation, targets).await;
+    batch.finish().await;
+    Reply::ok(&BulkResult::new(operation.dry_run, items?))
 }
 
 async fn select_targets(
@@ -99,8 +98,23 @@ async fn select_targets(
         .await
 }
 
+async fn act_on_targets(
+    app: &AppState,
+    batch: &mut WriteBatch<'_>,
+    actor: &Arc<Actor>,
+    operation: &BulkOperation,
+    targets: Vec<BulkTarget>,
+) -> Result<Vec<BulkItem>, AppError> {
+    let mut items = Vec::with_capacity(targets.len());
+    for target in targets {
+        items.push(act_on_target(app, batch, actor, operation, target).await?);
+    }
+    Ok(items)
+}
+
 async fn act_on_target(
     app: &AppState,
+    batch: &mut WriteBatch<'_>,
     actor: &Arc<Actor>,
     operation: &BulkOperation,
     target: BulkTarget,
@@ -110,7 +124,7 @@ async fn act_on_target(
     let result = if operation.dry_run {
         app.db.dry_run(work).await
     } else {
-        app.db.write(work).await
+        batch.write(work).await
     };
     service::to_item(target, result)
 }

@@ -11,7 +11,7 @@ use crate::access::authentication::{Can, needs};
 use crate::accounts::credentials;
 use crate::accounts::user_admin::service;
 use crate::accounts::users::{self, User, UserFilter, UserPatch, UserSort};
-use crate::platform::db::Tx;
+use crate::platform::db::{Db, Tx, WriteBatch};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::{IfMatch, PatchField};
 use crate::platform::ids::UserId;
@@ -156,6 +156,16 @@ pub fn apply_action(
             service::update(tx, &Can::prove(actor)?, id, &patch.check()?, any).map(drop)
         }
     }
+}
+
+/// Begins the transactions of an action. An action that takes away access waits even if it matches no account: another
+/// request may have changed them a moment ago.
+pub fn begin<'d>(db: &'d Db, action: &BulkAction, dry_run: bool) -> WriteBatch<'d> {
+    let mut batch = db.batch();
+    if action.revokes() && !dry_run {
+        batch.wait_for_leases();
+    }
+    batch
 }
 
 /// The result of one account's transaction as an item of the response.

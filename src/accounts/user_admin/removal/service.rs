@@ -27,6 +27,7 @@ pub fn delete(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.delete";
+    tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
     lifecycle::service::end_access(tx, id, EndReason::AccountDeleted, None)?;
@@ -47,6 +48,7 @@ pub fn purge(
     id: UserId,
     if_match: &IfMatch,
 ) -> TxResult<()> {
+    tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     purge_locked(tx, caller, &user, if_match)
 }

@@ -23,6 +23,7 @@ pub fn replace_permissions(
     if_match: &IfMatch,
 ) -> TxResult<User> {
     const ACTION: &str = "user.permissions.replace";
+    tx.wait_for_leases();
     let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
     let permissions = roles::service::resolve_permissions(tx, permissions)?;
     let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
@@ -56,6 +57,7 @@ pub fn set_active(
     active: bool,
     if_match: &IfMatch,
 ) -> TxResult<User> {
+    tx.wait_for_leases();
     let action_name = if active {
         "user.enable"
     } else {

@@ -5,6 +5,7 @@
 
 mod example_requests;
 mod fixture;
+mod revocation_waits;
 mod schema_check;
 
 use std::collections::BTreeSet;
