@@ -224,8 +224,13 @@ async fn read_caller(
     }
     let read = move |tx: &mut Tx<'_>| resolve::resolve_bearer(tx, &bearer);
     let caller = app.db.read(read).await?;
-    if let (None, Credential::Token(digest)) = (&caller, credential) {
-        app.unknown_tokens.record(digest, source, Instant::now());
+    match (&caller, credential) {
+        (Some(_), Credential::Token(digest)) => app.unknown_tokens.record_found(digest),
+        (None, Credential::Token(digest)) => {
+            app.unknown_tokens
+                .record_unknown(digest, source, Instant::now());
+        }
+        (_, Credential::Session(_) | Credential::Client(_)) => {}
     }
     caller.ok_or_else(|| Code::AuthTokenInvalid.into())
 }

@@ -75,7 +75,7 @@ impl FromQuery for VerifyQuery {
 /// 401 without a valid token, 403 if the caller does not hold a required permission (a name that is not in the catalogue is held
 /// by nobody), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
 /// service client, and for a personal access token with fewer permissions than its owner. If the permissions take more than
-/// 2 KiB, `X-Roster-Permissions-Omitted: true` is sent in place of the list; `permission` then checks a single one. For a
+/// 2 KiB, `X-Roster-Permissions-Omitted: true` is sent with an empty list; `permission` then checks a single one. For a
 /// service client, the user id and the username are `client:` followed by the client's id.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(VerifyQuery),
@@ -91,7 +91,8 @@ async fn verify(
         PermissionSet::Only(names) => join_with_commas(names),
         PermissionSet::All => all_permissions(&app).await?,
     };
-    let is_held = |name: &String| permissions.split(',').any(|held| held == name);
+    let is_held =
+        |name: &String| !name.is_empty() && permissions.split(',').any(|held| held == name);
     if !query.permission.iter().all(is_held) {
         // The proxy asked about a permission of its app; nothing of this service was refused.
         return Err(AppError::new(Code::PermissionRequired).recorded());
@@ -140,17 +141,19 @@ fn respond(caller: &AuthenticatedCaller, permissions: &str) -> Result<HttpRespon
         _ => caller.username.as_deref(),
     };
     let mut response = HttpResponse::Ok();
+    // The list is sent empty and not left out: a proxy that copies only present headers would pass on the caller's own.
     let permissions = if permissions.len() <= MAX_PERMISSIONS_BYTES {
-        (PERMISSIONS, permissions)
+        permissions
     } else {
-        (PERMISSIONS_OMITTED, "true")
+        response.insert_header((PERMISSIONS_OMITTED, HeaderValue::from_static("true")));
+        ""
     };
     for (name, value) in [
         (USERNAME, username.unwrap_or_default()),
         (USER_ID, id.as_deref().unwrap_or_default()),
         (ROLE, caller.shown_role()),
         (TOKEN_KIND, token_kind(&caller.identity)),
-        permissions,
+        (PERMISSIONS, permissions),
     ] {
         let value = HeaderValue::from_str(value).map_err(AppError::internal)?;
         response.insert_header((name, value));

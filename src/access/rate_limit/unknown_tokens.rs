@@ -1,5 +1,6 @@
 //! Limits lookups of personal access tokens that do not exist. Anyone can invent tokens of the right form, and each would
-//! cost a query. The limits are per process and in memory. Tokens that are cached as valid are not affected.
+//! cost a query. The limits are per process and in memory. Tokens that have been found are not affected, so that an attacker cannot
+//! lock out the programs of its own network.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +15,15 @@ use crate::platform::error::{AppError, Code, ExceededLimit};
 const QUOTA: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The maximum number of remembered tokens and of sources.
+/// The maximum number of remembered tokens of each kind, and of sources.
 const CAPACITY: usize = 10_000;
 
-/// The tokens that were looked up in vain, by digest, and how many each source sent.
+/// The tokens that were looked up, by digest, and how many unknown ones each source sent.
 pub struct UnknownTokens {
-    tokens: Cache<[u8; 32], ()>,
+    /// Those that do not exist.
+    unknown: Cache<[u8; 32], ()>,
+    /// Those that exist. They may have expired.
+    found: Cache<[u8; 32], ()>,
     sources: Cache<String, Arc<Mutex<Window>>>,
 }
 
@@ -32,7 +36,8 @@ struct Window {
 impl Default for UnknownTokens {
     fn default() -> Self {
         Self {
-            tokens: Cache::new(CAPACITY),
+            unknown: Cache::new(CAPACITY),
+            found: Cache::new(CAPACITY),
             sources: Cache::new(CAPACITY),
         }
     }
@@ -50,8 +55,11 @@ impl UnknownTokens {
         source: Option<IpAddr>,
         now: Instant,
     ) -> Result<(), AppError> {
-        if self.tokens.get(digest).is_some() {
+        if self.unknown.get(digest).is_some() {
             return Err(Code::AuthTokenInvalid.into());
+        }
+        if self.found.get(digest).is_some() {
+            return Ok(());
         }
         let window = source.and_then(|source| self.sources.get(&source_key(source)));
         let Some(window) = window else {
@@ -70,9 +78,16 @@ impl UnknownTokens {
         Err(AppError::rate_limited(limit, WINDOW.saturating_sub(age)))
     }
 
+    /// Records that a token with this digest exists.
+    pub fn record_found(&self, digest: [u8; 32]) {
+        if self.found.get(&digest).is_none() {
+            self.found.insert(digest, ());
+        }
+    }
+
     /// Records that no token with this digest exists.
-    pub fn record(&self, digest: [u8; 32], source: Option<IpAddr>, now: Instant) {
-        self.tokens.insert(digest, ());
+    pub fn record_unknown(&self, digest: [u8; 32], source: Option<IpAddr>, now: Instant) {
+        self.unknown.insert(digest, ());
         let new_window = || Window {
             started_at: now,
             lookups: 0,
@@ -106,7 +121,7 @@ mod tests {
         let other = Some("203.0.113.8".parse().unwrap());
         for number in 0..QUOTA {
             unknown.check(&digest(number), attacker, start).unwrap();
-            unknown.record(digest(number), attacker, start);
+            unknown.record_unknown(digest(number), attacker, start);
         }
         let next = digest(QUOTA);
         let error = unknown.check(&next, attacker, start).unwrap_err();
@@ -114,9 +129,11 @@ mod tests {
         assert_eq!(error.retry_after(), Some(WINDOW));
         assert!(unknown.check(&next, other, start).is_ok());
         assert!(unknown.check(&next, None, start).is_ok());
+        unknown.record_found(digest(1_000));
+        assert!(unknown.check(&digest(1_000), attacker, start).is_ok());
         let later = start + WINDOW;
         assert!(unknown.check(&next, attacker, later).is_ok());
-        unknown.record(next, attacker, later);
+        unknown.record_unknown(next, attacker, later);
         assert!(unknown.check(&digest(QUOTA + 1), attacker, later).is_ok());
     }
 
@@ -124,7 +141,7 @@ mod tests {
     fn token_that_was_looked_up_in_vain_is_refused_without_a_lookup() {
         let unknown = UnknownTokens::default();
         let now = Instant::now();
-        unknown.record(digest(1), None, now);
+        unknown.record_unknown(digest(1), None, now);
         let error = unknown.check(&digest(1), None, now).unwrap_err();
         assert_eq!(error.code(), Code::AuthTokenInvalid);
         assert!(unknown.check(&digest(2), None, now).is_ok());

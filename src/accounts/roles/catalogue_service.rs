@@ -67,8 +67,9 @@ pub fn register_missing(tx: &mut Tx<'_>, names: &[PermissionName]) -> TxResult<(
     let row_names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     let known = store::known_permissions(tx.conn, &row_names)?;
-    store::insert_missing_permissions(tx.conn, &rows)?;
-    check_catalogue_size(tx)?;
+    if store::insert_missing_permissions(tx.conn, &rows)? > 0 {
+        check_catalogue_size(tx)?;
+    }
     for row in rows.into_iter().filter(|row| !known.contains(&row.name)) {
         let entry = AuditEntry::new("permission.register", Subject::Permission(row.name));
         audit::record(tx, &Actor::system(), entry)?;

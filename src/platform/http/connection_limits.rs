@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -72,17 +72,15 @@ impl OpenConnections {
     /// Counts a new connection: for `HttpServer::on_connect`. Its slot is kept in `extensions` until it is closed. A connection
     /// that must not even be answered is shut down.
     pub fn accept(&self, io: &dyn Any, extensions: &mut Extensions) {
-        let of_tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
-        let Some(stream) = io.downcast_ref::<TcpStream>().or_else(of_tls) else {
-            return;
-        };
-        let Ok(peer) = stream.peer_addr() else {
-            return;
-        };
-        match self.admit(peer.ip()) {
-            Some(slot) => drop(extensions.insert(slot)),
+        let stream = tcp_stream(io);
+        let peer = stream.and_then(|stream| stream.peer_addr().ok());
+        // A peer that is already disconnected is counted in the total.
+        let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+        match (self.admit(address), stream) {
+            (Some(slot), _) => drop(extensions.insert(slot)),
             // The server sees the end of the stream and closes the connection.
-            None => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Both)),
+            (None, Some(stream)) => drop(SockRef::from(stream).shutdown(Shutdown::Both)),
+            (None, None) => {}
         }
     }
 
@@ -133,6 +131,12 @@ impl OpenConnections {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The TCP connection of a connection of the HTTP server, with or without TLS.
+fn tcp_stream(io: &dyn Any) -> Option<&TcpStream> {
+    let of_tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
+    io.downcast_ref().or_else(of_tls)
 }
 
 /// The number of connections that may wait for their 503, besides those within the limits.

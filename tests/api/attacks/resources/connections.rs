@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use rosterd::platform::crypto::TokenKind;
+use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::binary::{ServiceProcess, database_settings};
@@ -70,16 +71,17 @@ fn client_that_never_reads_is_disconnected() {
     settings.push(("ROSTERD_WRITE_TIMEOUT_SECONDS".to_owned(), "1".to_owned()));
     let service = ServiceProcess::start(&settings);
     service.get("/openapi.json").send().expect(200);
+    let open_files = || ProcessUsage::of(service.pid()).files;
+    let without_reader = open_files();
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
     let address: SocketAddr = service.addr().parse().unwrap();
     socket.connect(&address.into()).unwrap();
     let mut socket = TcpStream::from(socket);
-    let open_files = || ProcessUsage::of(service.pid()).files;
-    let with_reader = open_files();
+    wait_until(|| open_files() > without_reader);
     let request = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(30);
     socket.write_all(request.as_bytes()).unwrap();
-    wait_until(|| open_files() < with_reader);
+    wait_until(|| open_files() <= without_reader);
     drop(socket);
 }
 
@@ -109,9 +111,14 @@ fn limit_on_open_files_is_raised_to_the_hard_limit() {
 #[test]
 fn unknown_personal_tokens_of_one_source_are_refused_after_100_lookups() {
     let app = TestApp::start();
-    let session = app.super_admin_token();
+    let (owner, session) = app.create_signed_in_user("SuperAdmin", &[]);
+    let body = json!({"name": "backup", "permissions": ["users.read"]});
+    let created = app.post("/api/v1/auth/tokens").bearer(&session).json(&body);
+    let created = created.send().expect(201);
+    let program = created.data()["token"].as_str().unwrap();
     let send = |token: &str| app.get(ME).bearer(token).send();
     let unknown_token = || TokenKind::PersonalToken.generate().unwrap();
+    app.get("/api/v1/users").bearer(program).send().expect(200);
     let repeated = unknown_token();
     for _ in 0..10 {
         send(&repeated).expect_problem(401, "auth_token_invalid");
@@ -124,6 +131,13 @@ fn unknown_personal_tokens_of_one_source_are_refused_after_100_lookups() {
     assert!(refused.header("ratelimit").contains("unknown-tokens"));
     send(&repeated).expect_problem(401, "auth_token_invalid");
     send(&session).expect(200);
+    // A program whose token has been found is not affected, even when it is no longer cached.
+    app.patch(&owner.path(""))
+        .bearer(app.super_admin_token())
+        .json(&json!({"displayName": "Owner"}))
+        .send()
+        .expect(200);
+    app.get("/api/v1/users").bearer(program).send().expect(200);
 }
 
 #[test]
