@@ -112,6 +112,7 @@ pub fn replace_compromised(
     actor: &Actor,
     vault: &Vault,
 ) -> TxResult<SigningKeyInfo> {
+    tx.wait_for_leases();
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::SigningKeys)?;
     let row = generate(tx, vault, tx.now)?;
     let revoked = store::delete_all(tx.conn)?;

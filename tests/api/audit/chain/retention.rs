@@ -71,6 +71,8 @@ fn service_seals_and_expires_rows_in_the_background() {
     add_tag(&app, &admin, &user, "new");
     let mut settings = app.binary_settings();
     settings.push(("ROSTERD_ADDR".to_owned(), "127.0.0.1:0".to_owned()));
+    let public_url = "https://id.example.org";
+    settings.push(("ROSTERD_PUBLIC_URL".to_owned(), public_url.to_owned()));
     settings.push(("ROSTERD_AUDIT_RETENTION_DAYS".to_owned(), "30".to_owned()));
     let mut service = rosterd_command(&["serve"], &settings)
         .stdout(std::process::Stdio::null())
