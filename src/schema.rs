@@ -61,6 +61,8 @@ diesel::table! {
         version -> BigInt,
         password_set_by_kind -> Text,
         password_set_by -> Nullable<Uuid>,
+        email_set_by_kind -> Text,
+        email_set_by -> Nullable<Uuid>,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::access::actor::Actor;
+use crate::access::actor::{Actor, Creator};
 use crate::access::clients;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens;
@@ -48,22 +48,36 @@ pub fn update_user(
     if changes.email.is_some() {
         password_reset::service::delete_link(tx, row.id)?;
     }
-    if users::service::raises_authority(tx, row, changes)? {
-        let changes = end_credentials_of_others(tx, row, changes)?;
-        return users::service::update(tx, actor, action_name, row, &changes);
+    let creator = Creator::for_account(actor, row.id);
+    let mut changes = changes.clone().with_email_creator(creator);
+    if users::service::raises_authority(tx, row, &changes)? {
+        changes = end_credentials_of_others(tx, row, changes)?;
     }
-    users::service::update(tx, actor, action_name, row, changes)
+    users::service::update(tx, actor, action_name, row, &changes)
 }
 
 /// Ends what lets someone other than the owner sign in to an account that gets more authority: its reset link, its change
 /// tokens, and the personal access tokens that others created. If someone else set the password, the sessions and all tokens
-/// end too, and the account must set a new password. Returns the changes to write.
+/// end too, and the account must set a new password. An email address that was set by someone who may not take over the
+/// account any more is no longer confirmed, because a confirmed address receives reset links. Returns the changes to write.
 fn end_credentials_of_others(
     tx: &mut Tx<'_>,
     row: &UserRow,
-    changes: &UserChangeset,
+    mut changes: UserChangeset,
 ) -> Result<UserChangeset, AppError> {
-    let mut changes = changes.clone();
+    if row.email_confirmed && changes.email_confirmed.is_none() {
+        let promoted = UserRow {
+            role: changes.role.clone().unwrap_or_else(|| row.role.clone()),
+            permissions: changes
+                .permissions
+                .clone()
+                .unwrap_or_else(|| row.permissions.clone()),
+            ..row.clone()
+        };
+        if !users::service::can_still_take_over(tx, row.email_creator(), &promoted)? {
+            changes.email_confirmed = Some(false);
+        }
+    }
     password_reset::service::delete_link(tx, row.id)?;
     users::service::end_change_tokens(tx, row.id)?;
     if row.has_password_of_another() {
@@ -100,7 +114,7 @@ pub fn apply_role_reassignment(
             ..UserChangeset::default()
         };
         let changes = if reassignment.raises_authority_of(row) {
-            end_credentials_of_others(tx, row, &changes)?
+            end_credentials_of_others(tx, row, changes)?
         } else {
             changes
         };

@@ -47,6 +47,8 @@ pub fn updated(action_name: &'static str, row: &UserRow, changes: &UserChangeset
         deleted_at,
         password_set_by_kind: _,
         password_set_by: _,
+        email_set_by_kind: _,
+        email_set_by: _,
     } = changes;
     let mut diff = FieldDiff::default();
     diff.add("role", &row.role, role.as_ref());

@@ -29,7 +29,7 @@ pub fn authority_of(tx: &mut Tx<'_>, row: &UserRow) -> Result<Authority, AppErro
     Ok(roles::service::find(tx, &row.role)?.authority(&row.permissions))
 }
 
-/// The row of a new account, whose password is set by `creator`.
+/// The row of a new account, whose password and email address are set by `creator`.
 pub(super) fn new_row(
     tx: &Tx<'_>,
     draft: &ValidatedUser,
@@ -37,7 +37,7 @@ pub(super) fn new_row(
     password: Option<&PasswordHash>,
     creator: Creator,
 ) -> UserRow {
-    let (password_set_by_kind, password_set_by) = creator.to_columns();
+    let (set_by_kind, set_by) = creator.to_columns();
     UserRow {
         id: UserId::new(tx.now),
         username: draft.username.as_str().to_owned(),
@@ -64,7 +64,9 @@ pub(super) fn new_row(
         expires_at: draft.expires_at,
         deleted_at: None,
         version: 1,
-        password_set_by_kind: password_set_by_kind.to_owned(),
-        password_set_by,
+        password_set_by_kind: set_by_kind.to_owned(),
+        password_set_by: set_by,
+        email_set_by_kind: set_by_kind.to_owned(),
+        email_set_by: set_by,
     }
 }

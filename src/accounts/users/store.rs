@@ -43,6 +43,8 @@ pub struct UserRow {
     pub version: i64,
     pub password_set_by_kind: String,
     pub password_set_by: Option<Uuid>,
+    pub email_set_by_kind: String,
+    pub email_set_by: Option<Uuid>,
 }
 
 /// The columns that an update sets. `None` leaves a column as it is.
@@ -71,6 +73,8 @@ pub struct UserChangeset {
     pub deleted_at: Option<Option<DateTime<Utc>>>,
     pub password_set_by_kind: Option<String>,
     pub password_set_by: Option<Option<Uuid>>,
+    pub email_set_by_kind: Option<String>,
+    pub email_set_by: Option<Option<Uuid>>,
 }
 
 impl UserChangeset {
@@ -83,6 +87,16 @@ impl UserChangeset {
             password_set_by: Some(id),
             ..Self::default()
         }
+    }
+
+    /// The same columns, and `creator` as who set the email address, if they set or confirm it.
+    pub fn with_email_creator(mut self, creator: Creator) -> Self {
+        if self.email.is_some() || self.email_confirmed == Some(true) {
+            let (kind, id) = creator.to_columns();
+            self.email_set_by_kind = Some(kind.to_owned());
+            self.email_set_by = Some(id);
+        }
+        self
     }
 }
 
@@ -99,6 +113,11 @@ impl UserRow {
     /// Who set the password. `None` for values that rosterd does not write.
     pub fn password_creator(&self) -> Option<Creator> {
         Creator::from_columns(&self.password_set_by_kind, self.password_set_by)
+    }
+
+    /// Who set or confirmed the email address. `None` for values that rosterd does not write.
+    pub fn email_creator(&self) -> Option<Creator> {
+        Creator::from_columns(&self.email_set_by_kind, self.email_set_by)
     }
 
     /// Whether the account has a password that someone other than its owner set.

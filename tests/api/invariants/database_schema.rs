@@ -32,6 +32,16 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
         "password_set_by",
         "changes only together with password_version",
     ),
+    (
+        "users",
+        "email_set_by_kind",
+        "changes only together with the email address or its confirmation",
+    ),
+    (
+        "users",
+        "email_set_by",
+        "changes only together with the email address or its confirmation",
+    ),
     ("users", "created_at", "never changes"),
     (
         "users",

@@ -51,6 +51,14 @@ const USES: &[ColumnUse] = &[
                 "password_set_by",
                 "internal; checked when the account gets more authority",
             ),
+            (
+                "email_set_by_kind",
+                "internal; checked when the account gets more authority",
+            ),
+            (
+                "email_set_by",
+                "internal; checked when the account gets more authority",
+            ),
         ],
     ),
     (
@@ -69,6 +77,8 @@ const USES: &[ColumnUse] = &[
             ),
             ("password_set_by_kind", "changes with the password"),
             ("password_set_by", "changes with the password"),
+            ("email_set_by_kind", "changes with the email address"),
+            ("email_set_by", "changes with the email address"),
             ("mfa_enabled", "changed by the account's owner"),
             ("created_at", "never changes"),
             ("updated_at", "set with every update"),

@@ -296,3 +296,33 @@ fn reset_link_used_during_a_promotion_never_gives_access_to_the_promoted_account
         app.clear_rate_limits();
     }
 }
+
+/// A confirmed address receives reset links, so an address that an Admin entered is a way in.
+#[test]
+fn email_address_that_an_admin_set_is_not_confirmed_for_a_promoted_account() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let promoted = |caller: Option<&str>, role: &str| {
+        let (user, _) = app.create_signed_in_user("User", &[]);
+        let address = format!("{}@example.org", user.username);
+        if let Some(caller) = caller {
+            let change = json!({"email": address, "emailConfirmed": true});
+            let patch = app.patch(&user.path("")).bearer(caller).json(&change);
+            patch.send().expect(200);
+        } else {
+            app.execute(&format!(
+                "UPDATE users SET email = '{address}', email_confirmed = true WHERE id = '{}'",
+                user.id
+            ));
+        }
+        set_role(&app, &super_admin, &user, role).data()["emailConfirmed"].clone()
+    };
+    app.create_role("Helper", 10, &[]);
+    assert_eq!(promoted(Some(&admin), "SuperAdmin"), false);
+    assert_eq!(promoted(Some(&admin), "Admin"), false);
+    // Whoever may still manage the account, or its owner, set the address.
+    assert_eq!(promoted(Some(&admin), "Helper"), true);
+    assert_eq!(promoted(Some(&super_admin), "Admin"), true);
+    assert_eq!(promoted(None, "SuperAdmin"), true);
+}
