@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::count_audit_rows;
-use crate::support::binary;
 use crate::support::{Cli, PASSWORD, Schema, TestApp};
+use crate::support::{binary, operator};
 
 // SECURITY: K10
 #[test]
@@ -173,10 +173,13 @@ fn destructive_commands_need_confirmation_and_can_be_repeated() {
     cli.run("users rm ada --purge --yes").expect(0);
     cli.run("users rm ada --purge --yes")
         .expect_error(1, "there is no user called ada");
-    let by_the_operator = "SELECT count(*) FROM audit_events e JOIN audit_personal_data w ON w.event_id = e.id \
-                           WHERE e.actor_kind = 'cli' AND w.participant = 'actor' AND w.data ->> 'name' = 'ops'";
+    let by_the_operator = format!(
+        "SELECT count(*) FROM audit_events e JOIN audit_personal_data w ON w.event_id = e.id \
+         WHERE e.actor_kind = 'cli' AND w.participant = 'actor' AND w.data ->> 'name' = '{}'",
+        operator()
+    );
     assert_eq!(
-        app.query_number(by_the_operator),
+        app.query_number(&by_the_operator),
         app.query_number(count_audit_rows)
     );
     assert!(app.query_number(count_audit_rows) >= 2);

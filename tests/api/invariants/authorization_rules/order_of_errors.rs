@@ -169,20 +169,13 @@ fn errors_are_reported_in_a_fixed_order() {
         "",
     )
     .expect_problem(409, "user_username_conflict");
-    send(
-        &super_admin_token,
-        "DELETE",
-        &super_admin.path("/password"),
-        "",
-        stale,
-    )
-    .expect_problem(412, "precondition_failed");
-    send(
-        &super_admin_token,
-        "DELETE",
-        &super_admin.path("/password"),
-        "",
-        "",
-    )
-    .expect_problem(409, "last_super_admin");
+    // Another SuperAdmin, which will expire, so that the first one is the last.
+    let (other, other_token) = app.create_signed_in_user("SuperAdmin", &[]);
+    app.execute(&format!(
+        "UPDATE users SET expires_at = now() + interval '1 hour' WHERE id = '{}'",
+        other.id
+    ));
+    let path = super_admin.path("/password");
+    send(&other_token, "DELETE", &path, "", stale).expect_problem(412, "precondition_failed");
+    send(&other_token, "DELETE", &path, "", "").expect_problem(409, "last_super_admin");
 }

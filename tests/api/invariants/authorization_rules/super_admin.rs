@@ -131,7 +131,7 @@ fn last_super_admin_cannot_be_removed() {
     ));
     let last_token = app.token("last");
     call(&app, &last_token, "DELETE", &last.path("/password"), "")
-        .expect_problem(409, "last_super_admin");
+        .expect_problem(403, "user_self_credentials_forbidden");
     // A third SuperAdmin does not count while it is deleted or disabled.
     let third = app.create_user("third", "SuperAdmin", &[]);
     call(&app, &last_token, "DELETE", &third.path(""), "").expect(204);
