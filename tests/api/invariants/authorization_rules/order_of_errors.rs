@@ -15,7 +15,7 @@ fn errors_are_reported_in_a_fixed_order() {
     app.create_role("Fixer", 10, &["roles.manage"]);
     let unknown_user = format!("{USERS}/{}", uuid::Uuid::now_v7());
     let (own, admin) = app.create_signed_in_user("Admin", &[]);
-    let (super_admin, super_admin_token) = app.create_signed_in_user("SuperAdmin", &[]);
+    let (super_admin, _) = app.create_signed_in_user("SuperAdmin", &[]);
     let user = app.create_user("target", "User", &["clients.manage"]);
     let peer = app.create_user("peer", "Admin", &[]);
     let (_, updater) = app.create_signed_in_user("User", &["users.update", "users.create"]);
