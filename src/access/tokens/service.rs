@@ -128,6 +128,18 @@ pub fn end_all_by_others(tx: &mut Tx<'_>, owner: UserId) -> Result<(), AppError>
     Ok(())
 }
 
+/// [`end_all_by_others`] for all accounts that have a role.
+///
+/// # Errors
+/// Database errors.
+pub fn end_all_by_others_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError> {
+    tx.invalidate(Invalidation::All);
+    for id in store::delete_all_by_others_of_role(tx.conn, role)? {
+        idempotency::service::delete_reply_for(tx, id.0)?;
+    }
+    Ok(())
+}
+
 /// The account that owns a token.
 ///
 /// # Errors

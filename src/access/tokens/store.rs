@@ -100,6 +100,21 @@ pub fn delete_all_by_others(
     .get_results(conn)
 }
 
+/// Deletes the tokens that others created for the accounts that have this role, and returns their ids.
+pub fn delete_all_by_others_of_role(
+    conn: &mut PgConnection,
+    role: &str,
+) -> QueryResult<Vec<PersonalTokenId>> {
+    let accounts = users::table.filter(users::role.eq(role)).select(users::id);
+    diesel::delete(
+        personal_access_tokens::table
+            .filter(personal_access_tokens::user_id.eq_any(accounts))
+            .filter(personal_access_tokens::created_by_owner.eq(false)),
+    )
+    .returning(personal_access_tokens::id)
+    .get_results(conn)
+}
+
 /// Deletes the expired tokens of an account and returns their ids.
 pub fn delete_expired_of_owner(
     conn: &mut PgConnection,

@@ -90,13 +90,33 @@ fn end_credentials_of_others(
     Ok(changes)
 }
 
-/// Ends the reset links of all accounts that have a role, because the role gets more authority. Their passwords stay: otherwise
-/// every new permission of a role would sign out the accounts that have it.
+/// [`end_credentials_of_others`] for all accounts that have a role, because the role got more authority over accounts.
 ///
 /// # Errors
 /// Database errors.
-pub fn end_reset_links_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError> {
-    password_reset::service::delete_links_of_role(tx, role)
+pub fn end_credentials_of_others_in_role(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    role: &str,
+) -> TxResult<()> {
+    for row in users::service::lock_all_of_role(tx, role)? {
+        let changes = end_credentials_of_others(tx, &row, &UserChangeset::default())?;
+        if changes != UserChangeset::default() {
+            users::service::update(tx, actor, "user.update", &row, &changes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the reset links of all accounts that have a role, and their personal access tokens that others created, because the
+/// role got a permission of an application. Their passwords stay: otherwise every new permission of a role would sign out
+/// the accounts that have it.
+///
+/// # Errors
+/// Database errors.
+pub fn end_links_and_tokens_of_others_in_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppError> {
+    password_reset::service::delete_links_of_role(tx, role)?;
+    tokens::service::end_all_by_others_of_role(tx, role)
 }
 
 /// Moves accounts to another role and records each move in the audit log.

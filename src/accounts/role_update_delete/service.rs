@@ -51,11 +51,17 @@ pub fn update(
         .entry()
         .with_diff(roles::service::diff(&role.row, &after));
     audit::record(tx, caller, entry)?;
-    if raises_authority(&role.row, &after) {
-        lifecycle::service::end_reset_links_of_role(tx, &after.name)?;
-    }
-    if let Some(reassignment) = reassignment {
-        lifecycle::service::apply_role_reassignment(tx, caller, &reassignment)?;
+    match reassignment {
+        Some(reassignment) => {
+            lifecycle::service::apply_role_reassignment(tx, caller, &reassignment)?;
+        }
+        None if raises_management_authority(tx, &role.row, &after)? => {
+            lifecycle::service::end_credentials_of_others_in_role(tx, caller, &after.name)?;
+        }
+        None if raises_authority(&role.row, &after) => {
+            lifecycle::service::end_links_and_tokens_of_others_in_role(tx, &after.name)?;
+        }
+        None => {}
     }
     roles::service::show(tx, &after.name).map_err(TxAbort::from)
 }
@@ -225,8 +231,25 @@ impl LockedRole {
 
 /// Whether the role has a higher rank than before, or a permission that it did not have.
 fn raises_authority(before: &RoleRow, after: &RoleRow) -> bool {
-    let is_added = |name: &String| !before.permissions.contains(name);
-    after.rank > before.rank || after.permissions.iter().any(is_added)
+    after.rank > before.rank || added_permissions(before, after).next().is_some()
+}
+
+/// Whether the role has a higher rank than before, or one of the permissions of rosterd itself that it did not have.
+fn raises_management_authority(
+    tx: &mut Tx<'_>,
+    before: &RoleRow,
+    after: &RoleRow,
+) -> Result<bool, AppError> {
+    let added: Vec<String> = added_permissions(before, after).cloned().collect();
+    Ok(after.rank > before.rank || roles::service::includes_built_in_permission(tx, &added)?)
+}
+
+fn added_permissions<'a>(
+    before: &'a RoleRow,
+    after: &'a RoleRow,
+) -> impl Iterator<Item = &'a String> {
+    let is_added = |name: &&String| !before.permissions.contains(name);
+    after.permissions.iter().filter(is_added)
 }
 
 fn actions_of(row: &RoleRow, changes: &RoleChangeset) -> Vec<RoleAction> {

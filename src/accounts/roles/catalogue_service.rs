@@ -34,6 +34,14 @@ pub fn show_permission(tx: &mut Tx<'_>, name: &str) -> Result<Permission, AppErr
     Ok(row.into())
 }
 
+/// Whether one of the permissions is one of rosterd itself.
+///
+/// # Errors
+/// Database errors.
+pub fn includes_built_in_permission(tx: &mut Tx<'_>, names: &[String]) -> Result<bool, AppError> {
+    Ok(store::includes_built_in_permission(tx.conn, names)?)
+}
+
 /// Registers a permission.
 ///
 /// # Errors

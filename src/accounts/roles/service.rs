@@ -12,7 +12,8 @@ use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 
 pub use super::catalogue_service::{
-    list_permissions, register_missing, register_permission, show_permission, unregister_permission,
+    includes_built_in_permission, list_permissions, register_missing, register_permission,
+    show_permission, unregister_permission,
 };
 pub use super::lookup::{
     catalogue_names, check, find, list, names_in_catalogue, permission_names, permissions_by_role,

@@ -1,6 +1,7 @@
 //! Queries on the tables `roles` and `permissions`.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
@@ -124,6 +125,17 @@ pub fn find_permission(conn: &mut PgConnection, name: &str) -> QueryResult<Optio
         .select(PermissionRow::as_select())
         .first(conn)
         .optional()
+}
+
+/// Whether one of `names` is a built-in permission.
+pub fn includes_built_in_permission(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> QueryResult<bool> {
+    let built_in = permissions::table
+        .filter(permissions::name.eq_any(names))
+        .filter(permissions::built_in);
+    diesel::select(exists(built_in)).get_result(conn)
 }
 
 /// Those of `names` that are in the catalogue.

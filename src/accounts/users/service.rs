@@ -141,6 +141,14 @@ pub fn update(
     show(tx, row.id).map_err(TxAbort::from)
 }
 
+/// All accounts with this role, including deleted ones, locked until the transaction ends.
+///
+/// # Errors
+/// Database errors.
+pub fn lock_all_of_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<UserRow>, AppError> {
+    Ok(store::lock_all_of_role(tx.conn, role)?)
+}
+
 /// Writes a new or removed password hash and increments the password version. The caller records the audit entry.
 ///
 /// # Errors

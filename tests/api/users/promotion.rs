@@ -276,6 +276,49 @@ fn token_that_another_created_ends_when_the_account_gets_more_authority() {
 }
 
 #[test]
+fn raising_a_role_ends_what_others_created_for_its_accounts() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let raise: [(&str, serde_json::Value, u16); 3] = [
+        ("Helper", json!({"permissions": ["assets.read"]}), 200),
+        ("Guide", json!({"permissions": ["roles.manage"]}), 403),
+        ("Leader", json!({"rank": 200}), 403),
+    ];
+    app.post("/api/v1/permissions")
+        .bearer(&super_admin)
+        .json(&json!({"name": "assets.read"}))
+        .send()
+        .expect(201);
+    for (role, change, login_status) in raise {
+        app.create_role(role, 10, &[]);
+        let (user, _) = app.create_signed_in_user(role, &[]);
+        let body = json!({"name": "by the admin", "permissions": []});
+        let token = app
+            .post(&user.path("/tokens"))
+            .bearer(&admin)
+            .json(&body)
+            .send()
+            .expect(201);
+        let token = token.data()["token"].as_str().unwrap().to_owned();
+        set_password(&app, &admin, &user);
+        let me = || app.get("/api/v1/auth/me").bearer(&token).send().status;
+        assert_eq!(me(), 200, "{role}");
+        app.patch(&format!("/api/v1/roles/{role}"))
+            .bearer(&super_admin)
+            .json(&change)
+            .send()
+            .expect(200);
+        assert_eq!(me(), 401, "{role}");
+        assert_eq!(
+            login(&app, &user, NEW_PASSWORD).status,
+            login_status,
+            "{role}"
+        );
+    }
+}
+
+#[test]
 fn reset_link_used_during_a_promotion_never_gives_access_to_the_promoted_account() {
     let app = TestApp::start();
     let super_admin = app.super_admin_token();
