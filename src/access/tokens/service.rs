@@ -59,7 +59,8 @@ pub(super) fn create_for_owner(
         created_at: tx.now,
         expires_at,
         last_used_at: None,
-        created_by_owner: actor.user_id() == Some(owner.id),
+        // A session of the account could be that of whoever set its password.
+        created_by_owner: actor.user_id() == Some(owner.id) && !owner.has_password_of_another(),
     };
     store::insert(tx.conn, &row)?;
     let entry = AuditEntry::new(CREATE, Subject::Token(row.id, owner.id))

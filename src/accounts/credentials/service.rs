@@ -97,7 +97,12 @@ pub fn set_own_password(
         .filter(|row| row.status().is_usable(tx.now))
         .ok_or(Code::AuthTokenInvalid)?;
     if actor.identity == Identity::Anonymous
-        && !users::service::can_still_take_over(tx, row.password_creator(), &row)?
+        && !users::service::can_still_take_over(
+            tx,
+            row.password_creator(),
+            &row,
+            &users::service::SETTING_PASSWORDS,
+        )?
     {
         return Err(Code::AuthTokenInvalid.into());
     }

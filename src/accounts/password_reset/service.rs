@@ -10,7 +10,7 @@ use super::lifetime::ResetLinkLifetime;
 use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
 use crate::access::actor::{Actor, Creator};
-use crate::access::authentication::{Can, needs};
+use crate::access::authentication::{Can, Need, needs};
 use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, Email, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
@@ -196,7 +196,12 @@ fn find_usable(tx: &mut Tx<'_>, token: &str) -> Result<Option<(UserRow, Creator)
     let Some(user) = user.filter(|user| user.status().is_usable(tx.now)) else {
         return Ok(None);
     };
-    let is_allowed = users::service::can_still_take_over(tx, Some(creator), &user)?;
+    let is_allowed = users::service::can_still_take_over(
+        tx,
+        Some(creator),
+        &user,
+        &[needs::ResetPasswords::PERMISSION],
+    )?;
     Ok(is_allowed.then_some((user, creator)))
 }
 
@@ -265,8 +270,9 @@ fn insert_link(
     Ok(context.link(token, row.expires_at))
 }
 
-/// The unused link of an account, valid for at least `lifetime` from now, but not for longer than a day after its creation
-/// unless it was created so. `None` if the account has no usable one, or if its token was not derived under this key.
+/// The unused link of an account. One that was sent by mail is then valid for at least `lifetime` from now, but not for longer
+/// than a day after its creation; one that an administrator created keeps its end. `None` if the account has no usable one,
+/// or if its token was not derived under this key.
 fn renew_link(
     tx: &mut Tx<'_>,
     context: &LinkContext,
@@ -280,6 +286,9 @@ fn renew_link(
     let token = context.token(row.id);
     if find_usable(tx, &token)?.is_none() {
         return Ok(None);
+    }
+    if row.creator() != Some(Creator::Owner) {
+        return Ok(Some(context.link(token, row.expires_at)));
     }
     let latest = row.created_at + ResetLinkLifetime::default().duration();
     let renewed = (tx.now + lifetime.duration()).min(latest);

@@ -11,11 +11,10 @@ use crate::accounts::roles;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
-/// The permissions of which the creator of a credential needs one, in addition to managing the account.
-const CREDENTIAL_PERMISSIONS: [&str; 3] = [
+/// The permissions with which the password of an account can be set. Its creator must still have one of them.
+pub const SETTING_PASSWORDS: [&str; 2] = [
     needs::ResetPasswords::PERMISSION,
     needs::CreateUsers::PERMISSION,
-    needs::ManageTokens::PERMISSION,
 ];
 
 /// Whether the changes give the account a higher rank or a permission that it does not have.
@@ -41,8 +40,8 @@ pub(super) fn is_raised(before: &Authority, after: &Authority) -> bool {
     after.rank > before.rank || !before.permissions.covers(&after.permissions)
 }
 
-/// Whether the creator of a credential may still create one for the account: it exists, can be used, has the permission, and
-/// may take over the account as it is now. The owner and the operator always may; an unknown creator never.
+/// Whether the creator of a credential may still create one for the account: it exists, can be used, has one of the `permissions`,
+/// and may take over the account as it is now. The owner and the operator always may; an unknown creator never.
 ///
 /// # Errors
 /// Database errors.
@@ -50,6 +49,7 @@ pub fn can_still_take_over(
     tx: &mut Tx<'_>,
     creator: Option<Creator>,
     row: &UserRow,
+    permissions: &[&str],
 ) -> Result<bool, AppError> {
     let (id, authority) = match creator {
         Some(Creator::Owner | Creator::Operator) => return Ok(true),
@@ -59,8 +59,10 @@ pub fn can_still_take_over(
             None => return Ok(false),
         },
     };
-    let has_permission = |name: &&str| authority.permissions.has(name);
-    if !CREDENTIAL_PERMISSIONS.iter().any(has_permission) {
+    if !permissions
+        .iter()
+        .any(|name| authority.permissions.has(name))
+    {
         return Ok(false);
     }
     let manager = UserPolicyCaller {

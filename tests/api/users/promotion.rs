@@ -276,6 +276,32 @@ fn token_that_another_created_ends_when_the_account_gets_more_authority() {
 }
 
 #[test]
+fn token_of_a_session_that_an_admin_opened_ends_with_a_promotion() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    set_password(&app, &admin, &user);
+    let session = login(&app, &user, NEW_PASSWORD).expect(200);
+    let session = session.data()["accessToken"].as_str().unwrap().to_owned();
+    let body = json!({"name": "by the admin", "permissions": []});
+    let created = app
+        .post("/api/v1/auth/tokens")
+        .bearer(&session)
+        .json(&body)
+        .send()
+        .expect(201);
+    let token = created.data()["token"].as_str().unwrap().to_owned();
+    app.post("/api/v1/auth/change-password")
+        .bearer(&session)
+        .json(&json!({"currentPassword": NEW_PASSWORD, "newPassword": PASSWORD}))
+        .send()
+        .expect(204);
+    set_role(&app, &super_admin, &user, "Admin");
+    app.get("/api/v1/auth/me").bearer(&token).send().expect(401);
+}
+
+#[test]
 fn raising_a_role_ends_what_others_created_for_its_accounts() {
     let app = TestApp::start();
     let super_admin = app.super_admin_token();

@@ -93,7 +93,7 @@ struct QueueState {
     /// One queue for each [`Priority`].
     queues: [VecDeque<Box<dyn Job>>; Priority::COUNT],
     /// The number of jobs taken from the queues.
-    taken: u64,
+    taken: usize,
     running: usize,
     /// An exponential moving average with weight 1/8.
     average_job_time: Duration,
@@ -329,16 +329,16 @@ impl QueueState {
         self.abandoned += u64::try_from(count).unwrap_or_default();
     }
 
-    /// Takes a job of the highest priority. Every fourth job is one of the lowest instead, so that none waits for ever.
+    /// Takes a job of the highest priority. Every fourth job is one of each queue in turn, so that no queue waits for ever.
     fn pop_next(&mut self) -> Option<Box<dyn Job>> {
         self.taken += 1;
-        let lowest_first = self.taken.is_multiple_of(4);
-        let mut queues = self.queues.iter_mut();
-        if lowest_first {
-            queues.rev().find_map(VecDeque::pop_front)
+        let count = self.queues.len();
+        let first = if self.taken.is_multiple_of(4) {
+            self.taken / 4 % count
         } else {
-            queues.find_map(VecDeque::pop_front)
-        }
+            0
+        };
+        (0..count).find_map(|offset| self.queues[(first + offset) % count].pop_front())
     }
 
     /// Takes the first job that is not abandoned.
