@@ -128,12 +128,7 @@ fn password_change_required(
     row: &UserRow,
 ) -> Result<AppError, AppError> {
     let error = AppError::new(Code::AuthPasswordChangeRequired);
-    if !users::service::can_still_take_over(
-        tx,
-        row.password_creator(),
-        row,
-        &users::service::SETTING_PASSWORDS,
-    )? {
+    if !users::service::may_set_password(tx, row.password_creator(), row)? {
         let detail = "This password was set by someone who may not manage the account. Ask an \
                       administrator for a reset link.";
         return Ok(error.with_detail(detail));

@@ -97,12 +97,7 @@ pub fn set_own_password(
         .filter(|row| row.status().is_usable(tx.now))
         .ok_or(Code::AuthTokenInvalid)?;
     if actor.identity == Identity::Anonymous
-        && !users::service::can_still_take_over(
-            tx,
-            row.password_creator(),
-            &row,
-            &users::service::SETTING_PASSWORDS,
-        )?
+        && !users::service::may_set_password(tx, row.password_creator(), &row)?
     {
         return Err(Code::AuthTokenInvalid.into());
     }

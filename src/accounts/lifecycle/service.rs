@@ -57,30 +57,28 @@ pub fn update_user(
 }
 
 /// Ends what lets someone other than the owner sign in to an account that gets more authority: its reset link, its change
-/// tokens, and the personal access tokens that others created. If someone else set the password, the sessions and all tokens
-/// end too, and the account must set a new password. An email address that was set by someone who may not take over the
-/// account any more is no longer confirmed, because a confirmed address receives reset links. Returns the changes to write.
+/// tokens, and the personal access tokens that others created. If someone else set the password, and the account gets another
+/// role or that person may not take it over any more, the sessions and all tokens end too, and the account must set a new
+/// password. An email address that was set by someone who may not take over the account any more is no longer confirmed,
+/// because a confirmed address receives reset links. Returns the changes to write.
 fn end_credentials_of_others(
     tx: &mut Tx<'_>,
     row: &UserRow,
     mut changes: UserChangeset,
 ) -> Result<UserChangeset, AppError> {
-    if row.email_confirmed && changes.email_confirmed.is_none() {
-        let promoted = UserRow {
-            role: changes.role.clone().unwrap_or_else(|| row.role.clone()),
-            permissions: changes
-                .permissions
-                .clone()
-                .unwrap_or_else(|| row.permissions.clone()),
-            ..row.clone()
-        };
-        if !users::service::can_still_take_over(tx, row.email_creator(), &promoted)? {
-            changes.email_confirmed = Some(false);
-        }
+    let promoted = row.with_authority_of(&changes);
+    if row.email_confirmed
+        && changes.email_confirmed.is_none()
+        && !users::service::may_set_password(tx, row.email_creator(), &promoted)?
+    {
+        changes.email_confirmed = Some(false);
     }
     password_reset::service::delete_link(tx, row.id)?;
     users::service::end_change_tokens(tx, row.id)?;
-    if row.has_password_of_another() {
+    if row.has_password_of_another()
+        && (promoted.role != row.role
+            || !users::service::may_set_password(tx, row.password_creator(), &promoted)?)
+    {
         sessions::service::end_all_of_user(tx, row.id, EndReason::SignedOutByOther, None)?;
         tokens::service::end_all_of_user(tx, row.id)?;
         changes.must_change_password = Some(true).filter(|_| !row.must_change_password);
@@ -100,7 +98,7 @@ pub fn end_credentials_of_others_in_role(
     role: &str,
 ) -> TxResult<()> {
     for row in users::service::lock_all_of_role(tx, role)? {
-        let changes = end_credentials_of_others(tx, &row, &UserChangeset::default())?;
+        let changes = end_credentials_of_others(tx, &row, UserChangeset::default())?;
         if changes != UserChangeset::default() {
             users::service::update(tx, actor, "user.update", &row, &changes)?;
         }

@@ -12,7 +12,7 @@ use crate::platform::db::Tx;
 use crate::platform::error::AppError;
 
 /// The permissions with which the password of an account can be set. Its creator must still have one of them.
-pub const SETTING_PASSWORDS: [&str; 2] = [
+const SETTING_PASSWORDS: [&str; 2] = [
     needs::ResetPasswords::PERMISSION,
     needs::CreateUsers::PERMISSION,
 ];
@@ -38,6 +38,19 @@ pub fn raises_authority(
 /// Whether `after` has a higher rank than `before`, or a permission that `before` does not have.
 pub(super) fn is_raised(before: &Authority, after: &Authority) -> bool {
     after.rank > before.rank || !before.permissions.covers(&after.permissions)
+}
+
+/// Whether whoever set the password or the email address of an account may set its password as it is now, see
+/// [`can_still_take_over`].
+///
+/// # Errors
+/// Database errors.
+pub fn may_set_password(
+    tx: &mut Tx<'_>,
+    creator: Option<Creator>,
+    row: &UserRow,
+) -> Result<bool, AppError> {
+    can_still_take_over(tx, creator, row, &SETTING_PASSWORDS)
 }
 
 /// Whether the creator of a credential may still create one for the account: it exists, can be used, has one of the `permissions`,

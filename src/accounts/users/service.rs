@@ -18,7 +18,7 @@ use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::UserId;
 
-pub use super::authority_change::{SETTING_PASSWORDS, can_still_take_over, raises_authority};
+pub use super::authority_change::{can_still_take_over, may_set_password, raises_authority};
 pub use super::authorization::{current_authority, lock_for_sign_out, lock_for_takeover};
 pub use super::initial_access::{check_grant, check_grant_audited, role_authority};
 pub use super::listing::service::list;

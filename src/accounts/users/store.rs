@@ -120,6 +120,16 @@ impl UserRow {
         Creator::from_columns(&self.email_set_by_kind, self.email_set_by)
     }
 
+    /// The row with the role and the permissions of `changes`.
+    pub fn with_authority_of(&self, changes: &UserChangeset) -> Self {
+        let (role, permissions) = (changes.role.clone(), changes.permissions.clone());
+        Self {
+            role: role.unwrap_or_else(|| self.role.clone()),
+            permissions: permissions.unwrap_or_else(|| self.permissions.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Whether the account has a password that someone other than its owner set.
     pub fn has_password_of_another(&self) -> bool {
         self.password_hash.is_some() && self.password_creator() != Some(Creator::Owner)

@@ -233,6 +233,20 @@ fn password_set_by_whoever_may_manage_the_promoted_account_must_be_changed() {
 }
 
 #[test]
+fn password_set_by_whoever_grants_a_permission_stays_valid() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    set_password(&app, &super_admin, &user);
+    app.patch(&user.path("/permissions"))
+        .bearer(&super_admin)
+        .json(&json!({"permissions": ["users.read"]}))
+        .send()
+        .expect(200);
+    login(&app, &user, NEW_PASSWORD).expect(200);
+}
+
+#[test]
 fn change_token_ends_with_a_promotion_and_with_the_authority_of_whoever_set_the_password() {
     let app = TestApp::start();
     let super_admin = app.super_admin_token();
