@@ -11,8 +11,9 @@ use crate::access::password_check::PasswordService;
 use crate::access::rate_limit::{RefusalLog, UnknownTokens};
 use crate::access::sessions::service::TokenContext;
 use crate::accounts::password_reset::LinkContext;
+use crate::accounts::registration::service::RegistrationRules;
 use crate::mail::Mail;
-use crate::platform::config::{LinkTemplate, Registration};
+use crate::platform::config::LinkTemplate;
 use crate::platform::crypto::Vault;
 use crate::platform::db::{Db, Readiness};
 use crate::platform::http::Cursors;
@@ -49,8 +50,8 @@ pub struct AppState {
     pub reset_links: LinkContext,
     /// The page that invite links open.
     pub invite_url: LinkTemplate,
-    /// Whether registration is closed, by invite or open.
-    pub registration: Registration,
+    /// The rules for people who register.
+    pub registration: RegistrationRules,
     /// Encrypts the cursors of lists.
     pub cursors: Cursors,
     /// The origins that may use the refresh cookie: that of `ROSTERD_PUBLIC_URL` and those of `ROSTERD_CORS_ORIGINS`.

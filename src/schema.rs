@@ -106,6 +106,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    pending_email_addresses (user_id) {
+        user_id -> Uuid,
+        email -> Text,
+        is_registration -> Bool,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Uuid,
         user_id -> Uuid,
@@ -288,6 +298,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    mail_notices (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        kind -> Text,
+        email -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_keys (caller, operation_id, key) {
         caller -> Text,
         operation_id -> Text,
@@ -315,12 +335,14 @@ diesel::joinable!(users -> roles (role));
 diesel::joinable!(invites -> users (created_by));
 diesel::joinable!(password_reset_tokens -> users (user_id));
 diesel::joinable!(email_confirmation_tokens -> users (user_id));
+diesel::joinable!(pending_email_addresses -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(personal_access_tokens -> users (user_id));
 diesel::joinable!(client_access_tokens -> service_clients (client_id));
 diesel::joinable!(audit_personal_data -> audit_events (event_id));
 diesel::joinable!(mail_outbox -> users (user_id));
+diesel::joinable!(mail_notices -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     revocations,
     permissions,
@@ -329,6 +351,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invites,
     password_reset_tokens,
     email_confirmation_tokens,
+    pending_email_addresses,
     sessions,
     refresh_tokens,
     personal_access_tokens,
@@ -344,6 +367,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     rate_limit_sources,
     rate_limit_known_sources,
     mail_outbox,
+    mail_notices,
     idempotency_keys,
     replicas
 );

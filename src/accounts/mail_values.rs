@@ -46,15 +46,33 @@ impl MailContentSource for AccountMailValues {
             OutboxMessage::EmailConfirmation { user, email } => {
                 let created =
                     email_confirmations::service::create(tx, &self.confirm_url, user, &email)?;
-                Ok(created.and_then(|(user, link)| content_with_link(user, link)))
+                // The address may be one that the account gets only when it is confirmed.
+                Ok(created.map(|(user, link)| MailTemplateValues {
+                    to: email,
+                    username: users::name_in_mail(&user.username),
+                    link: Some(link),
+                }))
             }
-            OutboxMessage::EmailChanged {
-                username, email, ..
-            } => Ok(Some(MailTemplateValues {
-                to: email,
-                username: users::name_in_mail(&username),
-                link: None,
-            })),
+            OutboxMessage::EmailChanged { user, email } => {
+                let user = users::service::find(tx, user)?;
+                Ok(user.map(|user| MailTemplateValues {
+                    to: email,
+                    username: users::name_in_mail(&user.username),
+                    link: None,
+                }))
+            }
+            OutboxMessage::Notice { user, .. } => {
+                let user = users::service::find(tx, user)?;
+                Ok(user
+                    .filter(|user| user.email_confirmed && user.deleted_at.is_none())
+                    .and_then(|user| {
+                        Some(MailTemplateValues {
+                            to: user.email?,
+                            username: users::name_in_mail(&user.username),
+                            link: None,
+                        })
+                    }))
+            }
             OutboxMessage::AddressTaken { user, email } => {
                 let user = users::service::find(tx, user)?;
                 Ok(user.and_then(|user| address_taken_content(user, &email)))

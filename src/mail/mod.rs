@@ -4,6 +4,7 @@
 //! the outbox, and a request for a password reset does the same work whether or not the address exists. Delivery is at
 //! least once; failed messages are retried with growing delays and dropped at last. Without a mail server nothing is stored.
 
+pub mod notices;
 mod outbox;
 mod retry;
 pub mod service;
@@ -13,6 +14,7 @@ mod template_values;
 mod templates;
 mod worker;
 
+pub use notices::Notice;
 pub use outbox::OutboxMessage;
 pub use service::Mail;
 pub use template_values::{MailContentSource, MailLink, MailTemplateValues};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::notices::Notice;
 use crate::platform::ids::UserId;
 
 /// A message to send. Its recipient and link are determined when it is sent.
@@ -24,10 +25,15 @@ pub enum OutboxMessage {
     EmailChanged {
         /// The account.
         user: UserId,
-        /// The username of the account.
-        username: String,
         /// The previous address.
         email: String,
+    },
+    /// A notice to the owner of an account, at its confirmed address.
+    Notice {
+        /// The account.
+        user: UserId,
+        /// What the owner is told.
+        notice: Notice,
     },
     /// A notice to the owner of an address that was used in a registration, if the account still has it.
     AddressTaken {
@@ -45,6 +51,7 @@ impl OutboxMessage {
             Self::PasswordReset { .. } => None,
             Self::EmailConfirmation { user, .. }
             | Self::EmailChanged { user, .. }
+            | Self::Notice { user, .. }
             | Self::AddressTaken { user, .. } => Some(*user),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Once};
 
+use super::notices;
 use super::outbox::OutboxMessage;
 use super::retry::{self, LEASE, MAX_AGE};
 use super::smtp::{RenderedMail, SendError, Smtp};
@@ -111,6 +112,7 @@ impl Mail {
         let Some(smtp) = &self.smtp else {
             return Ok(false);
         };
+        db.write_now(|tx| Ok(self.queue_notices(tx)?))?;
         let Some(claimed) = db.write_now(|tx| self.claim_next(tx))? else {
             return Ok(false);
         };
@@ -119,6 +121,18 @@ impl Mail {
             db.write_now(|tx| Ok(finish(tx, claimed.id, claimed.attempts, &result)?))?;
         }
         Ok(true)
+    }
+
+    /// Turns recorded notices into messages.
+    fn queue_notices(&self, tx: &mut Tx<'_>) -> Result<(), AppError> {
+        for (user, notice, email) in notices::take(tx)? {
+            let message = match email {
+                None => OutboxMessage::Notice { user, notice },
+                Some(email) => OutboxMessage::EmailChanged { user, email },
+            };
+            self.enqueue(tx, &message)?;
+        }
+        Ok(())
     }
 
     /// Claims and renders the next message. Deletes it if it is too old or has nothing to send.
@@ -222,12 +236,14 @@ pub fn delete_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::delete_all(tx.conn)?)
 }
 
-/// Deletes messages that are too old to send and returns their number.
+/// Deletes messages and notices that are too old to send and returns their number.
 ///
 /// # Errors
 /// Database errors.
 pub fn delete_stale(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    Ok(store::delete_created_before(tx.conn, tx.now - MAX_AGE)?)
+    let limit = tx.now - MAX_AGE;
+    Ok(store::delete_created_before(tx.conn, limit)?
+        + store::delete_notices_before(tx.conn, limit)?)
 }
 
 /// Reschedules the message after a temporary failure, and otherwise deletes it.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::platform::ids::{MailId, UserId};
-use crate::schema::mail_outbox;
+use crate::schema::{mail_notices, mail_outbox};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = mail_outbox)]
@@ -87,4 +87,39 @@ pub fn delete_created_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> Q
 
 pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
     diesel::delete(mail_outbox::table).execute(conn)
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = mail_notices)]
+pub struct NoticeRow {
+    pub id: MailId,
+    pub user_id: UserId,
+    pub kind: String,
+    pub email: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+pub fn insert_notice(conn: &mut PgConnection, row: &NoticeRow) -> QueryResult<usize> {
+    diesel::insert_into(mail_notices::table)
+        .values(row)
+        .execute(conn)
+}
+
+/// Deletes and returns the oldest notices, skipping those that are locked by other transactions.
+pub fn take_notices(conn: &mut PgConnection) -> QueryResult<Vec<NoticeRow>> {
+    let oldest: Vec<MailId> = mail_notices::table
+        .order(mail_notices::id)
+        .limit(50)
+        .select(mail_notices::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)?;
+    diesel::delete(mail_notices::table.filter(mail_notices::id.eq_any(oldest)))
+        .returning(NoticeRow::as_returning())
+        .get_results(conn)
+}
+
+/// Deletes notices that were created before `limit`.
+pub fn delete_notices_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(mail_notices::table.filter(mail_notices::created_at.lt(limit))).execute(conn)
 }

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::notices::Notice;
 use super::outbox::OutboxMessage;
 use super::template_values::MailTemplateValues;
 use crate::platform::config::ConfigError;
@@ -20,14 +21,29 @@ pub enum TemplateKind {
     EmailChanged,
     /// A notice to the owner of an address that was used in a registration.
     AddressTaken,
+    /// A notice about a sign-in on a new device.
+    NewDevice,
+    /// A notice about a changed or removed password.
+    PasswordChanged,
+    /// A notice about a new personal access token.
+    TokenCreated,
+    /// A notice about a removed second factor.
+    SecondFactorRemoved,
+    /// A notice about the request for another email address.
+    EmailChangeRequested,
 }
 
 impl TemplateKind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 9] = [
         Self::PasswordReset,
         Self::EmailConfirmation,
         Self::EmailChanged,
         Self::AddressTaken,
+        Self::NewDevice,
+        Self::PasswordChanged,
+        Self::TokenCreated,
+        Self::SecondFactorRemoved,
+        Self::EmailChangeRequested,
     ];
 
     /// The template of a message.
@@ -37,6 +53,14 @@ impl TemplateKind {
             OutboxMessage::EmailConfirmation { .. } => Self::EmailConfirmation,
             OutboxMessage::EmailChanged { .. } => Self::EmailChanged,
             OutboxMessage::AddressTaken { .. } => Self::AddressTaken,
+            OutboxMessage::Notice { notice, .. } => match notice {
+                Notice::NewDevice => Self::NewDevice,
+                Notice::PasswordChanged => Self::PasswordChanged,
+                Notice::TokenCreated => Self::TokenCreated,
+                Notice::SecondFactorRemoved => Self::SecondFactorRemoved,
+                Notice::EmailChanged => Self::EmailChanged,
+                Notice::EmailChangeRequested => Self::EmailChangeRequested,
+            },
         }
     }
 
@@ -47,6 +71,11 @@ impl TemplateKind {
             Self::EmailConfirmation => "email-confirmation.txt",
             Self::EmailChanged => "email-changed.txt",
             Self::AddressTaken => "address-taken.txt",
+            Self::NewDevice => "new-device.txt",
+            Self::PasswordChanged => "password-changed.txt",
+            Self::TokenCreated => "token-created.txt",
+            Self::SecondFactorRemoved => "second-factor-removed.txt",
+            Self::EmailChangeRequested => "email-change-requested.txt",
         }
     }
 
@@ -56,24 +85,30 @@ impl TemplateKind {
             Self::EmailConfirmation => include_str!("templates/email-confirmation.txt"),
             Self::EmailChanged => include_str!("templates/email-changed.txt"),
             Self::AddressTaken => include_str!("templates/address-taken.txt"),
+            Self::NewDevice => include_str!("templates/new-device.txt"),
+            Self::PasswordChanged => include_str!("templates/password-changed.txt"),
+            Self::TokenCreated => include_str!("templates/token-created.txt"),
+            Self::SecondFactorRemoved => include_str!("templates/second-factor-removed.txt"),
+            Self::EmailChangeRequested => include_str!("templates/email-change-requested.txt"),
         }
     }
 
     const fn has_link(self) -> bool {
         match self {
             Self::PasswordReset | Self::EmailConfirmation => true,
-            Self::EmailChanged | Self::AddressTaken => false,
+            Self::EmailChanged
+            | Self::AddressTaken
+            | Self::NewDevice
+            | Self::PasswordChanged
+            | Self::TokenCreated
+            | Self::SecondFactorRemoved
+            | Self::EmailChangeRequested => false,
         }
     }
 }
 
-/// The templates in use.
-pub struct Templates {
-    password_reset: Template,
-    email_confirmation: Template,
-    email_changed: Template,
-    address_taken: Template,
-}
+/// The templates in use, in the order of [`TemplateKind::ALL`].
+pub struct Templates([Template; TemplateKind::ALL.len()]);
 
 impl Templates {
     /// Loads the templates from `folder`. A missing file leaves the built-in template in use.
@@ -81,28 +116,24 @@ impl Templates {
     /// # Errors
     /// A file that can't be read, has an unknown name, or is not a valid template.
     pub fn load(folder: Option<&Path>) -> Result<Self, ConfigError> {
-        let load = |kind| load(folder, kind);
         let load_all = || {
             folder.map_or(Ok(()), reject_unknown_files)?;
-            Ok(Self {
-                password_reset: load(TemplateKind::PasswordReset)?,
-                email_confirmation: load(TemplateKind::EmailConfirmation)?,
-                email_changed: load(TemplateKind::EmailChanged)?,
-                address_taken: load(TemplateKind::AddressTaken)?,
-            })
+            let loaded = TemplateKind::ALL.into_iter().map(|kind| load(folder, kind));
+            let loaded: Vec<Template> = loaded.collect::<Result<_, _>>()?;
+            let count = |templates: Vec<Template>| templates.len().to_string();
+            loaded.try_into().map(Self).map_err(count)
         };
         load_all().map_err(|error: String| ConfigError::new("ROSTERD_MAIL_TEMPLATES", error))
     }
 
     /// The subject and the text of a message.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the array has one element for each kind"
+    )]
     pub fn render(&self, kind: TemplateKind, content: &MailTemplateValues) -> (String, String) {
-        let template = match kind {
-            TemplateKind::PasswordReset => &self.password_reset,
-            TemplateKind::EmailConfirmation => &self.email_confirmation,
-            TemplateKind::EmailChanged => &self.email_changed,
-            TemplateKind::AddressTaken => &self.address_taken,
-        };
+        let template = &self.0[kind as usize];
         (template.subject.clone(), template.render(content))
     }
 }

@@ -26,6 +26,7 @@ pub fn delete_expired_rows(db: &Db) -> Result<(), AppError> {
         keys::delete_expired(tx)?;
         password_reset::service::delete_expired(tx)?;
         email_confirmations::service::delete_expired(tx)?;
+        user_admin::service::purge_unconfirmed(tx)?;
         mail::service::delete_stale(tx)?;
         invites::service::delete_expired(tx)?;
         Ok(())

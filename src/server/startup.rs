@@ -24,6 +24,7 @@ use crate::access::sessions::service::TokenContext;
 use crate::access::signing_keys::service as keys;
 use crate::accounts::mail_values::AccountMailValues;
 use crate::accounts::password_reset::LinkContext;
+use crate::accounts::registration::service::RegistrationRules;
 use crate::accounts::roles;
 use crate::app_state::AppState;
 use crate::mail::{self, Mail};
@@ -81,7 +82,7 @@ pub fn build_app_state(
         )?),
         reset_links,
         invite_url: config.invite_url.clone(),
-        registration: config.registration,
+        registration: RegistrationRules::new(config),
         cursors: Cursors::with_previous(
             &vault.mac(KeyPurpose::Cursor, b""),
             vault

@@ -11,6 +11,7 @@ mod guides;
 mod invariants;
 mod invites;
 mod mail;
+mod mail_notices;
 mod mail_tls;
 mod oauth;
 mod process;

@@ -58,6 +58,8 @@ pub struct PasswordCheckResult {
     pub is_correct: bool,
     /// The reason for the audit log when the password is wrong.
     pub failure_reason: SignInFailureReason,
+    /// Whether the caller was unknown: no session, no known device and no known address of the account.
+    pub is_unknown_caller: bool,
     /// A new hash of the same password, when the stored hash has outdated parameters.
     pub upgraded_hash: Option<PasswordHash>,
 }
@@ -107,6 +109,7 @@ impl PasswordService {
             .wait_for_slot(db, &attempt, decision)
             .await?;
         let password_copy = password.duplicate();
+        let is_unknown_caller = slot.trust() == CallerTrust::Unknown;
         let priority = match slot.trust() {
             CallerTrust::Unknown => Priority::SignIn,
             CallerTrust::Known | CallerTrust::KnownDevice => Priority::KnownCaller,
@@ -126,6 +129,7 @@ impl PasswordService {
             password_version: stored.version,
             is_correct: outcome != VerifyOutcome::Mismatch,
             failure_reason: stored.failure_reason,
+            is_unknown_caller,
             upgraded_hash,
         })
     }

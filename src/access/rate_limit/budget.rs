@@ -14,6 +14,7 @@ use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto::{KeyPurpose, Vault};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::ids::UserId;
 
 /// A kind of request with a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,18 @@ pub fn charge_recipient(tx: &mut Tx<'_>, vault: &Vault, address: &str) -> Result
     let key = format!("recipient {}", uuid_from_hash(hash));
     let row = store::charge_source(tx.conn, &key, tx.now, tx.now + RECIPIENT_WINDOW)?;
     Ok(row.quota_used <= RECIPIENT_QUOTA)
+}
+
+/// Charges a notice about a sign-in to its owner. False when the owner got enough within the day.
+///
+/// # Errors
+/// Database errors.
+pub fn charge_notice(tx: &mut Tx<'_>, owner: UserId) -> Result<bool, AppError> {
+    const WINDOW: TimeDelta = TimeDelta::days(1);
+    const QUOTA: i32 = 5;
+    let key = format!("notice {owner}");
+    let row = store::charge_source(tx.conn, &key, tx.now, tx.now + WINDOW)?;
+    Ok(row.quota_used <= QUOTA)
 }
 
 /// Charges the source and then its networks, until one of them has used up its budget.

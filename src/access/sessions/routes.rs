@@ -62,7 +62,8 @@ enum Transport {
 /// Sign in.
 ///
 /// A wrong username and a wrong password get the same 401 in the same time. After a correct password: 403
-/// `auth_user_inactive` for a disabled or expired account; 403 `auth_password_change_required` with a `changeToken`, which
+/// `auth_user_inactive` for a disabled or expired account; 403 `auth_email_not_confirmed` for an account whose owner registered
+/// and has not confirmed the email address; 403 `auth_password_change_required` with a `changeToken`, which
 /// permits only `/auth/change-password`, for ten minutes. With the cookie transport, 403 `cross_site_forbidden` for a page of another
 /// origin. Too many failures for one name or from one address: 429
 /// `rate_limited`, also for a correct password.

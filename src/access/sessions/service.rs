@@ -10,8 +10,10 @@ use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::{SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
 use crate::access::rate_limit::budget::{self, Budget};
+use crate::accounts::email_confirmations::pending_address;
 use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
+use crate::mail::{Notice, notices};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
@@ -41,7 +43,7 @@ pub struct TokenContext {
 ///
 /// # Errors
 /// [`Code::AuthInvalidCredentials`] when the password is wrong or the account is unknown or deleted. After a correct
-/// password: [`Code::AuthUserInactive`]; [`Code::AuthPasswordChangeRequired`] with a `changeToken`.
+/// password: [`Code::AuthUserInactive`]; [`Code::AuthEmailNotConfirmed`]; [`Code::AuthPasswordChangeRequired`] with a `changeToken`.
 pub fn sign_in(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
@@ -50,6 +52,11 @@ pub fn sign_in(
     origin: &Origin,
 ) -> TxResult<Tokens> {
     let row = lock_signed_in_user(tx, token_context, check, origin)?;
+    // The first sign-in of an account is expected.
+    if check.is_unknown_caller && row.last_login_at.is_some() && budget::charge_notice(tx, row.id)?
+    {
+        notices::record(tx, row.id, Notice::NewDevice)?;
+    }
     users::service::record_sign_in(
         tx,
         row.id,
@@ -111,6 +118,10 @@ fn lock_signed_in_user(
             entry(reason),
             Code::AuthUserInactive,
         ));
+    }
+    if pending_address::blocks_sign_in(tx, row.id)? {
+        let entry = AuditEntry::new(SIGN_IN, check.target.subject());
+        return Err(audit::deny(tx, &caller, entry, Code::AuthEmailNotConfirmed));
     }
     if row.must_change_password {
         let error = password_change_required(tx, token_context, &row)?;

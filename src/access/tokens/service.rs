@@ -11,6 +11,7 @@ use crate::access::actor::Actor;
 use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::idempotency;
+use crate::mail::{Notice, notices};
 use crate::platform::crypto::{self, TokenKind};
 use crate::platform::db::{Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
@@ -63,6 +64,7 @@ pub(super) fn create_for_owner(
         created_by_owner: actor.user_id() == Some(owner.id) && !owner.has_password_of_another(),
     };
     store::insert(tx.conn, &row)?;
+    notices::record(tx, row.user_id, Notice::TokenCreated)?;
     let entry = AuditEntry::new(CREATE, Subject::Token(row.id, owner.id))
         .with_change(Value::Null, audited_fields(&row));
     audit::record(tx, actor, entry)?;

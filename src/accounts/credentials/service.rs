@@ -8,8 +8,9 @@ use crate::access::passwords::PasswordHash;
 use crate::access::rate_limit;
 use crate::access::sessions::{self, EndReason};
 use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
-use crate::accounts::{lifecycle, password_reset};
+use crate::accounts::{email_confirmations, lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
+use crate::mail::{Notice, notices};
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{Code, TxResult};
 use crate::platform::http::IfMatch;
@@ -74,6 +75,9 @@ pub fn remove_second_factor(
         mfa_enabled: Some(false).filter(|_| user.row.mfa_enabled),
         ..UserChangeset::default()
     };
+    if user.row.mfa_enabled {
+        notices::record(tx, id, Notice::SecondFactorRemoved)?;
+    }
     lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes).map(drop)
 }
 
@@ -147,6 +151,7 @@ pub fn sign_out(
     tx.wait_for_leases();
     users::service::lock_for_sign_out(tx, caller, id, ACTION, if_match)?;
     let ended = sessions::service::end_all_of_user(tx, id, EndReason::SignedOutByOther, None)?;
+    email_confirmations::pending_address::end_change(tx, id)?;
     let entry = AuditEntry::new(ACTION, Subject::User(id))
         .with_change(json!({"sessions": ended}), json!({"sessions": 0}));
     audit::record(tx, caller, entry)?;

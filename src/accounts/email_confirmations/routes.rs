@@ -9,6 +9,7 @@ use validator::Validate;
 use super::service;
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::SignedIn;
+use crate::accounts::lifecycle;
 use crate::app_state::State;
 use crate::platform::error::AppError;
 use crate::platform::http::{Json, Reply};
@@ -20,7 +21,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(confirm_email);
 }
 
-/// Send a confirmation link to the caller's email address.
+/// Send a confirmation link to the caller's email address, or to the new address that the caller requested.
 ///
 /// Nothing is sent if the account has no address, if the address is already confirmed or got five messages within the last
 /// hour, or if no mail server is configured.
@@ -64,7 +65,7 @@ async fn confirm_email(
     let token = body.into_inner().token;
     let actor = Actor::anonymous(origin);
     app.db
-        .write(move |tx| service::confirm(tx, &actor, &token))
+        .write(move |tx| lifecycle::service::confirm_email(tx, &actor, &token))
         .await?;
     Ok(Reply::no_content())
 }

@@ -7,12 +7,13 @@ use crate::access::actor::{Actor, Creator};
 use crate::access::clients;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens;
+use crate::accounts::email_confirmations::service::ConfirmedAddress;
 use crate::accounts::users::{self, RoleReassignment, User, UserChangeset, UserRow};
 use crate::accounts::{email_confirmations, invites, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::mail;
+use crate::mail::{self, notices};
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
 /// Ends all sessions of an account except `keep` and returns their number. Ends its reset link too and, if the account
@@ -27,14 +28,16 @@ pub fn end_access(
     keep: Option<SessionId>,
 ) -> Result<usize, AppError> {
     password_reset::service::delete_link(tx, id)?;
+    email_confirmations::pending_address::end_change(tx, id)?;
     if reason.ends_account() {
         tokens::service::end_all_of_user(tx, id)?;
     }
     sessions::service::end_all_of_user(tx, id, reason, keep)
 }
 
-/// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one.
-/// More authority ends the credentials that others created, see [`end_credentials_of_others`].
+/// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one, and
+/// the wait for another address; a confirmed old address is told. More authority ends the credentials that others created, see
+/// [`end_credentials_of_others`].
 ///
 /// # Errors
 /// 409 when the username or the email address is taken.
@@ -47,6 +50,10 @@ pub fn update_user(
 ) -> TxResult<User> {
     if changes.email.is_some() {
         password_reset::service::delete_link(tx, row.id)?;
+        email_confirmations::pending_address::delete(tx, row.id)?;
+        if let Some(email) = row.email.as_ref().filter(|_| row.email_confirmed) {
+            notices::record_email_changed(tx, row.id, email)?;
+        }
     }
     let creator = Creator::for_account(actor, row.id);
     let mut changes = changes.clone().with_email_creator(creator);
@@ -74,6 +81,7 @@ fn end_credentials_of_others(
         changes.email_confirmed = Some(false);
     }
     password_reset::service::delete_link(tx, row.id)?;
+    email_confirmations::pending_address::end_change(tx, row.id)?;
     users::service::end_change_tokens(tx, row.id)?;
     if row.has_password_of_another()
         && (promoted.role != row.role
@@ -138,6 +146,23 @@ pub fn apply_role_reassignment(
         };
         users::service::update(tx, actor, "user.update", row, &changes)?;
     }
+    Ok(())
+}
+
+/// Confirms the address that a token was sent to.
+///
+/// # Errors
+/// [`Code::ConfirmationTokenInvalid`], also if another account got the address in the meantime.
+pub fn confirm_email(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<()> {
+    let ConfirmedAddress { user, changes } =
+        email_confirmations::service::redeem(tx, actor, token)?;
+    let action = email_confirmations::service::REDEEM;
+    update_user(tx, actor, action, &user, &changes).map_err(|abort| match abort {
+        TxAbort::RollBack(error) if error.code() == Code::UserEmailConflict => {
+            Code::ConfirmationTokenInvalid.into()
+        }
+        other => other,
+    })?;
     Ok(())
 }
 

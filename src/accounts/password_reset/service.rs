@@ -284,10 +284,11 @@ fn renew_link(
         return Ok(None);
     };
     let token = context.token(row.id);
-    if find_usable(tx, &token)?.is_none() {
+    let Some((_, creator)) = find_usable(tx, &token)? else {
         return Ok(None);
-    }
-    if row.creator() != Some(Creator::Owner) {
+    };
+    if creator != Creator::Owner {
+        // The administrator chose the lifetime.
         return Ok(Some(context.link(token, row.expires_at)));
     }
     let latest = row.created_at + ResetLinkLifetime::default().duration();

@@ -59,7 +59,7 @@ struct ProfilePatch {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attributes: PatchField<Value>,
-    /// A new email address. It must be confirmed again. Requires `currentPassword`.
+    /// A new email address, which must be confirmed. Requires `currentPassword`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     email: PatchField<String>,
@@ -90,7 +90,9 @@ impl ProfilePatch {
 /// Change the caller's own account.
 ///
 /// A merge patch (RFC 7396) of display name, attributes and email address. A new email address requires the current
-/// password. The caller must be a session.
+/// password. If mail is configured, the account keeps its address until the new one is confirmed with the link that is sent
+/// to it, and the response does not reveal whether another account has the new one: only its owner is told, by mail. The
+/// caller must be a session.
 #[utoipa::path(
     operation_id = "updateMe", tag = "auth", request_body = ProfilePatch,
     responses((status = 200, description = "The changed account.", body = Data<User>))
@@ -109,10 +111,13 @@ async fn update_me(
         }
         None => None,
     };
-    let mail = app.mail.clone();
+    let (mail, vault) = (app.mail.clone(), app.vault.clone());
     let user = app
         .db
-        .write(move |tx| service::update(tx, &mail, &caller, &change, check.as_ref(), &if_match))
+        .write(move |tx| {
+            let context = (&*mail, &*vault);
+            service::update(tx, context, &caller, &change, check.as_ref(), &if_match)
+        })
         .await?;
     Reply::resource(&user)
 }

@@ -1,17 +1,21 @@
 //! Changing and deleting the caller's own account, and changing its password.
 
+use serde_json::{Value, json};
+
 use crate::access::actor::Actor;
 use crate::access::authentication::SignedIn;
 use crate::access::password_check::PasswordCheckResult;
 use crate::access::passwords::PasswordHash;
 use crate::access::sessions::EndReason;
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
+use crate::accounts::email_confirmations::pending_address::{self, Purpose};
 use crate::accounts::users::{
     LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
 };
 use crate::accounts::{credentials, lifecycle};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::mail::{Mail, OutboxMessage};
+use crate::mail::{Mail, Notice, notices};
+use crate::platform::crypto::Vault;
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::http::IfMatch;
@@ -37,14 +41,15 @@ pub fn change_password(
     credentials::service::set_own_password(tx, actor, id, check.password_version, new_password)
 }
 
-/// Changes the caller's own account. `check` is the result of the password check that a new email address requires. A new
-/// email address is confirmed by mail, and the old address is notified.
+/// Changes the caller's own account. `check` is the result of the password check that a new email address requires. If mail
+/// is configured, the account keeps its address until the new one is confirmed, so that the response does not reveal whether
+/// another account has the new one.
 ///
 /// # Errors
 /// 401 if the session has ended; [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::UserEmailConflict`].
 pub fn update(
     tx: &mut Tx<'_>,
-    mail: &Mail,
+    (mail, vault): (&Mail, &Vault),
     caller: &SignedIn,
     change: &ValidatedUserChange,
     check: Option<&PasswordCheckResult>,
@@ -58,9 +63,16 @@ pub fn update(
         require_unchanged_password(&user.row, check)?;
     }
     user.authorize(tx, caller, UPDATE_OWN, &[UserAction::EditOwn], if_match)?;
-    let changes = change.changeset_for(&user.row)?;
+    let mut changes = change.changeset_for(&user.row)?;
+    let requested = if mail.is_enabled() {
+        take_new_address(&mut changes)
+    } else {
+        None
+    };
     let updated = lifecycle::service::update_user(tx, caller, UPDATE_OWN, &user.row, &changes)?;
-    notify_addresses(tx, mail, &user.row, &changes)?;
+    if let Some(email) = requested {
+        begin_address_change(tx, mail, vault, caller, &email)?;
+    }
     Ok(updated)
 }
 
@@ -111,30 +123,24 @@ fn require_unchanged_password(user: &UserRow, check: &PasswordCheckResult) -> Re
     }
 }
 
-/// If the email address changes, notifies the old address and sends a confirmation link to the new one.
-fn notify_addresses(
+/// Removes a new email address from the changes and returns it.
+fn take_new_address(changes: &mut UserChangeset) -> Option<String> {
+    let email = changes.email.clone().flatten()?;
+    changes.email = None;
+    changes.email_confirmed = None;
+    Some(email)
+}
+
+fn begin_address_change(
     tx: &mut Tx<'_>,
     mail: &Mail,
-    user: &UserRow,
-    changes: &UserChangeset,
+    vault: &Vault,
+    caller: &SignedIn,
+    email: &str,
 ) -> Result<(), AppError> {
-    let Some(new_email) = &changes.email else {
-        return Ok(());
-    };
-    if let Some(old_email) = &user.email {
-        let message = OutboxMessage::EmailChanged {
-            user: user.id,
-            username: user.username.clone(),
-            email: old_email.clone(),
-        };
-        mail.enqueue(tx, &message)?;
-    }
-    if let Some(new_email) = new_email {
-        let message = OutboxMessage::EmailConfirmation {
-            user: user.id,
-            email: new_email.clone(),
-        };
-        mail.enqueue(tx, &message)?;
-    }
-    Ok(())
+    pending_address::begin(tx, mail, vault, caller.id, email, Purpose::Change)?;
+    notices::record(tx, caller.id, Notice::EmailChangeRequested)?;
+    let entry = AuditEntry::new("user.emailChange.request", Subject::User(caller.id))
+        .with_personal_data(Value::Null, json!({"email": email}));
+    audit::record(tx, caller, entry)
 }

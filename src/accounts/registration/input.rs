@@ -4,11 +4,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
+use super::policy::RegistrationRules;
 use super::service::RegistrationAttempt;
 use crate::access::actor::{Actor, USER};
 use crate::access::passwords::Password;
-use crate::accounts::users::NewUser;
-use crate::platform::config::Registration;
+use crate::accounts::users::{Email, NewUser};
 use crate::platform::error::AppError;
 
 /// A registration.
@@ -22,7 +22,7 @@ pub struct RegistrationRequest {
     pub username: String,
     /// The password.
     pub password: Password,
-    /// An email address of the form `name@example.org`. It is not confirmed yet.
+    /// An email address of the form `name@example.org`. Required if it must be confirmed, or if only some domains are allowed.
     pub email: Option<String>,
     /// The name to show for this person.
     pub display_name: Option<String>,
@@ -38,7 +38,7 @@ impl RegistrationRequest {
     pub fn into_attempt(
         self,
         actor: Actor,
-        mode: Registration,
+        rules: &RegistrationRules,
     ) -> Result<(RegistrationAttempt, Password), AppError> {
         let new_user = NewUser {
             username: self.username,
@@ -47,12 +47,22 @@ impl RegistrationRequest {
             email: self.email,
             ..NewUser::default()
         };
-        let (draft, _) = new_user.check()?;
+        let (mut draft, _) = new_user.check()?;
+        draft.is_active = !rules.needs_approval;
+        let address = draft.email.clone();
+        rules
+            .check_email(address.as_ref().map(Email::as_str))
+            .map_err(|(code, detail)| AppError::invalid_field("/email", code, detail))?;
+        if rules.must_confirm {
+            draft.email = None;
+        }
         let attempt = RegistrationAttempt {
             actor,
-            mode,
+            mode: rules.mode,
+            must_confirm: rules.must_confirm,
             invite_token: self.invite_token,
             draft,
+            address,
         };
         Ok((attempt, self.password))
     }

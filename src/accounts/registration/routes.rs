@@ -23,9 +23,15 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 ///
 /// Depends on `ROSTERD_REGISTRATION`: closed (403 `registration_closed`), with an invite only (403 `invite_invalid`,
 /// `invite_expired`, `invite_exhausted`), or open. An invite token must be valid even if registration is open. The account
-/// gets the role `User`, or what the invite grants. The caller is not signed in. An email address must be confirmed by mail.
-/// If another account has the address, the response is the same, but no account is created and the owner of the address is
-/// notified by mail. Too many registrations or invalid invite tokens from one source or network: 429 `rate_limited`.
+/// gets the role `User`, or what the invite grants. The caller is not signed in.
+///
+/// With `ROSTERD_REGISTRATION_CONFIRM`, the default if mail is configured, `email` is required, and the account can't sign in
+/// before the address is confirmed (403 `auth_email_not_confirmed`). It gets the address when it is confirmed, and is removed
+/// after two days otherwise. If another account has the address, the response is the same, and the owner of the address is
+/// notified by mail; the new account can't be confirmed. Without it, no account is created for a taken address.
+///
+/// With `ROSTERD_REGISTRATION_APPROVAL` the account is disabled until an administrator enables it.
+/// `ROSTERD_REGISTRATION_DOMAINS` limits the domains of email addresses. Too many registrations or invalid invite tokens from one source or network: 429 `rate_limited`.
 #[utoipa::path(
     operation_id = "register", tag = "auth", request_body = RegistrationRequest, security(()),
     responses((status = 201, description = "The account is created; the caller is not signed in.", body = Data<User>))
@@ -36,9 +42,9 @@ async fn register(
     origin: Origin,
     body: Result<Json<RegistrationRequest>, AppError>,
 ) -> Result<Reply, AppError> {
-    service::check_enabled(app.registration)?;
+    service::check_enabled(app.registration.mode)?;
     let actor = Actor::anonymous(origin);
-    let (attempt, password) = body?.into_inner().into_attempt(actor, app.registration)?;
+    let (attempt, password) = body?.into_inner().into_attempt(actor, &app.registration)?;
     let user = precheck_and_register(&app, Arc::new(attempt), password).await?;
     Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
 }
@@ -53,13 +59,13 @@ async fn precheck_and_register(
     app.db
         .write(move |tx| service::precheck(tx, &precheck))
         .await?;
-    let owner = attempt.draft.password_owner();
+    let owner = attempt.password_owner();
     let hash = app
         .passwords
         .validate_and_hash(&app.db, owner, password, "/password")
         .await?;
-    let mail = app.mail.clone();
+    let (mail, vault) = (app.mail.clone(), app.vault.clone());
     app.db
-        .write(move |tx| service::register(tx, &mail, &attempt, &hash))
+        .write(move |tx| service::register(tx, (&*mail, &*vault), &attempt, &hash))
         .await
 }

@@ -2,18 +2,20 @@
 
 use super::policy::{self, RegistrationBasis};
 use crate::access::actor::{Actor, Authority, USER};
-use crate::access::passwords::PasswordHash;
+use crate::access::passwords::{PasswordHash, PasswordOwner};
 use crate::access::rate_limit::budget::{self, Budget};
+use crate::accounts::email_confirmations::pending_address::{self, Purpose};
 use crate::accounts::invites;
 use crate::accounts::users::{self, AccessGrant, Email, RegistrationOutcome, User, ValidatedUser};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::Registration;
+use crate::platform::crypto::Vault;
 use crate::platform::db::{Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::InviteId;
 
-pub use super::policy::check_enabled;
+pub use super::policy::{RegistrationRules, check_enabled};
 
 /// A validated request to register.
 pub struct RegistrationAttempt {
@@ -23,8 +25,12 @@ pub struct RegistrationAttempt {
     pub mode: Registration,
     /// The invite token from the request.
     pub invite_token: Option<String>,
-    /// The account to create.
+    /// Whether the address must be confirmed before the account can sign in.
+    pub must_confirm: bool,
+    /// The account to create. It has no address yet if the address must be confirmed.
     pub draft: ValidatedUser,
+    /// The email address from the request.
+    pub address: Option<Email>,
 }
 
 impl RegistrationAttempt {
@@ -35,7 +41,16 @@ impl RegistrationAttempt {
     }
 
     fn email(&self) -> Option<&str> {
-        self.draft.email.as_ref().map(Email::as_str)
+        self.address.as_ref().map(Email::as_str)
+    }
+
+    /// What the password must not contain.
+    #[must_use]
+    pub fn password_owner(&self) -> PasswordOwner {
+        PasswordOwner::NewAccount {
+            username: self.draft.username.as_str().to_owned(),
+            email: self.email().map(str::to_owned),
+        }
     }
 
     fn deny(&self, tx: &mut Tx<'_>, error: AppError) -> TxAbort {
@@ -68,15 +83,17 @@ pub fn precheck(tx: &mut Tx<'_>, attempt: &RegistrationAttempt) -> TxResult<()> 
     budget::charge(tx, &attempt.actor, action, budget)
 }
 
-/// Creates the account with the access of the invite, and sends a confirmation link to the email address. If another account
-/// has the address, nothing is created, but the use of the invite is still counted: otherwise the remaining uses would reveal
-/// that the address is taken.
+/// Creates the account with the access of the invite, and sends a confirmation link to the email address.
+///
+/// If the address must be confirmed, the account gets it only then. If another account has the address, the new account can't
+/// be confirmed and is purged later. Otherwise nothing is created for a taken address, but the use of the invite is still
+/// counted: the remaining uses would reveal that the address is taken.
 ///
 /// # Errors
 /// As [`precheck`]; [`Code::UserUsernameConflict`], which counts no use.
 pub fn register(
     tx: &mut Tx<'_>,
-    mail: &Mail,
+    (mail, vault): (&Mail, &Vault),
     attempt: &RegistrationAttempt,
     password: &PasswordHash,
 ) -> TxResult<User> {
@@ -91,13 +108,20 @@ pub fn register(
         password,
         invite,
     )?;
-    if let Some(email) = attempt.email() {
-        mail.enqueue(tx, &message_for(&outcome, email))?;
+    match attempt.email() {
+        Some(email) if attempt.must_confirm => {
+            let mut user = outcome.into_user();
+            let purpose = Purpose::Registration;
+            pending_address::begin(tx, mail, vault, user.id, email, purpose)?;
+            user.email = Some(email.to_owned());
+            return Ok(user);
+        }
+        Some(email) if mail.is_enabled() && budget::charge_recipient(tx, vault, email)? => {
+            mail.enqueue(tx, &message_for(&outcome, email))?;
+        }
+        _ => {}
     }
-    match outcome {
-        RegistrationOutcome::Created(user)
-        | RegistrationOutcome::EmailTaken { shown: user, .. } => Ok(user),
-    }
+    Ok(outcome.into_user())
 }
 
 /// The access of the new account. Counts a use of the invite, if there is one.

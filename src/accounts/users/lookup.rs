@@ -67,6 +67,14 @@ pub fn find_by_confirmed_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<Us
     Ok(store::find_by_confirmed_email(tx.conn, email)?)
 }
 
+/// The account with this email address, confirmed or not.
+///
+/// # Errors
+/// Database errors.
+pub fn find_by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<UserRow>, AppError> {
+    Ok(store::find_by_email(tx.conn, email)?)
+}
+
 /// The usernames of these accounts, by id.
 ///
 /// # Errors

@@ -29,6 +29,16 @@ pub enum RegistrationOutcome {
     },
 }
 
+impl RegistrationOutcome {
+    /// The account that the response shows.
+    #[must_use]
+    pub fn into_user(self) -> User {
+        match self {
+            Self::Created(user) | Self::EmailTaken { shown: user, .. } => user,
+        }
+    }
+}
+
 /// Creates an account with this access. The response must not reveal whether an email address is taken, so that is not
 /// an error.
 ///

@@ -14,6 +14,7 @@ use crate::access::actor::{Actor, Creator, SUPER_ADMIN};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::PasswordHash;
 use crate::audit::{self, AuditEntry, Subject};
+use crate::mail::{Notice, notices};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::UserId;
@@ -24,7 +25,8 @@ pub use super::initial_access::{check_grant, check_grant_audited, role_authority
 pub use super::listing::service::list;
 pub use super::lookup::{
     any_super_admin, authority_of_usable_user, can_use, count_permanent_super_admins, find,
-    find_by_any_name, find_by_confirmed_email, find_by_login_name, find_for_update, usernames,
+    find_by_any_name, find_by_confirmed_email, find_by_email, find_by_login_name, find_for_update,
+    usernames,
 };
 pub use super::reassign_role::{count_by_role, prepare_role_reassignment};
 pub use super::record::{authority_of, to_response};
@@ -149,7 +151,7 @@ pub fn lock_all_of_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<UserRow>, App
     Ok(store::lock_all_of_role(tx.conn, role)?)
 }
 
-/// Writes a new or removed password hash and increments the password version. The caller records the audit entry.
+/// Writes a new or removed password hash, increments the password version, and tells the owner. The caller records the audit entry.
 ///
 /// # Errors
 /// Database errors.
@@ -161,7 +163,7 @@ pub fn update_password(
     tx.invalidate(Invalidation::Principal(id.0));
     store::update(tx.conn, id, tx.now, changes)?;
     store::increment_password_version(tx.conn, id)?;
-    Ok(())
+    notices::record(tx, id, Notice::PasswordChanged)
 }
 
 /// Ends the change tokens of an account, which are bound to the password version. The password stays.

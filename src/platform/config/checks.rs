@@ -33,6 +33,12 @@ impl Config {
                 "is required with ROSTERD_SMTP_URL: an address such as id@example.org",
             ));
         }
+        if self.registration_confirm == Some(true) && self.smtp_server.is_none() {
+            return Err(ConfigError::new(
+                "ROSTERD_REGISTRATION_CONFIRM",
+                "needs a mail server: set ROSTERD_SMTP_URL and ROSTERD_MAIL_FROM, or set this to off",
+            ));
+        }
         self.check_public_url()?;
         self.check_database_connection()?;
         let missing_tls_file = match (&self.tls_cert, &self.tls_key) {

@@ -172,6 +172,12 @@ settings! {
     "Registration" {
         registration: Registration = Plain "ROSTERD_REGISTRATION", "closed", registration,
             "Who may register an account: no one (closed), users with an invite (invite), or anyone (open).";
+        registration_confirm: Option<bool> = Plain "ROSTERD_REGISTRATION_CONFIRM", "", |t| optional(t, switch),
+            "Whether an account that was registered can sign in only after its email address is confirmed: on or off. Unset: on with ROSTERD_SMTP_URL, otherwise off.";
+        registration_approval: bool = Plain "ROSTERD_REGISTRATION_APPROVAL", "off", switch,
+            "Whether an account that was registered is disabled until an administrator enables it: on or off.";
+        registration_domains: Vec<String> = Plain "ROSTERD_REGISTRATION_DOMAINS", "", names,
+            "The domains of the email addresses with which people may register, separated by commas. Unset: all.";
         invite_url: LinkTemplate = Plain "ROSTERD_INVITE_URL", "", |t| optional(t, link_template).map(Option::unwrap_or_default),
             "The page of your application for invite links, with {token} for the token. Unset: /register?invite={token} under ROSTERD_PUBLIC_URL.";
     }
@@ -187,7 +193,7 @@ settings! {
         mail_from: Option<Mailbox> = Plain "ROSTERD_MAIL_FROM", "", |t| optional(t, mailbox),
             "The sender of mail, such as Accounts <id@example.org>. Required with ROSTERD_SMTP_URL.";
         mail_templates: Option<PathBuf> = Plain "ROSTERD_MAIL_TEMPLATES", "", |t| optional(t, path),
-            "A directory of mail templates: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt. Built-in templates are used for missing files.";
+            "A directory of mail templates: password-reset.txt, email-confirmation.txt, email-changed.txt, address-taken.txt, new-device.txt, password-changed.txt, token-created.txt, second-factor-removed.txt, email-change-requested.txt. Built-in templates are used for missing files.";
     }
     "Audit log" {
         audit_retention_days: Option<u32> = Plain "ROSTERD_AUDIT_RETENTION_DAYS", "", |t| optional(t, |t| integer(t, 1..=36_500)),

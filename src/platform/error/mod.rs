@@ -105,6 +105,7 @@ codes! {
     AuthRefreshTokenReused = "auth_refresh_token_reused", Unauthenticated, "The refresh token was already used; its session has been revoked";
     AuthUserInactive = "auth_user_inactive", Forbidden, "The account is not active";
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
+    AuthEmailNotConfirmed = "auth_email_not_confirmed", Forbidden, "The email address must be confirmed first";
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is required";
     AuthReauthenticationRequired = "auth_reauthentication_required", Forbidden, "The sign-in is not recent enough";
     AuthSessionRequired = "auth_session_required", Forbidden, "This operation requires a signed-in session";

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, RequestBuilder, Response, TestApp, run_concurrently};
+use crate::support::{
+    MailServer, PASSWORD, ReceivedEmail, RequestBuilder, Response, TestApp, run_concurrently,
+    wait_until,
+};
 
 const ME: &str = "/api/v1/auth/me";
 
@@ -56,20 +59,86 @@ fn changing_the_email_requires_the_password_and_a_new_confirmation() {
     assert_eq!(me.data()["email"], "old@example.org");
 
     let changed = change_email(Some(PASSWORD)).expect(200);
-    assert_eq!(changed.data()["email"], "new@example.org");
-    assert_eq!(changed.data()["emailConfirmed"], false);
-    let mut emails = server.wait_for_emails(2);
-    emails.sort_by_key(|email| email.to.clone());
-    let [new, old] = emails.try_into().unwrap();
-    assert_eq!(new.to, ["new@example.org"]);
-    assert_eq!(old.to, ["old@example.org"]);
-    assert!(!old.text().contains("new@"), "{}", old.text());
+    assert_eq!(changed.data()["email"], "old@example.org");
+    assert_eq!(changed.data()["emailConfirmed"], true);
+    let to_new = |count: usize| {
+        wait_until(|| mails_to(&server, "new@example.org").len() == count);
+        mails_to(&server, "new@example.org").remove(count - 1)
+    };
+    to_new(1);
+    wait_until(|| mails_to(&server, "old@example.org").len() == 1);
+    // The link is sent again on request.
+    app.post("/api/v1/auth/request-email-confirmation")
+        .bearer(&token)
+        .send()
+        .expect(202);
+    confirm_email(&app, &to_new(2)).expect(204);
+    let me = app.get(ME).bearer(&token).send().expect(200);
+    assert_eq!(me.data()["email"], "new@example.org");
+    assert_eq!(me.data()["emailConfirmed"], true);
+    wait_until(|| mails_to(&server, "old@example.org").len() == 2);
+    for mail in mails_to(&server, "old@example.org") {
+        assert!(!mail.text().contains("new@"), "{}", mail.text());
+    }
+}
+
+fn mails_to(server: &MailServer, address: &str) -> Vec<ReceivedEmail> {
+    let mut emails = server.emails();
+    emails.retain(|email| email.to == [address]);
+    emails
+}
+
+fn confirm_email(app: &TestApp, email: &ReceivedEmail) -> Response {
     app.post("/api/v1/auth/confirm-email")
-        .json(&json!({"token": new.token()}))
+        .json(&json!({"token": email.token()}))
+        .send()
+}
+
+#[test]
+fn changing_the_password_ends_a_requested_change_of_the_email() {
+    let (app, server) = TestApp::start_with_mail(&[]);
+    let (user, token) = app.create_signed_in_user("User", &[]);
+    app.execute(&format!(
+        "UPDATE users SET email = 'own@example.org', email_confirmed = true WHERE id = '{}'",
+        user.id
+    ));
+    let body = json!({"email": "thief@example.org", "currentPassword": PASSWORD});
+    update_me(&app, &token, &body).expect(200);
+    wait_until(|| mails_to(&server, "thief@example.org").len() == 1);
+    let body = json!({"currentPassword": PASSWORD, "newPassword": "nine purple umbrellas in june"});
+    app.post("/api/v1/auth/change-password")
+        .bearer(&token)
+        .json(&body)
         .send()
         .expect(204);
+    let link = mails_to(&server, "thief@example.org").remove(0);
+    confirm_email(&app, &link).expect_problem(400, "confirmation_token_invalid");
     let me = app.get(ME).bearer(&token).send().expect(200);
-    assert_eq!(me.data()["emailConfirmed"], true);
+    assert_eq!(me.data()["email"], "own@example.org");
+}
+
+// SECURITY: D02
+#[test]
+fn changing_the_email_to_a_taken_address_is_answered_like_a_free_one() {
+    let (app, server) = TestApp::start_with_mail(&[]);
+    let (owner, _) = app.create_signed_in_user("User", &[]);
+    let (user, token) = app.create_signed_in_user("User", &[]);
+    for (user, email) in [(&owner, "taken@example.org"), (&user, "own@example.org")] {
+        app.execute(&format!(
+            "UPDATE users SET email = '{email}', email_confirmed = true WHERE id = '{}'",
+            user.id
+        ));
+    }
+    for email in ["free@example.org", "TAKEN@example.org"] {
+        let body = json!({"email": email, "currentPassword": PASSWORD});
+        let changed = update_me(&app, &token, &body).expect(200);
+        assert_eq!(changed.data()["email"], "own@example.org");
+        let address = email.to_lowercase();
+        wait_until(|| mails_to(&server, &address).len() == 1);
+    }
+    // The second request replaced the first address.
+    let link = mails_to(&server, "free@example.org").remove(0);
+    confirm_email(&app, &link).expect_problem(400, "confirmation_token_invalid");
 }
 
 #[test]

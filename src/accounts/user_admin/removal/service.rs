@@ -2,16 +2,20 @@
 
 use chrono::TimeDelta;
 
+use crate::access::actor::Actor;
 use crate::access::authentication::{Can, needs};
 use crate::access::rate_limit;
 use crate::access::sessions::EndReason;
 use crate::access::tokens;
+use crate::accounts::email_confirmations::pending_address;
 use crate::accounts::invites;
 use crate::accounts::lifecycle;
-use crate::accounts::users::{self, LockMode, LockedUser, User, UserAction, UserChangeset};
+use crate::accounts::users::{
+    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow,
+};
 use crate::audit;
-use crate::platform::db::Tx;
-use crate::platform::error::TxResult;
+use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::error::{AppError, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
@@ -81,16 +85,45 @@ fn purge_locked(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.purge";
-    let id = user.row.id;
     user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
-    if let Some(email) = &user.row.email {
+    Ok(purge_row(tx, caller, ACTION, &user.row)?)
+}
+
+/// Purges the accounts that were registered and did not confirm their email address in time. Returns their number.
+///
+/// # Errors
+/// Database errors.
+pub fn purge_unconfirmed(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let expired = pending_address::expired_registrations(tx)?;
+    if !expired.is_empty() {
+        advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    }
+    for id in &expired {
+        let row = users::service::find_for_update(tx, *id)?;
+        // The address may have been confirmed before the row was locked.
+        if let Some(row) = row
+            && pending_address::blocks_sign_in(tx, *id)?
+        {
+            purge_row(tx, &Actor::system(), "user.register.expire", &row)?;
+        }
+    }
+    Ok(expired.len())
+}
+
+fn purge_row(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action_name: &'static str,
+    row: &UserRow,
+) -> Result<(), AppError> {
+    if let Some(email) = &row.email {
         invites::service::delete_for_email(tx, email)?;
     }
-    tokens::service::end_all_of_user(tx, id)?;
-    users::service::purge(tx, id)?;
-    rate_limit::service::delete_account_records(tx, id)?;
-    users::service::record_purge(tx, caller, ACTION, &user.row)?;
-    audit::service::erase_personal_data(tx, id)?;
+    tokens::service::end_all_of_user(tx, row.id)?;
+    users::service::purge(tx, row.id)?;
+    rate_limit::service::delete_account_records(tx, row.id)?;
+    users::service::record_purge(tx, actor, action_name, row)?;
+    audit::service::erase_personal_data(tx, row.id)?;
     Ok(())
 }
 

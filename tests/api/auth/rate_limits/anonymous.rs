@@ -111,7 +111,10 @@ fn floods_of_invalid_tokens_are_limited_and_valid_tokens_are_not() {
         ("confirm-email", json!({"token": "rst_cfm_x"})),
         (
             "register",
-            json!({"username": "grace", "password": "nine purple umbrellas", "inviteToken": "x"}),
+            json!({
+                "username": "grace", "password": "nine purple umbrellas", "email": "grace@example.org",
+                "inviteToken": "x"
+            }),
         ),
     ];
     let statuses = run_concurrently(90, |number| {

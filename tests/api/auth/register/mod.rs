@@ -1,5 +1,6 @@
 //! `POST /api/v1/auth/register`.
 
+mod confirmation;
 mod invite_attacks;
 mod open;
 mod with_invite;

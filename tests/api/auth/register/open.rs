@@ -229,5 +229,5 @@ fn registration_mails_a_confirmation_or_notifies_the_existing_owner() {
         notice.text()
     );
     assert!(!notice.data.contains("eve"), "{}", notice.data);
-    assert_eq!(user_count(&app), 1);
+    assert_eq!(user_count(&app), 2);
 }

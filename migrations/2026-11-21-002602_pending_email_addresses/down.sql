@@ -1,0 +1,1 @@
+DROP TABLE pending_email_addresses;
