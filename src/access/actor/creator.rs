@@ -34,16 +34,6 @@ impl Creator {
         }
     }
 
-    /// The creator of a credential that `actor` creates for this account, which can be its own.
-    #[must_use]
-    pub fn for_account(actor: &Actor, account: UserId) -> Self {
-        if actor.user_id() == Some(account) {
-            Self::Owner
-        } else {
-            Self::of(actor)
-        }
-    }
-
     /// The values of the two columns in the database: kind and id.
     #[must_use]
     pub const fn to_columns(self) -> (&'static str, Option<Uuid>) {

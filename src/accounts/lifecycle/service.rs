@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::access::actor::{Actor, Creator};
+use crate::access::actor::{Actor, Creator, Identity};
 use crate::access::clients;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens;
@@ -55,12 +55,24 @@ pub fn update_user(
             notices::record_email_changed(tx, row.id, email)?;
         }
     }
-    let creator = Creator::for_account(actor, row.id);
-    let mut changes = changes.clone().with_email_creator(creator);
+    let mut changes = changes
+        .clone()
+        .with_email_creator(email_creator(actor, row));
     if users::service::raises_authority(tx, row, &changes)? {
         changes = end_credentials_of_others(tx, row, changes)?;
     }
     users::service::update(tx, actor, action_name, row, &changes)
+}
+
+/// Who sets an email address or confirms it. A session of the account counts as that of whoever set its password. An anonymous
+/// caller uses the link that was sent to the address.
+fn email_creator(actor: &Actor, row: &UserRow) -> Creator {
+    let is_owner = actor.user_id() == Some(row.id) || actor.identity == Identity::Anonymous;
+    match row.password_creator() {
+        Some(creator) if is_owner && row.has_password_of_another() => creator,
+        _ if is_owner => Creator::Owner,
+        _ => Creator::of(actor),
+    }
 }
 
 /// Ends what lets someone other than the owner sign in to an account that gets more authority: its reset link, its change
