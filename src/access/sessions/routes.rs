@@ -8,15 +8,18 @@ use validator::Validate;
 
 use super::model::Tokens;
 use super::token_cookies::{self, RefreshCookie};
-use super::{own_sessions, service, session_admin};
-use crate::access::actor::{Actor, Origin};
+use super::{own_sessions, service, session_admin, session_replacement};
+use crate::access::actor::{Actor, Origin, Principal};
+use crate::access::authentication::middleware::BearerToken;
 use crate::access::authentication::{AuthenticatedCaller, SignedIn};
 use crate::access::password_check::{LoginIdentifier, PasswordCheckResult};
 use crate::access::passwords::Password;
 use crate::access::rate_limit::device_token;
 use crate::app_state::{AppState, State};
-use crate::platform::error::AppError;
+use crate::platform::db::Tx;
+use crate::platform::error::{AppError, Code};
 use crate::platform::http::{Data, Json, Reply};
+use crate::platform::ids::SessionId;
 
 /// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -65,8 +68,8 @@ enum Transport {
 /// `auth_user_inactive` for a disabled or expired account; 403 `auth_email_not_confirmed` for an account whose owner registered
 /// and has not confirmed the email address; 403 `auth_password_change_required` with a `changeToken`, which
 /// permits only `/auth/change-password`, for ten minutes. With the cookie transport, 403 `cross_site_forbidden` for a page of another
-/// origin. Too many failures for one name or from one address: 429
-/// `rate_limited`, also for a correct password.
+/// origin. Too many failures for one name or from one address: 429 `rate_limited`, also for a correct password. The session of
+/// a refresh token cookie that was sent ends.
 #[utoipa::path(
     operation_id = "login", tag = "auth", request_body = LoginRequest, security(()),
     responses((status = 200, description = "Signed in.", body = Data<Tokens>))
@@ -84,12 +87,13 @@ async fn login(
         cookie.check_origin()?;
     }
     let check = check_password(&app, &origin, request.username, request.password).await?;
-    let token_context = app.token_context.clone();
-    let tokens = app
-        .db
-        .write(move |tx| service::sign_in(tx, &token_context, &check, remember_me, &origin))
-        .await?;
-    to_reply(&app, tokens, transport)
+    // A page of another site must not end the session.
+    let (token_context, previous) = (app.token_context.clone(), cookie.token().ok().flatten());
+    let sign_in = move |tx: &mut Tx<'_>| {
+        let previous = previous.as_deref();
+        session_replacement::sign_in(tx, &token_context, &check, remember_me, &origin, previous)
+    };
+    to_reply(&app, app.db.write(sign_in).await?, transport)
 }
 
 async fn check_password(
@@ -174,20 +178,53 @@ fn to_reply(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<
 
 /// Sign out.
 ///
-/// Ends the session of the request.
+/// Ends the session of the request. The answer is also 204 if the session has already ended.
 #[utoipa::path(
     operation_id = "logout", tag = "auth",
     responses((status = 204, description = "Signed out."))
 )]
 #[post("/api/v1/auth/logout")]
-async fn logout(caller: SignedIn, app: State, cookie: RefreshCookie) -> Result<Reply, AppError> {
-    app.db
-        .write(move |tx| service::log_out(tx, &caller))
-        .await?;
+async fn logout(
+    caller: Result<SignedIn, AppError>,
+    bearer: BearerToken,
+    app: State,
+    cookie: RefreshCookie,
+) -> Result<Reply, AppError> {
+    match caller {
+        Ok(caller) => {
+            app.db
+                .write(move |tx| service::log_out(tx, &caller))
+                .await?;
+        }
+        Err(error) => log_out_again(&app, error, bearer).await?,
+    }
     let reply = Reply::no_content();
     Ok(if cookie.is_present() {
         reply.with_cookie(token_cookies::remove_refresh_token())
     } else {
         reply
     })
+}
+
+/// Accepts the access token of a session that has ended, because a client may repeat a sign-out.
+///
+/// # Errors
+/// The error of the authentication, unless the token is valid and its session has ended.
+async fn log_out_again(
+    app: &AppState,
+    error: AppError,
+    bearer: BearerToken,
+) -> Result<(), AppError> {
+    let is_rejected = error.code() == Code::AuthTokenInvalid;
+    let token = bearer.0.filter(|_| is_rejected);
+    let claims = token.and_then(|token| app.issuer.verify(&token).ok());
+    match claims {
+        Some(claims) if matches!(claims.sub, Principal::User(_)) => {
+            let session = SessionId(claims.sid);
+            app.db
+                .write(move |tx| Ok(session_replacement::check_ended(tx, session)?))
+                .await
+        }
+        _ => Err(error),
+    }
 }

@@ -22,6 +22,29 @@ pub(super) const CREATE: &str = "token.create";
 /// The audit action of revoking a token.
 pub(super) const REVOKE: &str = "token.revoke";
 
+/// Whether another operation on an account also ends its personal access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonalTokens {
+    /// They can still be used.
+    Keep,
+    /// They end.
+    End,
+}
+
+impl PersonalTokens {
+    /// [`Self::End`], unless they are to be kept.
+    #[must_use]
+    pub const fn end_unless(keep: bool) -> Self {
+        Self::end_if(!keep)
+    }
+
+    /// [`Self::End`], if they are to end.
+    #[must_use]
+    pub const fn end_if(end: bool) -> Self {
+        if end { Self::End } else { Self::Keep }
+    }
+}
+
 /// How long expired tokens are kept.
 const RETENTION: TimeDelta = TimeDelta::days(30);
 
@@ -141,6 +164,21 @@ pub fn end_all_by_others_of_role(tx: &mut Tx<'_>, role: &str) -> Result<(), AppE
         idempotency::service::delete_reply_for(tx, id.0)?;
     }
     Ok(())
+}
+
+/// Ends the tokens of an account if `tokens` says so, and returns their number. The caller records the audit entry.
+///
+/// # Errors
+/// Database errors.
+pub fn end_if_requested(
+    tx: &mut Tx<'_>,
+    owner: UserId,
+    tokens: PersonalTokens,
+) -> Result<usize, AppError> {
+    match tokens {
+        PersonalTokens::Keep => Ok(0),
+        PersonalTokens::End => end_all_of_user(tx, owner),
+    }
 }
 
 /// The account that owns a token.

@@ -7,6 +7,7 @@ use crate::access::authentication::{self, Can, needs};
 use crate::access::passwords::PasswordHash;
 use crate::access::rate_limit;
 use crate::access::sessions::{self, EndReason};
+use crate::access::tokens::{self, PersonalTokens};
 use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
 use crate::accounts::{email_confirmations, lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
@@ -19,7 +20,7 @@ use crate::platform::ids::{SessionId, UserId};
 /// The audit action of users who change their own password.
 pub const CHANGE_PASSWORD: &str = "user.password.change";
 
-/// Sets an account's password and ends its sessions, except the caller's own.
+/// Sets an account's password and ends its sessions, except the caller's own, and its personal access tokens.
 ///
 /// # Errors
 /// 404; 403 if the caller may not manage the account; 412.
@@ -28,6 +29,7 @@ pub fn reset_password(
     caller: &Can<needs::ResetPasswords>,
     id: UserId,
     password: &PasswordHash,
+    tokens: PersonalTokens,
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.reset";
@@ -36,10 +38,14 @@ pub fn reset_password(
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
     let hash = Some(password.as_str().to_owned());
     let changes = UserChangeset::for_password(hash, Creator::of(caller));
-    replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
+    let kept = Kept {
+        session: caller.session_id(),
+        tokens,
+    };
+    replace_password(tx, caller, ACTION, &user.row, &changes, kept)
 }
 
-/// Removes an account's password and ends its sessions.
+/// Removes an account's password and ends its sessions and personal access tokens.
 ///
 /// # Errors
 /// As [`reset_password`], and [`Code::LastSuperAdmin`].
@@ -47,6 +53,7 @@ pub fn remove_password(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ResetPasswords>,
     id: UserId,
+    tokens: PersonalTokens,
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.remove";
@@ -54,10 +61,15 @@ pub fn remove_password(
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::RemovePassword], if_match)?;
     let changes = UserChangeset::for_password(None, Creator::of(caller));
-    replace_password(tx, caller, ACTION, &user.row, &changes, caller.session_id())
+    let kept = Kept {
+        session: caller.session_id(),
+        tokens,
+    };
+    replace_password(tx, caller, ACTION, &user.row, &changes, kept)
 }
 
-/// Removes an account's second factor, if it has one. After that the password alone is sufficient to sign in.
+/// Removes an account's second factor, if it has one, and ends its other sessions (OWASP ASVS 5.0, 7.4.3). After that the
+/// password alone is sufficient to sign in.
 ///
 /// # Errors
 /// As [`reset_password`].
@@ -71,6 +83,10 @@ pub fn remove_second_factor(
     tx.wait_for_leases();
     let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
+    if user.row.mfa_enabled {
+        let reason = EndReason::SignedOutByOther;
+        sessions::service::end_all_of_user(tx, id, reason, caller.session_id())?;
+    }
     let changes = UserChangeset {
         mfa_enabled: Some(false).filter(|_| user.row.mfa_enabled),
         ..UserChangeset::default()
@@ -109,18 +125,16 @@ pub fn set_own_password(
     if row.password_version != password_version {
         return Err(Code::AuthInvalidCredentials.into());
     }
-    set_chosen_password(
-        tx,
-        actor,
-        CHANGE_PASSWORD,
-        &row,
-        password,
-        Creator::Owner,
-        actor.session_id(),
-    )
+    let kept = Kept {
+        session: actor.session_id(),
+        tokens: PersonalTokens::Keep,
+    };
+    let creator = Creator::Owner;
+    set_chosen_password(tx, actor, CHANGE_PASSWORD, &row, password, creator, kept)
 }
 
-/// Sets the password of the account that a reset link belongs to. Uses up the link and ends every session.
+/// Sets the password of the account that a reset link belongs to. Uses up the link and ends every session, and the personal
+/// access tokens.
 ///
 /// # Errors
 /// [`Code::ResetTokenInvalid`] when the link is invalid or the account cannot be used.
@@ -129,15 +143,20 @@ pub fn redeem_reset_link(
     actor: &Actor,
     token: &str,
     password: &PasswordHash,
+    tokens: PersonalTokens,
 ) -> TxResult<()> {
     tx.wait_for_leases();
     // The creator of the link had the token and possibly used it, so the password counts as set by the creator.
     let (row, creator) = password_reset::service::lock_account(tx, actor, token)?;
     let action_name = password_reset::service::REDEEM;
-    set_chosen_password(tx, actor, action_name, &row, password, creator, None)
+    let kept = Kept {
+        session: None,
+        tokens,
+    };
+    set_chosen_password(tx, actor, action_name, &row, password, creator, kept)
 }
 
-/// Ends all sessions of an account.
+/// Ends all sessions of an account, and its personal access tokens if requested.
 ///
 /// # Errors
 /// 404; 403 if the caller may not manage the account; 412.
@@ -145,15 +164,19 @@ pub fn sign_out(
     tx: &mut Tx<'_>,
     caller: &Can<needs::RevokeSessions>,
     id: UserId,
+    tokens: PersonalTokens,
     if_match: &IfMatch,
 ) -> TxResult<()> {
     const ACTION: &str = "user.signOut";
     tx.wait_for_leases();
     users::service::lock_for_sign_out(tx, caller, id, ACTION, if_match)?;
+    let tokens = tokens::service::end_if_requested(tx, id, tokens)?;
     let ended = sessions::service::end_all_of_user(tx, id, EndReason::SignedOutByOther, None)?;
     email_confirmations::pending_address::end_change(tx, id)?;
-    let entry = AuditEntry::new(ACTION, Subject::User(id))
-        .with_change(json!({"sessions": ended}), json!({"sessions": 0}));
+    let entry = AuditEntry::new(ACTION, Subject::User(id)).with_change(
+        json!({"sessions": ended, "tokens": tokens}),
+        json!({"sessions": 0, "tokens": 0}),
+    );
     audit::record(tx, caller, entry)?;
     Ok(())
 }
@@ -166,14 +189,21 @@ fn set_chosen_password(
     row: &UserRow,
     password: &PasswordHash,
     creator: Creator,
-    keep: Option<SessionId>,
+    kept: Kept,
 ) -> TxResult<()> {
     let hash = Some(password.as_str().to_owned());
     let changes = UserChangeset {
         must_change_password: Some(false),
         ..UserChangeset::for_password(hash, creator)
     };
-    replace_password(tx, actor, action_name, row, &changes, keep)
+    replace_password(tx, actor, action_name, row, &changes, kept)
+}
+
+/// What stays valid when the password is replaced.
+#[derive(Clone, Copy)]
+struct Kept {
+    session: Option<SessionId>,
+    tokens: PersonalTokens,
 }
 
 fn replace_password(
@@ -182,15 +212,17 @@ fn replace_password(
     action_name: &'static str,
     row: &UserRow,
     changes: &UserChangeset,
-    keep: Option<SessionId>,
+    kept: Kept,
 ) -> TxResult<()> {
     users::service::update_password(tx, row.id, changes)?;
     rate_limit::service::reset_failures(tx, row.id)?;
-    let ended = lifecycle::service::end_access(tx, row.id, EndReason::PasswordChanged, keep)?;
+    let tokens = tokens::service::end_if_requested(tx, row.id, kept.tokens)?;
+    let reason = EndReason::PasswordChanged;
+    let ended = lifecycle::service::end_access(tx, row.id, reason, kept.session)?;
     let has_password = changes.password_hash.as_ref().is_some_and(Option::is_some);
     let entry = AuditEntry::new(action_name, Subject::User(row.id)).with_change(
-        json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended}),
-        json!({"hasPassword": has_password, "otherSessions": 0}),
+        json!({"hasPassword": row.password_hash.is_some(), "otherSessions": ended, "tokens": tokens}),
+        json!({"hasPassword": has_password, "otherSessions": 0, "tokens": 0}),
     );
     audit::record(tx, actor, entry)?;
     Ok(())

@@ -12,6 +12,7 @@ use super::service;
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::{Password, PasswordHash, PasswordOwner};
+use crate::access::tokens::PersonalTokens;
 use crate::accounts::credentials;
 use crate::accounts::users::Email;
 use crate::app_state::{AppState, State};
@@ -173,12 +174,15 @@ struct ResetPasswordRequest {
     /// The new password.
     #[schema(example = "another long passphrase")]
     new_password: Password,
+    /// Whether the personal access tokens of the account stay valid.
+    #[serde(default)]
+    keep_tokens: bool,
 }
 
 /// Set a password with a reset link.
 ///
 /// The token is valid once, even if it is presented concurrently. A rejected password (400 `request_invalid`) does not use it
-/// up. Every session of the account ends. If the token is invalid, used, replaced or expired, or the account is not active,
+/// up. Every session of the account ends, and every personal access token unless `keepTokens` is true. If the token is invalid, used, replaced or expired, or the account is not active,
 /// the response is 400 `reset_token_invalid`.
 #[utoipa::path(
     operation_id = "resetPassword", tag = "auth", request_body = ResetPasswordRequest, security(()),
@@ -193,9 +197,9 @@ async fn reset_password(
     let actor = Actor::anonymous(origin);
     let body = body.into_inner();
     let hash = hash_password_of_link(&app, &actor, &body.token, body.new_password).await?;
-    let token = body.token;
+    let (token, tokens) = (body.token, PersonalTokens::end_unless(body.keep_tokens));
     app.db
-        .write(move |tx| credentials::service::redeem_reset_link(tx, &actor, &token, &hash))
+        .write(move |tx| credentials::service::redeem_reset_link(tx, &actor, &token, &hash, tokens))
         .await?;
     Ok(Reply::no_content())
 }

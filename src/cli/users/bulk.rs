@@ -4,6 +4,7 @@
 use clap::Args;
 
 use super::list::{for_each_page, parse_domain};
+use crate::access::tokens::PersonalTokens;
 use crate::accounts::user_admin::bulk::BulkAction;
 use crate::accounts::user_admin::bulk::service::{self, BulkItem, BulkOutcome, BulkTarget};
 use crate::accounts::users::{UserFilter, UserSort};
@@ -128,6 +129,21 @@ pub struct SelectedUsersArgs {
     options: BulkOptions,
     #[command(flatten)]
     yes: YesFlag,
+}
+
+/// Users, and whether their personal access tokens end too.
+#[derive(Args)]
+pub struct SignOutArgs {
+    #[command(flatten)]
+    users: SelectedUsersArgs,
+    /// End their personal access tokens too.
+    #[arg(long)]
+    tokens: bool,
+}
+
+pub fn sign_out(context: &CliContext<'_>, args: SignOutArgs) -> Result<(), CliError> {
+    let action = BulkAction::SignOut(PersonalTokens::end_if(args.tokens));
+    run_on_selected(context, &action, "Sign out", None, args.users)
 }
 
 /// Applies the action to the selected users; `is_active` restricts a filter further.

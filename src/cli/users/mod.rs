@@ -68,12 +68,13 @@ Examples:
 
 A filter selects active users only, and asks for confirmation.")]
     Deactivate(bulk::SelectedUsersArgs),
-    /// End all sessions of users.
+    /// End all sessions of users; with --tokens, their personal access tokens too.
     #[command(after_help = "\
 Examples:
   rosterd users sign-out ada
+  rosterd users sign-out ada --tokens
   rosterd users sign-out --role Admin --yes")]
-    SignOut(bulk::SelectedUsersArgs),
+    SignOut(bulk::SignOutArgs),
     /// Create a link with which the password of a user can be set once.
     ResetLink(reset_link::ResetLinkArgs),
     /// Add tags to a user.
@@ -120,9 +121,7 @@ pub fn run(config: &Config, command: UsersCommand) -> Result<(), CliError> {
             Some(true),
             users,
         ),
-        UsersCommand::SignOut(users) => {
-            bulk::run_on_selected(context, &BulkAction::SignOut, "Sign out", None, users)
-        }
+        UsersCommand::SignOut(args) => bulk::sign_out(context, args),
         UsersCommand::ResetLink(args) => reset_link::run(context, &args),
         UsersCommand::Tag(args) => bulk::run_tags(context, BulkAction::Tag, args),
         UsersCommand::Untag(args) => bulk::run_tags(context, BulkAction::Untag, args),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::account_flags::AccountFlags;
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::{PasswordHash, PasswordOwner};
+use crate::access::tokens::PersonalTokens;
 use crate::accounts::credentials;
 use crate::accounts::user_admin;
 use crate::accounts::users::{User, UserPatch, UserRow, service};
@@ -39,6 +40,9 @@ pub struct ModifyUserArgs {
     clear: ClearFlags,
     #[command(flatten)]
     password: PasswordFlags,
+    /// Keep the personal access tokens of the user when the password is set.
+    #[arg(long, requires = "password-source")]
+    keep_tokens: bool,
     /// Remove the second factor; the password alone is then enough to sign in.
     #[arg(long = "disable-2fa", help_heading = None::<&'static str>)]
     disable_2fa: bool,
@@ -87,6 +91,7 @@ pub fn run(context: &CliContext<'_>, args: ModifyUserArgs) -> Result<(), CliErro
         set,
         clear,
         password,
+        keep_tokens,
         disable_2fa,
         format,
     } = args;
@@ -102,6 +107,7 @@ pub fn run(context: &CliContext<'_>, args: ModifyUserArgs) -> Result<(), CliErro
         patch: patch(&row, username, &set, &clear),
         permissions: edit_list(&row.permissions, &set.permission, &clear.no_permission),
         hash,
+        tokens: PersonalTokens::end_unless(keep_tokens),
         disable_2fa,
     };
     if changes.is_empty() {
@@ -121,6 +127,8 @@ struct RequestedChanges {
     patch: UserPatch,
     permissions: Option<Vec<String>>,
     hash: Option<PasswordHash>,
+    /// What happens to the personal access tokens when the password is set.
+    tokens: PersonalTokens,
     disable_2fa: bool,
 }
 
@@ -157,7 +165,8 @@ impl RequestedChanges {
                 expected = &any_version;
             }
             if let Some(hash) = &self.hash {
-                credentials::service::reset_password(tx, &can_reset, id, hash, expected)
+                let tokens = self.tokens;
+                credentials::service::reset_password(tx, &can_reset, id, hash, tokens, expected)
                     .map_err(TxAbort::into_rollback)?;
                 expected = &any_version;
             }

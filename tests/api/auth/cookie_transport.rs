@@ -70,6 +70,41 @@ fn refresh_token_is_sent_only_in_the_cookie() {
 }
 
 #[test]
+fn signing_in_with_a_session_cookie_ends_that_session() {
+    let app = TestApp::start();
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let (other, _) = app.create_signed_in_user("User", &[]);
+    let is_active = |signed_in: &Response| {
+        let token = signed_in.data()["accessToken"].as_str().unwrap();
+        app.get("/api/v1/auth/me").bearer(token).send().status == 200
+    };
+    let sign_in_with = |cookie: &str, origin: &str, password: &str| {
+        let body = json!({"username": user.username, "password": password});
+        let mut request = app.post(LOGIN).header("Cookie", cookie).json(&body);
+        if !origin.is_empty() {
+            request = request.header("Origin", origin);
+        }
+        request.send()
+    };
+    // The session of the same account, and that of another one.
+    for username in [&user.username, &other.username] {
+        let unrelated = sign_in(&app, &user.username);
+        let previous = sign_in(&app, username);
+        let cookie = refresh_cookie(&previous);
+        sign_in_with(&cookie, "", "not the password at all").expect(401);
+        sign_in_with(&cookie, "https://evil.example", PASSWORD).expect(200);
+        assert!(
+            is_active(&previous),
+            "a failure or another site ends no session"
+        );
+        let signed_in = sign_in_with(&cookie, "", PASSWORD).expect(200);
+        assert!(!is_active(&previous));
+        assert!(is_active(&signed_in) && is_active(&unrelated));
+        sign_in_with(&cookie, "", PASSWORD).expect(200);
+    }
+}
+
+#[test]
 fn cross_site_refresh_with_a_cookie_is_refused() {
     let app = TestApp::start_with(&[("ROSTERD_CORS_ORIGINS", "https://app.example.org")]);
     let (user, _) = app.create_signed_in_user("User", &[]);

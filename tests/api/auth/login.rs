@@ -325,13 +325,49 @@ fn logout_ends_only_the_current_session() {
             .send()
     };
     log_out().expect(204);
-    log_out().expect_problem(401, "auth_token_invalid");
     me(&app, &current).expect_problem(401, "auth_token_invalid");
     refresh(&app, &current["refreshToken"]).expect_problem(401, "auth_refresh_token_invalid");
     me(&app, &other).expect(200);
     app.post("/api/v1/auth/logout")
         .send()
         .expect_problem(401, "auth_required");
+}
+
+/// A client whose first answer was lost must not take the second one for a failure.
+#[test]
+fn repeated_logout_is_answered_with_204() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let (user, token) = app.create_signed_in_user("User", &[]);
+    let log_out = |token: &str| app.post("/api/v1/auth/logout").bearer(token).send();
+    for _ in 0..3 {
+        log_out(&token).expect(204);
+    }
+    let ended = "SELECT count(*) FROM audit_events WHERE action = 'session.end'";
+    assert_eq!(app.query_number(ended), 1);
+
+    // The answer does not depend on who ended the session.
+    let token = app.token(&user.username);
+    app.delete(&user.path("/sessions"))
+        .bearer(&admin)
+        .send()
+        .expect(204);
+    log_out(&token).expect(204);
+    // A token of an account that cannot sign in is refused by every operation.
+    let token = app.token(&user.username);
+    app.delete(&user.path("?purge=true"))
+        .bearer(&admin)
+        .send()
+        .expect(204);
+    log_out(&token).expect_problem(401, "auth_token_invalid");
+
+    let forged = format!(
+        "{}A",
+        token.trim_end_matches(|last: char| last.is_ascii_alphanumeric())
+    );
+    for invalid in ["rst_pat_unknown", "no.such.token", &forged] {
+        log_out(invalid).expect_problem(401, "auth_token_invalid");
+    }
 }
 
 #[test]

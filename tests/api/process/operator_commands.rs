@@ -89,7 +89,10 @@ fn passwd_sets_a_new_password_and_ends_the_sessions() {
     let output = run_rosterd(&["passwd", "Ada", "--password-stdin"], &settings, &input);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
-    assert_eq!(stderr, "Password of ada set; all sessions were ended.\n");
+    assert_eq!(
+        stderr,
+        "Password of ada set; all sessions and access tokens were ended.\n"
+    );
     app.get("/api/v1/auth/me").bearer(token).send().expect(401);
     let login = |password| {
         let body = serde_json::json!({"username": "ada", "password": password});

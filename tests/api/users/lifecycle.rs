@@ -121,6 +121,28 @@ fn purge_deletes_the_account_its_sessions_and_its_personal_data() {
 }
 
 #[test]
+fn removing_a_second_factor_ends_the_sessions_of_the_account() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let (user, token) = app.create_signed_in_user("User", &[]);
+    let status = || app.get("/api/v1/auth/me").bearer(&token).send().status;
+    let remove = || {
+        app.delete(&user.path("/mfa"))
+            .bearer(&admin)
+            .send()
+            .expect(204)
+    };
+    remove();
+    assert_eq!(status(), 200, "there was no second factor");
+    app.execute(&format!(
+        "UPDATE users SET mfa_enabled = true WHERE id = '{}'",
+        user.id
+    ));
+    remove();
+    assert_eq!(status(), 401);
+}
+
+#[test]
 fn removing_the_password_or_signing_out_ends_the_sessions() {
     let app = TestApp::start();
     let admin = app.super_admin_token();

@@ -5,6 +5,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::service;
 use crate::access::authentication::SignedIn;
+use crate::access::sessions::SignOutQuery;
 use crate::access::sessions::model::Session;
 use crate::app_state::State;
 use crate::platform::error::AppError;
@@ -64,14 +65,21 @@ async fn end_own_session(
 }
 
 /// End all of the caller's own sessions except the session of the request.
+///
+/// The caller's personal access tokens stay valid unless `tokens` is true.
 #[utoipa::path(
-    operation_id = "endOtherOwnSessions", tag = "auth",
+    operation_id = "endOtherOwnSessions", tag = "auth", params(SignOutQuery),
     responses((status = 204, description = "The other sessions have ended."))
 )]
 #[delete("/api/v1/auth/sessions")]
-async fn end_other_own_sessions(caller: SignedIn, app: State) -> Result<Reply, AppError> {
+async fn end_other_own_sessions(
+    caller: SignedIn,
+    app: State,
+    query: Query<SignOutQuery>,
+) -> Result<Reply, AppError> {
+    let tokens = query.personal_tokens();
     app.db
-        .write(move |tx| service::end_other_sessions(tx, &caller))
+        .write(move |tx| service::end_other_sessions(tx, &caller, tokens))
         .await?;
     Ok(Reply::no_content())
 }

@@ -7,6 +7,7 @@ use crate::access::sessions::model::Session;
 use crate::access::sessions::policy::{EndReason, SessionFilter};
 use crate::access::sessions::service::{END_SESSION, end, end_all_of_user};
 use crate::access::sessions::store;
+use crate::access::tokens::{self, PersonalTokens};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
@@ -59,16 +60,23 @@ pub fn end_session(
     Ok(())
 }
 
-/// Ends all of the caller's sessions except the session of the request.
+/// Ends all of the caller's sessions except the session of the request, and the caller's personal access tokens if requested.
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the session of the request has ended.
-pub fn end_other_sessions(tx: &mut Tx<'_>, caller: &SignedIn) -> TxResult<()> {
+pub fn end_other_sessions(
+    tx: &mut Tx<'_>,
+    caller: &SignedIn,
+    tokens: PersonalTokens,
+) -> TxResult<()> {
     tx.wait_for_leases();
     caller.current_authority(tx)?;
+    let tokens = tokens::service::end_if_requested(tx, caller.id, tokens)?;
     let ended = end_all_of_user(tx, caller.id, EndReason::SignedOut, Some(caller.session))?;
-    let entry = AuditEntry::new("session.endOthers", Subject::User(caller.id))
-        .with_change(json!({"otherSessions": ended}), json!({"otherSessions": 0}));
+    let entry = AuditEntry::new("session.endOthers", Subject::User(caller.id)).with_change(
+        json!({"otherSessions": ended, "tokens": tokens}),
+        json!({"otherSessions": 0, "tokens": 0}),
+    );
     audit::record(tx, caller, entry)?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The actions that can be performed on many accounts at once.
 
+use crate::access::tokens::PersonalTokens;
+
 /// An action on each of many accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BulkAction {
@@ -17,8 +19,8 @@ pub enum BulkAction {
     Tag(Vec<String>),
     /// Remove these tags.
     Untag(Vec<String>),
-    /// End its sessions.
-    SignOut,
+    /// End its sessions, and its personal access tokens if requested.
+    SignOut(PersonalTokens),
     /// Assign this role.
     SetRole(String),
     /// Set whether its email address is confirmed.
@@ -30,7 +32,9 @@ impl BulkAction {
     #[must_use]
     pub const fn revokes(&self) -> bool {
         match self {
-            Self::Disable | Self::Delete | Self::Purge | Self::SignOut | Self::SetRole(_) => true,
+            Self::Disable | Self::Delete | Self::Purge | Self::SignOut(_) | Self::SetRole(_) => {
+                true
+            }
             Self::Enable
             | Self::Restore
             | Self::Tag(_)

@@ -8,6 +8,7 @@ use validator::Validate;
 
 use super::action::BulkAction;
 use super::service::BulkTarget;
+use crate::access::tokens::PersonalTokens;
 use crate::accounts::users::{UserFilter, parse_tag};
 use crate::platform::error::{AppError, FieldError, FieldErrors};
 use crate::platform::ids::UserId;
@@ -34,6 +35,9 @@ pub struct BulkRequest {
     /// The tag, for `tag` and `untag`.
     #[schema(example = "staff")]
     tag: Option<String>,
+    /// Whether personal access tokens end too, for `signOut`.
+    #[serde(default)]
+    tokens: bool,
     /// The role, for `setRole`.
     #[schema(example = "User")]
     role: Option<String>,
@@ -97,13 +101,17 @@ impl BulkRequest {
         let takes_tag = matches!(self.action, BulkActionName::Tag | BulkActionName::Untag);
         let tag = action_argument(errors, "/tag", self.tag.as_deref(), takes_tag)
             .and_then(|tag| errors.check("/tag", parse_tag(tag)));
+        if self.tokens && self.action != BulkActionName::SignOut {
+            let detail = "is not allowed for this action";
+            errors.push(FieldError::new("/tokens", "invalid_value", detail));
+        }
         let takes_role = self.action == BulkActionName::SetRole;
         let role = action_argument(errors, "/role", self.role.as_deref(), takes_role);
         Some(match self.action {
             BulkActionName::Disable => BulkAction::Disable,
             BulkActionName::Enable => BulkAction::Enable,
             BulkActionName::Delete => BulkAction::Delete,
-            BulkActionName::SignOut => BulkAction::SignOut,
+            BulkActionName::SignOut => BulkAction::SignOut(PersonalTokens::end_if(self.tokens)),
             BulkActionName::Tag => BulkAction::Tag(vec![tag?]),
             BulkActionName::Untag => BulkAction::Untag(vec![tag?]),
             BulkActionName::SetRole => BulkAction::SetRole(role?.to_owned()),

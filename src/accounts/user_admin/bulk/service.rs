@@ -110,7 +110,7 @@ pub fn authorize(actor: &Arc<Actor>, action: &BulkAction) -> Result<(), AppError
         BulkAction::Delete | BulkAction::Restore | BulkAction::Purge => {
             Can::<needs::DeleteUsers>::prove(actor).map(drop)
         }
-        BulkAction::SignOut => Can::<needs::RevokeSessions>::prove(actor).map(drop),
+        BulkAction::SignOut(_) => Can::<needs::RevokeSessions>::prove(actor).map(drop),
         BulkAction::Tag(_)
         | BulkAction::Untag(_)
         | BulkAction::SetRole(_)
@@ -138,7 +138,9 @@ pub fn apply_action(
         BulkAction::Delete => service::delete(tx, &Can::prove(actor)?, id, any),
         BulkAction::Restore => service::restore(tx, &Can::prove(actor)?, id, any).map(drop),
         BulkAction::Purge => service::purge(tx, &Can::prove(actor)?, id, any),
-        BulkAction::SignOut => credentials::service::sign_out(tx, &Can::prove(actor)?, id, any),
+        BulkAction::SignOut(tokens) => {
+            credentials::service::sign_out(tx, &Can::prove(actor)?, id, *tokens, any)
+        }
         BulkAction::Tag(tags) => set_tags(tx, &Can::prove(actor)?, id, tags, true),
         BulkAction::Untag(tags) => set_tags(tx, &Can::prove(actor)?, id, tags, false),
         BulkAction::SetRole(role) => {

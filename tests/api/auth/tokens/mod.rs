@@ -1,6 +1,7 @@
 //! `/api/v1/auth/tokens` and `/api/v1/users/{id}/tokens`: personal access tokens.
 
 mod authority;
+mod ended_with_password;
 mod lifecycle;
 
 use serde_json::{Value, json};

@@ -149,7 +149,7 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("keys-ls", READS),
     (
         "keys-rotate",
-        "the old key is accepted until its last token has expired",
+        "the old key is accepted until its last token has expired; with --compromised it waits",
     ),
     ("man", READS),
     ("openapi", READS),

@@ -14,7 +14,7 @@ use super::kinds::{FREQUENT_KINDS, KINDS, Kind};
 use super::replicas::{Replicas, Tally};
 use crate::support::binary::{ServiceProcess, TempDir, is_alive, signal};
 use crate::support::database_proxy::DatabaseProxy;
-use crate::support::{Cli, PASSWORD, wait_until};
+use crate::support::{Cli, PASSWORD, SECRET_KEY, wait_until};
 
 const REVOCATIONS: usize = 10_000;
 const THREADS: usize = 48;
@@ -38,7 +38,7 @@ impl Fleet {
         let settings = |url: &str| {
             [
                 ("DATABASE_URL", url),
-                ("ROSTERD_SECRET_KEY", &"5a".repeat(32)),
+                ("ROSTERD_SECRET_KEY", SECRET_KEY),
                 ("ROSTERD_PUBLIC_URL", "https://id.example.org"),
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
