@@ -165,7 +165,8 @@ fn every_response_has_the_security_headers() {
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
         assert_eq!(response.header("cache-control"), Some("no-store"));
-        let policy = "default-src 'none'; frame-ancestors 'none'";
+        let policy =
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
         assert_eq!(response.header("content-security-policy"), Some(policy));
         for absent in [
             "server",
