@@ -126,7 +126,7 @@ fn listen_for_changes(app: &AppState, url: &str) -> Result<(), StartError> {
     let db = app.db.clone();
     db.record_response();
     let proof = authentication::listen(source, Arc::downgrade(&app.auth_cache), keys, move || {
-        db.record_response()
+        db.record_response();
     })
     .map_err(thread_error)?;
     app.metrics

@@ -35,6 +35,10 @@ pub struct SlotLimits {
 }
 
 /// The result of [`request_slot`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent column of the result"
+)]
 #[derive(QueryableByName)]
 pub struct SlotRow {
     #[diesel(sql_type = Bool)]

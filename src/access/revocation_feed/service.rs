@@ -46,8 +46,8 @@ pub fn list_after(
         position
     };
     let rows = store::list_after(tx.conn, start, i64::from(limit))?;
-    let final_rows = rows.iter().filter(|row| row.is_final);
-    let next = final_rows.last().map_or(start, position_of);
+    let last_final = rows.iter().rfind(|row| row.is_final);
+    let next = last_final.map_or(start, position_of);
     let last = rows.last().map_or(start, position_of);
     let (oldest_missing, now) = store::oldest_after(tx.conn, last)?;
     let complete_until = oldest_missing.unwrap_or(now);

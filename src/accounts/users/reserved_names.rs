@@ -37,7 +37,7 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// The name without separators, with one letter for all characters that look alike.
 fn skeleton(name: &str) -> String {
-    let letters = name.chars().filter(|c| c.is_ascii_alphanumeric());
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let joined: String = letters
         .map(|c| match c {
             '0' => 'o',

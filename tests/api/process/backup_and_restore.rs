@@ -174,7 +174,7 @@ fn restore_ends_sessions_links_and_invites_and_optionally_credentials() {
         );
         let create = service
             .post("/api/v1/users")
-            .bearer(&service.token("chief", PASSWORD));
+            .bearer(service.token("chief", PASSWORD));
         let body = json!({"username": "later", "role": "User"});
         create.json(&body).send().expect(201);
         secrets

@@ -332,13 +332,14 @@ impl QueueState {
     /// Takes a job of the highest priority. Every fourth job is one of each queue in turn, so that no queue waits for ever.
     fn pop_next(&mut self) -> Option<Box<dyn Job>> {
         self.taken += 1;
-        let count = self.queues.len();
         let first = if self.taken.is_multiple_of(4) {
-            self.taken / 4 % count
+            self.taken / 4 % self.queues.len()
         } else {
             0
         };
-        (0..count).find_map(|offset| self.queues[(first + offset) % count].pop_front())
+        let (higher, from_first) = self.queues.split_at_mut(first);
+        let mut queues = from_first.iter_mut().chain(higher);
+        queues.find_map(VecDeque::pop_front)
     }
 
     /// Takes the first job that is not abandoned.

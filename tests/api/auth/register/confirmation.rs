@@ -140,7 +140,7 @@ fn approved_account_signs_in_after_an_administrator_enabled_it() {
     log_in(&app, "ada").expect_problem(403, "auth_user_inactive");
     let id = created.data()["id"].as_str().unwrap();
     app.post(&format!("/api/v1/users/{id}/status"))
-        .bearer(&app.super_admin_token())
+        .bearer(app.super_admin_token())
         .json(&json!({"isActive": true}))
         .send()
         .expect(200);
