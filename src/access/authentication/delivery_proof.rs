@@ -94,7 +94,7 @@ impl DeliveryProof {
         }
     }
 
-    /// What is known now. The listener must not renew the lease unless it is [`Delivery::Proven`].
+    /// What is known now. The listener must not renew the lease unless it is `Delivery::Proven`.
     pub fn check(&self) -> Delivery {
         let state = self.lock();
         let is_overdue = match (state.awaited, state.proven_at) {

@@ -37,7 +37,7 @@ pub fn end_access(
 
 /// Writes the changes with an audit entry. A new email address ends the reset link, which was possibly sent to the old one, and
 /// the wait for another address; a confirmed old address is told. More authority ends the credentials that others created, see
-/// [`end_credentials_of_others`].
+/// `end_credentials_of_others`.
 ///
 /// # Errors
 /// 409 when the username or the email address is taken.
@@ -108,7 +108,7 @@ fn end_credentials_of_others(
     Ok(changes)
 }
 
-/// [`end_credentials_of_others`] for all accounts that have a role, because the role got more authority over accounts.
+/// `end_credentials_of_others` for all accounts that have a role, because the role got more authority over accounts.
 ///
 /// # Errors
 /// Database errors.

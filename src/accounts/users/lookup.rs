@@ -100,7 +100,7 @@ pub fn authority_of_usable_user(
 /// Whether this account is usable and holds the permission, directly or through its role.
 ///
 /// # Errors
-/// [`Code::PermissionUnknown`] for a name that is not in the catalogue.
+/// [`PermissionUnknown`](crate::platform::error::Code::PermissionUnknown) for a name that is not in the catalogue.
 pub fn can_use(tx: &mut Tx<'_>, row: &UserRow, permission: &str) -> Result<bool, AppError> {
     roles::service::resolve_permissions(tx, &[permission.to_owned()])?;
     let authority = authority_of(tx, row)?;
