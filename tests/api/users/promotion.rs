@@ -333,6 +333,7 @@ fn raising_a_role_ends_what_others_created_for_its_accounts() {
     for (role, change, login_status) in raise {
         app.create_role(role, 10, &[]);
         let (user, _) = app.create_signed_in_user(role, &[]);
+        set_password(&app, &admin, &user);
         let body = json!({"name": "by the admin", "permissions": []});
         let token = app
             .post(&user.path("/tokens"))
@@ -341,7 +342,6 @@ fn raising_a_role_ends_what_others_created_for_its_accounts() {
             .send()
             .expect(201);
         let token = token.data()["token"].as_str().unwrap().to_owned();
-        set_password(&app, &admin, &user);
         let me = || app.get("/api/v1/auth/me").bearer(&token).send().status;
         assert_eq!(me(), 200, "{role}");
         app.patch(&format!("/api/v1/roles/{role}"))
