@@ -12,7 +12,7 @@ use crate::platform::ids::{MailId, UserId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Notice {
-    /// Somebody signed in on a device and from an address that the account did not use recently.
+    /// A sign-in on a device and from an address that the account did not use recently.
     NewDevice,
     /// The password was changed or removed.
     PasswordChanged,
@@ -22,7 +22,7 @@ pub enum Notice {
     SecondFactorRemoved,
     /// The email address was changed or removed. Sent to the previous address.
     EmailChanged,
-    /// Somebody who knows the password requested another email address, which is not confirmed yet.
+    /// Another email address was requested with the password. It is not confirmed yet.
     EmailChangeRequested,
 }
 

@@ -1,4 +1,4 @@
-//! Files that contain secrets. A secret key is read only from a file that nobody else can change; new files have mode 600.
+//! Files that contain secrets. A secret key is read only from a file that no other user can change; new files have mode 600.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// The mode bits that let the group and other users write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Reads a file that nobody but root, the user of this process and `additional_owner` can change.
+/// Reads a file that only root, the user of this process and `additional_owner` can change.
 ///
 /// # Errors
 /// The file cannot be read, belongs to another user, or can be written by others. The last two are

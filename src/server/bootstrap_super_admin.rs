@@ -68,7 +68,7 @@ pub fn create_if_missing(
     }))
 }
 
-/// The password is stored before the account is created, so that no account has a password that nobody can read.
+/// The password is stored before the account is created, so that its password can always be read.
 fn create_with_password_file(
     app: &AppState,
     username: &str,

@@ -29,7 +29,7 @@ impl Creator {
             Identity::Token { id, .. } => Self::Token(id),
             Identity::Client { id, .. } => Self::Client(id),
             Identity::Operator { .. } | Identity::System => Self::Operator,
-            // Nobody has this id, so the credential is never accepted.
+            // No account has this id, so the credential is never accepted.
             Identity::Anonymous => Self::User(UserId(Uuid::nil())),
         }
     }

@@ -151,7 +151,7 @@ pub fn end_all_grants(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::delete_all_grants(tx.conn)?)
 }
 
-/// Replaces the secret of every client by one that nobody knows, and returns their number. The caller records the audit
+/// Replaces the secret of every client by a random one that is not disclosed, and returns their number. The caller records the audit
 /// entry.
 ///
 /// # Errors

@@ -72,8 +72,8 @@ impl FromQuery for VerifyQuery {
 ///
 /// For nginx `auth_request`, Caddy `forward_auth` and Traefik `forwardAuth`. 200 with `X-Roster-User-Id`, `X-Roster-Username`,
 /// `X-Roster-Role`, `X-Roster-Permissions` (separated by commas) and `X-Roster-Token-Kind` (`session`, `personal` or `client`),
-/// 401 without a valid token, 403 if the caller does not hold a required permission (a name that is not in the catalogue is held
-/// by nobody), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
+/// 401 without a valid token, 403 if the caller does not hold a required permission (no caller holds a name that is not in the
+/// catalogue), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
 /// service client, and for a personal access token with fewer permissions than its owner. If the permissions take more than
 /// 2 KiB, `X-Roster-Permissions-Omitted: true` is sent with an empty list; `permission` then checks a single one. For a
 /// service client, the user id and the username are `client:` followed by the client's id.

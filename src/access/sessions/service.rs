@@ -131,8 +131,8 @@ fn lock_signed_in_user(
     Ok(row)
 }
 
-/// The denial of a sign-in that requires a new password, with a change token. Without the token if whoever set the password may
-/// not manage the account as it is now: that person knows the password too.
+/// The denial of a sign-in that requires a new password. It contains a change token, unless the password was set by someone who
+/// may not manage the account as it is now, because that person knows the password too.
 fn password_change_required(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,

@@ -11,7 +11,7 @@ use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::SessionId;
 
 /// Creates a session after a password check. The session of `previous`, the refresh token that the browser already had,
-/// ends (OWASP ASVS 5.0, 7.2.4), whoever's it is.
+/// ends (OWASP ASVS 5.0, 7.2.4), also if it belongs to another account.
 ///
 /// # Errors
 /// As [`service::sign_in`]; then the previous session does not end.

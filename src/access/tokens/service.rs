@@ -83,7 +83,7 @@ pub(super) fn create_for_owner(
         created_at: tx.now,
         expires_at,
         last_used_at: None,
-        // A session of the account could be that of whoever set its password.
+        // If someone else set the password, that person can have opened this session.
         created_by_owner: actor.user_id() == Some(owner.id) && !owner.has_password_of_another(),
     };
     store::insert(tx.conn, &row)?;

@@ -102,7 +102,7 @@ pub fn remove_second_factor(
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended, or when the caller has only a change token
-/// and whoever set the old password may no longer do so; [`Code::AuthInvalidCredentials`] when the password has been changed
+/// and the person who set the old password may no longer do so; [`Code::AuthInvalidCredentials`] when the password has been changed
 /// since it was verified.
 pub fn set_own_password(
     tx: &mut Tx<'_>,

@@ -1,5 +1,5 @@
-//! Addresses that an account wants to have. The account gets the address when it is confirmed. Until then nobody learns
-//! whether another account has it: only its owner is told, by mail.
+//! Email addresses that were requested for an account. The account gets the address when it is confirmed. The responses do not
+//! reveal whether another account has it; the owner of that account is told by mail.
 
 use chrono::TimeDelta;
 

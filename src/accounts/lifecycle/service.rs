@@ -64,7 +64,7 @@ pub fn update_user(
     users::service::update(tx, actor, action_name, row, &changes)
 }
 
-/// Who sets an email address or confirms it. A session of the account counts as that of whoever set its password. An anonymous
+/// Who sets an email address or confirms it. A session of the account counts as that of the creator of its password. An anonymous
 /// caller uses the link that was sent to the address.
 fn email_creator(actor: &Actor, row: &UserRow) -> Creator {
     let is_owner = actor.user_id() == Some(row.id) || actor.identity == Identity::Anonymous;

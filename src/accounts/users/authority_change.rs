@@ -40,8 +40,8 @@ pub(super) fn is_raised(before: &Authority, after: &Authority) -> bool {
     after.rank > before.rank || !before.permissions.covers(&after.permissions)
 }
 
-/// Whether whoever set the password or the email address of an account may set its password as it is now, see
-/// [`can_still_take_over`].
+/// Whether the creator of the password or the email address of an account may set the password of the account as it is now,
+/// see [`can_still_take_over`].
 ///
 /// # Errors
 /// Database errors.

@@ -1,4 +1,4 @@
-//! Usernames that nobody may choose, because they look like the name of something else.
+//! Usernames that are refused, because they look like the name of something else.
 
 /// Usernames that could be confused with something else.
 const RESERVED: [&str; 16] = [

@@ -223,7 +223,7 @@ settings! {
     }
 }
 
-/// Whoever can change this file can choose the key. Other secret files are read whoever owns them.
+/// A user who can change this file can choose the key, so its owner and mode are checked. Those of other secret files are not.
 const SECRET_KEY_FILE: &str = "ROSTERD_SECRET_KEY_FILE";
 
 /// Keeps every time that is computed from a session's lifetime in the supported range.
