@@ -15,7 +15,11 @@ run: setup ## build, then serve on 127.0.0.1:8080 with a private PostgreSQL
 
 test: ## run all tests except the long ones
 	@scripts/setup --tests
-	cargo test
+	@echo "test: building (several minutes the first time)"
+	@cargo test --no-run
+	@echo "test: running the unit tests, then the integration tests, which start a private PostgreSQL and take several minutes; a test"
+	@echo "test: that runs for more than a minute is reported by name and is not a failure"
+	@cargo test
 
 test-long: ## run the long tests, on a release build (minutes)
 	@scripts/setup --tests

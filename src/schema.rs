@@ -80,6 +80,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         version -> BigInt,
+        created_with_token -> Nullable<Uuid>,
     }
 }
 
@@ -130,6 +131,10 @@ diesel::table! {
         rotated_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
         ended_reason -> Nullable<Text>,
+        resource -> Nullable<Text>,
+        successor_used_at -> Nullable<Timestamptz>,
+        late_repetitions -> Integer,
+        repeated_generation -> Nullable<Integer>,
     }
 }
 
@@ -167,6 +172,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    password_peppers (id) {
+        id -> Bytea,
+        encrypted_secret -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     service_clients (id) {
         id -> Uuid,
         name -> Text,
@@ -180,6 +193,7 @@ diesel::table! {
         secret_created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
         created_by -> Nullable<Uuid>,
+        secret_known_to -> Nullable<Uuid>,
     }
 }
 
@@ -328,6 +342,7 @@ diesel::table! {
         issuer -> Nullable<Text>,
         audience -> Nullable<Text>,
         secret_key_id -> Nullable<Bytea>,
+        app_audiences -> Nullable<Array<Text>>,
     }
 }
 
@@ -356,6 +371,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_tokens,
     personal_access_tokens,
     signing_keys,
+    password_peppers,
     service_clients,
     client_access_tokens,
     audit_events,

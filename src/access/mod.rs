@@ -7,6 +7,7 @@ pub mod forward_auth;
 pub mod oauth;
 pub mod password_check;
 pub mod passwords;
+pub mod peppers;
 pub mod rate_limit;
 pub mod replicas;
 pub mod revocation_feed;

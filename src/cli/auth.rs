@@ -8,15 +8,16 @@ use super::context::{CliContext, with_context};
 use super::output::{self, Cell, Column, FormatFlags, TableRow};
 use super::paging::{self, ListFlags};
 use super::prompt::YesFlag;
-use super::{CliError, clients, print_stderr, time_argument};
+use super::{CliError, clients, print_stderr, report_revoked, time_argument};
 use crate::access::authentication::{Can, needs};
 use crate::access::clients::service::NewClient;
 use crate::access::sessions::{self, Session};
 use crate::access::tokens::{self, NewToken, PersonalToken, TokenWithSecret};
 use crate::accounts::lifecycle;
-use crate::accounts::lifecycle::service::{RevokedCounts, RevokedCredentials};
+use crate::accounts::lifecycle::service::RevokedCredentials;
 use crate::accounts::users;
 use crate::platform::config::Config;
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::{IfMatch, validate};
 use crate::platform::ids::{PersonalTokenId, SessionId, UserId};
@@ -39,7 +40,7 @@ pub enum AuthCommand {
         after_help = "Example:\n  rosterd auth show 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de --json"
     )]
     Show {
-        /// The id.
+        /// The id, or its first eight or more characters if no other id begins so.
         id: String,
         #[command(flatten)]
         format: FormatFlags,
@@ -47,7 +48,7 @@ pub enum AuthCommand {
     /// Revoke a session or an access token.
     #[command(after_help = "Example:\n  rosterd auth rm 0199d2b4-6a5e-7c3f-8f43-2d9c53c4a1de")]
     Rm {
-        /// The id.
+        /// The id, or its first eight or more characters if no other id begins so.
         id: String,
     },
     /// Revoke all sessions, access tokens, links and invites of all users and service clients.
@@ -79,8 +80,8 @@ pub struct AddTokenArgs {
     /// The permissions, separated by spaces or commas; can be repeated.
     #[arg(short = 's', long, value_name = "PERMISSIONS")]
     scope: Vec<String>,
-    /// When the token expires: a date, a time, or a duration such as 30d [default: never].
-    #[arg(short = 'e', long, value_name = "TIME", value_parser = time_argument::parse_time, requires = "account")]
+    /// When the token expires: seconds from now, the last day, a time, or a duration such as 30d [default: never].
+    #[arg(short = 'e', long, value_name = "TIME", value_parser = time_argument::parse_token_expiry, requires = "account")]
     expires: Option<Timestamp>,
     #[command(flatten)]
     format: FormatFlags,
@@ -257,6 +258,13 @@ fn add(context: &CliContext<'_>, args: AddTokenArgs) -> Result<(), CliError> {
 }
 
 fn find_entry(context: &CliContext<'_>, id: &str) -> Result<SessionOrTokenEntry, CliError> {
+    let find_ids = |tx: &mut Tx<'_>, prefix| {
+        let mut ids = sessions::session_admin::service::find_ids(tx, prefix)?;
+        ids.extend(tokens::service::find_ids(tx, prefix)?);
+        Ok(ids)
+    };
+    let completed = context.complete_id(id, find_ids)?;
+    let id = completed.as_deref().unwrap_or(id);
     let entry = match find_session(context, SessionId::from_path(id)) {
         Err(error) if error.code() == Code::NotFound => {
             find_token(context, PersonalTokenId::from_path(id))
@@ -313,7 +321,7 @@ fn revoke(context: &CliContext<'_>, id: &str) -> Result<(), CliError> {
         }
     };
     result.map_err(|error| id_not_found(error, id))?;
-    print_stderr(&format!("The {} {id} was revoked.", entry.kind));
+    print_stderr(&format!("The {} {} was revoked.", entry.kind, entry.id));
     Ok(())
 }
 
@@ -335,20 +343,6 @@ fn reset(context: &CliContext<'_>, end_credentials: bool, yes: YesFlag) -> Resul
         .write_now(|tx| lifecycle::service::revoke_all(tx, &context.operator, credentials))?;
     report_revoked(revoked);
     Ok(())
-}
-
-/// Tells the operator what was revoked.
-pub fn report_revoked(revoked: RevokedCounts) {
-    print_stderr(&format!(
-        "Revoked {} sessions, {} access tokens, {} service client grants, {} links and {} invites.",
-        revoked.sessions, revoked.tokens, revoked.grants, revoked.links, revoked.invites
-    ));
-    if revoked.passwords + revoked.client_secrets > 0 {
-        print_stderr(&format!(
-            "Ended {} passwords and {} client secrets.",
-            revoked.passwords, revoked.client_secrets
-        ));
-    }
 }
 
 fn id_not_found(error: AppError, id: &str) -> CliError {

@@ -15,6 +15,10 @@ pub const EXIT_OK: i32 = 0;
 pub const EXIT_FAILED: i32 = 1;
 /// Exit status: invalid command line.
 pub const EXIT_USAGE: i32 = 2;
+/// Exit status: the answer is "no".
+const EXIT_NO: i32 = 3;
+/// Exit status: ended by SIGINT, as shells report it.
+const EXIT_INTERRUPTED: i32 = 130;
 
 /// Why a command ended without success. The variant decides the exit status.
 #[derive(Debug)]
@@ -23,10 +27,12 @@ pub enum CliError {
     Usage(String),
     /// The command failed: exit status 1.
     Failed(String),
-    /// The answer is "no" and has been printed: exit status 1.
+    /// The answer is "no" and has been printed: exit status 3.
     NegativeAnswer,
     /// The operator pressed Ctrl-C at a prompt: the process ends as if killed by SIGINT.
     Interrupted,
+    /// The operator pressed Ctrl-C in long work, and this is how far it came: the process ends in the same way.
+    InterruptedAfter(String),
     /// The reader of standard output closed the pipe, as `head` does: exit status 0.
     OutputClosed,
 }
@@ -60,11 +66,11 @@ impl CliError {
     pub fn report(self) -> i32 {
         match self {
             Self::OutputClosed => EXIT_OK,
-            Self::NegativeAnswer => EXIT_FAILED,
-            Self::Interrupted => {
-                print_stderr("");
-                let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
-                EXIT_FAILED
+            Self::NegativeAnswer => EXIT_NO,
+            Self::Interrupted => end_by_interrupt(),
+            Self::InterruptedAfter(message) => {
+                print_stderr(&format!("rosterd: {message}"));
+                end_by_interrupt()
             }
             Self::Failed(message) => {
                 print_stderr(&format!("rosterd: {message}"));
@@ -76,6 +82,13 @@ impl CliError {
             }
         }
     }
+}
+
+/// Ends the process as SIGINT does, so that a shell script stops too. Returns the exit status in case the signal is blocked.
+pub fn end_by_interrupt() -> i32 {
+    print_stderr("");
+    let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
+    EXIT_INTERRUPTED
 }
 
 impl From<StartError> for CliError {
@@ -156,6 +169,7 @@ fn advice(error: &AppError) -> Option<&'static str> {
             "create another SuperAdmin first: `rosterd users mod NAME --superadmin`"
         }
         Code::PreconditionFailed => "it was changed in the meantime: try again",
+        Code::StorageFull => "the disk of the database server is full: make space, then try again",
         Code::DatabaseUnavailable => "run `rosterd doctor` to find the cause",
         _ => return None,
     })

@@ -122,15 +122,27 @@ pub fn run(config: &Config, command: ClientsCommand) -> Result<(), CliError> {
 }
 
 fn find_client(context: &CliContext<'_>, name: &str) -> Result<Client, CliError> {
-    context
+    let by_name = context
         .db
-        .read_now(|tx| service::find_by_id_or_name(tx, name))
-        .map_err(|error: AppError| match error.code() {
-            Code::NotFound => CliError::Failed(format!(
-                "there is no service client called {name}; `rosterd clients ls` lists them"
-            )),
-            _ => error.into(),
-        })
+        .read_now(|tx| service::find_by_id_or_name(tx, name));
+    let completed = context.complete_id(name, service::find_ids)?;
+    let found = match (by_name, completed) {
+        (Ok(client), Some(id)) if client.id.to_string() != id => {
+            return Err(CliError::Failed(format!(
+                "{name} can mean the client of that name or {id}: use the whole id"
+            )));
+        }
+        (Err(error), Some(id)) if error.code() == Code::NotFound => context
+            .db
+            .read_now(|tx| service::find_by_id_or_name(tx, &id)),
+        (by_name, _) => by_name,
+    };
+    found.map_err(|error: AppError| match error.code() {
+        Code::NotFound => CliError::Failed(format!(
+            "there is no service client called {name}; `rosterd clients ls` lists them"
+        )),
+        _ => error.into(),
+    })
 }
 
 fn ls(context: &CliContext<'_>, search: Option<&str>, flags: ListFlags) -> Result<(), CliError> {

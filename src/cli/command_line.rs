@@ -1,18 +1,20 @@
 //! Defines the command line, parses it and runs the chosen command.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::cli_error::{self, CliError, EXIT_OK, EXIT_USAGE};
-use super::standard_streams::print_stdout;
+use super::standard_streams::{print_stderr, print_stdout};
 use super::{
     audit, auth, clients, completions_and_man, db, doctor, health, invites, keys, passwd,
     permissions, roles, secret_key, serve, users,
 };
 use crate::platform::config::Config;
+use crate::platform::data_source;
 use crate::platform::start_error::StartError;
 use crate::server::openapi;
 /// A headless identity service: users, roles, permissions, sessions and tokens over REST/JSON.
@@ -24,6 +26,12 @@ use crate::server::openapi;
     max_term_width = 100
 )]
 struct Cli {
+    /// Read settings from this file, in place of .env or /etc/rosterd/rosterd.env.
+    #[arg(long, value_name = "FILE", global = true)]
+    env_file: Option<PathBuf>,
+    /// Say first which settings and which database are used.
+    #[arg(long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -88,7 +96,7 @@ enum Command {
 pub fn run() -> ! {
     disable_core_dumps();
     let status = match Cli::try_parse() {
-        Ok(cli) => run_command(cli.command).map_or_else(CliError::report, |()| EXIT_OK),
+        Ok(cli) => run_command(cli).map_or_else(CliError::report, |()| EXIT_OK),
         Err(error) => report_clap_error(&error),
     };
     signal_hook::low_level::exit(status)
@@ -124,9 +132,20 @@ fn report_clap_error(error: &clap::Error) -> i32 {
     }
 }
 
-fn run_command(command: Command) -> Result<(), CliError> {
-    let config = || Config::from_env().map_err(StartError::from);
-    match command {
+fn run_command(cli: Cli) -> Result<(), CliError> {
+    let env_file = cli.env_file.as_deref();
+    let config = || -> Result<Config, StartError> {
+        let config = Config::from_env(env_file)?;
+        if cli.verbose {
+            let settings = config.settings_file.as_ref();
+            let settings =
+                settings.map_or_else(String::new, |path| format!(" and {}", path.display()));
+            print_stderr(&format!("settings: the environment{settings}"));
+            print_stderr(&format!("data: {}", data_source::describe(&config)));
+        }
+        Ok(config)
+    };
+    match cli.command {
         Command::Serve => Ok(serve::run(config()?)?),
         Command::Users(command) => users::run(&config()?, *command),
         Command::Passwd(args) => passwd::run(&config()?, *args),
@@ -138,7 +157,7 @@ fn run_command(command: Command) -> Result<(), CliError> {
         Command::Clients(command) => clients::run(&config()?, *command),
         Command::Keys(command) => keys::run(&config()?, &command),
         Command::SecretKey(command) => secret_key::run(&config()?, &command),
-        Command::Doctor(args) => doctor::run(&args),
+        Command::Doctor(args) => doctor::run(&args, env_file),
         Command::Db(command) => db::run(&config()?, command),
         Command::Health => Ok(health::run(&config()?)?),
         Command::Openapi => Ok(print_stdout(&openapi::text())?),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{CliError, print_stderr};
 use crate::access::actor::{Actor, OsUser};
 use crate::access::authentication::{Can, Need};
@@ -11,8 +13,8 @@ use crate::accounts::users::{self, UserRow};
 use crate::platform::config::{Config, SecretKey};
 use crate::platform::crypto::Vault;
 use crate::platform::data_source::DataSource;
-use crate::platform::db::Db;
 use crate::platform::db::private_cluster::MissingCluster;
+use crate::platform::db::{Db, IdPrefix, Tx};
 use crate::platform::error::AppError;
 use crate::platform::passwd_file;
 use crate::server;
@@ -98,7 +100,7 @@ impl<'c> CliContext<'c> {
         password: Password,
     ) -> Result<PasswordHash, CliError> {
         let vault = Arc::new(self.vault()?);
-        let passwords = server::build_passwords(self.config, &vault)?;
+        let passwords = server::build_passwords(self.config, &self.db, &vault)?;
         let hash = actix_web::rt::System::new().block_on(passwords.validate_and_hash(
             &self.db,
             owner,
@@ -108,11 +110,38 @@ impl<'c> CliContext<'c> {
         Ok(hash)
     }
 
-    /// Finds an account by id, username or confirmed email address.
+    /// The id that begins with `text`, if it is the only one; `None` if there is none, or if no id can begin with the text.
+    pub fn complete_id(
+        &self,
+        text: &str,
+        find_ids: impl Fn(&mut Tx<'_>, IdPrefix) -> Result<Vec<Uuid>, AppError>,
+    ) -> Result<Option<String>, CliError> {
+        let Some(prefix) = IdPrefix::parse(text) else {
+            return Ok(None);
+        };
+        let ids = self.db.read_now(|tx| find_ids(tx, prefix))?;
+        match ids.as_slice() {
+            [] => Ok(None),
+            [id] => Ok(Some(id.to_string())),
+            _ => Err(CliError::Failed(format!(
+                "several ids begin with {text}: type more of the id"
+            ))),
+        }
+    }
+
+    /// Finds an account by id, the beginning of an id, username or confirmed email address.
     pub fn find_account(&self, name: &str) -> Result<UserRow, CliError> {
         let mut found = self
             .db
             .read_now(|tx| users::service::find_by_any_name(tx, name))?;
+        // A username can look like the beginning of the id of another user; then neither is meant.
+        if let Some(id) = self.complete_id(name, users::service::find_ids)? {
+            let by_id = self
+                .db
+                .read_now(|tx| users::service::find_by_any_name(tx, &id))?;
+            let known = found.first().map(|row| row.id);
+            found.extend(by_id.into_iter().filter(|row| Some(row.id) != known));
+        }
         match (found.pop(), found.first()) {
             (Some(row), None) => Ok(row),
             (Some(one), Some(other)) => Err(CliError::Failed(format!(

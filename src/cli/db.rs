@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::prompt::YesFlag;
-use super::{CliError, auth, context, print_stderr, print_stdout};
+use super::{CliError, context, print_stderr, print_stdout, report_revoked};
 use crate::access::signing_keys::service as keys;
 use crate::accounts::lifecycle::service::{RevokedCounts, RevokedCredentials, revoke_all};
 use crate::platform::config::{Config, SecretKey};
@@ -37,6 +37,18 @@ The file contains password hashes and personal data; it has mode 600. The secret
         /// The new file.
         file: PathBuf,
     },
+    /// Move the private cluster to the newest installed version of PostgreSQL. The service must be stopped.
+    #[command(after_help = "\
+Examples:
+  rosterd db upgrade
+  rosterd db upgrade --rebuild
+
+The programs of the old version must still be installed. Sessions and tokens stay valid. The old cluster is kept in the data directory.")]
+    Upgrade {
+        /// Create a new cluster even if the version stays the same, for example to return unused space to the disk.
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Replace the private cluster's database by a backup, and end what must not become valid again.
     Restore(RestoreArgs),
 }
@@ -64,6 +76,7 @@ pub fn run(config: &Config, command: DbCommand) -> Result<(), CliError> {
     match command {
         DbCommand::Migrate { plan } => Ok(migrate(config, plan)?),
         DbCommand::Backup { file } => Ok(backup(config, &file)?),
+        DbCommand::Upgrade { rebuild } => Ok(upgrade(config, rebuild)?),
         DbCommand::Restore(args) => restore(config, &args),
     }
 }
@@ -110,6 +123,23 @@ fn backup(config: &Config, path: &Path) -> Result<(), StartError> {
     result
 }
 
+fn upgrade(config: &Config, is_rebuilt: bool) -> Result<(), StartError> {
+    let mut data_source = DataSource::open(config, MissingCluster::Fail, &print_stderr)?;
+    let moved = data_source.upgrade(config, is_rebuilt, &print_stderr);
+    data_source.close()?;
+    print_stderr(&match moved? {
+        Some(moved) => format!(
+            "The database is now in PostgreSQL {}. The old cluster is in {}: delete it when the service runs well.",
+            moved.major,
+            moved.old.display()
+        ),
+        None => {
+            "The private cluster has the newest version of PostgreSQL that is installed.".to_owned()
+        }
+    });
+    Ok(())
+}
+
 fn restore(config: &Config, args: &RestoreArgs) -> Result<(), CliError> {
     let backup = File::open(&args.file)
         .map_err(|error| StartError::Io("can't read the backup file", error))?;
@@ -125,7 +155,7 @@ fn restore(config: &Config, args: &RestoreArgs) -> Result<(), CliError> {
         prepare(config, &data_source, url, credentials)
     });
     data_source.close()?;
-    auth::report_revoked(result?);
+    report_revoked(result?);
     print_stderr(if args.end_credentials {
         "No account has a password now: set one with `rosterd passwd NAME`, and give each service client a new secret."
     } else {
@@ -148,7 +178,7 @@ fn prepare(
             "the backup was made by a later release of rosterd".to_owned(),
         ));
     }
-    migrate::run(url, &print_stderr)?;
+    migrate::run(url, None, &print_stderr)?;
     let db = server::connect_database(config, url)?;
     let previous_key = config.secret_key_previous.as_ref().map(SecretKey::expose);
     let vault = Vault::with_previous(data_source.secret_key(), previous_key)?;

@@ -19,16 +19,8 @@ use crate::platform::start_error::StartError;
 use crate::platform::tls;
 
 pub fn run(config: &Config) -> Result<(), StartError> {
-    let addr = loopback_if_unspecified(config.addr);
-    let own_certificate = match config.tls_files() {
-        Some(files) => files.certificates()?.into_iter().next(),
-        None => None,
-    };
-    let response = match own_certificate {
-        Some(certificate) => call_over_tls(addr, certificate),
-        None => connect(addr).and_then(call_livez),
-    };
-    let response = response.map_err(|error| StartError::Io("no response", error))?;
+    let response =
+        request(config, "/livez").map_err(|error| StartError::Io("no response", error))?;
     if response.starts_with("HTTP/1.1 200 ") {
         Ok(())
     } else {
@@ -36,6 +28,27 @@ pub fn run(config: &Config) -> Result<(), StartError> {
             "the service did not respond with status 200".to_owned(),
         ))
     }
+}
+
+/// The response of the service to `GET path`, from the address of the settings.
+pub fn request(config: &Config, path: &str) -> io::Result<String> {
+    let addr = loopback_if_unspecified(config.addr);
+    let own_certificate = match config.tls_files() {
+        Some(files) => {
+            let certificates = files.certificates().map_err(io::Error::other)?;
+            certificates.into_iter().next()
+        }
+        None => None,
+    };
+    match own_certificate {
+        Some(certificate) => call_over_tls(addr, certificate, path),
+        None => request_without_tls(addr, path),
+    }
+}
+
+/// The response to `GET path` over plain HTTP.
+pub fn request_without_tls(addr: SocketAddr, path: &str) -> io::Result<String> {
+    get(connect(addr)?, path)
 }
 
 fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
@@ -46,9 +59,10 @@ fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn call_livez(mut stream: impl Read + Write) -> io::Result<String> {
-    const MAX_RESPONSE_BYTES: u64 = 4096;
-    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+fn get(mut stream: impl Read + Write, path: &str) -> io::Result<String> {
+    const MAX_RESPONSE_BYTES: u64 = 1 << 20;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut response = Vec::new();
     match stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response) {
         // The server may close the connection without a TLS alert.
@@ -60,7 +74,11 @@ fn call_livez(mut stream: impl Read + Write) -> io::Result<String> {
 
 /// The certificate is for the public name of the service, not for the loopback address, so the certificate itself is compared
 /// instead of its name.
-fn call_over_tls(addr: SocketAddr, certificate: CertificateDer<'static>) -> io::Result<String> {
+fn call_over_tls(
+    addr: SocketAddr,
+    certificate: CertificateDer<'static>,
+    path: &str,
+) -> io::Result<String> {
     let provider = tls::provider();
     let verifier = OwnCertificate {
         certificate,
@@ -74,7 +92,7 @@ fn call_over_tls(addr: SocketAddr, certificate: CertificateDer<'static>) -> io::
         .with_no_client_auth();
     let name = ServerName::from(addr.ip());
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    call_livez(StreamOwned::new(connection, connect(addr)?))
+    get(StreamOwned::new(connection, connect(addr)?), path)
 }
 
 /// Accepts the configured certificate and no other.

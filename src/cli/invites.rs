@@ -41,7 +41,7 @@ Examples:
   rosterd invites add --role Admin --email ada@example.org --json")]
 pub struct AddInviteArgs {
     /// When the invite expires: a date, a time, or a duration such as 30d [default: 7d].
-    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_expiry)]
     expires_at: Option<Timestamp>,
     /// How many users can register with the invite.
     #[arg(
@@ -100,11 +100,16 @@ fn add(context: &CliContext<'_>, args: AddInviteArgs) -> Result<(), CliError> {
     let created = context
         .db
         .write_now(|tx| service::create(tx, &actor, link, &draft))?;
+    if let Some(warning) = service::closed_warning(context.config.registration) {
+        print_stderr(warning);
+    }
     output::show(args.format, &created)
 }
 
 fn revoke(context: &CliContext<'_>, token_or_id: &str) -> Result<(), CliError> {
     let actor: Can<needs::ManageInvites> = context.authorize()?;
+    let completed = context.complete_id(token_or_id, service::find_ids)?;
+    let token_or_id = completed.as_deref().unwrap_or(token_or_id);
     context
         .db
         .write_now(|tx| service::revoke(tx, &actor, token_or_id, &IfMatch::Absent))

@@ -2,12 +2,10 @@
 //! and names the flag that replaces the prompt.
 
 use std::io::{BufRead, ErrorKind, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use signal_hook::consts::SIGINT;
 
+use super::interrupt::PromptInterrupt;
 use super::{CliError, print_stderr};
 use crate::access::passwords::Password;
 use crate::platform::crypto;
@@ -16,7 +14,7 @@ use crate::platform::crypto;
 #[derive(Args, Clone, Copy)]
 pub struct YesFlag {
     /// Skip the confirmation.
-    #[arg(long, short, help_heading = None::<&'static str>)]
+    #[arg(long, short, alias = "assume-yes", help_heading = None::<&'static str>)]
     pub yes: bool,
 }
 
@@ -49,8 +47,13 @@ fn aborted() -> CliError {
     CliError::Failed("aborted, nothing was changed".to_owned())
 }
 
-/// Prompts on the terminal and reads one line.
-fn read_line(prompt: &str, flag: &str) -> Result<String, CliError> {
+/// Whether the command can ask the person who runs it.
+pub fn has_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// Prompts on the terminal and reads one line. Without a terminal, the error names the flag that replaces the prompt.
+pub fn read_line(prompt: &str, flag: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(no_terminal(flag));
     }
@@ -72,7 +75,7 @@ fn no_terminal(flag: &str) -> CliError {
 #[command(next_help_heading = "Password")]
 pub struct PasswordFlags {
     /// Prompt for the password; a PASSWORD given here is visible to other users of this machine.
-    #[arg(long, num_args = 0..=1, value_name = "PASSWORD")]
+    #[arg(long, short = 'p', num_args = 0..=1, value_name = "PASSWORD")]
     #[expect(
         clippy::option_option,
         reason = "absent, given without a value, given with a value"
@@ -122,6 +125,18 @@ impl PasswordFlags {
         }))
     }
 
+    /// The password; asks for it without any of the flags. `None` if nothing is entered.
+    pub fn read_or_ask(self) -> Result<Option<PasswordInput>, CliError> {
+        if self.password_stdin || self.generate_password || self.password.is_some() {
+            return self.read();
+        }
+        let text = prompt_twice()?;
+        Ok((!text.is_empty()).then(|| PasswordInput {
+            password: Password::new(text),
+            generated: None,
+        }))
+    }
+
     /// The password; prompts for it without any of the flags.
     pub fn read_or_prompt(mut self) -> Result<PasswordInput, CliError> {
         if !self.password_stdin && !self.generate_password && self.password.is_none() {
@@ -143,18 +158,18 @@ fn read_from_stdin() -> Result<String, CliError> {
     }
 }
 
-/// Prompts twice on the terminal, without echo. During the prompts SIGINT must not kill the process: the terminal would
-/// stay without echo.
+/// Prompts twice on the terminal, without echo.
 fn prompt_twice() -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(no_terminal("--password-stdin"));
     }
-    let is_done = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&is_done))?;
+    let interrupt = PromptInterrupt::watch()?;
     let prompt = |text| rpassword::prompt_password(text).map_err(|error| read_error(&error));
     let passwords =
         prompt("New password: ").and_then(|first| Ok((first, prompt("Repeat new password: ")?)));
-    is_done.store(true, Ordering::Relaxed);
+    if interrupt.is_pressed() {
+        return Err(CliError::Interrupted);
+    }
     match passwords? {
         (first, second) if first == second => Ok(first),
         _ => Err(CliError::Failed("the passwords do not match".to_owned())),

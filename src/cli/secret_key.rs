@@ -4,8 +4,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::context::{CliContext, with_context};
+use super::interrupt::Interrupt;
 use super::{CliError, print_stderr};
-use crate::access::{replicas, signing_keys};
+use crate::access::{peppers, replicas, signing_keys};
 use crate::audit::{self, AuditEntry, Subject, chain};
 use crate::platform::config::Config;
 use crate::platform::crypto::{KeyPurpose, Vault};
@@ -30,6 +31,7 @@ and can be repeated.")]
 #[derive(Default)]
 struct Counts {
     signing_keys: usize,
+    peppers: usize,
     mail: usize,
     responses: usize,
     audit: usize,
@@ -40,12 +42,20 @@ pub fn run(config: &Config, command: &SecretKeyCommand) -> Result<(), CliError> 
     with_context(config, |context| {
         let vault = context.vault()?;
         check_keys(context, &vault)?;
-        let counts = reseal(context, &vault)?;
+        let interrupt = Interrupt::watch()?;
+        let counts = reseal(context, &vault, &interrupt)?;
+        if interrupt.is_pressed() {
+            return Err(CliError::InterruptedAfter(format!(
+                "interrupted after {} signing keys, {} messages, {} stored responses and {} links of the audit log: run the \
+                 command again",
+                counts.signing_keys, counts.mail, counts.responses, counts.audit
+            )));
+        }
         record(context, &counts)?;
         print_stderr(&format!(
-            "Encrypted with the new key: {} signing keys, {} messages, {} stored responses. Authenticated with the new key: \
+            "Encrypted with the new key: {} signing keys, {} password peppers, {} messages, {} stored responses. Authenticated with the new key: \
              {} links of the audit log.\nKeep ROSTERD_SECRET_KEY_PREVIOUS for 24 hours, for repeated requests.",
-            counts.signing_keys, counts.mail, counts.responses, counts.audit
+            counts.signing_keys, counts.peppers, counts.mail, counts.responses, counts.audit
         ));
         Ok(())
     })
@@ -67,28 +77,35 @@ fn check_keys(context: &CliContext<'_>, vault: &Vault) -> Result<(), CliError> {
     }
 }
 
-fn reseal(context: &CliContext<'_>, vault: &Vault) -> Result<Counts, AppError> {
+/// Works in batches, and stops after the current one when interrupted.
+fn reseal(
+    context: &CliContext<'_>,
+    vault: &Vault,
+    interrupt: &Interrupt,
+) -> Result<Counts, AppError> {
     let db = &context.db;
+    let is_peppered = context.config.password_pepper;
     let mut counts = Counts {
         signing_keys: db.write_now(|tx| signing_keys::service::reseal(tx, vault))?,
+        peppers: db.write_now(|tx| peppers::service::reseal(tx, vault, is_peppered))?,
         ..Counts::default()
     };
     let (mut batch, mut last) =
         db.write_now(|tx| Ok(mail::service::reseal_batch(tx, vault, None)?))?;
-    while last.is_some() {
+    while last.is_some() && !interrupt.is_pressed() {
         counts.mail += batch;
         (batch, last) = db.write_now(|tx| Ok(mail::service::reseal_batch(tx, vault, last)?))?;
     }
     let (mut batch, mut last) =
         db.write_now(|tx| Ok(idempotency::service::reseal_batch(tx, vault, None)?))?;
-    while let Some(after) = last {
+    while let Some(after) = last.filter(|_| !interrupt.is_pressed()) {
         counts.responses += batch;
         let next =
             |tx: &mut Tx<'_>| Ok(idempotency::service::reseal_batch(tx, vault, Some(&after))?);
         (batch, last) = db.write_now(next)?;
     }
     let mut next = Some(0);
-    while let Some(after) = next {
+    while let Some(after) = next.filter(|_| !interrupt.is_pressed()) {
         let links = db.write_now(|tx| Ok(chain::service::reseal_batch(tx, vault, after)?))?;
         counts.audit += links.0;
         next = links.1;
@@ -99,6 +116,7 @@ fn reseal(context: &CliContext<'_>, vault: &Vault) -> Result<Counts, AppError> {
 fn record(context: &CliContext<'_>, counts: &Counts) -> Result<(), AppError> {
     let after = json!({
         "signingKeys": counts.signing_keys,
+        "passwordPeppers": counts.peppers,
         "mail": counts.mail,
         "responses": counts.responses,
         "auditLinks": counts.audit,

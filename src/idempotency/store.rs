@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use uuid::Uuid;
 
+use crate::platform::db::delete_batch;
 use crate::schema::idempotency_keys;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -123,8 +124,7 @@ pub fn delete_if_expired(
 
 /// Deletes the rows that were created before `before`.
 pub fn delete_created_before(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(before)))
-        .execute(conn)
+    delete_batch(conn, "idempotency_keys", "created_at < $1", before)
 }
 
 /// Deletes the response of the request that created this resource.

@@ -16,6 +16,6 @@ mod worker;
 
 pub use notices::Notice;
 pub use outbox::OutboxMessage;
-pub use service::Mail;
+pub use service::{Mail, check_server};
 pub use template_values::{MailContentSource, MailLink, MailTemplateValues};
 pub use worker::start_worker;

@@ -37,6 +37,32 @@ struct ClaimedMail {
     mail: Option<RenderedMail>,
 }
 
+/// Connects to the configured mail server, with the credentials, and sends nothing. Succeeds if no mail server is configured.
+///
+/// # Errors
+/// The settings are wrong, or the server cannot be used.
+pub fn check_server(config: &Config) -> Result<(), String> {
+    match build_smtp(config).map_err(|error| error.to_string())? {
+        Some(smtp) => smtp.test_connection(),
+        None => Ok(()),
+    }
+}
+
+fn build_smtp(config: &Config) -> Result<Option<Smtp>, StartError> {
+    let Some((server, from)) = config.smtp_server.as_ref().zip(config.mail_from.clone()) else {
+        return Ok(None);
+    };
+    let ca_pem = read_ca_file(config)?;
+    let setting = match ca_pem {
+        Some(_) => "ROSTERD_SMTP_CA_FILE",
+        None => "ROSTERD_SMTP_URL",
+    };
+    let smtp = Smtp::new(server, from, ca_pem.as_deref());
+    Ok(Some(smtp.map_err(|error| {
+        ConfigError::new(setting, error.to_string())
+    })?))
+}
+
 impl Mail {
     /// Reads the mail settings and loads the templates. `content_source` resolves the messages when they are sent.
     ///
@@ -47,21 +73,9 @@ impl Mail {
         vault: Arc<Vault>,
         content_source: Box<dyn MailContentSource>,
     ) -> Result<Self, StartError> {
-        let smtp = match config.smtp_server.as_ref().zip(config.mail_from.clone()) {
-            None => None,
-            Some((server, from)) => {
-                let ca_pem = read_ca_file(config)?;
-                let setting = match ca_pem {
-                    Some(_) => "ROSTERD_SMTP_CA_FILE",
-                    None => "ROSTERD_SMTP_URL",
-                };
-                let smtp = Smtp::new(server, from, ca_pem.as_deref());
-                Some(smtp.map_err(|error| ConfigError::new(setting, error.to_string()))?)
-            }
-        };
         Ok(Self {
             vault,
-            smtp,
+            smtp: build_smtp(config)?,
             templates: Templates::load(config.mail_templates.as_deref())?,
             content_source,
             disabled_warning: Once::new(),
@@ -234,6 +248,14 @@ fn read_ca_file(config: &Config) -> Result<Option<Vec<u8>>, ConfigError> {
 /// Database errors.
 pub fn delete_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     Ok(store::delete_all(tx.conn)?)
+}
+
+/// The number of messages that were not sent.
+///
+/// # Errors
+/// Database errors.
+pub fn count_unsent(tx: &mut Tx<'_>) -> Result<i64, AppError> {
+    Ok(store::count(tx.conn)?)
 }
 
 /// Deletes messages and notices that are too old to send and returns their number.

@@ -92,6 +92,18 @@ impl Smtp {
         }
     }
 
+    /// Connects, authenticates if there are credentials, and disconnects.
+    ///
+    /// # Errors
+    /// Why the server cannot be used.
+    pub fn test_connection(&self) -> Result<(), String> {
+        match self.transport.test_connection() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it closed the connection".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// All attempts to deliver a message use the same Message-ID. If it is delivered twice, mail clients can show it once.
     fn message(&self, mail: RenderedMail) -> Result<Message, String> {
         let to = mail

@@ -5,6 +5,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use crate::platform::db::delete_batch;
 use crate::platform::ids::{MailId, UserId};
 use crate::schema::{mail_notices, mail_outbox};
 
@@ -81,8 +82,12 @@ pub fn delete(conn: &mut PgConnection, id: MailId) -> QueryResult<usize> {
 }
 
 /// Deletes messages that were created before `limit`.
+pub fn count(conn: &mut PgConnection) -> QueryResult<i64> {
+    mail_outbox::table.count().get_result(conn)
+}
+
 pub fn delete_created_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(mail_outbox::table.filter(mail_outbox::created_at.lt(limit))).execute(conn)
+    delete_batch(conn, "mail_outbox", "created_at < $1", limit)
 }
 
 pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
@@ -121,5 +126,5 @@ pub fn take_notices(conn: &mut PgConnection) -> QueryResult<Vec<NoticeRow>> {
 
 /// Deletes notices that were created before `limit`.
 pub fn delete_notices_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(mail_notices::table.filter(mail_notices::created_at.lt(limit))).execute(conn)
+    delete_batch(conn, "mail_notices", "created_at < $1", limit)
 }

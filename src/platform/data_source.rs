@@ -5,14 +5,18 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use crate::platform::config::{Config, ConfigError};
+use crate::platform::config::{Config, ConfigError, without_password};
 use crate::platform::crypto;
 use crate::platform::db::migrate::{self, MigrationPlan};
+use crate::platform::db::open_unpooled_connection;
 use crate::platform::db::private_cluster::{
-    Cluster, ClusterError, ClusterOptions, MissingCluster, default_data_dir, is_root,
+    Cluster, ClusterError, ClusterOptions, MissingCluster, MovedCluster, default_data_dir, is_root,
 };
 use crate::platform::error::{AppError, Code};
 use crate::platform::private_file;
@@ -25,8 +29,32 @@ pub struct DataSource {
     /// The data directory of the private cluster.
     data_dir: Option<PathBuf>,
     url: Zeroizing<String>,
+    /// The URL for notifications and migrations, if it is another one.
+    listen_url: Option<Zeroizing<String>>,
     secret_key: Zeroizing<[u8; 32]>,
     key_file: Option<PathBuf>,
+}
+
+/// Where the data is, for people: the URL without its password, or the directory of the private cluster.
+#[must_use]
+pub fn describe(config: &Config) -> String {
+    match (&config.database_url, private_data_dir(config)) {
+        (Some(url), _) => without_password(url.expose()),
+        (None, Some(path)) => format!("the private cluster in {}", path.display()),
+        (None, None) => "the private cluster, in no directory".to_owned(),
+    }
+}
+
+/// The data directory of the private cluster. `None` if neither a setting nor `HOME` names one.
+fn private_data_dir(config: &Config) -> Option<PathBuf> {
+    let system_variables = &config.system_variables;
+    config.data_dir.clone().or_else(|| {
+        default_data_dir(
+            is_root(),
+            system_variables.xdg_data_home.as_deref(),
+            system_variables.home.as_deref(),
+        )
+    })
 }
 
 impl DataSource {
@@ -44,6 +72,10 @@ impl DataSource {
                 cluster: None,
                 data_dir: None,
                 url: Zeroizing::new(url.expose().to_owned()),
+                listen_url: config
+                    .db_listen_url
+                    .as_ref()
+                    .map(|url| Zeroizing::new(url.expose().to_owned())),
                 secret_key: Zeroizing::new(
                     *config
                         .secret_key
@@ -63,19 +95,9 @@ impl DataSource {
         progress: &dyn Fn(&str),
     ) -> Result<Self, StartError> {
         let system_variables = &config.system_variables;
-        let data_dir = config
-            .data_dir
-            .clone()
-            .or_else(|| {
-                default_data_dir(
-                    is_root(),
-                    system_variables.xdg_data_home.as_deref(),
-                    system_variables.home.as_deref(),
-                )
-            })
-            .ok_or_else(|| {
-                ConfigError::new("ROSTERD_DATA_DIR", "is required if HOME is not set")
-            })?;
+        let data_dir = private_data_dir(config).ok_or_else(|| {
+            ConfigError::new("ROSTERD_DATA_DIR", "is required if HOME is not set")
+        })?;
         let options = ClusterOptions::new(&data_dir, &system_variables.search_path, mode);
         let path = data_dir.join("secret-key");
         let (secret_key, key_file) = match &config.secret_key {
@@ -85,6 +107,7 @@ impl DataSource {
         let cluster = Cluster::open(&options, progress)?;
         Ok(Self {
             url: Zeroizing::new(cluster.url()),
+            listen_url: None,
             cluster: Some(cluster),
             data_dir: Some(data_dir),
             secret_key,
@@ -96,6 +119,12 @@ impl DataSource {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The libpq URL for change notifications: without a pooler.
+    #[must_use]
+    pub fn listen_url(&self) -> &str {
+        self.listen_url.as_ref().unwrap_or(&self.url)
     }
 
     /// The key that the database's secrets are encrypted under.
@@ -120,6 +149,37 @@ impl DataSource {
     #[must_use]
     pub const fn is_private(&self) -> bool {
         self.cluster.is_some()
+    }
+
+    /// Waits until the database of `DATABASE_URL` accepts a connection, at most for `timeout` or until `is_cancelled`. Reports
+    /// each failed attempt. Returns at once for the private cluster.
+    ///
+    /// # Errors
+    /// The last failure, when the time has passed.
+    pub fn wait_until_reachable(
+        &self,
+        timeout: Duration,
+        is_cancelled: &dyn Fn() -> bool,
+        progress: &dyn Fn(&str),
+    ) -> Result<(), StartError> {
+        const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+        let start = Instant::now();
+        while !self.is_private() && !is_cancelled() {
+            let Err(error) = open_unpooled_connection(&self.url) else {
+                break;
+            };
+            let remaining = timeout.saturating_sub(start.elapsed());
+            if remaining.is_zero() {
+                return Err(self.start_error(error));
+            }
+            progress(&format!(
+                "waiting for the database, for at most {} s more: {}",
+                remaining.as_secs(),
+                error.detail().unwrap_or_default()
+            ));
+            std::thread::sleep(RETRY_INTERVAL.min(remaining));
+        }
+        Ok(())
     }
 
     /// Applies the pending migrations or, if `ROSTERD_MIGRATE` is off, checks that there are none.
@@ -160,12 +220,13 @@ impl DataSource {
         migrate::plan_at(&self.url).map_err(|error| self.start_error(error))
     }
 
-    /// Applies the pending migrations and returns their names.
+    /// Applies the pending migrations and returns their names. Without any, the role needs no privilege to change the schema.
     ///
     /// # Errors
     /// Database errors.
     pub fn migrate(&self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StartError> {
-        migrate::run(&self.url, progress).map_err(|error| self.start_error(error))
+        let listen_url = self.listen_url.as_ref().map(|url| url.as_str());
+        migrate::run(&self.url, listen_url, progress).map_err(|error| self.start_error(error))
     }
 
     /// Writes the private cluster's database to a file.
@@ -196,6 +257,29 @@ impl DataSource {
         Ok(prepared)
     }
 
+    /// Moves the private cluster to the newest installed version of PostgreSQL, or to a new cluster of the same version if
+    /// `is_rebuilt`. `None` if there is nothing to do.
+    ///
+    /// # Errors
+    /// The database is not the private cluster, or another process uses it; programs of PostgreSQL fail.
+    pub fn upgrade(
+        &self,
+        config: &Config,
+        is_rebuilt: bool,
+        progress: &dyn Fn(&str),
+    ) -> Result<Option<MovedCluster>, StartError> {
+        let cluster = self.private_cluster()?;
+        let search_path = &config.system_variables.search_path;
+        let data_dir = self.data_dir.clone().unwrap_or_default();
+        let options = ClusterOptions::new(data_dir, search_path, MissingCluster::Fail);
+        let newest = Cluster::newest_installed_major(&options);
+        if !is_rebuilt && newest.is_none_or(|newest| newest <= cluster.major()) {
+            return Ok(None);
+        }
+        let exclusive = cluster.exclude_others()?;
+        Ok(Some(exclusive.move_to_new_cluster(&options, progress)?))
+    }
+
     fn private_cluster(&self) -> Result<&Cluster, StartError> {
         self.cluster.as_ref().ok_or_else(|| {
             StartError::Other(
@@ -216,10 +300,29 @@ impl DataSource {
         }
     }
 
+    /// Restarts the private cluster's server when it dies, until the data source is closed. Calls `on_give_up` if the server
+    /// cannot be restarted; [`DataSource::close`] then returns the error. Does nothing if the database is not the private
+    /// cluster.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn supervise(&mut self, on_give_up: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        match &mut self.cluster {
+            Some(cluster) => cluster.supervise(on_give_up),
+            None => Ok(()),
+        }
+    }
+
+    /// How often the private cluster's server was restarted, if that is the database.
+    #[must_use]
+    pub fn database_restarts(&self) -> Option<Arc<AtomicU64>> {
+        self.cluster.as_ref().map(Cluster::restarts)
+    }
+
     /// Closes the data source. Stops the private cluster unless another process uses it.
     ///
     /// # Errors
-    /// The cluster cannot be stopped.
+    /// The cluster could not be restarted after it died, or cannot be stopped.
     pub fn close(&mut self) -> Result<(), StartError> {
         match &mut self.cluster {
             Some(cluster) => Ok(cluster.stop()?),

@@ -1,5 +1,6 @@
 //! Technical building blocks without knowledge of the domain: HTTP, database, configuration, cryptography, logs, metrics.
 
+pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod data_source;

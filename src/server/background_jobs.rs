@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::housekeeping::{delete_expired_rows, purge_deleted_accounts};
+use super::database_metrics::{self, DatabaseMetrics};
+use super::housekeeping::Housekeeping;
 use crate::access::revocation_feed;
 use crate::app_state::AppState;
 use crate::audit::chain;
@@ -23,13 +24,23 @@ const AUDIT_SEALING_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a thread can't be started.
 pub fn start(app: &AppState, config: &Config) -> io::Result<()> {
-    let (db, vault) = (app.db.clone(), Arc::clone(&app.vault));
-    let (purge_days, audit_days) = (config.purge_deleted_days, config.audit_retention_days);
+    let housekeeping = Housekeeping::new(config, &app.vault).map_err(io::Error::other)?;
+    housekeeping
+        .register_metrics(&app.metrics)
+        .map_err(io::Error::other)?;
+    let db = app.db.clone();
     start_job("housekeeping", HOUSEKEEPING_INTERVAL, move || {
-        delete_expired_rows(&db)?;
-        purge_days.map_or(Ok(()), |days| purge_deleted_accounts(&db, days))?;
-        audit_days.map_or(Ok(()), |days| delete_old_audit_rows(&db, &vault, days))
+        housekeeping.run(&db)
     })?;
+    if config.metrics_addr.is_some() {
+        let (db, numbers) = (app.db.clone(), DatabaseMetrics::default());
+        numbers.register(&app.metrics).map_err(io::Error::other)?;
+        start_job(
+            "counting for the metrics",
+            database_metrics::INTERVAL,
+            move || numbers.update(&db),
+        )?;
+    }
     let db = app.db.clone();
     start_job("revocation feed", REVOCATION_FEED_INTERVAL, move || {
         record_revocation_commits(&db)
@@ -53,12 +64,6 @@ fn seal_audit_rows(db: &Db, vault: &Vault) -> Result<(), AppError> {
     while db.read_now(chain::service::has_unsealed)?
         && db.write_now(|tx| Ok(chain::service::seal(tx, vault)?))?
     {}
-    Ok(())
-}
-
-/// Deletes expired audit rows in batches, one transaction per batch.
-fn delete_old_audit_rows(db: &Db, vault: &Vault, retention_days: u32) -> Result<(), AppError> {
-    while db.write_now(|tx| Ok(chain::service::expire(tx, vault, retention_days)?))? {}
     Ok(())
 }
 

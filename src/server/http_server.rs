@@ -10,17 +10,19 @@ use actix_web::{App, HttpServer, dev};
 use socket2::SockRef;
 use utoipa_actix_web::AppExt;
 
+use super::link_pages::LinkPages;
 use super::{cors, openapi, routes};
 use crate::access::authentication::middleware::authenticate;
 use crate::app_state::{AppState, State};
 use crate::platform::config::Config;
 use crate::platform::http::{
-    ConnectionLimits, OpenConnections, RequestMiddleware, RequestMiddlewareConfig, TrustedProxies,
-    fallback_route,
+    ConnectionLimits, DocumentedQueries, OpenConnections, RequestMiddleware,
+    RequestMiddlewareConfig, TrustedProxies, fallback_route, refuse_unexpected_query,
 };
 use crate::platform::tls;
 
-/// Starts the HTTP server on `listener`. It runs while the returned future is polled, and installs no signal handlers.
+/// Starts the HTTP server on `listener`. It runs while the returned future is polled, and installs no signal handlers. Also
+/// returns its open connections.
 ///
 /// # Errors
 /// When the listener can't be used.
@@ -28,7 +30,7 @@ pub fn start_http_server(
     app: AppState,
     config: &Config,
     listener: TcpListener,
-) -> std::io::Result<dev::Server> {
+) -> std::io::Result<(dev::Server, OpenConnections)> {
     let middleware = RequestMiddleware::new(RequestMiddlewareConfig {
         trusted_proxies: TrustedProxies::new(
             config.trusted_proxies.clone(),
@@ -44,10 +46,13 @@ pub fn start_http_server(
         max_per_peer: config.max_connections_per_peer,
         trusted_proxies: config.trusted_proxies.clone(),
     });
+    let open_connections = connections.clone();
     let state = State::new(app);
     let document = Arc::new(openapi::document());
+    let queries = DocumentedQueries::from_document(&document);
     let cors_origins = config.cors_origins.clone();
     let pages = openapi::Pages::new(config);
+    let link_pages = LinkPages::new(config);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -55,12 +60,18 @@ pub fn start_http_server(
             .configure(routes::mount)
             .into_app()
             .configure(|routes| pages.mount(routes))
+            .configure(|routes| link_pages.mount(routes))
             .default_service(fallback_route(&document))
+            .wrap(from_fn({
+                let queries = queries.clone();
+                move |request, next| refuse_unexpected_query(queries.clone(), request, next)
+            }))
             .wrap(from_fn(authenticate))
             .wrap(Condition::new(
                 !cors_origins.is_empty(),
                 cors::middleware(&cors_origins),
             ))
+            .wrap(from_fn(cors::refuse_unlisted_preflight))
             .wrap(middleware.clone())
     });
     let server = server
@@ -75,7 +86,7 @@ pub fn start_http_server(
         Some(files) => server.listen_rustls_0_23(listener, tls::server_config(files)?)?,
         None => server.listen(listener)?,
     };
-    Ok(server.run())
+    Ok((server.run(), open_connections))
 }
 
 /// Ends connections whose client does not accept data for this time. The timeouts of the server end with the last byte of a

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_web::rt;
 
@@ -10,7 +11,7 @@ use super::bootstrap_super_admin::{self, GeneratedSuperAdmin};
 use super::listeners::{BoundSockets, Listeners};
 use super::shutdown_signals::{ShutdownRequest, ShutdownSignals};
 use super::{
-    background_jobs, build_app_state, open_files, replica_settings, start_http_server,
+    as_metric, background_jobs, build_app_state, open_files, replica_settings, start_http_server,
     start_workers,
 };
 use crate::app_state::AppState;
@@ -18,6 +19,7 @@ use crate::platform::config::Config;
 use crate::platform::data_source::DataSource;
 use crate::platform::db::private_cluster::{MissingCluster, is_root};
 use crate::platform::db::server_info;
+use crate::platform::http::OpenConnections;
 use crate::platform::metrics;
 use crate::platform::start_error::StartError;
 use crate::platform::telemetry;
@@ -51,7 +53,12 @@ pub fn run(
         );
     }
     let mut data_source = DataSource::open(&config, MissingCluster::Create, &log_progress)?;
-    if !signals.is_shutdown_requested() {
+    data_source
+        .supervise(signals.stop_function())
+        .map_err(|error| StartError::Io("can't start the supervisor of PostgreSQL", error))?;
+    let is_cancelled = || signals.is_shutdown_requested();
+    data_source.wait_until_reachable(config.start_timeout, &is_cancelled, &log_progress)?;
+    if !is_cancelled() {
         run_on(&data_source, &config, sockets, signals, announce)?;
     }
     data_source.close()
@@ -91,7 +98,16 @@ fn serve(
              grants of the operating guide"
         );
     }
-    start_workers(&app, data_source.url())?;
+    if let Some(restarts) = data_source.database_restarts() {
+        app.metrics
+            .register_callback(
+                "rosterd_postgresql_restarts_total",
+                "Restarts of the private PostgreSQL after it had died.",
+                move || as_metric(restarts.load(Ordering::Relaxed)),
+            )
+            .map_err(|error| StartError::Other(error.to_string()))?;
+    }
+    start_workers(&app, data_source.url(), data_source.listen_url())?;
     background_jobs::start(&app, config)
         .map_err(|error| StartError::Io("can't start the background jobs", error))?;
     let generated = bootstrap_super_admin::create_if_missing(config, &app, data_source)?;
@@ -113,7 +129,7 @@ async fn serve_until_shutdown(
         rt::spawn(metrics::serve(app.metrics.clone(), listener)?);
     }
     let is_accepting_requests = Arc::clone(&app.is_accepting_requests);
-    let mut server = start_http_server(app, config, listeners.service)?;
+    let (mut server, connections) = start_http_server(app, config, listeners.service)?;
     let handle = server.handle();
     signals.set_serving(true);
 
@@ -123,11 +139,15 @@ async fn serve_until_shutdown(
     };
     tracing::info!("shutting down: requests in flight may finish");
     is_accepting_requests.store(false, Ordering::Relaxed);
-    if request == ShutdownRequest::Drain {
+    if request == ShutdownRequest::Drain && !config.drain_delay.is_zero() {
+        let drain = async {
+            tokio::time::sleep(config.drain_delay).await;
+            wait_until_closed(&connections, config.drain_timeout).await;
+        };
         tokio::select! {
             result = &mut server => return result,
             _ = signals.wait_for(ShutdownRequest::Abort) => {}
-            () = tokio::time::sleep(config.drain_delay) => {}
+            () = drain => {}
         }
     }
     // The call starts the shutdown, and polling the server completes it; the returned future is not needed.
@@ -141,4 +161,18 @@ async fn serve_until_shutdown(
     };
     signals.set_serving(false);
     result
+}
+
+/// Waits until no connection is open, at most for `timeout`. Each response of a service that shuts down closes its connection,
+/// so only unused connections remain. A proxy may send a request on one at the moment that it is closed, and cannot repeat a
+/// POST then, so they stay open as long as possible.
+async fn wait_until_closed(connections: &OpenConnections, timeout: Duration) {
+    const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+    let are_closed = async {
+        while connections.count() > 0 {
+            tokio::time::sleep(CHECK_INTERVAL).await;
+        }
+    };
+    // After the timeout, the remaining connections are closed.
+    let _ = tokio::time::timeout(timeout, are_closed).await;
 }

@@ -11,11 +11,12 @@ use crate::platform::start_error::StartError;
 /// Adds this process to the running replicas.
 ///
 /// # Errors
-/// A running replica has another issuer, audience or secret key; database errors.
+/// A running replica has another issuer, audience or secret key, or an audience of an application that this one lacks; database errors.
 pub fn register(config: &Config, db: &Db, vault: &Vault, id: Uuid) -> Result<(), StartError> {
     let settings = SharedSettings {
         issuer: config.public_url.clone(),
         audience: config.audience.clone(),
+        app_audiences: config.app_audiences.clone(),
         secret_key_id: vault.mac(KeyPurpose::SecretKeyId, b""),
         previous_secret_key_id: vault.previous_mac(KeyPurpose::SecretKeyId, b""),
     };
@@ -45,6 +46,12 @@ fn describe(mismatch: &SettingMismatch) -> ConfigError {
         SettingMismatch::Audience(running) => ConfigError::new(
             "ROSTERD_AUDIENCE",
             format!("a running replica on this database has {running:?}: {REMEDY}"),
+        ),
+        SettingMismatch::AppAudience(missing) => ConfigError::new(
+            "ROSTERD_APP_AUDIENCES",
+            format!(
+                "{missing:?} is missing, and a running replica on this database has it: {REMEDY}"
+            ),
         ),
         SettingMismatch::SecretKey => ConfigError::new(
             "ROSTERD_SECRET_KEY",

@@ -24,6 +24,7 @@ pub enum ShutdownRequest {
 
 /// The signal handlers, active for the rest of the process.
 pub struct ShutdownSignals {
+    sender: watch::Sender<ShutdownRequest>,
     request: watch::Receiver<ShutdownRequest>,
     is_serving: Arc<AtomicBool>,
 }
@@ -38,6 +39,7 @@ impl ShutdownSignals {
         let (sender, request) = watch::channel(ShutdownRequest::None);
         let is_serving = Arc::new(AtomicBool::new(false));
         let serving = Arc::clone(&is_serving);
+        let signal_sender = sender.clone();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let runtime_guard = runtime.enter();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -58,7 +60,7 @@ impl ShutdownSignals {
                     if count > max_signals {
                         std::process::exit(1);
                     }
-                    sender.send_replace(if count == 1 {
+                    signal_sender.send_replace(if count == 1 {
                         received
                     } else {
                         ShutdownRequest::Abort
@@ -66,6 +68,7 @@ impl ShutdownSignals {
                 }
             })?;
         Ok(Self {
+            sender,
             request,
             is_serving,
         })
@@ -74,6 +77,18 @@ impl ShutdownSignals {
     /// Whether a signal has arrived.
     pub fn is_shutdown_requested(&self) -> bool {
         *self.request.borrow() != ShutdownRequest::None
+    }
+
+    /// A function that stops the service as SIGINT does.
+    pub fn stop_function(&self) -> impl FnOnce() + Send + 'static {
+        let sender = self.sender.clone();
+        move || {
+            sender.send_if_modified(|request| {
+                let is_first = *request < ShutdownRequest::Stop;
+                *request = (*request).max(ShutdownRequest::Stop);
+                is_first
+            });
+        }
     }
 
     /// Sets whether there may be requests in flight, which the second signal cuts off.

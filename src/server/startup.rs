@@ -4,21 +4,23 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::openapi;
 use super::replica_settings;
+use super::service_metrics;
 use super::signing_key_reload::KeyReloadThread;
 use crate::access::actor::PermissionName;
-use crate::access::authentication::{self, AuthCache, NotificationSource, TokenIssuer};
+use crate::access::authentication::{self, Audiences, AuthCache, NotificationSource, TokenIssuer};
 use crate::access::password_check::PasswordService;
 use crate::access::passwords::{
-    BreachedPasswords, HashParams, Hasher, HasherOptions, PasswordPolicy,
+    BreachedPasswords, HashParams, Hasher, HasherOptions, PasswordPolicy, Peppers,
 };
-use crate::access::rate_limit::{self, AdmissionQueue, RefusalLog, UnknownTokens};
+use crate::access::peppers;
+use crate::access::rate_limit::{AdmissionQueue, RefusalLog, UnknownTokens};
 use crate::access::sessions::SessionLimits;
 use crate::access::sessions::service::TokenContext;
 use crate::access::signing_keys::service as keys;
@@ -30,10 +32,9 @@ use crate::app_state::AppState;
 use crate::mail::{self, Mail};
 use crate::platform::config::{Config, ConfigError, SecretKey};
 use crate::platform::crypto::{KeyPurpose, Vault};
-use crate::platform::db::{Db, DbOptions, Readiness};
+use crate::platform::db::{Db, DbOptions, Readiness, measure_clock};
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::Cursors;
-use crate::platform::metrics::{self, Metrics};
 use crate::platform::start_error::StartError;
 
 /// Builds the shared state on a database whose schema is up to date. Creates the signing keys if there are none, and
@@ -47,6 +48,7 @@ pub fn build_app_state(
     secret_key: &[u8; 32],
 ) -> Result<AppState, StartError> {
     let db = connect_database(config, url)?;
+    db.read_now(measure_clock)?;
     let previous_key = config.secret_key_previous.as_ref().map(SecretKey::expose);
     let vault = Arc::new(Vault::with_previous(secret_key, previous_key)?);
     let permissions = permission_names(config)?;
@@ -59,8 +61,8 @@ pub fn build_app_state(
     };
     let replica = Uuid::new_v4();
     replica_settings::register(config, &db, &vault, replica)?;
+    let passwords = build_passwords(config, &db, &vault)?;
     Ok(AppState {
-        passwords: build_passwords(config, &vault)?,
         auth_cache: build_auth_cache(&db),
         refusal_log: RefusalLog::default(),
         readiness: Readiness::default(),
@@ -91,7 +93,9 @@ pub fn build_app_state(
                 .map(<[u8; 32]>::as_slice),
         ),
         vault,
-        metrics: build_metrics(&db).map_err(|error| StartError::Other(error.to_string()))?,
+        metrics: service_metrics::build(&db, &passwords)
+            .map_err(|error| StartError::Other(error.to_string()))?,
+        passwords,
         db,
         replica,
         is_accepting_requests: Arc::new(AtomicBool::new(true)),
@@ -100,20 +104,21 @@ pub fn build_app_state(
 }
 
 /// Starts the threads that every running service needs: one receives change notifications from the database, one sends
-/// mail if a mail server is configured. Without notifications every request reads its caller from the database.
+/// mail if a mail server is configured. `listen_url` leads to the same database as `url`, but not to a pooler. Without notifications every request reads its caller from the database.
 ///
 /// # Errors
 /// When a thread can't be started.
-pub fn start_workers(app: &AppState, url: &str) -> Result<(), StartError> {
-    listen_for_changes(app, url)?;
+pub fn start_workers(app: &AppState, url: &str, listen_url: &str) -> Result<(), StartError> {
+    listen_for_changes(app, url, listen_url)?;
     mail::start_worker(app.db.clone(), Arc::downgrade(&app.mail))
         .map_err(|error| StartError::Io("can't start the mail thread", error))
 }
 
-fn listen_for_changes(app: &AppState, url: &str) -> Result<(), StartError> {
+fn listen_for_changes(app: &AppState, url: &str, listen_url: &str) -> Result<(), StartError> {
     let thread_error = |error| StartError::Io("can't start the notification threads", error);
     let source = NotificationSource {
         url: url.to_owned(),
+        listen_url: listen_url.to_owned(),
         schema: app.db.table_schema()?,
         replica: app.replica,
     };
@@ -148,14 +153,19 @@ pub fn connect_database(config: &Config, url: &str) -> Result<Db, AppError> {
         pool_size: u32::try_from(config.db_pool_size).unwrap_or(u32::MAX),
         acquire_timeout: config.db_acquire_timeout,
         statement_timeout: config.db_statement_timeout,
+        prepared: config.db_prepared,
     })
 }
 
-/// Starts the hashing threads and builds the password policy.
+/// Starts the hashing threads, loads the peppers, and builds the password policy.
 ///
 /// # Errors
 /// Settings that are too weak; threads that can't be started.
-pub fn build_passwords(config: &Config, vault: &Arc<Vault>) -> Result<PasswordService, StartError> {
+pub fn build_passwords(
+    config: &Config,
+    db: &Db,
+    vault: &Arc<Vault>,
+) -> Result<PasswordService, StartError> {
     let params = HashParams::new(
         config.hash_memory_kib,
         config.hash_iterations,
@@ -170,8 +180,13 @@ pub fn build_passwords(config: &Config, vault: &Arc<Vault>) -> Result<PasswordSe
         max_wait: config.hash_queue_timeout,
     })
     .map_err(|error| StartError::Io("can't start the hashing threads", error))?;
+    let peppers = if config.password_pepper {
+        db.write_now(|tx| peppers::service::load_or_create(tx, vault))?
+    } else {
+        db.read_now(|tx| peppers::service::load(tx, vault))?
+    };
     Ok(PasswordService {
-        hasher,
+        hasher: hasher.with_peppers(Peppers::new(peppers, config.password_pepper)),
         policy,
         breached_passwords: open_breached_passwords(config)?,
         admission_queue: Arc::new(AdmissionQueue::new(config.hash_queue_timeout)),
@@ -192,7 +207,7 @@ fn build_issuer(config: &Config, db: &Db, vault: &Vault) -> Result<TokenIssuer, 
     let keys = db.write_now(|tx| keys::load_or_create(tx, vault))?;
     Ok(TokenIssuer::new(
         config.public_url.clone(),
-        config.audience.clone(),
+        Audiences::new(&config.audience, &config.app_audiences),
         time_delta(config.access_token_ttl),
         keys,
     ))
@@ -247,49 +262,6 @@ fn permissions_error(error: AppError) -> StartError {
         }
         _ => error.into(),
     }
-}
-
-fn build_metrics(db: &Db) -> Result<Metrics, metrics::Error> {
-    let metrics = Metrics::new(process_start_time())?;
-    let waits = db.clone();
-    metrics.register_callback(
-        "rosterd_lease_waits_total",
-        "Answers that were held back until no replica could accept what they revoked.",
-        move || as_metric(waits.lease_waits()),
-    )?;
-    let (open, idle) = (db.clone(), db.clone());
-    metrics.register_callback(
-        "rosterd_db_connections",
-        "Open database connections.",
-        move || f64::from(open.pool_status().connections),
-    )?;
-    metrics.register_callback(
-        "rosterd_db_connections_idle",
-        "Idle database connections.",
-        move || f64::from(idle.pool_status().idle),
-    )?;
-    metrics.register_callback(
-        "rosterd_password_attempts_refused_by_network_total",
-        "Password attempts refused because of too many wrong passwords from their network.",
-        || as_metric(rate_limit::service::network_refusals()),
-    )?;
-    Ok(metrics)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a metric is a floating-point number; it is exact up to 2^53"
-)]
-const fn as_metric(count: u64) -> f64 {
-    count as f64
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the start time of the process does not belong to a request"
-)]
-fn process_start_time() -> SystemTime {
-    SystemTime::now()
 }
 
 fn time_delta(duration: Duration) -> TimeDelta {

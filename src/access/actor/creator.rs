@@ -18,9 +18,14 @@ pub enum Creator {
     Token(PersonalTokenId),
     /// A service client.
     Client(ClientId),
+    /// Someone who might not set the password any more when the account got more authority. Only passwords have this creator.
+    Withdrawn,
 }
 
 impl Creator {
+    /// No account has this id, so the credential is never accepted.
+    pub const UNKNOWN: Self = Self::User(UserId(Uuid::nil()));
+
     /// The creator of a credential that `actor` creates for an account other than its own.
     #[must_use]
     pub fn of(actor: &Actor) -> Self {
@@ -29,8 +34,7 @@ impl Creator {
             Identity::Token { id, .. } => Self::Token(id),
             Identity::Client { id, .. } => Self::Client(id),
             Identity::Operator { .. } | Identity::System => Self::Operator,
-            // No account has this id, so the credential is never accepted.
-            Identity::Anonymous => Self::User(UserId(Uuid::nil())),
+            Identity::Anonymous => Self::UNKNOWN,
         }
     }
 
@@ -43,6 +47,7 @@ impl Creator {
             Self::User(id) => ("user", Some(id.0)),
             Self::Token(id) => ("token", Some(id.0)),
             Self::Client(id) => ("client", Some(id.0)),
+            Self::Withdrawn => ("withdrawn", None),
         }
     }
 
@@ -52,6 +57,7 @@ impl Creator {
         match (kind, id) {
             ("owner", None) => Some(Self::Owner),
             ("operator", None) => Some(Self::Operator),
+            ("withdrawn", None) => Some(Self::Withdrawn),
             ("user", Some(id)) => Some(Self::User(UserId(id))),
             ("token", Some(id)) => Some(Self::Token(PersonalTokenId(id))),
             ("client", Some(id)) => Some(Self::Client(ClientId(id))),
@@ -73,6 +79,7 @@ mod tests {
             Creator::User(UserId(id)),
             Creator::Token(PersonalTokenId(id)),
             Creator::Client(ClientId(id)),
+            Creator::Withdrawn,
         ] {
             let (kind, id) = creator.to_columns();
             assert_eq!(Creator::from_columns(kind, id), Some(creator));

@@ -25,11 +25,12 @@ pub enum InvalidName {
 pub struct PermissionName(String);
 
 impl PermissionName {
-    /// Parses `[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+`, at most 100 characters.
+    /// Parses `[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+`, at most 100 characters, after trimming.
     ///
     /// # Errors
     /// [`InvalidName::Permission`].
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let text = text.trim();
         let is_segment = |segment: &str| {
             segment.starts_with(|c: char| c.is_ascii_lowercase())
                 && segment.chars().all(|c| c.is_ascii_alphanumeric())
@@ -88,6 +89,8 @@ mod tests {
         for valid in ["users.read", "a.b", "assets.readAll2", "a.b.c"] {
             assert!(PermissionName::parse(valid).is_ok(), "{valid}");
         }
+        let trimmed = PermissionName::parse(" users.read\n").unwrap();
+        assert_eq!(trimmed.as_str(), "users.read");
         for invalid in [
             "",
             "users",

@@ -1,6 +1,8 @@
 //! The claims of an access token (RFC 9068, section 2.2).
 
-use serde::{Deserialize, Serialize};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::credential::Credential;
@@ -14,7 +16,7 @@ pub struct AccessTokenClaims {
     pub iss: String,
     /// The account or service client.
     pub sub: Principal,
-    /// The audience: `ROSTERD_AUDIENCE`.
+    /// The audience: `ROSTERD_AUDIENCE`, or the application for which the token was requested.
     pub aud: String,
     /// When it expires, in seconds since 1970.
     pub exp: i64,
@@ -39,6 +41,34 @@ pub struct AccessTokenClaims {
     /// permissions must then be asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permissions_omitted: bool,
+}
+
+/// The claims that limit the time in which a token is valid.
+#[derive(Deserialize)]
+pub(super) struct ValidityClaims {
+    exp: i64,
+    /// Our tokens have none.
+    #[serde(default, deserialize_with = "some_number")]
+    nbf: Option<u32>,
+}
+
+impl ValidityClaims {
+    /// The claims of a token whose signature has been verified.
+    pub(super) fn parse(token: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Whether the token is valid at `now`, in seconds since 1970. It is expired in the second of `exp` (RFC 7519, section
+    /// 4.1.4).
+    pub(super) fn contains(&self, now: i64) -> bool {
+        now < self.exp && self.nbf.is_none_or(|start| i64::from(start) <= now)
+    }
+}
+
+/// Rejects `null`, which `Option` would accept.
+fn some_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    u32::deserialize(deserializer).map(Some)
 }
 
 impl AccessTokenClaims {

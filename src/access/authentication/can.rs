@@ -10,11 +10,13 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use super::audience::Audience;
 use super::outcome::AuthenticationOutcome;
 use super::resolve;
 use crate::access::actor::{Actor, Authority, Identity};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
+use crate::platform::http::check_query;
 use crate::platform::ids::{SessionId, UserId};
 
 /// A permission that an operation requires.
@@ -145,7 +147,8 @@ impl<N: Need> FromRequest for Can<N> {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(caller(request).and_then(Self::prove))
+        let proof = caller(request).and_then(Self::prove);
+        ready(proof.and_then(|proof| check_query(request).map(|()| proof)))
     }
 }
 
@@ -176,6 +179,7 @@ impl<N: NeedAny> FromRequest for CanAny<N> {
         };
         ready(caller(request).and_then(|actor| {
             if holds_one(&actor) {
+                check_query(request)?;
                 Ok(Self {
                     actor,
                     needs: PhantomData,
@@ -200,6 +204,13 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
+    fn prove(actor: Arc<Actor>) -> Result<Self, AppError> {
+        match actor.identity {
+            Identity::User { id, session } => Ok(Self { actor, id, session }),
+            _ => Err(Code::AuthSessionRequired.into()),
+        }
+    }
+
     /// As [`Can::current_authority`].
     ///
     /// # Errors
@@ -221,10 +232,8 @@ impl FromRequest for SignedIn {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(caller(request).and_then(|actor| match actor.identity {
-            Identity::User { id, session } => Ok(Self { actor, id, session }),
-            _ => Err(Code::AuthSessionRequired.into()),
-        }))
+        let proof = caller(request).and_then(Self::prove);
+        ready(proof.and_then(|proof| check_query(request).map(|()| proof)))
     }
 }
 
@@ -244,14 +253,76 @@ impl FromRequest for AuthenticatedCaller {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(caller(request).map(Self))
+        let proof = caller(request).map(Self);
+        ready(proof.and_then(|proof| check_query(request).map(|()| proof)))
     }
 }
 
-fn caller(request: &HttpRequest) -> Result<Arc<Actor>, AppError> {
-    match request.extensions().get::<AuthenticationOutcome>() {
-        Some(AuthenticationOutcome::Authenticated(actor)) => Ok(Arc::clone(actor)),
-        Some(AuthenticationOutcome::Rejected(code)) => Err((*code).into()),
-        None => Err(Code::AuthRequired.into()),
+/// The holder of a valid token for any audience. Only for operations on the token itself, which neither show nor change
+/// anything else; all others accept only tokens for the service.
+pub struct TokenHolder {
+    actor: Arc<Actor>,
+    audience: Audience,
+}
+
+impl TokenHolder {
+    /// The caller, if the token is for one of these audiences.
+    ///
+    /// # Errors
+    /// [`Code::AuthTokenInvalid`].
+    pub fn for_audience(self, accepted: &[Audience]) -> Result<AuthenticatedCaller, AppError> {
+        if accepted.contains(&self.audience) {
+            Ok(AuthenticatedCaller(self.actor))
+        } else {
+            Err(wrong_audience())
+        }
     }
+
+    /// The caller, whose token is of a session.
+    ///
+    /// # Errors
+    /// [`Code::AuthSessionRequired`] for other tokens.
+    pub fn signed_in(self) -> Result<SignedIn, AppError> {
+        SignedIn::prove(self.actor)
+    }
+}
+
+impl Deref for TokenHolder {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl FromRequest for TokenHolder {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let holder = token_holder(request);
+        ready(holder.and_then(|holder| check_query(request).map(|()| holder)))
+    }
+}
+
+fn token_holder(request: &HttpRequest) -> Result<TokenHolder, AppError> {
+    let (actor, audience) = match request.extensions().get::<AuthenticationOutcome>() {
+        Some(AuthenticationOutcome::Authenticated(actor)) => (Arc::clone(actor), Audience::Service),
+        Some(AuthenticationOutcome::AuthenticatedForApp(actor, audience)) => {
+            (Arc::clone(actor), audience.clone())
+        }
+        Some(AuthenticationOutcome::Rejected(code)) => return Err((*code).into()),
+        None => return Err(Code::AuthRequired.into()),
+    };
+    Ok(TokenHolder { actor, audience })
+}
+
+/// The caller of a token for the service itself.
+fn caller(request: &HttpRequest) -> Result<Arc<Actor>, AppError> {
+    let caller = token_holder(request)?.for_audience(&[Audience::Service])?;
+    Ok(caller.0)
+}
+
+fn wrong_audience() -> AppError {
+    let detail = "The access token was issued for another audience (aud).";
+    AppError::new(Code::AuthTokenInvalid).with_detail(detail)
 }

@@ -41,6 +41,8 @@ pub struct ResolvedCaller {
     pub idle_limit: Option<TimeDelta>,
     /// Seconds since 1970.
     last_used: AtomicI64,
+    /// Access tokens that were issued later than this, in seconds since 1970, were not used before.
+    recorded_uses: AtomicI64,
 }
 
 impl ResolvedCaller {
@@ -64,6 +66,7 @@ impl ResolvedCaller {
             expires_at,
             idle_limit,
             last_used: AtomicI64::new(last_used.timestamp()),
+            recorded_uses: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -71,6 +74,26 @@ impl ResolvedCaller {
     #[must_use]
     pub fn with_facts(self, facts: CredentialFacts) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The caller, of whose access tokens the first use was recorded for those that were issued until `issued_at`, in seconds
+    /// since 1970.
+    #[must_use]
+    pub fn with_recorded_uses(self, issued_at: i64) -> Self {
+        Self {
+            recorded_uses: AtomicI64::new(issued_at),
+            ..self
+        }
+    }
+
+    /// Whether the use of an access token that was issued at this time is its first one and must be written to the database.
+    /// Returns true once.
+    #[must_use]
+    pub fn must_record_first_use(&self, issued_at: DateTime<Utc>) -> bool {
+        let issued_at = issued_at.timestamp();
+        // The load avoids a write to shared memory with each request.
+        self.recorded_uses.load(Ordering::Relaxed) < issued_at
+            && self.recorded_uses.fetch_max(issued_at, Ordering::Relaxed) < issued_at
     }
 
     /// Whether the credential has neither expired nor been idle for too long at `now`.

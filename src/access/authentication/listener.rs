@@ -22,8 +22,10 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// Where to listen.
 #[derive(Clone)]
 pub struct NotificationSource {
-    /// The libpq URL of the database.
+    /// The libpq URL of the database, for heartbeats. They take the way of all changes.
     pub url: String,
+    /// The libpq URL to listen on. A pooler in transaction mode does not deliver notifications.
+    pub listen_url: String,
     /// The schema whose triggers send the notifications.
     pub schema: TableSchema,
     /// The id of this process in the table `replicas`.
@@ -89,7 +91,7 @@ fn poll_until_error(
     keys: &impl KeyReload,
     on_response: &impl Fn(),
 ) -> Result<(), AppError> {
-    let mut listener = NotificationListener::open(&source.url, &source.schema)?;
+    let mut listener = NotificationListener::open(&source.listen_url, &source.schema)?;
     on_response();
     if let Some(cache) = cache.upgrade() {
         cache.drop_lease();
@@ -129,6 +131,7 @@ fn send_heartbeats(source: &NotificationSource, cache: &Weak<AuthCache>, proof: 
             url,
             schema,
             replica,
+            ..
         } = source;
         let result = HeartbeatWriter::open(url, schema, *replica).and_then(|mut writer| {
             while cache.strong_count() > 0 {

@@ -16,6 +16,7 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use serde_json::{Value, json};
 
 use super::access_token::VerifiedBearer;
+use super::audience::Audience;
 use super::outcome::AuthenticationOutcome;
 use super::{Credential, ResolvedCaller, resolve};
 use crate::access::actor::{Identity, Origin, Principal};
@@ -23,7 +24,8 @@ use crate::access::rate_limit::device_token;
 use crate::access::{clients, sessions, tokens};
 use crate::app_state::State;
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::db::{Tx, system_now};
+use crate::platform::clock;
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::RequestContext;
 
@@ -68,7 +70,7 @@ async fn record_missing_permission<B>(response: &ServiceResponse<B>) {
     if error.is_recorded() {
         return;
     }
-    let Some(omitted) = app.refusal_log.admit(principal, system_now()) else {
+    let Some(omitted) = app.refusal_log.admit(principal, clock::now()) else {
         return;
     };
     let details = json!({
@@ -125,7 +127,7 @@ impl Origin {
         let context = RequestContext::for_request(request);
         let device_of = request.app_data::<State>().and_then(|app| {
             let token = sessions::device_token(request.headers())?;
-            device_token::verify(&app.vault, &token, system_now())
+            device_token::verify(&app.vault, &token, clock::now())
         });
         Self {
             device_of,
@@ -154,9 +156,12 @@ async fn authenticate_token(
     };
     let source = RequestContext::for_request(request.request()).ip;
     match resolve_token(app, token, Some(source)).await {
-        Ok(caller) => {
-            let actor = caller.actor(Origin::of(request.request()));
-            Ok(AuthenticationOutcome::Authenticated(Arc::new(actor)))
+        Ok((caller, audience)) => {
+            let actor = Arc::new(caller.actor(Origin::of(request.request())));
+            Ok(match audience {
+                Audience::Service => AuthenticationOutcome::Authenticated(actor),
+                Audience::App(_) => AuthenticationOutcome::AuthenticatedForApp(actor, audience),
+            })
         }
         Err(error) if error.code() == Code::AuthTokenInvalid => {
             Ok(AuthenticationOutcome::Rejected(error.code()))
@@ -165,7 +170,8 @@ async fn authenticate_token(
     }
 }
 
-/// The caller of a bearer token. `source` sent the token; `None` if it is not limited in looking up tokens that do not exist.
+/// The caller of a bearer token, and the audience of the token. `source` sent the token; `None` if it is not limited in
+/// looking up tokens that do not exist.
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the token is invalid or has expired; [`Code::RateLimited`] when the source has looked up too
@@ -174,11 +180,11 @@ pub async fn resolve_token(
     app: &State,
     token: &str,
     source: Option<IpAddr>,
-) -> Result<Arc<ResolvedCaller>, AppError> {
+) -> Result<(Arc<ResolvedCaller>, Audience), AppError> {
     let verified = app.issuer.verify_bearer(token)?;
     let caller = resolve_cached(app, &verified, source).await?;
     if verified.may_belong_to(caller.principal) {
-        Ok(caller)
+        Ok((caller, verified.audience))
     } else {
         Err(Code::AuthTokenInvalid.into())
     }
@@ -191,7 +197,7 @@ async fn resolve_cached(
     source: Option<IpAddr>,
 ) -> Result<Arc<ResolvedCaller>, AppError> {
     let credential = bearer.credential;
-    let now = system_now();
+    let now = clock::now();
     let caller = if let Some(caller) = app.auth_cache.get(&credential, now) {
         caller
     } else {
@@ -201,15 +207,31 @@ async fn resolve_cached(
         caller
     };
     if caller.must_record_use(now) {
-        let (db, identity) = (app.db.clone(), caller.identity.clone());
-        rt::spawn(async move {
-            let recorded = db.write(move |tx| Ok(record_use(tx, &identity)?)).await;
-            if let Err(error) = recorded {
-                tracing::debug!(?error, "could not record the use of a credential");
-            }
+        let identity = caller.identity.clone();
+        write_in_background(app, move |tx| record_use(tx, &identity));
+    }
+    if let (Some(issued_at), Credential::Session(session)) = (bearer.issued_at, credential)
+        && caller.must_record_first_use(issued_at)
+    {
+        write_in_background(app, move |tx| {
+            sessions::service::record_access_token_use(tx, session, issued_at)
         });
     }
     Ok(caller)
+}
+
+/// Records the use of a credential without delaying the response. A use that could not be recorded is recorded later: the
+/// cached caller is read again after some seconds.
+fn write_in_background(
+    app: &State,
+    work: impl Fn(&mut Tx<'_>) -> Result<(), AppError> + Send + 'static,
+) {
+    let db = app.db.clone();
+    rt::spawn(async move {
+        if let Err(error) = db.write(move |tx| Ok(work(tx)?)).await {
+            tracing::debug!(?error, "could not record the use of a credential");
+        }
+    });
 }
 
 /// The caller of a bearer token, from the database.

@@ -6,6 +6,7 @@
 mod access_token;
 mod access_token_claims;
 mod access_token_keys;
+mod audience;
 mod cache;
 mod can;
 mod credential;
@@ -16,11 +17,12 @@ mod outcome;
 mod read_model;
 pub mod resolve;
 
-pub use access_token::{FIRST_PARTY_CLIENT_ID, TokenIssuer};
+pub use access_token::{FIRST_PARTY_CLIENT_ID, SessionTokenContent, TokenIssuer};
 pub use access_token_claims::AccessTokenClaims;
 pub use access_token_keys::{AccessTokenKeyPair, KeySet};
+pub use audience::{Audience, Audiences, invalid_target};
 pub use cache::AuthCache;
-pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, needs};
+pub use can::{AuthenticatedCaller, Can, CanAny, Need, NeedAny, SignedIn, TokenHolder, needs};
 pub use credential::{Credential, ResolvedCaller};
 pub use delivery_proof::DeliveryProof;
 pub use listener::{KeyReload, NotificationSource, listen};

@@ -41,6 +41,9 @@ pub struct SessionCredentialRow {
     pub idle_timeout_seconds: i64,
     pub expires_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
+    pub generation: i32,
+    pub rotated_at: DateTime<Utc>,
+    pub successor_used_at: Option<DateTime<Utc>>,
 }
 
 /// The columns of a personal access token that decide what it permits.

@@ -81,7 +81,20 @@ fn resolve_session(tx: &mut Tx<'_>, id: SessionId) -> Result<ResolvedCaller, App
     .with_facts(CredentialFacts {
         is_narrowed: false,
         authenticated_at: Some(session.created_at),
-    }))
+    })
+    .with_recorded_uses(issue_time_of_recorded_uses(&session)))
+}
+
+/// The issue time, in seconds since 1970, up to which the first use of the session's access tokens needs no record.
+fn issue_time_of_recorded_uses(session: &SessionCredentialRow) -> i64 {
+    let is_recorded = session
+        .successor_used_at
+        .is_some_and(|used_at| used_at >= session.rotated_at);
+    if is_recorded || session.generation == 0 {
+        session.rotated_at.timestamp()
+    } else {
+        session.rotated_at.timestamp() - 1
+    }
 }
 
 fn resolve_token(tx: &mut Tx<'_>, digest: &[u8]) -> Result<ResolvedCaller, AppError> {
@@ -161,7 +174,7 @@ pub fn creator_authority(
     creator: Creator,
 ) -> Result<Option<(Option<UserId>, Authority)>, AppError> {
     match creator {
-        Creator::Owner => Ok(None),
+        Creator::Owner | Creator::Withdrawn => Ok(None),
         Creator::Operator => Ok(Some((None, Authority::system()))),
         Creator::User(id) => Ok(read_model::find_account(tx.conn, id)?
             .filter(|(account, _)| status(account).is_usable(tx.now))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::store::{self, ClientAccessTokenRow, ClientRow};
 use crate::access::actor::{Actor, Identity, Origin};
-use crate::access::authentication::TokenIssuer;
+use crate::access::authentication::{Audience, TokenIssuer};
 use crate::access::rate_limit::{self, budget::Budget};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
@@ -73,7 +73,7 @@ pub fn deny_authentication<T>(tx: &mut Tx<'_>, id: &str, origin: &Origin) -> TxR
     Err(rate_limit::budget::deny(tx, &actor, entry, error, budget))
 }
 
-/// Issues an access token with the requested permissions, or with all permissions of the client. There is no refresh token:
+/// Issues an access token for an audience, with the requested permissions, or with all permissions of the client. There is no refresh token:
 /// the client uses its secret again (RFC 6749, section 4.4.3).
 ///
 /// # Errors
@@ -84,6 +84,7 @@ pub fn issue_access_token(
     issuer: &TokenIssuer,
     client: &AuthenticatedClient,
     requested: Option<&[String]>,
+    audience: &Audience,
     origin: &Origin,
 ) -> TxResult<IssuedClientToken> {
     let row = store::find_for_share(tx.conn, client.id)?
@@ -112,10 +113,10 @@ pub fn issue_access_token(
         expires_at,
     };
     store::insert_grant(tx.conn, &grant)?;
-    let after = json!({"sid": id, "permissions": permissions});
+    let after = json!({"sid": id, "permissions": permissions, "resource": audience.app()});
     audit::record(tx, &actor, entry.with_change(Value::Null, after))?;
     Ok(IssuedClientToken {
-        access_token: issuer.client_token(row.id, id, permissions.clone(), tx.now)?,
+        access_token: issuer.client_token(row.id, id, permissions.clone(), audience, tx.now)?,
         expires_at,
         permissions,
     })

@@ -2,20 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
+use uuid::Uuid;
+
 use super::input::{ValidatedClient, ValidatedClientChange};
 use super::model::{Client, ClientWithSecret};
 use super::policy::{self, ClientAction, ClientPolicyCaller, ManagedClient};
 use super::store::{self, ClientChangeset, ClientRow};
-use crate::access::actor::{Authority, PermissionSet, Principal};
-use crate::access::authentication::{Can, needs};
+use crate::access::actor::{Actor, Authority, Creator, PermissionSet, Principal};
+use crate::access::authentication::{Can, Need, needs, resolve};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::idempotency;
 use crate::platform::crypto::{self, TokenKind};
-use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
+use crate::platform::db::{IdPrefix, Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
-use crate::platform::ids::ClientId;
+use crate::platform::ids::{ClientId, UserId};
 
 pub use super::credentials_grant::{
     AuthenticatedClient, IssuedClientToken, authenticate, delete_expired, deny_authentication,
@@ -61,6 +63,7 @@ pub fn create(
         secret_created_at: tx.now,
         last_used_at: None,
         created_by,
+        secret_known_to: created_by,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;
     let entry = AuditEntry::new(CREATE, Subject::Client(row.id))
@@ -129,7 +132,8 @@ pub fn find_by_id_or_name(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppErro
     Ok(found.ok_or(Code::NotFound)?.into())
 }
 
-/// Changes a client. Disabling it ends its access tokens permanently.
+/// Changes a client. Disabling it ends its access tokens permanently. It gets more authority only if the one who knows its secret
+/// may hold that too.
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`]; [`Code::NotFound`]; 403 if the caller may not manage the client; [`Code::PreconditionFailed`];
@@ -158,6 +162,10 @@ pub fn update(
         &actions_of(&row, &changes),
     )?;
     if_match.check(row.version)?;
+    if raises_authority(&row, &changes) && !may_know_secret(tx, caller, &row, &changes)? {
+        let entry = AuditEntry::new("client.update", Subject::Client(id));
+        return Err(audit::deny(tx, caller, entry, Code::ClientSecretKnown));
+    }
     if changes != ClientChangeset::default() {
         tx.invalidate(Invalidation::Principal(id.0));
         map_name_conflict(store::update(tx.conn, id, tx.now, &changes))?;
@@ -195,7 +203,8 @@ pub fn rotate_secret(
     if_match.check(row.version)?;
     let secret = TokenKind::ClientSecret.generate()?;
     tx.invalidate(Invalidation::Principal(id.0));
-    store::set_secret(tx.conn, id, tx.now, &crypto::digest(&secret))?;
+    let known_to = Principal::of(&caller.identity).map(Principal::id);
+    store::set_secret(tx.conn, id, tx.now, &crypto::digest(&secret), known_to)?;
     store::delete_grants_of_client(tx.conn, id)?;
     idempotency::service::delete_reply_for(tx, id.0)?;
     audit::record(tx, caller, AuditEntry::new(ACTION, Subject::Client(id)))?;
@@ -284,6 +293,42 @@ fn actions_of(row: &ClientRow, changes: &ClientChangeset) -> Vec<ClientAction> {
     actions
 }
 
+fn raises_authority(row: &ClientRow, changes: &ClientChangeset) -> bool {
+    let adds = |permissions: &Vec<String>| {
+        permissions
+            .iter()
+            .any(|name| !row.permissions.contains(name))
+    };
+    changes.permissions.as_ref().is_some_and(adds)
+        || changes.rank.is_some_and(|rank| rank > row.rank)
+}
+
+/// Whether the one who knows the secret of the client could take over the changed client anyway: the caller or the operator,
+/// or someone whose authority covers it now.
+fn may_know_secret(
+    tx: &mut Tx<'_>,
+    caller: &Actor,
+    row: &ClientRow,
+    changes: &ClientChangeset,
+) -> Result<bool, AppError> {
+    let caller_id = Principal::of(&caller.identity).map(Principal::id);
+    let Some(holder) = row.secret_known_to.filter(|id| Some(*id) != caller_id) else {
+        return Ok(true);
+    };
+    let user = resolve::creator_authority(tx, Creator::User(UserId(holder)))?;
+    let found = match user {
+        Some(found) => Some(found),
+        None => resolve::creator_authority(tx, Creator::Client(ClientId(holder)))?,
+    };
+    let Some((_, authority)) = found else {
+        return Ok(false);
+    };
+    let permissions = changes.permissions.as_ref().unwrap_or(&row.permissions);
+    let rank = changes.rank.unwrap_or(row.rank);
+    let may_manage = authority.permissions.has(needs::ManageClients::PERMISSION);
+    Ok(may_manage && policy::check_creation(&authority, rank, permissions).is_ok())
+}
+
 fn update_entry(action_name: &'static str, before: &ClientRow, after: &ClientRow) -> AuditEntry {
     AuditEntry::new(action_name, Subject::Client(before.id))
         .with_diff(FieldDiff::between(fields(before), fields(after)))
@@ -305,4 +350,12 @@ fn fields(row: &ClientRow) -> Map<String, Value> {
 
 fn map_name_conflict(result: impl OnConstraint<usize>) -> Result<usize, AppError> {
     result.on_constraint("service_clients_name_key", Code::ClientNameConflict)
+}
+
+/// At most two ids of service clients that begin with this prefix.
+///
+/// # Errors
+/// Database errors.
+pub fn find_ids(tx: &mut Tx<'_>, prefix: IdPrefix) -> Result<Vec<Uuid>, AppError> {
+    Ok(store::find_ids(tx.conn, prefix)?)
 }

@@ -5,6 +5,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use crate::platform::db::{IdPrefix, delete_batch};
 use crate::platform::ids::{ClientGrantId, ClientId};
 use crate::schema::{client_access_tokens, service_clients};
 
@@ -24,6 +25,7 @@ pub struct ClientRow {
     pub secret_created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub created_by: Option<Uuid>,
+    pub secret_known_to: Option<Uuid>,
 }
 
 /// The columns that an update sets. `None` leaves a column as it is.
@@ -141,10 +143,12 @@ pub fn set_secret(
     id: ClientId,
     now: DateTime<Utc>,
     digest: &[u8],
+    known_to: Option<Uuid>,
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
             service_clients::secret_digest.eq(digest),
+            service_clients::secret_known_to.eq(known_to),
             service_clients::secret_created_at.eq(now),
             service_clients::updated_at.eq(now),
             service_clients::version.eq(service_clients::version + 1),
@@ -201,8 +205,7 @@ pub fn delete_grants_expired_before(
     conn: &mut PgConnection,
     limit: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    diesel::delete(client_access_tokens::table.filter(client_access_tokens::expires_at.lt(limit)))
-        .execute(conn)
+    delete_batch(conn, "client_access_tokens", "expires_at < $1", limit)
 }
 
 /// Deletes the grants of all clients and returns their number.
@@ -231,4 +234,9 @@ pub fn set_last_used(
     )
     .set(service_clients::last_used_at.eq(now))
     .execute(conn)
+}
+
+/// At most two ids that begin with this prefix.
+pub fn find_ids(conn: &mut PgConnection, prefix: IdPrefix) -> QueryResult<Vec<Uuid>> {
+    prefix.find_in(conn, "service_clients")
 }

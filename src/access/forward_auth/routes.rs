@@ -9,10 +9,10 @@ use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::actor::{Identity, PermissionSet, Principal};
-use crate::access::authentication::AuthenticatedCaller;
+use crate::access::authentication::{Audience, AuthenticatedCaller, TokenHolder};
 use crate::accounts::roles;
 use crate::app_state::{AppState, State};
-use crate::platform::db::system_now;
+use crate::platform::clock;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::{FromQuery, InvalidQuery, Query, QueryReader};
 
@@ -43,9 +43,13 @@ struct VerifyQuery {
     /// The caller must have signed in at most this many seconds ago (RFC 9470).
     #[param(rename = "maxAge", value_type = Option<u32>, example = 300)]
     max_age: Option<u32>,
-    /// `mfa`: the caller must have signed in with two factors (RFC 9470).
+    /// `mfa`: the caller must have signed in with two factors (RFC 9470). In this release, no sign-in has two.
     #[param(value_type = Option<String>, pattern = "^mfa$", example = "mfa")]
     acr: Option<RequiredAcr>,
+    /// The audience of the application, one of `ROSTERD_APP_AUDIENCES` or `ROSTERD_AUDIENCE`: tokens for others are rejected.
+    /// Repeat the parameter to accept several. Default: `ROSTERD_AUDIENCE`.
+    #[param(required = false, example = json!(["https://photos.example.org"]))]
+    audience: Vec<String>,
 }
 
 /// The authentication context that the caller must have.
@@ -64,6 +68,7 @@ impl FromQuery for VerifyQuery {
                 "mfa" => Ok(RequiredAcr::Mfa),
                 _ => Err(("invalid_value", "must be mfa")),
             }),
+            audience: params.take_all("audience"),
         })
     }
 }
@@ -76,17 +81,19 @@ impl FromQuery for VerifyQuery {
 /// catalogue), or did not sign in recently enough or with two factors, which a program never does. The role is empty for a
 /// service client, and for a personal access token with fewer permissions than its owner. If the permissions take more than
 /// 2 KiB, `X-Roster-Permissions-Omitted: true` is sent with an empty list; `permission` then checks a single one. For a
-/// service client, the user id and the username are `client:` followed by the client's id.
+/// service client, the user id and the username are `client:` followed by the client's id. With `audience`, a token for another
+/// application is 401.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(VerifyQuery),
     responses((status = 200, description = "The caller, in response headers."))
 )]
 #[get("/api/v1/auth/verify")]
 async fn verify(
-    caller: AuthenticatedCaller,
+    holder: TokenHolder,
     app: State,
     query: Query<VerifyQuery>,
 ) -> Result<HttpResponse, AppError> {
+    let caller = holder.for_audience(&accepted_audiences(&app, &query.audience)?)?;
     let permissions = match &caller.authority.permissions {
         PermissionSet::Only(names) => join_with_commas(names),
         PermissionSet::All => all_permissions(&app).await?,
@@ -101,13 +108,27 @@ async fn verify(
     respond(&caller, &permissions)
 }
 
+/// The audiences with these names, or that of the service.
+fn accepted_audiences(app: &AppState, names: &[String]) -> Result<Vec<Audience>, AppError> {
+    if names.is_empty() {
+        return Ok(vec![Audience::Service]);
+    }
+    let find = |name: &String| {
+        app.issuer.audiences().find(name).ok_or_else(|| {
+            let detail = "is neither in ROSTERD_APP_AUDIENCES nor ROSTERD_AUDIENCE";
+            AppError::invalid_field("?audience", "invalid_value", detail)
+        })
+    };
+    names.iter().map(find).collect()
+}
+
 /// Checks the age and the factors of the sign-in.
 fn check_sign_in(caller: &AuthenticatedCaller, query: &VerifyQuery) -> Result<(), AppError> {
     if let Some(max_age) = query.max_age {
         let age = caller
             .credential
             .authenticated_at
-            .map(|at| system_now() - at);
+            .map(|at| clock::now() - at);
         if age.is_none_or(|age| age > TimeDelta::seconds(i64::from(max_age))) {
             let error = AppError::new(Code::AuthReauthenticationRequired);
             return Err(error.with_extension("maxAgeSeconds", max_age));

@@ -8,7 +8,7 @@ use super::form::Form;
 use super::model::{IntrospectionResponse, PresentedToken, TokenRequest, TokenResponse};
 use super::service::{self, OAuthClient};
 use crate::access::actor::Origin;
-use crate::access::authentication::{Need, middleware, needs};
+use crate::access::authentication::{Audience, Need, invalid_target, middleware, needs};
 use crate::access::clients::service::{self as clients, AuthenticatedClient};
 use crate::app_state::State;
 use crate::platform::crypto::TokenKind;
@@ -25,7 +25,9 @@ pub async fn issue_token(
     let client = authenticate_client(app, request, form.client).await?;
     match (form.grant_type.as_str(), client) {
         ("client_credentials", OAuthClient::ServiceClient(client)) => {
-            issue_client_token(app, client, form.scope, origin).await
+            let audience = find_audience(app, &form.resources)?;
+            let audience = audience.unwrap_or(Audience::Service);
+            issue_client_token(app, client, form.scope, audience, origin).await
         }
         ("client_credentials", OAuthClient::FirstParty) => {
             let detail = "grant_type client_credentials is only for service clients";
@@ -39,7 +41,8 @@ pub async fn issue_token(
                 let detail = "the token was issued to another client";
                 return Err(OAuthError::new(OAuthErrorCode::InvalidGrant, detail));
             }
-            refresh_session(app, refresh_token, form.scope, origin).await
+            let audience = find_audience(app, &form.resources)?;
+            refresh_session(app, refresh_token, form.scope, audience, origin).await
         }
         _ => {
             let detail = "grant_type must be client_credentials or refresh_token";
@@ -51,15 +54,25 @@ pub async fn issue_token(
     }
 }
 
+/// The audience that the request names, if it names one. A token has a single audience.
+fn find_audience(app: &State, resources: &[String]) -> Result<Option<Audience>, AppError> {
+    match resources {
+        [] => Ok(None),
+        [name] => Ok(Some(app.issuer.audiences().find_resource(name)?)),
+        _ => Err(invalid_target("can be given only once")),
+    }
+}
+
 async fn issue_client_token(
     app: &State,
     client: AuthenticatedClient,
     scope: Option<String>,
+    audience: Audience,
     origin: Origin,
 ) -> Result<TokenResponse, OAuthError> {
     let issuer = app.issuer.clone();
     let response = app.db.write(move |tx| {
-        service::issue_client_token(tx, &issuer, &client, scope.as_deref(), &origin)
+        service::issue_client_token(tx, &issuer, &client, scope.as_deref(), &audience, &origin)
     });
     Ok(response.await?)
 }
@@ -68,6 +81,7 @@ async fn refresh_session(
     app: &State,
     refresh_token: String,
     scope: Option<String>,
+    audience: Option<Audience>,
     origin: Origin,
 ) -> Result<TokenResponse, OAuthError> {
     let token_context = app.token_context.clone();
@@ -77,6 +91,7 @@ async fn refresh_session(
             &token_context,
             &refresh_token,
             scope.as_deref(),
+            audience.as_ref(),
             &origin,
         )
     });
@@ -98,7 +113,10 @@ pub async fn introspect_token(
     let (token, issuer) = (presented.token, app.issuer.clone());
     let is_personal_token = TokenKind::PersonalToken.matches(&token);
     match middleware::resolve_token(app, &token, None).await {
-        Ok(resolved) => {
+        Ok((_, audience)) if !is_accepted(app, &audience, &presented.audiences) => {
+            Ok(IntrospectionResponse::default())
+        }
+        Ok((resolved, _)) => {
             let response = app.db.read(move |tx| {
                 // A JWT may have expired since the lookup; then it is inactive.
                 match (is_personal_token, issuer.verify(&token)) {
@@ -119,6 +137,15 @@ pub async fn introspect_token(
             Ok(response.await?)
         }
         Err(_) => Ok(IntrospectionResponse::default()),
+    }
+}
+
+/// Whether a token for this audience is active for a caller that accepts these audiences; by default that of the service.
+fn is_accepted(app: &State, audience: &Audience, accepted: &[String]) -> bool {
+    let name = app.issuer.audiences().claim(audience);
+    match accepted {
+        [] => *audience == Audience::Service,
+        _ => accepted.iter().any(|accepted| accepted == name),
     }
 }
 

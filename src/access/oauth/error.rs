@@ -30,6 +30,8 @@ pub enum OAuthErrorCode {
     UnsupportedGrantType,
     /// The scope exceeds the permissions of the client.
     InvalidScope,
+    /// The `resource` is not an audience for which a token can be issued (RFC 8707, section 2).
+    InvalidTarget,
     /// Tokens of this type cannot be revoked here (RFC 7009, section 2.2.1).
     UnsupportedTokenType,
     /// The service is overloaded or the client is rate-limited; retry later.
@@ -144,6 +146,7 @@ impl From<AppError> for OAuthError {
                 _,
             ) => OAuthErrorCode::InvalidGrant,
             (Code::PermissionNotHeld, _) => OAuthErrorCode::InvalidScope,
+            (Code::InvalidTarget, _) => OAuthErrorCode::InvalidTarget,
             (_, ErrorCategory::RateLimited | ErrorCategory::Unavailable) => {
                 OAuthErrorCode::TemporarilyUnavailable
             }

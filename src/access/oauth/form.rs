@@ -45,3 +45,10 @@ impl<T: FromQuery + 'static> FromRequest for Form<T> {
 pub fn take_optional(params: &mut QueryReader<'_>, name: &str) -> Option<String> {
     params.take(name).filter(|text: &String| !text.is_empty())
 }
+
+/// Takes every occurrence of a parameter that can be repeated. Empty values count as absent (RFC 6749, section 3.2).
+pub fn take_non_empty(params: &mut QueryReader<'_>, name: &str) -> Vec<String> {
+    let mut values: Vec<String> = params.take_all(name);
+    values.retain(|text| !text.is_empty());
+    values
+}

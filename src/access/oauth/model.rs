@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::credentials::FormCredentials;
-use super::form::take_optional;
+use super::form::{take_non_empty, take_optional};
 use crate::platform::http::{FromQuery, InvalidQuery, QueryReader};
 
 /// A token request.
@@ -21,6 +21,10 @@ pub struct TokenRequestForm {
     /// The requested permissions, separated by spaces. If absent, all permissions of the client.
     #[schema(nullable = false, example = "users.read")]
     scope: Option<String>,
+    /// The application for which the access token is valid, one of `ROSTERD_APP_AUDIENCES` (RFC 8707). Default: that of the
+    /// session, or the service itself. An unknown one is `invalid_target`.
+    #[schema(nullable = false, example = "https://photos.example.org")]
+    resource: Option<String>,
     /// Required for `refresh_token`.
     #[schema(nullable = false)]
     refresh_token: Option<String>,
@@ -45,6 +49,10 @@ pub struct PresentedTokenForm {
     /// `access_token` or `refresh_token`.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
+    /// For introspection: the audience of the application, one of `ROSTERD_APP_AUDIENCES` or `ROSTERD_AUDIENCE`. Access tokens
+    /// for others are not active. Repeat the parameter to accept several. Default: `ROSTERD_AUDIENCE`.
+    #[schema(nullable = false, example = "https://photos.example.org")]
+    audience: Option<String>,
     /// The client id, unless it is sent with `Authorization: Basic`.
     #[schema(nullable = false)]
     client_id: Option<String>,
@@ -57,6 +65,8 @@ pub struct PresentedTokenForm {
 pub struct TokenRequest {
     pub grant_type: String,
     pub scope: Option<String>,
+    /// The values of `resource`.
+    pub resources: Vec<String>,
     pub refresh_token: Option<String>,
     pub client: FormCredentials,
 }
@@ -66,6 +76,7 @@ impl FromQuery for TokenRequest {
         let request = Self {
             grant_type: params.take_required("grant_type")?,
             scope: take_optional(params, "scope"),
+            resources: take_non_empty(params, "resource"),
             refresh_token: take_optional(params, "refresh_token"),
             client: FormCredentials::take(params),
         };
@@ -78,6 +89,8 @@ impl FromQuery for TokenRequest {
 pub struct PresentedToken {
     pub token: String,
     pub token_type_hint: Option<String>,
+    /// The values of `audience`.
+    pub audiences: Vec<String>,
     pub client: FormCredentials,
 }
 
@@ -86,6 +99,7 @@ impl FromQuery for PresentedToken {
         let request = Self {
             token: params.take_required("token")?,
             token_type_hint: take_optional(params, "token_type_hint"),
+            audiences: take_non_empty(params, "audience"),
             client: FormCredentials::take(params),
         };
         params.ignore_unknown();
@@ -152,7 +166,7 @@ pub struct IntrospectionResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sub: Option<String>,
-    /// The audience.
+    /// The audience: for which application the token is valid. An application must reject tokens for another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub aud: Option<String>,

@@ -4,11 +4,12 @@ use super::model::{IntrospectionResponse, TokenResponse};
 use super::policy::{self, IdentifiedToken, RevocationDenied};
 use crate::access::actor::{Identity, Origin, Principal};
 use crate::access::authentication::{
-    AccessTokenClaims, FIRST_PARTY_CLIENT_ID, ResolvedCaller, TokenIssuer,
+    AccessTokenClaims, Audience, FIRST_PARTY_CLIENT_ID, ResolvedCaller, TokenIssuer,
 };
 use crate::access::clients::service::{self as clients, AuthenticatedClient};
-use crate::access::sessions::service::{self as sessions, TokenContext};
+use crate::access::sessions::service::TokenContext;
 use crate::access::sessions::token_introspection;
+use crate::access::sessions::token_refresh;
 use crate::accounts::roles;
 use crate::platform::crypto::TokenKind;
 use crate::platform::db::Tx;
@@ -41,10 +42,12 @@ pub fn issue_client_token(
     issuer: &TokenIssuer,
     client: &AuthenticatedClient,
     scope: Option<&str>,
+    audience: &Audience,
     origin: &Origin,
 ) -> TxResult<TokenResponse> {
     let permissions = scope.map(parse_scope);
-    let token = clients::issue_access_token(tx, issuer, client, permissions.as_deref(), origin)?;
+    let requested = permissions.as_deref();
+    let token = clients::issue_access_token(tx, issuer, client, requested, audience, origin)?;
     Ok(TokenResponse {
         access_token: token.access_token,
         token_type: "Bearer",
@@ -57,16 +60,17 @@ pub fn issue_client_token(
 /// Issues the next tokens of a session, like `/auth/refresh` (RFC 6749, section 6).
 ///
 /// # Errors
-/// Errors of [`sessions::refresh`]. [`Code::PermissionNotHeld`] if a scope is given that is not exactly the permissions of the
+/// Errors of [`token_refresh::refresh`]. [`Code::PermissionNotHeld`] if a scope is given that is not exactly the permissions of the
 /// account, because session tokens cannot be narrowed.
 pub fn refresh_session(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
     refresh_token: &str,
     scope: Option<&str>,
+    audience: Option<&Audience>,
     origin: &Origin,
 ) -> TxResult<TokenResponse> {
-    let tokens = sessions::refresh(tx, token_context, refresh_token, None, origin)?;
+    let tokens = token_refresh::refresh(tx, token_context, refresh_token, audience, None, origin)?;
     let granted_scope = tokens.user.effective_permissions.join(" ");
     // The permissions have the database's sort order, so they are sorted again before the comparison.
     if scope.is_some_and(|scope| parse_scope(scope) != parse_scope(&granted_scope)) {
@@ -100,6 +104,10 @@ pub fn introspect_access_token(
         _ => claims.map(|claims| claims.jti.to_string()),
     };
     let client_id = claims.map_or(FIRST_PARTY_CLIENT_ID, |claims| &claims.client_id);
+    let audience = claims.map_or_else(
+        || issuer.audiences().claim(&Audience::Service),
+        |claims| &claims.aud,
+    );
     let expires_at = caller.expires_at.map(|expires_at| expires_at.timestamp());
     Ok(IntrospectionResponse {
         active: true,
@@ -111,7 +119,7 @@ pub fn introspect_access_token(
         exp: claims.map(|claims| claims.exp).or(expires_at),
         iat: claims.map(|claims| claims.iat),
         sub: Principal::of(&caller.identity).map(|sub| sub.to_string()),
-        aud: Some(issuer.audience().to_owned()),
+        aud: Some(audience.to_owned()),
         iss: Some(issuer.name().to_owned()),
         jti: token_id,
         sid: claims.map(|claims| claims.sid.to_string()),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::access::actor::Actor;
 use crate::access::passwords::{
     BreachedPasswords, Hasher, Password, PasswordContext, PasswordHash, PasswordOwner,
-    PasswordPolicy, PasswordWeakness, Priority, VerifyOutcome,
+    PasswordPolicy, PasswordWeakness, Priority, UnsupportedHash, VerifyOutcome,
 };
+use crate::access::peppers;
 use crate::access::rate_limit::{
     self, AdmissionQueue, CallerTrust, LoginTarget, PasswordAttempt, RateLimitSlot,
 };
@@ -93,7 +94,7 @@ impl PasswordService {
         let _permit = self.admission_queue.acquire(&identifier).await?;
         let (vault, actor) = (self.vault.clone(), actor.clone());
         let (attempt, stored, decision) = db
-            .read(move |tx| {
+            .write(move |tx| {
                 let (target, stored) = identifier.load_stored_password(tx, &vault)?;
                 let attempt = PasswordAttempt {
                     actor: actor.clone(),
@@ -104,6 +105,10 @@ impl PasswordService {
                 Ok((attempt, stored, decision))
             })
             .await?;
+        if let Some(hash) = &stored.hash {
+            // The pepper of a stored hash can only be missing if the database was damaged. The hasher logs it.
+            let _ = self.knows_pepper(db, hash).await?;
+        }
         let slot = self
             .admission_queue
             .wait_for_slot(db, &attempt, decision)
@@ -134,6 +139,35 @@ impl PasswordService {
         })
     }
 
+    /// Refuses an imported hash whose pepper is not in this database: no password would ever match it.
+    ///
+    /// # Errors
+    /// `RequestInvalid` at `/passwordHash`. Database errors.
+    pub async fn check_pepper(&self, db: &Db, hash: &PasswordHash) -> Result<(), AppError> {
+        if self.knows_pepper(db, hash).await? {
+            return Ok(());
+        }
+        let detail = UnsupportedHash::Pepper.to_string();
+        Err(AppError::invalid_field(
+            "/passwordHash",
+            "unsupported",
+            detail,
+        ))
+    }
+
+    /// Whether the pepper of the hash is known. Another replica may have created it, so the peppers are loaded again first.
+    async fn knows_pepper(&self, db: &Db, hash: &PasswordHash) -> Result<bool, AppError> {
+        if self.hasher.knows_pepper(hash) {
+            return Ok(true);
+        }
+        let vault = self.vault.clone();
+        let known = db
+            .read(move |tx| peppers::service::load(tx, &vault))
+            .await?;
+        self.hasher.set_known_peppers(known);
+        Ok(self.hasher.knows_pepper(hash))
+    }
+
     /// Checks a new password against the policy and hashes it. `pointer` is the JSON pointer of the password in the request.
     ///
     /// # Errors
@@ -152,18 +186,32 @@ impl PasswordService {
                 .await?
                 .map_or_else(Default::default, |row| (row.username, row.email)),
         };
-        let context = PasswordContext {
-            username: &username,
-            email: email.as_deref(),
-            service: SERVICE_NAME,
-        };
-        self.policy
-            .check(&password, &context)
-            .map_err(|weaknesses| weak_password(pointer, weaknesses))?;
+        self.check_policy((&username, email.as_deref()), &password, pointer)?;
         if self.is_breached(&password).await? {
             return Err(weak_password(pointer, vec![PasswordWeakness::Breached]));
         }
         Ok(self.hasher.hash(password).await?)
+    }
+
+    /// Checks the rules for the password of an account that is being created, except that it is not on the list of breached
+    /// passwords.
+    ///
+    /// # Errors
+    /// [`Code::RequestInvalid`](crate::platform::error::Code::RequestInvalid) with every weakness of the password.
+    pub fn check_policy(
+        &self,
+        (username, email): (&str, Option<&str>),
+        password: &Password,
+        pointer: &'static str,
+    ) -> Result<(), AppError> {
+        let context = PasswordContext {
+            username,
+            email,
+            service: SERVICE_NAME,
+        };
+        self.policy
+            .check(password, &context)
+            .map_err(|weaknesses| weak_password(pointer, weaknesses))
     }
 
     /// Whether the list of breached passwords contains the password.
@@ -268,7 +316,9 @@ async fn record_outcome(
 ) -> Result<(), AppError> {
     use rate_limit::service::{record_failure, record_success, release_slot};
     match outcome {
-        Some(VerifyOutcome::Match { .. }) => db.read(move |tx| record_success(tx, &slot)).await,
+        Some(VerifyOutcome::Match { .. }) => {
+            db.write(move |tx| Ok(record_success(tx, &slot)?)).await
+        }
         Some(VerifyOutcome::Mismatch) => db.write(move |tx| Ok(record_failure(tx, &slot)?)).await,
         None => db.write(move |tx| Ok(release_slot(tx, &slot)?)).await,
     }

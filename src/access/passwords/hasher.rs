@@ -8,7 +8,7 @@ mod working_memory;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use self::password_hash::ParsedHash;
 use self::thread_pool::{HashThreadPool, PendingResult};
 use self::working_memory::{HashError, HashMemory};
 use super::password::Password;
+use super::pepper::{Pepper, Peppers};
 
 pub use self::hash_params::{HashParams, InvalidHashParams};
 pub use self::password_hash::{PasswordHash, UnsupportedHash};
@@ -65,6 +66,8 @@ pub struct Hasher {
 /// The parameters of new hashes, and the hash that stands in for a missing one.
 struct HashReference {
     params: HashParams,
+    /// Replaced when another replica created a pepper.
+    peppers: RwLock<Peppers>,
     /// Verified when there is no stored hash, so that an unknown account takes as long as an existing one.
     dummy_hash: ParsedHash,
 }
@@ -81,17 +84,37 @@ impl Hasher {
             .collect::<Result<_, _>>()?;
         let started_at = Instant::now();
         let dummy_hash = match memories.first_mut() {
-            Some(memory) => ParsedHash::compute(memory, options.params, b"")?,
-            None => ParsedHash::compute(&mut allocate()?, options.params, b"")?,
+            Some(memory) => ParsedHash::compute(memory, options.params, None, b"")?,
+            None => ParsedHash::compute(&mut allocate()?, options.params, None, b"")?,
         };
         let pool = HashThreadPool::start(memories, options.max_wait, started_at.elapsed())?;
         Ok(Self {
             pool: Arc::new(pool),
             reference: Arc::new(HashReference {
                 params: options.params,
+                peppers: RwLock::default(),
                 dummy_hash,
             }),
         })
+    }
+
+    /// Uses these peppers.
+    #[must_use]
+    pub fn with_peppers(self, peppers: Peppers) -> Self {
+        *self.reference.write_peppers() = peppers;
+        self
+    }
+
+    /// Replaces the known peppers. Whether new hashes use one does not change.
+    pub fn set_known_peppers(&self, known: Vec<Pepper>) {
+        self.reference.write_peppers().set_known(known);
+    }
+
+    /// Whether the hash was computed with a known pepper or without one.
+    #[must_use]
+    pub fn knows_pepper(&self, hash: &PasswordHash) -> bool {
+        let id = hash.pepper_id();
+        id.is_empty() || self.reference.peppers().find(&id).is_some()
     }
 
     /// Hashes a password with a new random salt. Check the password with [`PasswordPolicy`](super::PasswordPolicy) first:
@@ -162,8 +185,10 @@ impl Hasher {
         password: Password,
     ) -> Result<PendingResult<PasswordHash>, HasherOverloaded> {
         let params = self.reference.params;
+        let pepper = self.reference.peppers().current().cloned();
         self.pool.submit(Priority::NewPassword, move |memory| {
-            ParsedHash::compute(memory, params, password.as_str().as_bytes())?.to_password_hash()
+            let password = password.as_str().as_bytes();
+            ParsedHash::compute(memory, params, pepper.as_ref(), password)?.to_password_hash()
         })
     }
 
@@ -181,27 +206,48 @@ impl Hasher {
 }
 
 impl HashReference {
+    fn peppers(&self) -> RwLockReadGuard<'_, Peppers> {
+        self.peppers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_peppers(&self) -> RwLockWriteGuard<'_, Peppers> {
+        self.peppers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn verify(
         &self,
         memory: &mut HashMemory,
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<VerifyOutcome, HashError> {
-        let stored = stored.and_then(parse_or_warn);
+        let peppers = self.peppers().clone();
+        let stored = stored
+            .and_then(parse_or_warn)
+            .filter(|hash| is_pepper_known_or_warn(&peppers, hash));
         let hash = stored.as_ref().unwrap_or(&self.dummy_hash);
+        let pepper = peppers.find(hash.pepper_id());
         // A password that is too long has no stored hash. Hashing megabytes of it would take longer than a wrong password.
         let is_too_long = password.is_too_long();
         let text = if is_too_long { "" } else { password.as_str() };
-        let is_match = hash.matches(memory, text.as_bytes())?;
+        let is_match = hash.matches(memory, pepper, text.as_bytes())?;
         hash.pad(memory, self.params, text.as_bytes())?;
         if is_match && !is_too_long && stored.is_some() {
             Ok(VerifyOutcome::Match {
-                needs_rehash: !hash.has_params(self.params),
+                needs_rehash: !hash.has_params(self.params, peppers.current()),
             })
         } else {
             Ok(VerifyOutcome::Mismatch)
         }
     }
+}
+
+/// Whether the pepper of a stored hash is known. If not, logs a warning for the operator.
+fn is_pepper_known_or_warn(peppers: &Peppers, hash: &ParsedHash) -> bool {
+    let is_known = hash.pepper_id().is_empty() || peppers.find(hash.pepper_id()).is_some();
+    if !is_known {
+        tracing::warn!("a stored password hash was computed with an unknown pepper");
+    }
+    is_known
 }
 
 /// Parses a stored hash. If that fails, logs a warning for the operator and returns `None`.

@@ -10,6 +10,7 @@ mod name_matching;
 mod owner;
 mod password;
 mod patterns;
+mod pepper;
 mod policy;
 
 pub use breached_passwords::{BreachedPasswords, InvalidBreachedPasswords};
@@ -19,4 +20,5 @@ pub use hasher::{
 };
 pub use owner::PasswordOwner;
 pub use password::Password;
+pub use pepper::{Pepper, Peppers};
 pub use policy::{MinLengthOutOfRange, PasswordContext, PasswordPolicy, PasswordWeakness};

@@ -77,7 +77,7 @@ impl AdmissionQueue {
             waited += Self::RETRY_INTERVAL;
             let retried = attempt.clone();
             decision = db
-                .read(move |tx| service::request_slot(tx, &retried))
+                .write(move |tx| Ok(service::request_slot(tx, &retried)?))
                 .await?;
         }
     }

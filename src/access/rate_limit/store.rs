@@ -8,8 +8,8 @@ use diesel::sql_types::{
 };
 use uuid::Uuid;
 
-use crate::platform::db::PreparedStatement;
-use crate::schema::{rate_limit_counters, rate_limit_known_sources, rate_limit_sources, users};
+use crate::platform::db::{PreparedStatement, delete_batch};
+use crate::schema::{rate_limit_counters, rate_limit_known_sources, rate_limit_sources};
 
 /// The primary key of a failure counter.
 #[derive(Clone, Copy)]
@@ -327,20 +327,27 @@ pub struct ExpiryCutoffs {
 
 /// Deletes expired rows and returns their number.
 pub fn delete_expired(conn: &mut PgConnection, cutoffs: &ExpiryCutoffs) -> QueryResult<usize> {
-    use diesel::dsl::{exists, not};
-    let account = users::table.filter(users::id.eq(rate_limit_counters::target));
-    let is_idle = rate_limit_counters::failures
-        .eq(0)
-        .and(rate_limit_counters::last_attempt_at.lt(cutoffs.idle_counters));
-    let is_unknown_username = rate_limit_counters::last_attempt_at
-        .lt(cutoffs.unknown_username_counters)
-        .and(not(exists(account)));
-    let counters = rate_limit_counters::table.filter(is_idle.or(is_unknown_username));
-    let sources = rate_limit_sources::table
-        .filter(rate_limit_sources::window_ends_at.lt(cutoffs.source_windows));
-    let known_sources = rate_limit_known_sources::table
-        .filter(rate_limit_known_sources::last_seen_at.lt(cutoffs.known_sources));
-    Ok(diesel::delete(counters).execute(conn)?
-        + diesel::delete(sources).execute(conn)?
-        + diesel::delete(known_sources).execute(conn)?)
+    const OF_UNKNOWN_USERNAME: &str = "last_attempt_at < $1 \
+        AND NOT EXISTS (SELECT FROM users WHERE users.id = rate_limit_counters.target)";
+    const IDLE: &str = "failures = 0 AND last_attempt_at < $1";
+    let counters = "rate_limit_counters";
+    Ok(delete_batch(conn, counters, IDLE, cutoffs.idle_counters)?
+        + delete_batch(
+            conn,
+            counters,
+            OF_UNKNOWN_USERNAME,
+            cutoffs.unknown_username_counters,
+        )?
+        + delete_batch(
+            conn,
+            "rate_limit_sources",
+            "window_ends_at < $1",
+            cutoffs.source_windows,
+        )?
+        + delete_batch(
+            conn,
+            "rate_limit_known_sources",
+            "last_seen_at < $1",
+            cutoffs.known_sources,
+        )?)
 }

@@ -20,6 +20,8 @@ pub struct SharedSettings {
     pub issuer: String,
     /// `ROSTERD_AUDIENCE`.
     pub audience: String,
+    /// `ROSTERD_APP_AUDIENCES`.
+    pub app_audiences: Vec<String>,
     /// A keyed hash that identifies `ROSTERD_SECRET_KEY`.
     pub secret_key_id: [u8; 32],
     /// The same of `ROSTERD_SECRET_KEY_PREVIOUS`. Replicas with this key may run.
@@ -33,6 +35,9 @@ pub enum SettingMismatch {
     Issuer(String),
     /// The running replica has this audience.
     Audience(String),
+    /// The running replica accepts this audience of an application, and the new one does not. The reverse is permitted, so
+    /// that an application can be added without stopping all replicas.
+    AppAudience(String),
     /// The running replica has another secret key.
     SecretKey,
 }
@@ -56,6 +61,7 @@ pub fn register(
             heartbeat: Uuid::new_v4(),
             issuer: &settings.issuer,
             audience: &settings.audience,
+            app_audiences: &settings.app_audiences,
             secret_key_id: &settings.secret_key_id,
         };
         store::insert(tx.conn, &replica)?;
@@ -69,6 +75,15 @@ pub fn register(
 /// Database errors.
 pub fn unregister(tx: &mut Tx<'_>, id: Uuid) -> Result<usize, AppError> {
     Ok(store::delete(tx.conn, id)?)
+}
+
+/// The number of running replicas.
+///
+/// # Errors
+/// Database errors.
+pub fn count_running(tx: &mut Tx<'_>) -> Result<usize, AppError> {
+    let running = store::seen_after(tx.conn, tx.now - ALIVE)?;
+    Ok(running.iter().filter(|row| row.issuer.is_some()).count())
 }
 
 /// The number of running replicas whose secret key is not the one with this id.
@@ -89,10 +104,16 @@ impl SharedSettings {
         };
         let issuer = row.issuer.filter(|issuer| *issuer != self.issuer);
         let audience = row.audience.filter(|audience| *audience != self.audience);
+        let app_audience = row
+            .app_audiences
+            .into_iter()
+            .flatten()
+            .find(|name| !self.app_audiences.contains(name));
         let key = row.secret_key_id.filter(|key| !is_known_key(key));
         issuer
             .map(SettingMismatch::Issuer)
             .or(audience.map(SettingMismatch::Audience))
+            .or(app_audience.map(SettingMismatch::AppAudience))
             .or(key.map(|_| SettingMismatch::SecretKey))
     }
 }

@@ -13,6 +13,7 @@ use crate::schema::replicas;
 pub struct ReplicaSettingsRow {
     pub issuer: Option<String>,
     pub audience: Option<String>,
+    pub app_audiences: Option<Vec<String>>,
     pub secret_key_id: Option<Vec<u8>>,
 }
 
@@ -23,6 +24,7 @@ pub struct NewReplica<'a> {
     pub heartbeat: Uuid,
     pub issuer: &'a str,
     pub audience: &'a str,
+    pub app_audiences: &'a [String],
     pub secret_key_id: &'a [u8],
 }
 

@@ -39,7 +39,8 @@ pub fn list_after(
     position: FeedPosition,
     limit: u16,
 ) -> Result<FeedPage, AppError> {
-    let is_before_restore = position.xid >= store::next_transaction_id(tx.conn)?;
+    let (newest_xid, read_from) = store::next_transaction_id(tx.conn)?;
+    let is_before_restore = position.xid >= newest_xid;
     let start = if is_before_restore {
         FeedPosition::default()
     } else {
@@ -49,10 +50,11 @@ pub fn list_after(
     let last_final = rows.iter().rfind(|row| row.is_final);
     let next = last_final.map_or(start, position_of);
     let last = rows.last().map_or(start, position_of);
-    let (oldest_missing, now) = store::oldest_after(tx.conn, last)?;
-    let complete_until = oldest_missing.unwrap_or(now);
+    let oldest_missing = store::oldest_after(tx.conn, last)?;
+    // Not the time of a later statement: an entry could be committed and answered after the list was read.
+    let complete_until = oldest_missing.map_or(read_from, |oldest| oldest.min(read_from));
     let is_stuck = rows.len() == usize::from(limit) && rows.iter().all(|row| !row.is_final);
-    if is_stuck && now - complete_until > MAX_LAG {
+    if is_stuck && read_from - complete_until > MAX_LAG {
         return Err(AppError::new(Code::Overloaded)
             .with_detail("The feed is incomplete, because a transaction in the database has been open for too long.")
             .with_retry_after(Duration::from_secs(1)));

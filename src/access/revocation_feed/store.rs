@@ -8,6 +8,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
 use uuid::Uuid;
 
 use super::position::FeedPosition;
+use crate::platform::db::delete_batch;
 use crate::schema::revocations;
 
 #[derive(Queryable, Selectable)]
@@ -51,17 +52,14 @@ pub fn list_after(
         .load(conn)
 }
 
-/// The time of the oldest committed row after this position, and the time of the database server when the statement began.
+/// The time of the oldest committed row after this position.
 pub fn oldest_after(
     conn: &mut PgConnection,
     position: FeedPosition,
-) -> QueryResult<(Option<DateTime<Utc>>, DateTime<Utc>)> {
+) -> QueryResult<Option<DateTime<Utc>>> {
     revocations::table
         .filter(is_after(position.xid, position.id))
-        .select((
-            sql::<Nullable<Timestamptz>>("min(at)"),
-            sql::<Timestamptz>("statement_timestamp()"),
-        ))
+        .select(sql::<Nullable<Timestamptz>>("min(at)"))
         .first(conn)
 }
 
@@ -86,14 +84,15 @@ pub fn has_row_without_committed_by(conn: &mut PgConnection) -> QueryResult<bool
     diesel::select(diesel::dsl::exists(rows)).get_result(conn)
 }
 
-/// The id of the next transaction that will start.
-pub fn next_transaction_id(conn: &mut PgConnection) -> QueryResult<i64> {
-    diesel::select(sql::<BigInt>(
-        "pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
+/// The id of the next transaction that will start, and the time of the database server when the statement began.
+pub fn next_transaction_id(conn: &mut PgConnection) -> QueryResult<(i64, DateTime<Utc>)> {
+    diesel::select((
+        sql::<BigInt>("pg_snapshot_xmax(pg_current_snapshot())::text::bigint"),
+        sql::<Timestamptz>("statement_timestamp()"),
     ))
     .get_result(conn)
 }
 
 pub fn delete_before(conn: &mut PgConnection, cutoff: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(revocations::table.filter(revocations::at.lt(cutoff))).execute(conn)
+    delete_batch(conn, "revocations", "at < $1", cutoff)
 }

@@ -1,8 +1,8 @@
 //! Sessions: signing in, refreshing the tokens, and ending the session.
 //!
-//! Each refresh replaces the refresh token (rotation). The previous token is accepted for another 30 seconds and returns the
-//! same successor, because a response can be lost or two tabs can refresh at once. The use of an older token ends the
-//! session, because then two parties have it (RFC 9700, section 4.14.2).
+//! Each refresh replaces the refresh token (rotation). The previous token is accepted until 30 seconds after the first use of
+//! the new access token, and returns the same successor, because a response can be lost or two tabs can refresh at once. The
+//! use of an older token ends the session, because then two parties have it (RFC 9700, section 4.14.2).
 
 mod model;
 mod own_sessions;
@@ -15,6 +15,7 @@ mod sign_out_query;
 mod store;
 mod token_cookies;
 pub mod token_introspection;
+pub mod token_refresh;
 
 pub use model::{Session, Tokens};
 pub use policy::{EndReason, SessionFilter, SessionLimits};

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::policy::NewestToken;
 use super::store::SessionRow;
 use crate::accounts::users::User;
 use crate::platform::http::Versioned;
@@ -25,6 +26,10 @@ pub struct Session {
     pub expires_at_utc: DateTime<Utc>,
     /// Whether it was created with `rememberMe` and therefore lasts longer.
     pub remember_me: bool,
+    /// The application for which its access tokens are valid; `null` for the service itself. A session of the service can also
+    /// get tokens for an application.
+    #[schema(example = "https://photos.example.org")]
+    pub resource: Option<String>,
     /// The client address at which it began.
     pub ip: String,
     /// The `User-Agent` header with which it began.
@@ -46,6 +51,7 @@ impl Session {
             created_at_utc: row.created_at,
             last_seen_at_utc: row.last_seen_at,
             remember_me: row.remember_me,
+            resource: row.resource,
             ip: row.ip,
             user_agent: row.user_agent,
         }
@@ -59,6 +65,19 @@ impl Versioned for Session {
 }
 
 impl SessionRow {
+    /// The newest refresh token.
+    pub fn newest_token(&self) -> NewestToken {
+        NewestToken {
+            generation: self.generation,
+            issued_at: self.rotated_at,
+            used_at: self
+                .successor_used_at
+                .filter(|used_at| *used_at >= self.rotated_at),
+            late_repetitions: self.late_repetitions,
+            repeated_generation: self.repeated_generation,
+        }
+    }
+
     /// When it expires if it is not used again.
     pub fn ends_at(&self) -> DateTime<Utc> {
         (self.last_seen_at + TimeDelta::seconds(self.idle_timeout_seconds)).min(self.expires_at)

@@ -89,35 +89,73 @@ impl EndReason {
     }
 }
 
-/// How long the previous refresh token is accepted after a rotation.
+/// How long the previous refresh token is accepted after its rotation, and after the first use of an access token that was
+/// issued with its successor. Without such a use, the answer with the successor may have been lost.
 pub const GRACE_PERIOD: TimeDelta = TimeDelta::seconds(30);
+
+/// How many rotations in a row can be followed by a late repetition of the previous token: one after [`GRACE_PERIOD`]. A lost
+/// answer causes one; two parties that share the session cause one with each rotation.
+pub const MAX_LATE_REPETITIONS: i32 = 2;
 
 /// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshTokenState {
     /// The newest token of its session. A refresh replaces it.
     Current,
-    /// The previous token, within [`GRACE_PERIOD`] of its rotation. A refresh returns the same successor again.
+    /// The previous token, within its [`GRACE_PERIOD`]. A refresh returns the same successor again.
     RecentlyReplaced,
     /// Older than that. A copy of the token is in use elsewhere, so the session must end (RFC 9700, section 4.14.2).
     Reused,
 }
 
-/// The state of the token of generation `generation`, in a session whose newest token has generation `newest` and was issued
-/// at `rotated_at`.
-#[must_use]
-pub fn classify_refresh_token(
-    generation: i32,
-    newest: i32,
-    rotated_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> RefreshTokenState {
-    if generation == newest {
-        RefreshTokenState::Current
-    } else if generation + 1 == newest && now - rotated_at <= GRACE_PERIOD {
-        RefreshTokenState::RecentlyReplaced
-    } else {
-        RefreshTokenState::Reused
+/// What a session knows about its newest refresh token.
+#[derive(Clone, Copy, Debug)]
+pub struct NewestToken {
+    /// Its generation.
+    pub generation: i32,
+    /// When it was issued.
+    pub issued_at: DateTime<Utc>,
+    /// When an access token that was issued with it was first used.
+    pub used_at: Option<DateTime<Utc>>,
+    /// How many rotations in a row were followed by a late repetition.
+    pub late_repetitions: i32,
+    /// The generation that was newest at the last late repetition.
+    pub repeated_generation: Option<i32>,
+}
+
+impl NewestToken {
+    /// The state of the session's token of generation `generation`.
+    #[must_use]
+    pub fn classify(&self, generation: i32, now: DateTime<Utc>) -> RefreshTokenState {
+        let is_in_grace_period = self
+            .used_at
+            .is_none_or(|used_at| now - used_at <= GRACE_PERIOD);
+        if generation == self.generation {
+            RefreshTokenState::Current
+        } else if generation + 1 == self.generation
+            && is_in_grace_period
+            && (!self.is_late(now) || self.count_late_repetition() <= MAX_LATE_REPETITIONS)
+        {
+            RefreshTokenState::RecentlyReplaced
+        } else {
+            RefreshTokenState::Reused
+        }
+    }
+
+    /// Whether a repetition of the previous token is late.
+    #[must_use]
+    pub fn is_late(&self, now: DateTime<Utc>) -> bool {
+        now - self.issued_at > GRACE_PERIOD
+    }
+
+    /// How many rotations in a row were followed by a late repetition, with one now.
+    #[must_use]
+    pub fn count_late_repetition(&self) -> i32 {
+        match self.repeated_generation {
+            Some(repeated) if repeated == self.generation => self.late_repetitions,
+            Some(repeated) if repeated + 1 == self.generation => self.late_repetitions + 1,
+            _ => 1,
+        }
     }
 }
 
@@ -126,25 +164,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_current_token_and_briefly_the_previous_one_are_accepted() {
-        let then = DateTime::<Utc>::UNIX_EPOCH;
-        let within = then + GRACE_PERIOD;
+    fn previous_token_is_accepted_until_shortly_after_the_first_use_of_the_newest() {
+        let issued_at = DateTime::<Utc>::UNIX_EPOCH;
+        let used_at = issued_at + TimeDelta::hours(1);
+        let within = used_at + GRACE_PERIOD;
         let after = within + TimeDelta::milliseconds(1);
-        assert_eq!(
-            classify_refresh_token(3, 3, then, after),
-            RefreshTokenState::Current
-        );
-        assert_eq!(
-            classify_refresh_token(2, 3, then, within),
-            RefreshTokenState::RecentlyReplaced
-        );
-        assert_eq!(
-            classify_refresh_token(2, 3, then, after),
-            RefreshTokenState::Reused
-        );
-        assert_eq!(
-            classify_refresh_token(1, 3, then, then),
-            RefreshTokenState::Reused
-        );
+        for (generation, used_at, now, expected) in [
+            (3, Some(used_at), after, RefreshTokenState::Current),
+            (2, None, after, RefreshTokenState::RecentlyReplaced),
+            (
+                2,
+                Some(used_at),
+                within,
+                RefreshTokenState::RecentlyReplaced,
+            ),
+            (2, Some(used_at), after, RefreshTokenState::Reused),
+            (1, None, used_at, RefreshTokenState::Reused),
+        ] {
+            let newest = NewestToken {
+                generation: 3,
+                issued_at,
+                used_at,
+                late_repetitions: 0,
+                repeated_generation: None,
+            };
+            let state = newest.classify(generation, now);
+            assert_eq!(state, expected, "{generation} {used_at:?} {now}");
+        }
+    }
+
+    #[test]
+    fn late_repetitions_in_a_row_are_limited() {
+        let issued_at = DateTime::<Utc>::UNIX_EPOCH;
+        let late = issued_at + GRACE_PERIOD + TimeDelta::milliseconds(1);
+        for (repeated_generation, late_repetitions, is_accepted) in [
+            (None, 0, true),
+            (Some(2), MAX_LATE_REPETITIONS - 1, true),
+            (Some(2), MAX_LATE_REPETITIONS, false),
+            // Of the same generation again, and after a rotation without one.
+            (Some(3), MAX_LATE_REPETITIONS, true),
+            (Some(1), MAX_LATE_REPETITIONS, true),
+        ] {
+            let newest = NewestToken {
+                generation: 3,
+                issued_at,
+                used_at: None,
+                late_repetitions,
+                repeated_generation,
+            };
+            let is_repeated = newest.classify(2, late) == RefreshTokenState::RecentlyReplaced;
+            assert_eq!(is_repeated, is_accepted, "{newest:?}");
+            assert_eq!(
+                newest.classify(2, issued_at),
+                RefreshTokenState::RecentlyReplaced
+            );
+        }
     }
 }

@@ -7,11 +7,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::model::Tokens;
+use super::service::SessionOptions;
 use super::token_cookies::{self, RefreshCookie};
-use super::{own_sessions, service, session_admin, session_replacement};
+use super::{own_sessions, service, session_admin, session_replacement, token_refresh};
 use crate::access::actor::{Actor, Origin, Principal};
 use crate::access::authentication::middleware::BearerToken;
-use crate::access::authentication::{AuthenticatedCaller, SignedIn};
+use crate::access::authentication::{Audience, TokenHolder};
 use crate::access::password_check::{LoginIdentifier, PasswordCheckResult};
 use crate::access::passwords::Password;
 use crate::access::rate_limit::device_token;
@@ -45,6 +46,10 @@ struct LoginRequest {
     /// Whether the session lasts longer. Default: false.
     #[serde(default)]
     remember_me: bool,
+    /// The application for which the access tokens of the session are valid, one of `ROSTERD_APP_AUDIENCES` (RFC 8707). They
+    /// are then not accepted by other applications, nor by this API. Default: the service itself.
+    #[schema(example = "https://photos.example.org")]
+    resource: Option<String>,
     /// How the refresh token is returned.
     #[serde(default)]
     transport: Transport,
@@ -82,7 +87,7 @@ async fn login(
     body: Json<LoginRequest>,
 ) -> Result<Reply, AppError> {
     let request = body.into_inner();
-    let (remember_me, transport) = (request.remember_me, request.transport);
+    let (options, transport) = (session_options(&app, &request)?, request.transport);
     if transport == Transport::Cookie {
         cookie.check_origin()?;
     }
@@ -91,9 +96,22 @@ async fn login(
     let (token_context, previous) = (app.token_context.clone(), cookie.token().ok().flatten());
     let sign_in = move |tx: &mut Tx<'_>| {
         let previous = previous.as_deref();
-        session_replacement::sign_in(tx, &token_context, &check, remember_me, &origin, previous)
+        session_replacement::sign_in(tx, &token_context, &check, &options, &origin, previous)
     };
     to_reply(&app, app.db.write(sign_in).await?, transport)
+}
+
+fn session_options(app: &AppState, request: &LoginRequest) -> Result<SessionOptions, AppError> {
+    Ok(SessionOptions {
+        remember_me: request.remember_me,
+        audience: find_audience(app, request.resource.as_deref())?.unwrap_or(Audience::Service),
+    })
+}
+
+/// The audience that a request names in `resource`, if it names one.
+fn find_audience(app: &AppState, name: Option<&str>) -> Result<Option<Audience>, AppError> {
+    name.map(|name| app.issuer.audiences().find_resource(name))
+        .transpose()
 }
 
 async fn check_password(
@@ -114,9 +132,13 @@ async fn check_password(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Refresh)]
 struct RefreshRequest {
-    /// The refresh token, for one use. Used again within 30 seconds, it returns the same successor; after that, it ends the
-    /// session. If absent, the cookie is used.
+    /// The refresh token, for one use. Used again until 30 seconds after the first use of the new access token, it returns the
+    /// same successor; after that, it ends the session. If absent, the cookie is used.
     refresh_token: Option<String>,
+    /// The application for which the next access token is valid, one of `ROSTERD_APP_AUDIENCES` (RFC 8707). Default: that of
+    /// the session. A session that began with a `resource` gets tokens for that one only.
+    #[schema(example = "https://photos.example.org")]
+    resource: Option<String>,
 }
 
 /// Refresh the tokens of a session.
@@ -130,17 +152,19 @@ struct RefreshRequest {
 async fn refresh(
     app: State,
     origin: Origin,
-    caller: Option<AuthenticatedCaller>,
+    caller: Option<TokenHolder>,
     cookie: RefreshCookie,
     body: Json<RefreshRequest>,
 ) -> Result<Reply, AppError> {
-    let (token, transport) = refresh_token(body.into_inner(), cookie)?;
+    let request = body.into_inner();
+    let audience = find_audience(&app, request.resource.as_deref())?;
+    let (token, transport) = refresh_token(request, cookie)?;
     let token_context = app.token_context.clone();
-    let tokens = app
-        .db
-        .write(move |tx| service::refresh(tx, &token_context, &token, caller.as_deref(), &origin))
-        .await?;
-    to_reply(&app, tokens, transport)
+    let refresh = move |tx: &mut Tx<'_>| {
+        let (audience, caller) = (audience.as_ref(), caller.as_deref());
+        token_refresh::refresh(tx, &token_context, &token, audience, caller, &origin)
+    };
+    to_reply(&app, app.db.write(refresh).await?, transport)
 }
 
 /// The refresh token of the body or else of the cookie, and where its successor is returned.
@@ -178,19 +202,20 @@ fn to_reply(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<
 
 /// Sign out.
 ///
-/// Ends the session of the request. The answer is also 204 if the session has already ended.
+/// Ends the session of the request. The answer is also 204 if the session has already ended. An access token for an
+/// application is accepted too.
 #[utoipa::path(
     operation_id = "logout", tag = "auth",
     responses((status = 204, description = "Signed out."))
 )]
 #[post("/api/v1/auth/logout")]
 async fn logout(
-    caller: Result<SignedIn, AppError>,
+    caller: Result<TokenHolder, AppError>,
     bearer: BearerToken,
     app: State,
     cookie: RefreshCookie,
 ) -> Result<Reply, AppError> {
-    match caller {
+    match caller.and_then(TokenHolder::signed_in) {
         Ok(caller) => {
             app.db
                 .write(move |tx| service::log_out(tx, &caller))

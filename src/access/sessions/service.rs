@@ -1,28 +1,26 @@
 //! Signing in, refreshing and ending sessions.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::model::{Session, Tokens};
-use super::policy::{self, EndReason, RefreshTokenState, SessionFilter, SessionLimits};
+use super::policy::{EndReason, SessionFilter, SessionLimits};
 use super::store::{self, SessionRow};
 use crate::access::actor::{Actor, Identity, Origin};
-use crate::access::authentication::{SignedIn, TokenIssuer};
+use crate::access::authentication::{Audience, SessionTokenContent, SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
-use crate::access::rate_limit::budget::{self, Budget};
+use crate::access::rate_limit::budget;
 use crate::accounts::email_confirmations::pending_address;
 use crate::accounts::users::{self, UserRow};
 use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
 use crate::mail::{Notice, notices};
-use crate::platform::crypto::{self, KeyPurpose, Vault};
+use crate::platform::crypto::{self, Vault};
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, Code, TxAbort, TxResult};
+use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
 /// The audit action of signing in.
 pub const SIGN_IN: &str = "session.create";
-/// The audit action of refreshing the tokens of a session.
-const REFRESH: &str = "session.refresh";
 /// The audit action of ending a session.
 pub(super) const END_SESSION: &str = "session.end";
 
@@ -39,6 +37,14 @@ pub struct TokenContext {
     pub limits: SessionLimits,
 }
 
+/// What a caller chooses about a new session.
+pub struct SessionOptions {
+    /// Whether it lasts longer.
+    pub remember_me: bool,
+    /// Where its access tokens may be used.
+    pub audience: Audience,
+}
+
 /// Creates a session after a password check.
 ///
 /// # Errors
@@ -48,7 +54,7 @@ pub fn sign_in(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
     check: &PasswordCheckResult,
-    remember_me: bool,
+    options: &SessionOptions,
     origin: &Origin,
 ) -> TxResult<Tokens> {
     let row = lock_signed_in_user(tx, token_context, check, origin)?;
@@ -66,7 +72,7 @@ pub fn sign_in(
     let others = i64::from(token_context.limits.max_sessions) - 1;
     let reason = EndReason::TooMany.as_str();
     store::end_least_recently_used(tx.conn, row.id, others, reason, tx.now)?;
-    let session = new_session(tx, &token_context.limits, row.id, remember_me, origin);
+    let session = new_session(tx, &token_context.limits, row.id, options, origin);
     let refresh_token = format!("rst_rt_{}", crypto::generate_bearer_secret()?);
     store::insert(tx.conn, &session)?;
     store::insert_refresh_token(tx.conn, &crypto::digest(&refresh_token), session.id, 0)?;
@@ -74,10 +80,21 @@ pub fn sign_in(
     let actor = session_actor(row.id, session.id, Some(&row.username), origin);
     let entry = AuditEntry::new(SIGN_IN, Subject::User(row.id)).with_change(
         Value::Null,
-        json!({"sessionId": session.id, "rememberMe": remember_me, "expiresAtUtc": session.expires_at}),
+        json!({
+            "sessionId": session.id, "rememberMe": options.remember_me, "expiresAtUtc": session.expires_at,
+            "resource": options.audience.app(),
+        }),
     );
     audit::record(tx, &actor, entry)?;
-    Ok(tokens(tx, token_context, session, refresh_token, user)?)
+    let audience = options.audience.clone();
+    Ok(tokens(
+        tx,
+        token_context,
+        session,
+        audience,
+        refresh_token,
+        user,
+    )?)
 }
 
 /// Locks the account whose password was checked. Denials are recorded in the audit log.
@@ -123,7 +140,7 @@ fn lock_signed_in_user(
         let entry = AuditEntry::new(SIGN_IN, check.target.subject());
         return Err(audit::deny(tx, &caller, entry, Code::AuthEmailNotConfirmed));
     }
-    if row.must_change_password {
+    if row.must_change_password || row.is_password_withdrawn() {
         let error = password_change_required(tx, token_context, &row)?;
         let entry = entry(SignInFailureReason::PasswordChangeRequired);
         return Err(audit::deny(tx, &caller, entry, error));
@@ -131,15 +148,15 @@ fn lock_signed_in_user(
     Ok(row)
 }
 
-/// The denial of a sign-in that requires a new password. It contains a change token, unless the password was set by someone who
-/// may not manage the account as it is now, because that person knows the password too.
+/// The denial of a sign-in that requires a new password. It contains a change token, unless the password was withdrawn when
+/// the account got more authority, because the person who set it knows it too.
 fn password_change_required(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
     row: &UserRow,
 ) -> Result<AppError, AppError> {
     let error = AppError::new(Code::AuthPasswordChangeRequired);
-    if !users::service::may_set_password(tx, row.password_creator(), row)? {
+    if row.is_password_withdrawn() {
         let detail = "This password was set by someone who may not manage the account. Ask an \
                       administrator for a reset link.";
         return Ok(error.with_detail(detail));
@@ -147,86 +164,6 @@ fn password_change_required(
     let issuer = &token_context.issuer;
     let token = issuer.password_change_token(row.id, row.password_version, tx.now)?;
     Ok(error.with_extension("changeToken", token))
-}
-
-/// Exchanges a refresh token for new tokens. `caller` is the caller of the request's access token, if it has one; the access
-/// token must belong to the same session.
-///
-/// # Errors
-/// [`Code::AuthRefreshTokenInvalid`], [`Code::AuthRefreshTokenExpired`]; [`Code::AuthRefreshTokenReused`], which ends the
-/// session.
-pub fn refresh(
-    tx: &mut Tx<'_>,
-    token_context: &TokenContext,
-    refresh_token: &str,
-    caller: Option<&Actor>,
-    origin: &Origin,
-) -> TxResult<Tokens> {
-    let deny = |tx: &mut Tx<'_>, subject, code| Err(deny_refresh(tx, origin, subject, code));
-    let invalid = Code::AuthRefreshTokenInvalid;
-    let digest = crypto::digest(refresh_token);
-    let Some((id, generation)) = store::find_refresh_token(tx.conn, &digest)? else {
-        return deny(tx, Subject::None, invalid);
-    };
-    let Some(mut session) = store::find_for_update(tx.conn, id)? else {
-        return deny(tx, Subject::None, invalid);
-    };
-    let subject = Subject::Session(id, session.user_id);
-    if session.ended_at.is_some() || caller.is_some_and(|caller| caller.session_id() != Some(id)) {
-        return deny(tx, subject, invalid);
-    }
-    if session.ends_at() <= tx.now {
-        return deny(tx, subject, Code::AuthRefreshTokenExpired);
-    }
-    let row = users::service::find(tx, session.user_id)?;
-    let Some(row) = row.filter(|row| row.status().is_usable(tx.now)) else {
-        return deny(tx, subject, invalid);
-    };
-    let actor = session_actor(row.id, id, Some(&row.username), origin);
-    let entry = AuditEntry::new(REFRESH, subject);
-    let mut successor = successor_of(&token_context.vault, refresh_token);
-    match policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now)
-    {
-        RefreshTokenState::Current => {
-            rotate(tx, &mut session, &successor)?;
-            audit::record(tx, &actor, entry)?;
-        }
-        RefreshTokenState::RecentlyReplaced => {
-            if let Some(issued) =
-                successor_by_previous_key(tx, &token_context.vault, refresh_token)?
-            {
-                successor = issued;
-            }
-            if budget::is_recorded(tx, &actor, Budget::RefreshTokens)? {
-                let entry = entry.with_change(Value::Null, json!({"isRepeated": true}));
-                audit::record(tx, &actor, entry)?;
-            }
-        }
-        RefreshTokenState::Reused => {
-            end(tx, row.id, id, EndReason::RefreshTokenReused)?;
-            return Err(audit::deny(tx, &actor, entry, Code::AuthRefreshTokenReused));
-        }
-    }
-    let user = users::service::to_response(tx, row)?;
-    Ok(tokens(tx, token_context, session, successor, user)?)
-}
-
-/// The error for a rejected refresh token. Records the rejection; of a flood from one source, one per minute.
-fn deny_refresh(tx: &mut Tx<'_>, origin: &Origin, subject: Subject, code: Code) -> TxAbort {
-    let actor = Actor::anonymous(origin.clone());
-    let entry = AuditEntry::new(REFRESH, subject);
-    budget::deny_unlimited(tx, &actor, entry, code, Budget::RefreshTokens)
-}
-
-/// Makes `successor` the current refresh token of the session.
-fn rotate(tx: &mut Tx<'_>, session: &mut SessionRow, successor: &str) -> Result<(), AppError> {
-    session.generation += 1;
-    session.rotated_at = tx.now;
-    session.last_seen_at = tx.now;
-    store::set_rotated(tx.conn, session.id, session.generation, tx.now)?;
-    let digest = crypto::digest(successor);
-    store::insert_refresh_token(tx.conn, &digest, session.id, session.generation)?;
-    Ok(())
 }
 
 /// Ends the caller's session.
@@ -292,6 +229,21 @@ pub fn record_use(tx: &mut Tx<'_>, id: SessionId) -> Result<(), AppError> {
     Ok(())
 }
 
+/// Records that an access token which was issued at `issued_at`, in whole seconds, was used. If it was issued with the current
+/// refresh token, the grace period of the previous one begins.
+///
+/// # Errors
+/// Database errors.
+pub fn record_access_token_use(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    issued_at: DateTime<Utc>,
+) -> Result<(), AppError> {
+    let issued_before = issued_at + TimeDelta::seconds(1);
+    store::set_successor_used(tx.conn, id, issued_before, tx.now)?;
+    Ok(())
+}
+
 /// The number of active sessions of an account.
 ///
 /// # Errors
@@ -302,6 +254,14 @@ pub fn count(tx: &mut Tx<'_>, user: UserId) -> Result<i64, AppError> {
         ip: None,
     };
     Ok(store::count_matching(tx.conn, &filter, None, tx.now)?)
+}
+
+/// The number of active sessions of all accounts.
+///
+/// # Errors
+/// Database errors.
+pub fn count_all(tx: &mut Tx<'_>) -> Result<i64, AppError> {
+    Ok(store::count_active(tx.conn, tx.now)?)
 }
 
 /// Deletes the sessions that reached their maximum lifetime 30 days ago, and returns their number.
@@ -330,10 +290,10 @@ fn new_session(
     tx: &Tx<'_>,
     limits: &SessionLimits,
     user: UserId,
-    remember_me: bool,
+    options: &SessionOptions,
     origin: &Origin,
 ) -> SessionRow {
-    let (idle, max) = limits.timeouts(remember_me);
+    let (idle, max) = limits.timeouts(options.remember_me);
     SessionRow {
         id: SessionId::new(tx.now),
         user_id: user,
@@ -341,52 +301,38 @@ fn new_session(
         last_seen_at: tx.now,
         idle_timeout_seconds: idle.num_seconds(),
         expires_at: tx.now + max,
-        remember_me,
+        remember_me: options.remember_me,
         ip: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),
         user_agent: origin.user_agent.as_deref().map(str::to_owned),
         generation: 0,
         rotated_at: tx.now,
         ended_at: None,
         ended_reason: None,
+        resource: options.audience.app().map(str::to_owned),
+        successor_used_at: None,
+        late_repetitions: 0,
+        repeated_generation: None,
     }
 }
 
-/// The token that replaces a refresh token. It is derived from it, so it can be returned again without being stored.
-fn successor_of(vault: &Vault, refresh_token: &str) -> String {
-    let secret = vault.mac(KeyPurpose::RefreshSuccessor, refresh_token.as_bytes());
-    format!("rst_rt_{}", crypto::encode_base64url(&secret))
-}
-
-/// The successor that was issued before the secret key was replaced.
-fn successor_by_previous_key(
-    tx: &mut Tx<'_>,
-    vault: &Vault,
-    refresh_token: &str,
-) -> Result<Option<String>, AppError> {
-    let Some(secret) = vault.previous_mac(KeyPurpose::RefreshSuccessor, refresh_token.as_bytes())
-    else {
-        return Ok(None);
-    };
-    let successor = format!("rst_rt_{}", crypto::encode_base64url(&secret));
-    let issued = store::find_refresh_token(tx.conn, &crypto::digest(&successor))?;
-    Ok(issued.map(|_| successor))
-}
-
-fn tokens(
+/// The access token of a session, and what a sign-in or a refresh returns with it.
+pub(super) fn tokens(
     tx: &Tx<'_>,
     token_context: &TokenContext,
     session: SessionRow,
+    audience: Audience,
     refresh_token: String,
     user: users::User,
 ) -> Result<Tokens, AppError> {
-    let (access_token, access_token_end) = token_context.issuer.access_token(
-        user.id,
-        session.id,
-        user.role.clone(),
-        user.effective_permissions.clone(),
-        tx.now,
-        session.ends_at(),
-    )?;
+    let content = SessionTokenContent {
+        user: user.id,
+        session: session.id,
+        session_end: session.ends_at(),
+        role: user.role.clone(),
+        permissions: user.effective_permissions.clone(),
+        audience,
+    };
+    let (access_token, access_token_end) = token_context.issuer.access_token(content, tx.now)?;
     let id = session.id;
     Ok(Tokens {
         access_token,

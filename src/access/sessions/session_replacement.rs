@@ -1,7 +1,7 @@
 //! Sign-in and sign-out of a browser that may already have a session.
 
 use super::model::Tokens;
-use super::service::{self, TokenContext};
+use super::service::{self, SessionOptions, TokenContext};
 use super::{store, token_introspection};
 use crate::access::actor::Origin;
 use crate::access::password_check::PasswordCheckResult;
@@ -19,11 +19,11 @@ pub fn sign_in(
     tx: &mut Tx<'_>,
     token_context: &TokenContext,
     check: &PasswordCheckResult,
-    remember_me: bool,
+    options: &SessionOptions,
     origin: &Origin,
     previous: Option<&str>,
 ) -> TxResult<Tokens> {
-    let tokens = service::sign_in(tx, token_context, check, remember_me, origin)?;
+    let tokens = service::sign_in(tx, token_context, check, options, origin)?;
     if let Some(refresh_token) = previous
         && let Some(session) =
             token_introspection::find_session_of_refresh_token(tx, refresh_token)?

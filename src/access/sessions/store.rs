@@ -5,8 +5,10 @@ use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Timestamptz};
+use uuid::Uuid;
 
 use super::policy::SessionFilter;
+use crate::platform::db::{IdPrefix, delete_batch};
 use crate::platform::ids::{SessionId, UserId};
 use crate::schema::{refresh_tokens, sessions, users};
 
@@ -27,6 +29,10 @@ pub struct SessionRow {
     pub rotated_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
     pub ended_reason: Option<String>,
+    pub resource: Option<String>,
+    pub successor_used_at: Option<DateTime<Utc>>,
+    pub late_repetitions: i32,
+    pub repeated_generation: Option<i32>,
 }
 
 pub fn insert(conn: &mut PgConnection, row: &SessionRow) -> QueryResult<usize> {
@@ -176,6 +182,11 @@ pub fn count_matching(
     matching(filter, owners, now).count().get_result(conn)
 }
 
+/// The number of active sessions.
+pub fn count_active(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<i64> {
+    active(now).count().get_result(conn)
+}
+
 /// The session, if it is active.
 pub fn find_active(
     conn: &mut PgConnection,
@@ -253,7 +264,39 @@ fn matching<'a>(
 
 /// Deletes the sessions that reached their maximum lifetime before `limit`, with their refresh tokens.
 pub fn delete_expired_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::expires_at.lt(limit))).execute(conn)
+    delete_batch(conn, "sessions", "expires_at < $1", limit)
+}
+
+/// Stores that the previous refresh token was repeated late, for this generation.
+pub fn set_repeated(
+    conn: &mut PgConnection,
+    id: SessionId,
+    generation: i32,
+    late_repetitions: i32,
+) -> QueryResult<usize> {
+    diesel::update(sessions::table.find(id))
+        .set((
+            sessions::repeated_generation.eq(generation),
+            sessions::late_repetitions.eq(late_repetitions),
+        ))
+        .execute(conn)
+}
+
+/// Sets the time at which an access token of the current generation was first used, if it is not set since the rotation.
+/// `issued_before` is later than the issue of the token.
+pub fn set_successor_used(
+    conn: &mut PgConnection,
+    id: SessionId,
+    issued_before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let is_unset = sessions::successor_used_at
+        .is_null()
+        .or(sessions::successor_used_at.lt(sessions::rotated_at.nullable()));
+    let of_generation = sessions::rotated_at.lt(issued_before);
+    diesel::update(sessions::table.find(id).filter(of_generation.and(is_unset)))
+        .set(sessions::successor_used_at.eq(now))
+        .execute(conn)
 }
 
 /// Sets the time of the last use, if it is later than the stored one.
@@ -269,4 +312,9 @@ pub fn set_last_seen(
     )
     .set(sessions::last_seen_at.eq(now))
     .execute(conn)
+}
+
+/// At most two ids that begin with this prefix.
+pub fn find_ids(conn: &mut PgConnection, prefix: IdPrefix) -> QueryResult<Vec<Uuid>> {
+    prefix.find_in(conn, "sessions")
 }

@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 
 use crate::app_state::State;
 use crate::platform::error::{AppError, Code};
+use crate::platform::http::unlisted_origin;
 
 const REFRESH_COOKIE: &str = "__Host-rosterd-refresh";
 const DEVICE_COOKIE: &str = "__Host-rosterd-device";
@@ -47,7 +48,8 @@ fn set_cookie(name: &str, value: &str, max_age: TimeDelta) -> String {
 /// The refresh token cookie of a request.
 pub struct RefreshCookie {
     token: Option<String>,
-    is_cross_site: bool,
+    /// Why the request may not use the cookies, if a page that is not allowed made it.
+    refusal: Option<String>,
 }
 
 impl RefreshCookie {
@@ -62,11 +64,9 @@ impl RefreshCookie {
     /// # Errors
     /// [`Code::CrossSiteForbidden`].
     pub fn check_origin(&self) -> Result<(), AppError> {
-        if self.is_cross_site {
-            Err(Code::CrossSiteForbidden.into())
-        } else {
-            Ok(())
-        }
+        self.refusal
+            .as_deref()
+            .map_or(Ok(()), |detail| Err(cross_site(detail)))
     }
 
     /// The token. The request must come from the service's own origin, from an origin in `ROSTERD_CORS_ORIGINS`, or from a
@@ -75,9 +75,9 @@ impl RefreshCookie {
     /// # Errors
     /// [`Code::CrossSiteForbidden`].
     pub fn token(self) -> Result<Option<String>, AppError> {
-        match self.token {
-            Some(_) if self.is_cross_site => Err(Code::CrossSiteForbidden.into()),
-            token => Ok(token),
+        match (self.token, self.refusal) {
+            (Some(_), Some(detail)) => Err(cross_site(&detail)),
+            (token, _) => Ok(token),
         }
     }
 }
@@ -93,7 +93,7 @@ impl FromRequest for RefreshCookie {
             .unwrap_or_default();
         ready(Ok(Self {
             token: find_cookie(request.headers(), REFRESH_COOKIE),
-            is_cross_site: is_cross_site(request.headers(), origins),
+            refusal: refusal(request.headers(), origins),
         }))
     }
 }
@@ -108,14 +108,23 @@ fn find_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-/// Whether the browser headers say that a page of an origin outside `allowed_origins` made the request.
-fn is_cross_site(headers: &HeaderMap, allowed_origins: &[String]) -> bool {
+/// Why the request is refused, if the browser headers say that a page of an origin outside `allowed_origins` made it.
+fn refusal(headers: &HeaderMap, allowed_origins: &[String]) -> Option<String> {
     let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (header(ORIGIN), header(SEC_FETCH_SITE)) {
-        (Some(origin), _) => !allowed_origins.iter().any(|allowed| allowed == origin),
-        (None, Some(site)) => site != "same-origin",
-        (None, None) => false,
+        (Some(origin), _) if !allowed_origins.iter().any(|allowed| allowed == origin) => {
+            Some(unlisted_origin(origin))
+        }
+        (None, Some(site)) if site != "same-origin" => Some(
+            "A page of another site made the request. Allowed sites are listed in ROSTERD_CORS_ORIGINS."
+                .to_owned(),
+        ),
+        _ => None,
     }
+}
+
+fn cross_site(detail: &str) -> AppError {
+    AppError::new(Code::CrossSiteForbidden).with_detail(detail.to_owned())
 }
 
 #[cfg(test)]
@@ -131,7 +140,7 @@ mod tests {
             let headers = headers
                 .iter()
                 .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            is_cross_site(&headers.collect(), &allowed)
+            refusal(&headers.collect(), &allowed).is_some()
         };
         assert!(!is_rejected(&[]));
         assert!(!is_rejected(&[(SEC_FETCH_SITE, "same-origin")]));

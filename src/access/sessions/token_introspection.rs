@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::policy::{self, EndReason, RefreshTokenState};
+use super::policy::{EndReason, RefreshTokenState};
 use super::service::{END_SESSION, end, session_actor};
 use super::store;
 use crate::access::actor::Origin;
@@ -38,8 +38,7 @@ pub fn find_active_refresh_token(
     let Some(session) = store::find_active(tx.conn, id, tx.now)? else {
         return Ok(None);
     };
-    let state =
-        policy::classify_refresh_token(generation, session.generation, session.rotated_at, tx.now);
+    let state = session.newest_token().classify(generation, tx.now);
     let is_usable = users::service::authority_of_usable_user(tx, session.user_id)?.is_some();
     let is_active = is_usable && state != RefreshTokenState::Reused;
     Ok(is_active.then(|| ActiveRefreshToken {

@@ -3,6 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use uuid::Uuid;
+
 use super::input::ValidatedToken;
 use super::limits;
 use super::model::{PersonalToken, TokenWithSecret};
@@ -13,7 +15,7 @@ use crate::audit::{self, AuditEntry, Subject};
 use crate::idempotency;
 use crate::mail::{Notice, notices};
 use crate::platform::crypto::{self, TokenKind};
-use crate::platform::db::{Invalidation, Tx};
+use crate::platform::db::{IdPrefix, Invalidation, Tx};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::ids::{PersonalTokenId, UserId};
 
@@ -230,4 +232,12 @@ fn audited_fields(row: &TokenRow) -> Value {
 pub fn record_use(tx: &mut Tx<'_>, id: PersonalTokenId) -> Result<(), AppError> {
     store::set_last_used(tx.conn, id, tx.now)?;
     Ok(())
+}
+
+/// At most two ids of personal access tokens that begin with this prefix.
+///
+/// # Errors
+/// Database errors.
+pub fn find_ids(tx: &mut Tx<'_>, prefix: IdPrefix) -> Result<Vec<Uuid>, AppError> {
+    Ok(store::find_ids(tx.conn, prefix)?)
 }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
+use crate::platform::db::{IdPrefix, delete_batch};
 use crate::platform::ids::{PersonalTokenId, UserId};
 use crate::schema::{personal_access_tokens, users};
 
@@ -132,10 +134,7 @@ pub fn delete_expired_of_owner(
 
 /// Deletes the tokens that expired before `limit`.
 pub fn delete_expired_before(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(
-        personal_access_tokens::table.filter(personal_access_tokens::expires_at.lt(limit)),
-    )
-    .execute(conn)
+    delete_batch(conn, "personal_access_tokens", "expires_at < $1", limit)
 }
 
 /// The account that owns a token.
@@ -194,4 +193,9 @@ pub fn set_last_used(
     )
     .set(personal_access_tokens::last_used_at.eq(now))
     .execute(conn)
+}
+
+/// At most two ids that begin with this prefix.
+pub fn find_ids(conn: &mut PgConnection, prefix: IdPrefix) -> QueryResult<Vec<Uuid>> {
+    prefix.find_in(conn, "personal_access_tokens")
 }

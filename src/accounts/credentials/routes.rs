@@ -110,7 +110,8 @@ async fn remove_user_password(
 /// Remove the second factor of a user.
 ///
 /// Needs `users.resetPassword` and every permission that the account holds. The other sessions of the
-/// account end, and the password alone is then sufficient to sign in. An account without a second factor stays as it is.
+/// account end, and the password alone is then sufficient to sign in. An account without a second factor stays as it is: in
+/// this release, which has no second factors yet, these are all.
 #[utoipa::path(
     operation_id = "removeUserSecondFactor", tag = "users", params(("id" = UserId, Path)),
     responses((status = 204, description = "The account has no second factor."))

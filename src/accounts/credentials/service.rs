@@ -13,7 +13,7 @@ use crate::accounts::{email_confirmations, lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Notice, notices};
 use crate::platform::db::{Tx, advisory_lock};
-use crate::platform::error::{Code, TxResult};
+use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{SessionId, UserId};
 
@@ -102,7 +102,7 @@ pub fn remove_second_factor(
 ///
 /// # Errors
 /// [`Code::AuthTokenInvalid`] when the account or the caller's session has ended, or when the caller has only a change token
-/// and the person who set the old password may no longer do so; [`Code::AuthInvalidCredentials`] when the password has been changed
+/// and the old password was withdrawn; [`Code::AuthCurrentPasswordWrong`] when the password has been changed
 /// since it was verified.
 pub fn set_own_password(
     tx: &mut Tx<'_>,
@@ -116,14 +116,12 @@ pub fn set_own_password(
     let row = users::service::find_for_update(tx, id)?
         .filter(|row| row.status().is_usable(tx.now))
         .ok_or(Code::AuthTokenInvalid)?;
-    if actor.identity == Identity::Anonymous
-        && !users::service::may_set_password(tx, row.password_creator(), &row)?
-    {
+    if actor.identity == Identity::Anonymous && row.is_password_withdrawn() {
         return Err(Code::AuthTokenInvalid.into());
     }
     authentication::resolve::current_authority(tx, actor)?;
     if row.password_version != password_version {
-        return Err(Code::AuthInvalidCredentials.into());
+        return Err(AppError::current_password_wrong().into());
     }
     let kept = Kept {
         session: actor.session_id(),

@@ -115,12 +115,13 @@ pub fn delete(tx: &mut Tx<'_>, user_id: UserId) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Ends the change of an address that the account waits for, and its link. A registration stays.
+/// Ends the change of an address that the account waits for, and the confirmation link. A registration stays.
 ///
 /// # Errors
 /// Database errors.
 pub fn end_change(tx: &mut Tx<'_>, user_id: UserId) -> Result<(), AppError> {
-    if store::delete_pending_change(tx.conn, user_id)? > 0 {
+    store::delete_pending_change(tx.conn, user_id)?;
+    if !blocks_sign_in(tx, user_id)? {
         store::delete(tx.conn, user_id)?;
     }
     Ok(())

@@ -141,8 +141,7 @@ pub fn delete_all(tx: &mut Tx<'_>) -> Result<usize, AppError> {
 /// # Errors
 /// Database errors.
 pub fn delete_expired(tx: &mut Tx<'_>) -> Result<usize, AppError> {
-    store::delete_expired_changes(tx.conn, tx.now)?;
-    Ok(store::delete_expired(tx.conn, tx.now)?)
+    Ok(store::delete_expired_changes(tx.conn, tx.now)? + store::delete_expired(tx.conn, tx.now)?)
 }
 
 /// Whether the account can confirm this address now: its own, or one that it waits for.

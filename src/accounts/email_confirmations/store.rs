@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
+use crate::platform::db::delete_batch;
 use crate::platform::ids::UserId;
 use crate::schema::{email_confirmation_tokens, pending_email_addresses};
 
@@ -44,10 +45,7 @@ pub fn delete(conn: &mut PgConnection, user: UserId) -> QueryResult<usize> {
 
 /// Deletes the confirmations that expired at or before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(
-        email_confirmation_tokens::table.filter(email_confirmation_tokens::expires_at.le(limit)),
-    )
-    .execute(conn)
+    delete_batch(conn, "email_confirmation_tokens", "expires_at <= $1", limit)
 }
 
 pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {
@@ -113,10 +111,6 @@ pub fn expired_registrations(
 
 /// Deletes the addresses of accounts that exist without them, if they expired at or before `limit`.
 pub fn delete_expired_changes(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(
-        pending_email_addresses::table
-            .filter(pending_email_addresses::is_registration.eq(false))
-            .filter(pending_email_addresses::expires_at.le(limit)),
-    )
-    .execute(conn)
+    let condition = "NOT is_registration AND expires_at <= $1";
+    delete_batch(conn, "pending_email_addresses", condition, limit)
 }

@@ -64,6 +64,8 @@ pub struct InviteWithToken {
         example = "https://app.example.org/join#rst_inv_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E"
     )]
     pub url: String,
+    /// Why the invite cannot be used at present: registration is closed (`ROSTERD_REGISTRATION`). Otherwise `null`.
+    pub warning: Option<&'static str>,
     /// The invite.
     #[serde(flatten)]
     pub invite: Invite,

@@ -29,7 +29,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// Create an invite.
 ///
 /// Needs `invites.manage`, and the authority to create an account with the same role and permissions. The invite becomes
-/// invalid when its creator loses this authority, or is disabled or deleted. Token and URL are shown once.
+/// invalid when its creator loses this authority, or is disabled or deleted. Token and URL are shown once. While registration
+/// is closed, `warning` says that the invite cannot be used.
 #[utoipa::path(
     operation_id = "createInvite", tag = "invites", request_body = NewInvite,
     responses((status = 201, description = "Created. The token is not shown again.", body = Data<InviteWithToken>))
@@ -48,9 +49,11 @@ async fn create_invite(
         service::authorize_creation(tx, caller, &authorized).map(drop)
     };
     let invite_url = app.invite_url.clone();
+    let warning = service::closed_warning(app.registration.mode);
     request
         .run_with_secret(&app.db, caller, authorize, move |tx, caller| {
-            let created = service::create(tx, caller, &invite_url, &draft)?;
+            let mut created = service::create(tx, caller, &invite_url, &draft)?;
+            created.warning = warning;
             let location = format!("/api/v1/invites/{}", created.invite.id);
             Ok((Reply::created(location, &created)?, None))
         })

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
+use uuid::Uuid;
+
 use super::input::ValidatedInvite;
 use super::model::{Invite, InviteWithToken};
 use super::store::{self, InviteKey, InviteRow};
 use super::validity::{DEFAULT_LIFETIME, MAX_OPEN_INVITES};
-use crate::access::actor::{Actor, Authority, Identity};
-use crate::access::authentication::{Can, Need, needs};
+use crate::access::actor::{Actor, Authority, Creator, Identity};
+use crate::access::authentication::{Can, Need, needs, resolve};
 use crate::accounts::users::{self, AccessGrant};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::config::LinkTemplate;
+use crate::platform::config::{LinkTemplate, Registration};
 use crate::platform::crypto;
-use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::db::{IdPrefix, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, ErrorCategory, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{InviteId, UserId};
@@ -21,6 +23,15 @@ use crate::platform::ids::{InviteId, UserId};
 const CREATE: &str = "invite.create";
 /// The prefix of every token.
 const TOKEN_PREFIX: &str = "rst_inv_";
+
+/// The warning for a new invite while registration is closed.
+#[must_use]
+pub fn closed_warning(registration: Registration) -> Option<&'static str> {
+    let is_closed = registration == Registration::Closed;
+    is_closed.then_some(
+        "Registration is closed, so the invite cannot be used until ROSTERD_REGISTRATION is set to invite or open.",
+    )
+}
 
 /// Creates an invite. Its token is not shown again.
 ///
@@ -62,6 +73,10 @@ pub fn create(
         expires_at,
         revoked_at: None,
         version: 1,
+        created_with_token: match caller.identity {
+            Identity::Token { id, .. } => Some(id),
+            _ => None,
+        },
     };
     store::insert(tx.conn, &row)?;
     let after = json!({
@@ -75,6 +90,7 @@ pub fn create(
     audit::record(tx, caller, entry)?;
     let invite = find_invite(tx, &InviteKey::Id(row.id))?;
     Ok(InviteWithToken {
+        warning: None,
         url: invite_url.url(&token),
         token,
         invite,
@@ -183,6 +199,14 @@ pub fn redeem(
     Ok((row.id, grant))
 }
 
+/// The number of invites that have not expired, been used up or been revoked.
+///
+/// # Errors
+/// Database errors.
+pub fn count_usable(tx: &mut Tx<'_>) -> Result<i64, AppError> {
+    Ok(store::count_usable(tx.conn, tx.now)?)
+}
+
 /// Deletes the invites that are bound to the email address of a purged account.
 ///
 /// # Errors
@@ -225,12 +249,15 @@ fn check_row(
     })
 }
 
-/// The current authority of the creator of an invite; `None` if the creator may no longer manage invites.
+/// The current authority of the creator of an invite, or of the personal access token that created it; `None` if it may no
+/// longer manage invites.
 fn creator_authority(tx: &mut Tx<'_>, row: &InviteRow) -> Result<Option<Authority>, AppError> {
-    let Some(creator) = row.created_by else {
-        return Ok(Some(Authority::system()));
+    let creator = match (row.created_by, row.created_with_token) {
+        (None, _) => Creator::Operator,
+        (Some(user), None) => Creator::User(user),
+        (Some(_), Some(token)) => Creator::Token(token),
     };
-    let authority = users::service::authority_of_usable_user(tx, creator)?;
+    let authority = resolve::creator_authority(tx, creator)?.map(|(_, authority)| authority);
     Ok(authority.filter(|authority| authority.permissions.has(needs::ManageInvites::PERMISSION)))
 }
 
@@ -251,4 +278,12 @@ fn parse_key(id_or_token: &str) -> InviteKey {
 /// For registration, which must accept tokens only: ids are not secret.
 fn token_key(token: &str) -> InviteKey {
     InviteKey::Digest(crypto::digest(token).to_vec())
+}
+
+/// At most two ids of invites that begin with this prefix.
+///
+/// # Errors
+/// Database errors.
+pub fn find_ids(tx: &mut Tx<'_>, prefix: IdPrefix) -> Result<Vec<Uuid>, AppError> {
+    Ok(store::find_ids(tx.conn, prefix)?)
 }

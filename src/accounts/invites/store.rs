@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use uuid::Uuid;
 
-use crate::platform::ids::{InviteId, UserId};
+use crate::platform::db::{IdPrefix, delete_batch};
+use crate::platform::ids::{InviteId, PersonalTokenId, UserId};
 use crate::schema::{invites, users};
 
 /// A row of the table.
@@ -23,6 +25,7 @@ pub struct InviteRow {
     pub expires_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub version: i64,
+    pub created_with_token: Option<PersonalTokenId>,
 }
 
 /// How to look up an invite.
@@ -100,6 +103,16 @@ pub fn count_open_of_creator(
         .get_result(conn)
 }
 
+/// The number of invites that can be used.
+pub fn count_usable(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<i64> {
+    invites::table
+        .filter(invites::revoked_at.is_null())
+        .filter(invites::expires_at.gt(now))
+        .filter(invites::uses.lt(invites::max_uses))
+        .count()
+        .get_result(conn)
+}
+
 /// Counts one use.
 pub fn increment_uses(conn: &mut PgConnection, id: InviteId) -> QueryResult<usize> {
     diesel::update(invites::table.find(id))
@@ -134,10 +147,15 @@ pub fn delete_for_email(conn: &mut PgConnection, email: &str) -> QueryResult<usi
 
 /// Deletes the invites that expired before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(invites::table.filter(invites::expires_at.lt(limit))).execute(conn)
+    delete_batch(conn, "invites", "expires_at < $1", limit)
 }
 
 diesel::define_sql_function! {
     /// Lower case, matching the expression of the index on the email address.
     fn lower(text: diesel::sql_types::Nullable<diesel::sql_types::Text>) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
+}
+
+/// At most two ids that begin with this prefix.
+pub fn find_ids(conn: &mut PgConnection, prefix: IdPrefix) -> QueryResult<Vec<Uuid>> {
+    prefix.find_in(conn, "invites")
 }

@@ -57,7 +57,7 @@ pub fn update_user(
     }
     let mut changes = changes
         .clone()
-        .with_email_creator(email_creator(actor, row));
+        .with_email_creator(email_creator(actor, row, changes));
     if users::service::raises_authority(tx, row, &changes)? {
         changes = end_credentials_of_others(tx, row, changes)?;
     }
@@ -66,9 +66,17 @@ pub fn update_user(
 
 /// Who sets an email address or confirms it. A session of the account counts as that of the creator of its password. An anonymous
 /// caller uses the link that was sent to the address.
-fn email_creator(actor: &Actor, row: &UserRow) -> Creator {
+fn email_creator(actor: &Actor, row: &UserRow, changes: &UserChangeset) -> Creator {
+    // The link shows that the caller reads mail to the address, not that the address is the owner's.
+    if actor.identity == Identity::Anonymous
+        && changes.email.is_none()
+        && let Some(creator) = row.email_creator()
+    {
+        return creator;
+    }
     let is_owner = actor.user_id() == Some(row.id) || actor.identity == Identity::Anonymous;
     match row.password_creator() {
+        Some(Creator::Withdrawn) if is_owner => Creator::UNKNOWN,
         Some(creator) if is_owner && row.has_password_of_another() => creator,
         _ if is_owner => Creator::Owner,
         _ => Creator::of(actor),
@@ -95,10 +103,11 @@ fn end_credentials_of_others(
     password_reset::service::delete_link(tx, row.id)?;
     email_confirmations::pending_address::end_change(tx, row.id)?;
     users::service::end_change_tokens(tx, row.id)?;
-    if row.has_password_of_another()
-        && (promoted.role != row.role
-            || !users::service::may_set_password(tx, row.password_creator(), &promoted)?)
-    {
+    let may_set_password = users::service::may_set_password(tx, row.password_creator(), &promoted)?;
+    if row.has_password_of_another() && (promoted.role != row.role || !may_set_password) {
+        if !may_set_password && !row.is_password_withdrawn() {
+            changes = changes.with_password_withdrawn();
+        }
         sessions::service::end_all_of_user(tx, row.id, EndReason::SignedOutByOther, None)?;
         tokens::service::end_all_of_user(tx, row.id)?;
         changes.must_change_password = Some(true).filter(|_| !row.must_change_password);

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::access::actor::Creator;
+use crate::platform::db::delete_batch;
 use crate::platform::ids::UserId;
 use crate::schema::{password_reset_tokens, users};
 
@@ -81,8 +82,7 @@ pub fn delete_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<usize>
 
 /// Deletes the links that expired at or before `limit`.
 pub fn delete_expired(conn: &mut PgConnection, limit: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(password_reset_tokens::table.filter(password_reset_tokens::expires_at.le(limit)))
-        .execute(conn)
+    delete_batch(conn, "password_reset_tokens", "expires_at <= $1", limit)
 }
 
 pub fn delete_all(conn: &mut PgConnection) -> QueryResult<usize> {

@@ -28,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(get_me)
         .service(update_me)
         .service(delete_me)
+        .service(delete_me_by_post)
         .service(check_permissions)
         .service(change_password);
 }
@@ -90,7 +91,7 @@ impl ProfilePatch {
 /// Change the caller's own account.
 ///
 /// A merge patch (RFC 7396) of display name, attributes and email address. A new email address requires the current
-/// password. If mail is configured, the account keeps its address until the new one is confirmed with the link that is sent
+/// password (403 `auth_current_password_wrong` if it is wrong). If mail is configured, the account keeps its address until the new one is confirmed with the link that is sent
 /// to it, and the response does not reveal whether another account has the new one: only its owner is told, by mail. The
 /// caller must be a session.
 #[utoipa::path(
@@ -134,7 +135,8 @@ struct AccountDeletionRequest {
 /// Delete the caller's own account.
 ///
 /// The account can no longer sign in, and its sessions and tokens end. The username stays reserved. An administrator can
-/// restore the account. The last `SuperAdmin` can't be deleted (409 `last_super_admin`). The caller must be a session.
+/// restore the account. A wrong password is 403 `auth_current_password_wrong`. The last `SuperAdmin` can't be deleted (409
+/// `last_super_admin`). The caller must be a session.
 #[utoipa::path(
     operation_id = "deleteMe", tag = "auth", request_body = AccountDeletionRequest,
     responses((status = 204, description = "The account is deleted."))
@@ -146,8 +148,34 @@ async fn delete_me(
     if_match: IfMatch,
     body: Json<AccountDeletionRequest>,
 ) -> Result<Reply, AppError> {
-    let password = body.into_inner().current_password;
-    let check = check_password(&app, &caller, caller.id, service::DELETE_OWN, password).await?;
+    delete_own_account(app, caller, if_match, body.into_inner()).await
+}
+
+/// Delete the caller's own account, by POST.
+///
+/// The same as `DELETE /api/v1/auth/me`, for clients behind intermediaries that drop the body of a DELETE.
+#[utoipa::path(
+    operation_id = "deleteMeByPost", tag = "auth", request_body = AccountDeletionRequest,
+    responses((status = 204, description = "The account is deleted."))
+)]
+#[post("/api/v1/auth/me/delete")]
+async fn delete_me_by_post(
+    caller: SignedIn,
+    app: State,
+    if_match: IfMatch,
+    body: Json<AccountDeletionRequest>,
+) -> Result<Reply, AppError> {
+    delete_own_account(app, caller, if_match, body.into_inner()).await
+}
+
+async fn delete_own_account(
+    app: State,
+    caller: SignedIn,
+    if_match: IfMatch,
+    request: AccountDeletionRequest,
+) -> Result<Reply, AppError> {
+    let (action, password) = (service::DELETE_OWN, request.current_password);
+    let check = check_password(&app, &caller, caller.id, action, password).await?;
     app.db
         .write(move |tx| service::delete(tx, &caller, &check, &if_match))
         .await?;
@@ -286,19 +314,21 @@ impl PasswordChange {
         app: &AppState,
         password: Password,
     ) -> Result<PasswordCheckResult, AppError> {
-        let mut check =
+        let check =
             check_password(app, &self.actor, self.user_id, CHANGE_PASSWORD, password).await?;
-        check.is_correct &= self
-            .token_version
-            .is_none_or(|version| version == check.password_version);
-        Ok(check)
+        let is_current = |version| version == check.password_version;
+        if self.token_version.is_none_or(is_current) {
+            Ok(check)
+        } else {
+            Err(Code::AuthTokenInvalid.into())
+        }
     }
 }
 
 /// Change the caller's own password.
 ///
 /// The caller is a session, or has the `changeToken` of a sign-in that requires a new password. Every other session of the
-/// account ends.
+/// account ends. A wrong current password is 403 `auth_current_password_wrong`.
 #[utoipa::path(
     operation_id = "changePassword", tag = "auth", request_body = PasswordChangeRequest, security((), ("bearer" = [])),
     responses((status = 204, description = "The password is changed."))

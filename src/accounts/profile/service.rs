@@ -6,11 +6,12 @@ use crate::access::actor::Actor;
 use crate::access::authentication::SignedIn;
 use crate::access::password_check::PasswordCheckResult;
 use crate::access::passwords::PasswordHash;
+use crate::access::rate_limit::budget::{self, AccountBudget};
 use crate::access::sessions::EndReason;
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
 use crate::accounts::email_confirmations::pending_address::{self, Purpose};
 use crate::accounts::users::{
-    LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
+    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
 };
 use crate::accounts::{credentials, lifecycle};
 use crate::audit::{self, AuditEntry, Subject};
@@ -29,7 +30,7 @@ pub const DELETE_OWN: &str = "user.deleteOwn";
 /// Sets a new password for an account whose current password was checked, and ends its other sessions.
 ///
 /// # Errors
-/// [`Code::AuthInvalidCredentials`] if the current password was wrong, or was changed after the check.
+/// `Code::AuthCurrentPasswordWrong` if the current password was wrong, or was changed after the check.
 pub fn change_password(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -46,7 +47,7 @@ pub fn change_password(
 /// another account has the new one.
 ///
 /// # Errors
-/// 401 if the session has ended; [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::UserEmailConflict`].
+/// 401 if the session has ended; `Code::AuthCurrentPasswordWrong` as [`change_password`]; 412; `Code::UserEmailConflict`.
 pub fn update(
     tx: &mut Tx<'_>,
     (mail, vault): (&Mail, &Vault),
@@ -58,12 +59,13 @@ pub fn update(
     if let Some(check) = check {
         require_correct_password(tx, caller, UPDATE_OWN, caller.id, check)?;
     }
+    budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
     let user = LockedUser::lock_own(tx, caller, LockMode::Shared)?;
     if let Some(check) = check {
         require_unchanged_password(&user.row, check)?;
     }
     user.authorize(tx, caller, UPDATE_OWN, &[UserAction::EditOwn], if_match)?;
-    let mut changes = change.changeset_for(&user.row)?;
+    let mut changes = change.changeset_for(&user.row, None)?;
     let requested = if mail.is_enabled() {
         take_new_address(&mut changes)
     } else {
@@ -79,7 +81,7 @@ pub fn update(
 /// Deletes the caller's own account after a password check. An administrator can restore it.
 ///
 /// # Errors
-/// 401 if the session has ended; [`Code::AuthInvalidCredentials`] as [`change_password`]; 412; [`Code::LastSuperAdmin`].
+/// 401 if the session has ended; `Code::AuthCurrentPasswordWrong` as [`change_password`]; 412; `Code::LastSuperAdmin`.
 pub fn delete(
     tx: &mut Tx<'_>,
     caller: &SignedIn,
@@ -110,8 +112,17 @@ fn require_correct_password(
     if check.is_correct {
         return Ok(());
     }
+    // A change token ends with its account.
+    if users::service::authority_of_usable_user(tx, id)?.is_none() {
+        return Err(AppError::new(Code::AuthTokenInvalid).into());
+    }
     let entry = AuditEntry::new(action, Subject::User(id));
-    Err(audit::deny(tx, actor, entry, Code::AuthInvalidCredentials))
+    Err(audit::deny(
+        tx,
+        actor,
+        entry,
+        AppError::current_password_wrong(),
+    ))
 }
 
 /// Rejects the check of a password that was changed in the meantime.
@@ -119,7 +130,7 @@ fn require_unchanged_password(user: &UserRow, check: &PasswordCheckResult) -> Re
     if check.password_version == user.password_version {
         Ok(())
     } else {
-        Err(Code::AuthInvalidCredentials.into())
+        Err(AppError::current_password_wrong())
     }
 }
 

@@ -44,9 +44,23 @@ async fn register(
 ) -> Result<Reply, AppError> {
     service::check_enabled(app.registration.mode)?;
     let actor = Actor::anonymous(origin);
-    let (attempt, password) = body?.into_inner().into_attempt(actor, &app.registration)?;
+    let (attempt, password) = validate(&app, actor, body?.into_inner())?;
     let user = precheck_and_register(&app, Arc::new(attempt), password).await?;
     Reply::created_resource(format!("/api/v1/users/{}", user.id), &user)
+}
+
+/// Validates the account data and the password, so that one response reports all errors.
+fn validate(
+    app: &AppState,
+    actor: Actor,
+    request: RegistrationRequest,
+) -> Result<(RegistrationAttempt, Password), AppError> {
+    let names = (&*request.username, request.email.as_deref());
+    let policy_result = app
+        .passwords
+        .check_policy(names, &request.password, "/password");
+    let attempt = request.into_attempt(actor, &app.registration);
+    AppError::both(attempt, policy_result).map(|(valid, ())| valid)
 }
 
 /// Checks the attempt before the password is hashed, which is expensive, and again when the account is created.

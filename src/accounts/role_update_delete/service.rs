@@ -34,6 +34,7 @@ pub fn update(
         .permissions()
         .map(|names| roles::service::resolve_permissions(tx, names))
         .transpose()?;
+    let name = &stored_name(tx, name)?;
     let operation = match change.name() {
         Some(new_name) if new_name != name => RoleOperation::Rename(new_name),
         _ => RoleOperation::KeepName,
@@ -79,6 +80,7 @@ pub fn delete(
 ) -> TxResult<()> {
     tx.wait_for_leases();
     let authority = current_authority(tx, caller)?;
+    let name = &stored_name(tx, name)?;
     let destination = resolve_destination(tx, name, &RoleOperation::Delete, move_to)?;
     let role = LockedRole::lock(tx, authority, name, "role.delete")?;
     role.authorize(tx, caller, &[RoleAction::Delete])?;
@@ -104,6 +106,15 @@ fn current_authority(
 ) -> Result<Authority, AppError> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     caller.current_authority(tx)
+}
+
+/// The name of the role as it is stored: a path can write it in another case. The given name if there is no such role.
+fn stored_name(tx: &mut Tx<'_>, name: &str) -> Result<String, AppError> {
+    match roles::service::find_row(tx, name) {
+        Ok(row) => Ok(row.name),
+        Err(error) if error.code() == Code::NotFound => Ok(name.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// What an operation does to the name of a role.
@@ -139,7 +150,9 @@ fn resolve_destination(
             "invalid_value",
             "is only allowed when the role is renamed or deleted",
         )),
-        (RoleOperation::Rename(new_name), Some(to)) if *new_name == to => Ok(Destination::SameRole),
+        (RoleOperation::Rename(new_name), Some(to)) if new_name.eq_ignore_ascii_case(to) => {
+            Ok(Destination::SameRole)
+        }
         (_, Some(to)) => match roles::service::find(tx, to) {
             Ok(role) if role.name != name => Ok(Destination::Other(role)),
             Err(error) if error.code() != Code::NotFound => Err(error),

@@ -39,7 +39,7 @@ pub fn show(tx: &mut Tx<'_>, name: &str) -> Result<Role, AppError> {
     })
 }
 
-/// The role with this name, with its stored permissions. `SuperAdmin` has none stored, because it holds every
+/// The role with this name, compared case-insensitively, with its stored permissions. `SuperAdmin` has none stored, because it holds every
 /// permission.
 ///
 /// # Errors
@@ -113,7 +113,7 @@ pub fn check(
     Ok(PermissionCheck { granted, missing })
 }
 
-/// Checks that all names are in the catalogue and returns them sorted and without duplicates.
+/// Checks that all names, after trimming, are in the catalogue and returns them sorted and without duplicates.
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`] with a pointer below `/permissions` to each unknown name; [`Code::RequestInvalid`] for more
@@ -124,7 +124,8 @@ pub fn resolve_permissions(tx: &mut Tx<'_>, names: &[String]) -> Result<Vec<Stri
         let detail = "must be at most 1000 permissions";
         return Err(AppError::invalid_field("/permissions", "too_many", detail));
     }
-    let mut known = store::known_permissions(tx.conn, names)?;
+    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+    let mut known = store::known_permissions(tx.conn, &names)?;
     let unknown = |(index, name): (usize, &String)| {
         (!known.contains(name)).then(|| {
             FieldError::new(

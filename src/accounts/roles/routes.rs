@@ -1,5 +1,7 @@
 //! Endpoints for roles and the permission catalogue.
 
+use std::cmp::Reverse;
+
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -9,7 +11,7 @@ use crate::access::authentication::{Can, needs};
 use crate::app_state::State;
 use crate::idempotency::IdempotentRequest;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, IdempotencyKey, Json, Page, Reply};
+use crate::platform::http::{Data, IdempotencyKey, Json, Page, PageQuery, PagedList, Query, Reply};
 
 /// Registers the endpoints and their documentation.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -27,13 +29,18 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 ///
 /// Needs `roles.read`. The highest rank first.
 #[utoipa::path(
-    operation_id = "listRoles", tag = "roles",
-    responses((status = 200, description = "All roles.", body = Page<Role>))
+    operation_id = "listRoles", tag = "roles", params(PageQuery),
+    responses((status = 200, description = "A page of roles.", body = Page<Role>))
 )]
 #[get("/api/v1/roles")]
-async fn list_roles(_caller: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
+async fn list_roles(
+    _caller: Can<needs::ReadRoles>,
+    app: State,
+    query: Query<PageQuery>,
+) -> Result<Reply, AppError> {
+    let list = PagedList::new(&app.cursors, "roles".to_owned(), query.into_inner());
     let roles = app.db.read(service::list).await?;
-    Reply::page(&Page::single(roles))
+    list.reply_from_all(roles, |role| (Reverse(role.rank), role.name.clone()))
 }
 
 /// Show a role.
@@ -82,13 +89,18 @@ async fn create_role(
 ///
 /// Needs `roles.read`. Sorted by name.
 #[utoipa::path(
-    operation_id = "listPermissions", tag = "roles",
-    responses((status = 200, description = "All permissions.", body = Page<Permission>))
+    operation_id = "listPermissions", tag = "roles", params(PageQuery),
+    responses((status = 200, description = "A page of permissions.", body = Page<Permission>))
 )]
 #[get("/api/v1/permissions")]
-async fn list_permissions(_caller: Can<needs::ReadRoles>, app: State) -> Result<Reply, AppError> {
+async fn list_permissions(
+    _caller: Can<needs::ReadRoles>,
+    app: State,
+    query: Query<PageQuery>,
+) -> Result<Reply, AppError> {
+    let list = PagedList::new(&app.cursors, "permissions".to_owned(), query.into_inner());
     let catalogue = app.db.read(service::list_permissions).await?;
-    Reply::page(&Page::single(catalogue))
+    list.reply_from_all(catalogue, |permission| permission.name.clone())
 }
 
 /// Register a permission.

@@ -1,9 +1,10 @@
 //! Queries on the tables `roles` and `permissions`.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::exists;
+use diesel::dsl::{exists, sql};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 use crate::schema::{permissions, roles};
 
@@ -68,9 +69,14 @@ pub fn all_roles(conn: &mut PgConnection) -> QueryResult<Vec<RoleRow>> {
         .load(conn)
 }
 
+/// The role with this name, compared case-insensitively.
 pub fn find_role(conn: &mut PgConnection, name: &str) -> QueryResult<Option<RoleRow>> {
     roles::table
-        .find(name)
+        .filter(
+            sql::<Bool>("lower(roles.name) = lower(")
+                .bind::<Text, _>(name)
+                .sql(")"),
+        )
         .select(RoleRow::as_select())
         .first(conn)
         .optional()

@@ -4,7 +4,7 @@ use actix_web::{delete, get, patch, post, put, web};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::initial_password::hash_initial_password;
+use super::initial_password::validate_new_user;
 use super::{bulk, import, list_routes, removal, response_cache, service, status_and_permissions};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::users::{self, NewUser, User, UserPatch};
@@ -46,8 +46,7 @@ async fn create_user(
     body: Json<NewUser>,
 ) -> Result<Reply, AppError> {
     let request = IdempotentRequest::new(&app.vault, "createUser", key, &body.raw);
-    let (draft, password) = body.into_inner().check()?;
-    let hash = hash_initial_password(&app, &draft, password).await?;
+    let (draft, hash) = validate_new_user(&app, body.into_inner()).await?;
     request
         .run(&app.db, caller, move |tx, caller| {
             let user = users::service::create(tx, caller, &draft, hash.as_ref())?;
@@ -129,7 +128,7 @@ async fn update_user(
 ///
 /// Needs `users.update`.
 #[utoipa::path(
-    operation_id = "addUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path)),
+    operation_id = "addUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9:._-]+$")),
     responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[put("/api/v1/users/{id}/tags/{tag}")]
@@ -146,7 +145,7 @@ async fn add_user_tag(
 ///
 /// Needs `users.update`.
 #[utoipa::path(
-    operation_id = "removeUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path)),
+    operation_id = "removeUserTag", tag = "users", params(("id" = UserId, Path), ("tag" = String, Path, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9:._-]+$")),
     responses((status = 200, description = "The account after the change.", body = Data<User>))
 )]
 #[delete("/api/v1/users/{id}/tags/{tag}")]

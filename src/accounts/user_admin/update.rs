@@ -43,7 +43,8 @@ pub fn update(
         .map(|name| users::service::role_authority(tx, name))
         .transpose()?;
     let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
-    let changes = change.changeset_for(&user.row)?;
+    let role_name = role.as_ref().map(|role| role.role.as_str());
+    let changes = change.changeset_for(&user.row, role_name)?;
     let shortens_use = matches!(changes.expires_at, Some(Some(end)) if user.row.expires_at.is_none_or(|old| end < old));
     if shortens_use && !may_disable {
         let error = AppError::new(Code::PermissionRequired).with_detail(
@@ -106,7 +107,9 @@ fn actions_of(changes: &UserChangeset, row: &UserRow, role: Option<Authority>) -
     let takes_over = changes.email.is_some()
         || changes.auth_provider.is_some()
         || changes.auth_id.is_some()
-        || (changes.email_confirmed == Some(true) && row.email.is_some());
+        || (changes.email_confirmed == Some(true) && row.email.is_some())
+        // Otherwise a password could remain that was set by someone with less authority than the account has now.
+        || changes.must_change_password == Some(false);
     if takes_over {
         actions.push(UserAction::TakeOver);
     }

@@ -28,13 +28,27 @@ pub fn check_grant(
     permissions: &[String],
 ) -> Result<AccessGrant, AppError> {
     policy::check_direct_grants(caller, permissions)?;
-    let role = role_authority(tx, role)?;
-    let permissions = roles::service::resolve_permissions(tx, permissions)?;
+    let (role, permissions) = check_names(tx, role, permissions)?;
     policy::check_creation(caller, &role, &permissions)?;
     Ok(AccessGrant {
         role: role.role,
         permissions,
     })
+}
+
+/// The authority of the role, and the permissions as they are stored.
+///
+/// # Errors
+/// [`Code::RequestInvalid`], [`Code::PermissionUnknown`]: all names that do not exist.
+pub fn check_names(
+    tx: &mut Tx<'_>,
+    role: &str,
+    permissions: &[String],
+) -> Result<(Authority, Vec<String>), AppError> {
+    AppError::both(
+        role_authority(tx, role),
+        roles::service::resolve_permissions(tx, permissions),
+    )
 }
 
 /// [`check_grant`]; a refusal is recorded in the audit log as `entry`.

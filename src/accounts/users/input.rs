@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use validator::Validate;
 
+use super::input_fields::{clearable, optional, parse_tags, required};
 use super::store::{UserChangeset, UserRow};
-use super::values::{self, Email, InvalidValue, Username};
+use super::values::{self, Email, Username};
 use crate::access::passwords::{Password, PasswordOwner};
-use crate::platform::error::{AppError, FieldError, FieldErrors};
+use crate::platform::error::{AppError, FieldErrors};
 use crate::platform::http::PatchField;
 use crate::platform::http::merge_patch::apply_merge_patch;
 use crate::platform::timestamp::Timestamp;
@@ -26,7 +27,7 @@ pub struct NewUser {
     pub username: String,
     /// Optional. An account without a password cannot sign in with one until it is set.
     pub password: Option<Password>,
-    /// The name of a role.
+    /// The name of a role, compared case-insensitively.
     #[schema(example = "User")]
     pub role: String,
     /// Whether the account is active. Default: true.
@@ -81,18 +82,19 @@ impl NewUser {
     pub fn check(self) -> Result<(ValidatedUser, Option<Password>), AppError> {
         let mut errors = FieldErrors::default();
         let username = errors.check("/username", Username::parse(&self.username));
-        let display_name = optional(&mut errors, "/displayName", self.display_name, |text| {
-            values::parse_display_name(&text)
-        });
-        let email = optional(&mut errors, "/email", self.email, |text| {
-            Email::parse(&text)
-        });
-        let auth_provider = optional(&mut errors, "/authProvider", self.auth_provider, |text| {
-            values::parse_external_name(&text)
-        });
-        let auth_id = optional(&mut errors, "/authId", self.auth_id, |text| {
-            values::parse_external_name(&text)
-        });
+        let (display_name, email) = (self.display_name.as_deref(), self.email.as_deref());
+        let (auth_provider, auth_id) = (self.auth_provider.as_deref(), self.auth_id.as_deref());
+        let external_name = values::parse_external_name;
+        let parse_display_name = values::parse_display_name;
+        let display_name = optional(
+            &mut errors,
+            "/displayName",
+            display_name,
+            parse_display_name,
+        );
+        let email = optional(&mut errors, "/email", email, Email::parse);
+        let auth_provider = optional(&mut errors, "/authProvider", auth_provider, external_name);
+        let auth_id = optional(&mut errors, "/authId", auth_id, external_name);
         let tags = parse_tags(&mut errors, &self.tags);
         let attributes = errors.check(
             "/attributes",
@@ -285,12 +287,17 @@ impl ValidatedUserChange {
         self.set.role.is_some() || self.sets_active || self.set.expires_at.is_some()
     }
 
-    /// The columns that the change sets on this account. Columns that would keep their value are left out.
+    /// The columns that the change sets on this account; `role` is the stored name of the requested role. Columns that would
+    /// keep their value are left out.
     ///
     /// # Errors
     /// [`crate::platform::error::Code::RequestInvalid`] when the merged attributes are too large, or there is no address to
     /// confirm.
-    pub fn changeset_for(&self, row: &UserRow) -> Result<UserChangeset, AppError> {
+    pub fn changeset_for(
+        &self,
+        row: &UserRow,
+        role: Option<&str>,
+    ) -> Result<UserChangeset, AppError> {
         let set = self.set.clone();
         let has_email = set.email.as_ref().unwrap_or(&row.email).is_some();
         if set.email_confirmed == Some(true) && !has_email {
@@ -310,7 +317,7 @@ impl ValidatedUserChange {
                 .or(email.as_ref().map(|_| false))
                 .filter(|confirmed| *confirmed != row.email_confirmed),
             email,
-            role: set.role.filter(|role| *role != row.role),
+            role: role.filter(|role| *role != row.role).map(str::to_owned),
             is_active: set.is_active.filter(|active| *active != row.is_active),
             tags: set.tags.filter(|tags| *tags != row.tags),
             attributes: self
@@ -339,62 +346,4 @@ impl ValidatedUserChange {
             }
         }
     }
-}
-
-impl From<InvalidValue> for (&'static str, std::borrow::Cow<'static, str>) {
-    fn from(error: InvalidValue) -> Self {
-        (error.code, error.detail.into())
-    }
-}
-
-fn optional<T, U>(
-    errors: &mut FieldErrors,
-    pointer: &'static str,
-    value: Option<T>,
-    parse: impl FnOnce(T) -> Result<U, InvalidValue>,
-) -> Option<U> {
-    value.and_then(|value| errors.check(pointer, parse(value)))
-}
-
-fn required<T, U>(
-    errors: &mut FieldErrors,
-    pointer: &'static str,
-    patch: &PatchField<T>,
-    parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
-) -> Option<U> {
-    match patch {
-        PatchField::Keep => None,
-        PatchField::Clear => {
-            errors.push(FieldError::new(pointer, "required", "must not be null"));
-            None
-        }
-        PatchField::Set(value) => errors.check(pointer, parse(value)),
-    }
-}
-
-#[expect(
-    clippy::option_option,
-    reason = "distinguishes an unchanged column from NULL"
-)]
-fn clearable<T, U>(
-    errors: &mut FieldErrors,
-    pointer: &'static str,
-    patch: &PatchField<T>,
-    parse: impl FnOnce(&T) -> Result<U, InvalidValue>,
-) -> Option<Option<U>> {
-    match patch {
-        PatchField::Keep => None,
-        PatchField::Clear => Some(None),
-        PatchField::Set(value) => errors.check(pointer, parse(value)).map(Some),
-    }
-}
-
-fn parse_tags(errors: &mut FieldErrors, tags: &[String]) -> Option<Vec<String>> {
-    values::parse_tags(tags)
-        .map_err(|(index, error)| {
-            let pointer =
-                index.map_or_else(|| "/tags".to_owned(), |index| format!("/tags/{index}"));
-            errors.push(FieldError::new(pointer, error.code, error.detail));
-        })
-        .ok()
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::record::authority_of;
 use super::store::{self, UserRow};
 use super::values::{Email, Username};
 use crate::access::actor::Authority;
 use crate::accounts::roles;
-use crate::platform::db::Tx;
+use crate::platform::db::{IdPrefix, Tx};
 use crate::platform::error::AppError;
 use crate::platform::ids::UserId;
 
@@ -122,4 +124,12 @@ pub fn count_permanent_super_admins(tx: &mut Tx<'_>) -> Result<i64, AppError> {
 /// Database errors.
 pub fn any_super_admin(tx: &mut Tx<'_>) -> Result<bool, AppError> {
     Ok(store::any_super_admin(tx.conn)?)
+}
+
+/// At most two ids of accounts that begin with this prefix.
+///
+/// # Errors
+/// Database errors.
+pub fn find_ids(tx: &mut Tx<'_>, prefix: IdPrefix) -> Result<Vec<Uuid>, AppError> {
+    Ok(store::find_ids(tx.conn, prefix)?)
 }

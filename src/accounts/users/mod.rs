@@ -6,8 +6,10 @@
 mod audit_entry;
 mod authority_change;
 mod authorization;
+mod conflict;
 mod initial_access;
 mod input;
+mod input_fields;
 mod listing;
 mod lookup;
 mod model;

@@ -51,7 +51,7 @@ pub struct User {
     pub auth_provider: String,
     /// The id of this user at that provider.
     pub auth_id: Option<String>,
-    /// Whether a second factor is confirmed.
+    /// Whether a second factor is confirmed. False for all users in this release, which has no second factors yet.
     pub mfa_enabled: bool,
     /// When it was created.
     pub created_at_utc: DateTime<Utc>,

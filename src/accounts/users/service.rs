@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::audit_entry;
 use super::initial_access::{self, AccessGrant};
 use super::input::ValidatedUser;
 use super::model::User;
 use super::record::new_row;
 use super::store::{self, UserChangeset, UserRow};
 use super::values::Username;
+use super::{audit_entry, conflict};
 use crate::access::actor::{Actor, Creator, SUPER_ADMIN};
 use crate::access::authentication::{Can, needs};
 use crate::access::passwords::PasswordHash;
@@ -21,12 +21,12 @@ use crate::platform::ids::UserId;
 
 pub use super::authority_change::{can_still_take_over, may_set_password, raises_authority};
 pub use super::authorization::{current_authority, lock_for_sign_out, lock_for_takeover};
-pub use super::initial_access::{check_grant, check_grant_audited, role_authority};
+pub use super::initial_access::{check_grant, check_grant_audited, check_names, role_authority};
 pub use super::listing::service::list;
 pub use super::lookup::{
     any_super_admin, authority_of_usable_user, can_use, count_permanent_super_admins, find,
     find_by_any_name, find_by_confirmed_email, find_by_email, find_by_login_name, find_for_update,
-    usernames,
+    find_ids, usernames,
 };
 pub use super::reassign_role::{count_by_role, prepare_role_reassignment};
 pub use super::record::{authority_of, to_response};
@@ -56,6 +56,7 @@ pub fn create(
         &draft.permissions,
     )?;
     let row = new_row(tx, draft, access, password, Creator::of(caller));
+    conflict::check_deleted_holder(tx, caller, Some(&row.username), row.email.as_deref())?;
     insert(tx, caller, row)
 }
 
@@ -134,6 +135,8 @@ pub fn update(
     changes: &UserChangeset,
 ) -> TxResult<User> {
     if *changes != UserChangeset::default() {
+        let email = changes.email.as_ref().and_then(Option::as_deref);
+        conflict::check_deleted_holder(tx, actor, changes.username.as_deref(), email)?;
         tx.invalidate(Invalidation::Principal(row.id.0));
         store::update(tx.conn, row.id, tx.now, changes)
             .on_constraint("users_username_key", Code::UserUsernameConflict)

@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::actor::{AccountStatus, Creator, SUPER_ADMIN};
+use crate::platform::db::IdPrefix;
 use crate::platform::ids::UserId;
 use crate::schema::{idempotency_keys, users};
 
@@ -89,6 +90,14 @@ impl UserChangeset {
         }
     }
 
+    /// The same columns, and the password as withdrawn.
+    pub fn with_password_withdrawn(mut self) -> Self {
+        let (kind, id) = Creator::Withdrawn.to_columns();
+        self.password_set_by_kind = Some(kind.to_owned());
+        self.password_set_by = Some(id);
+        self
+    }
+
     /// The same columns, and `creator` as who set the email address, if they set or confirm it.
     pub fn with_email_creator(mut self, creator: Creator) -> Self {
         if self.email.is_some() || self.email_confirmed == Some(true) {
@@ -133,6 +142,12 @@ impl UserRow {
     /// Whether the account has a password that someone other than its owner set.
     pub fn has_password_of_another(&self) -> bool {
         self.password_hash.is_some() && self.password_creator() != Some(Creator::Owner)
+    }
+
+    /// Whether the password is not sufficient to set another one: it was set by someone who may not take over the account since
+    /// the account got more authority.
+    pub fn is_password_withdrawn(&self) -> bool {
+        matches!(self.password_creator(), Some(Creator::Withdrawn) | None)
     }
 
     /// Whether the account is active, not deleted, never expires and has a password.
@@ -337,4 +352,9 @@ pub fn usernames(conn: &mut PgConnection, ids: &[UserId]) -> QueryResult<Vec<(Us
         .filter(users::id.eq_any(ids))
         .select((users::id, users::username))
         .load(conn)
+}
+
+/// At most two ids that begin with this prefix.
+pub fn find_ids(conn: &mut PgConnection, prefix: IdPrefix) -> QueryResult<Vec<Uuid>> {
+    prefix.find_in(conn, "users")
 }

@@ -42,6 +42,14 @@ pub fn has_unsealed(tx: &mut Tx<'_>) -> Result<bool, AppError> {
     Ok(store::has_unsealed(tx.conn)?)
 }
 
+/// The number of rows to seal.
+///
+/// # Errors
+/// Database errors.
+pub fn count_unsealed(tx: &mut Tx<'_>) -> Result<i64, AppError> {
+    Ok(store::count_unsealed(tx.conn)?)
+}
+
 /// Seals one batch of rows and returns whether there may be more. Does nothing while another process holds the lock.
 ///
 /// # Errors

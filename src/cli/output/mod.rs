@@ -8,7 +8,7 @@ use std::io::{BufWriter, IsTerminal, Stdout, Write};
 use clap::Args;
 use serde::Serialize;
 
-use super::CliError;
+use super::{CliError, print_stderr};
 pub use cell::Cell;
 
 /// The flags that select the output format.
@@ -172,17 +172,22 @@ impl<T: TableRow> ListPrinter<T> {
 
     /// Prints what is still missing: the whole table, or the closing bracket of a JSON array.
     pub fn finish(mut self) -> Result<(), CliError> {
-        let headings: Vec<&str> = T::COLUMNS
+        let headings: Vec<&'static str> = T::COLUMNS
             .iter()
             .filter_map(|column| column.heading)
             .collect();
         match self.format {
             OutputFormat::Table if self.count > 0 => {
-                write!(
-                    self.out,
-                    "{}",
-                    table::for_terminal(&headings, &self.table, self.out.get_ref())
-                )?;
+                let (text, left_out) =
+                    table::for_terminal(&headings, &self.table, self.out.get_ref());
+                write!(self.out, "{text}")?;
+                self.out.flush()?;
+                if !left_out.is_empty() {
+                    print_stderr(&format!(
+                        "The terminal is too narrow for {}: --json and --csv have every column.",
+                        left_out.join(", ")
+                    ));
+                }
             }
             OutputFormat::Markdown => {
                 write!(self.out, "{}", table::markdown(&headings, &self.table))?;

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use super::report::switch_value;
 use crate::access::actor::{ADMIN, SUPER_ADMIN, USER};
-use crate::cli::time_argument;
+use crate::accounts::roles;
+use crate::cli::context::CliContext;
+use crate::cli::{CliError, time_argument};
 use crate::platform::timestamp::Timestamp;
 
 /// The role of `--moderator`. It is not built in; the flag fails while the role does not exist.
@@ -15,10 +17,10 @@ const MODERATOR: &str = "Moderator";
 #[derive(Args)]
 pub struct AccountFlags {
     /// The display name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, short = 'n', value_name = "NAME")]
     pub name: Option<String>,
     /// The email address.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, short = 'm', value_name = "ADDRESS")]
     pub email: Option<String>,
     #[command(flatten)]
     pub role: RoleFlags,
@@ -26,7 +28,7 @@ pub struct AccountFlags {
     #[arg(long, value_name = "PERMISSION")]
     pub permission: Vec<String>,
     /// The authentication provider: local, or the name of an external provider.
-    #[arg(long, value_name = "PROVIDER")]
+    #[arg(long, short = 'A', value_name = "PROVIDER")]
     pub auth: Option<String>,
     /// The id of the user at that provider.
     #[arg(long, value_name = "ID")]
@@ -40,10 +42,29 @@ pub struct AccountFlags {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_attribute)]
     pub attr: Vec<(String, Value)>,
     #[command(flatten)]
+    app: AppAttributeFlags,
+    #[command(flatten)]
     password_change: PasswordChangeFlags,
-    /// When the account expires: a date, a time, or a duration such as 30d.
-    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_time)]
+    /// When the account expires: the last day, a time, or a duration such as 30d.
+    #[arg(long, value_name = "TIME", value_parser = time_argument::parse_expiry)]
     pub expires_at: Option<Timestamp>,
+}
+
+/// Attributes that other programs have flags for. rosterd stores them for the application.
+#[derive(Args)]
+struct AppAttributeFlags {
+    /// Set the attribute bio.
+    #[arg(long, value_name = "TEXT")]
+    bio: Option<String>,
+    /// Set the attribute webdav to true.
+    #[arg(long, short = 'w', overrides_with = "no_webdav")]
+    webdav: bool,
+    /// Set the attribute webdav to false.
+    #[arg(long, overrides_with = "webdav")]
+    no_webdav: bool,
+    /// Set the attribute uploadPath.
+    #[arg(long, short = 'u', value_name = "PATH")]
+    upload_path: Option<String>,
 }
 
 #[derive(Args)]
@@ -52,7 +73,7 @@ struct LoginFlags {
     #[arg(long, overrides_with = "no_login")]
     login: bool,
     /// Disable the user: sign-in is refused.
-    #[arg(long, overrides_with = "login")]
+    #[arg(long, short = 'l', overrides_with = "login")]
     no_login: bool,
 }
 
@@ -73,11 +94,11 @@ struct PasswordChangeFlags {
     reason = "one field per command-line flag"
 )]
 pub struct RoleFlags {
-    /// Assign this role.
-    #[arg(long, group = "role-given", value_name = "ROLE")]
+    /// Assign this role, in upper or lower case.
+    #[arg(long, short = 'r', group = "role-given", value_name = "ROLE")]
     role: Option<String>,
     /// Assign the role SuperAdmin.
-    #[arg(long, group = "role-given")]
+    #[arg(long, short = 's', group = "role-given")]
     superadmin: bool,
     /// Assign the role Admin.
     #[arg(long, group = "role-given")]
@@ -97,6 +118,31 @@ pub struct RoleFlags {
 }
 
 impl RoleFlags {
+    /// Whether a role was given.
+    pub fn is_given(&self) -> bool {
+        self.assigned().is_some()
+    }
+
+    /// Assigns the role Admin.
+    pub fn set_admin(&mut self) {
+        self.admin = true;
+    }
+
+    /// Replaces the role by its name as it is stored, ignoring case. An unknown role stays, and is refused later.
+    pub fn find_stored_name(&mut self, context: &CliContext<'_>) -> Result<(), CliError> {
+        if let Some(given) = &mut self.role {
+            let roles = context.db.read_now(roles::service::list)?;
+            let stored = roles.into_iter().map(|role| role.name);
+            if let Some(name) = stored
+                .into_iter()
+                .find(|name| name.eq_ignore_ascii_case(given))
+            {
+                *given = name;
+            }
+        }
+        Ok(())
+    }
+
     /// The role to assign, if any.
     pub fn assigned(&self) -> Option<&str> {
         match self {
@@ -138,7 +184,17 @@ impl AccountFlags {
 
     /// The attributes as a JSON object.
     pub fn attributes(&self) -> Map<String, Value> {
-        self.attr.iter().cloned().collect()
+        let app = &self.app;
+        let webdav = switch_value(app.webdav, app.no_webdav).map(Value::Bool);
+        let named = [
+            ("bio", app.bio.clone().map(Value::String)),
+            ("webdav", webdav),
+            ("uploadPath", app.upload_path.clone().map(Value::String)),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        named.chain(self.attr.iter().cloned()).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `rosterd users add`: creates a user.
 
+use chrono::DateTime;
 use clap::Args;
 use serde::Serialize;
 
@@ -10,14 +11,16 @@ use crate::accounts::password_reset::{self, ResetLink, ResetLinkLifetime};
 use crate::accounts::users::{NewUser, User, service};
 use crate::cli::context::CliContext;
 use crate::cli::output::{self, FormatFlags};
-use crate::cli::prompt::PasswordFlags;
+use crate::cli::prompt::{self, PasswordFlags};
 use crate::cli::{CliError, print_stderr, print_stdout};
+use crate::platform::clock;
 use crate::platform::error::TxAbort;
 use crate::platform::http::{IfMatch, validate};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  rosterd users add
   rosterd users add ada
   rosterd users add ada --name 'Ada Lovelace' --email ada@example.org --admin
   pass show ada | rosterd users add ada --password-stdin --tag staff
@@ -27,12 +30,16 @@ Examples:
 Without a password, a link to set one is printed; it works once, within 24 hours.
 Each switch has a --no- form.")]
 pub struct AddUserArgs {
-    /// 3 to 50 characters: a-z, 0-9, dot, underscore and hyphen; the first is a letter or digit.
-    username: String,
+    /// 3 to 50 characters: a-z, 0-9, dot, underscore and hyphen; the first is a letter or digit. Without it, the command asks for
+    /// username, role and password.
+    username: Option<String>,
     #[command(flatten)]
     account: AccountFlags,
     #[command(flatten)]
     password: PasswordFlags,
+    /// Accepted for other programs' scripts: the command asks for no confirmation.
+    #[arg(long, short = 'y', alias = "assume-yes")]
+    yes: bool,
     #[command(flatten)]
     format: FormatFlags,
 }
@@ -52,10 +59,24 @@ struct CreatedUser<'a> {
 pub fn run(context: &CliContext<'_>, args: AddUserArgs) -> Result<(), CliError> {
     let AddUserArgs {
         username,
-        account,
+        mut account,
         password,
+        yes: _,
         format,
     } = args;
+    let is_interactive = username.is_none();
+    let username = match username {
+        Some(username) => username,
+        None => ask_for_user(&mut account)?,
+    };
+    account.role.find_stored_name(context)?;
+    if account
+        .expires_at
+        .is_some_and(|time| DateTime::from(time) <= clock::now())
+    {
+        let message = "--expires-at is in the past: give a future time, or use --no-login";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let new_user = NewUser {
         username,
         password: None,
@@ -72,7 +93,13 @@ pub fn run(context: &CliContext<'_>, args: AddUserArgs) -> Result<(), CliError> 
         auth_id: account.auth_id,
     };
     let (draft, _) = validate(new_user)?.check()?;
-    let (hash, generated) = match password.read()? {
+    let password = if is_interactive {
+        print_stderr("Without a password, a link to set one is printed.");
+        password.read_or_ask()?
+    } else {
+        password.read()?
+    };
+    let (hash, generated) = match password {
         Some(input) => (
             Some(context.hash_password(draft.password_owner(), input.password)?),
             input.generated,
@@ -103,6 +130,22 @@ pub fn run(context: &CliContext<'_>, args: AddUserArgs) -> Result<(), CliError> 
         Ok((user, link))
     })?;
     report(format, &user, generated.as_deref(), link.as_ref())
+}
+
+/// Asks for the username and, unless a role was given, whether the user becomes an Admin.
+fn ask_for_user(account: &mut AccountFlags) -> Result<String, CliError> {
+    if !prompt::has_terminal() {
+        let message = "the username is missing: rosterd users add USERNAME";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    let username = prompt::read_line("Username: ", "USERNAME")?;
+    if !account.role.is_given() {
+        let answer = prompt::read_line("Admin [y/N]: ", "--admin")?;
+        if matches!(answer.as_str(), "y" | "Y" | "yes" | "Yes") {
+            account.role.set_admin();
+        }
+    }
+    Ok(username)
 }
 
 fn report(

@@ -2,6 +2,7 @@
 //! output; the exit status is 1 if the action was refused for any of them.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::list::{for_each_page, parse_domain};
 use crate::access::tokens::PersonalTokens;
@@ -9,6 +10,7 @@ use crate::accounts::user_admin::bulk::BulkAction;
 use crate::accounts::user_admin::bulk::service::{self, BulkItem, BulkOutcome, BulkTarget};
 use crate::accounts::users::{UserFilter, UserSort};
 use crate::cli::context::CliContext;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{Cell, Column, FormatFlags, ListPrinter, TableRow};
 use crate::cli::progress_bar::ProgressBar;
 use crate::cli::prompt::YesFlag;
@@ -234,14 +236,18 @@ pub fn apply_to_each(
         .db
         .read_now(|tx| service::check_role_exists(tx, action))?;
     let mut progress_bar = ProgressBar::new(count);
+    let interrupt = Interrupt::watch()?;
+    let mut processed = 0;
     let mut list_printer = ListPrinter::start(format)?;
     let mut refused = Vec::new();
     let mut targets = targets.into_iter().peekable();
     loop {
         let mut batch = service::begin(&context.db, action, dry_run);
         let chunk = targets.by_ref().take(BATCH_SIZE);
+        let chunk = chunk.take_while(|_| !interrupt.is_pressed());
         let (items, result) = apply_to_batch(context, &mut batch, action, chunk, dry_run);
         batch.finish_now();
+        processed += items.len();
         for item in &items {
             if item.outcome == BulkOutcome::Refused {
                 let name = item.username.clone();
@@ -253,14 +259,25 @@ pub fn apply_to_each(
             }
             progress_bar.advance();
         }
-        list_printer.print(&items)?;
+        let lines: Vec<BulkLine> = items
+            .into_iter()
+            .map(|item| BulkLine { item, dry_run })
+            .collect();
+        list_printer.print(&lines)?;
         result?;
-        if targets.peek().is_none() {
+        if targets.peek().is_none() || interrupt.is_pressed() {
             break;
         }
     }
     progress_bar.clear();
     list_printer.finish()?;
+    if processed < count {
+        let verb = if dry_run { "checked" } else { "processed" };
+        return Err(CliError::InterruptedAfter(format!(
+            "interrupted: {processed} of {count} users were {verb}, {} of them refused",
+            refused.len()
+        )));
+    }
     match refused.as_slice() {
         [] => Ok(()),
         [reason] if count == 1 => Err(CliError::Failed(reason.clone())),
@@ -300,18 +317,32 @@ fn apply_to_batch(
     (items, Ok(()))
 }
 
-impl TableRow for BulkItem {
+/// The result for one user.
+#[derive(Serialize)]
+struct BulkLine {
+    #[serde(flatten)]
+    item: BulkItem,
+    /// Whether nothing was changed.
+    #[serde(skip)]
+    dry_run: bool,
+}
+
+impl TableRow for BulkLine {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::extra("id", |item| Cell::Text(item.id.to_string())),
-        Column::shown("username", "ACCOUNT", |item| (&item.username).into()),
-        Column::shown("outcome", "OUTCOME", |item| match item.outcome {
-            BulkOutcome::Done => "done".into(),
-            BulkOutcome::Refused => "refused".into(),
+        Column::extra("id", |line| Cell::Text(line.item.id.to_string())),
+        Column::shown("username", "ACCOUNT", |line| (&line.item.username).into()),
+        Column::shown("outcome", "OUTCOME", |line| {
+            match (line.item.outcome, line.dry_run) {
+                (BulkOutcome::Done, false) => "done".into(),
+                (BulkOutcome::Done, true) => "would change".into(),
+                (BulkOutcome::Refused, false) => "refused".into(),
+                (BulkOutcome::Refused, true) => "would be refused".into(),
+            }
         }),
-        Column::shown("code", "CODE", |item| match item.code {
+        Column::shown("code", "CODE", |line| match line.item.code {
             Some(code) => code.into(),
             None => Cell::Empty,
         }),
-        Column::shown("detail", "WHY", |item| (&item.detail).into()),
+        Column::shown("detail", "WHY", |line| (&line.item.detail).into()),
     ];
 }

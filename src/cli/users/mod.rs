@@ -92,7 +92,7 @@ Examples:
     /// Manage the permissions granted directly to a user.
     #[command(subcommand)]
     Permissions(permissions::UserPermissionsCommand),
-    /// Check whether a user can use a permission now: exit status 0 for yes, 1 for no.
+    /// Check whether a user can use a permission now: exit status 0 for yes, 3 for no, 1 for an error.
     Can(permissions::CanArgs),
 }
 

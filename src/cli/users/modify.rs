@@ -43,8 +43,9 @@ pub struct ModifyUserArgs {
     /// Keep the personal access tokens of the user when the password is set.
     #[arg(long, requires = "password-source")]
     keep_tokens: bool,
+    // Hidden as long as no user can have a second factor.
     /// Remove the second factor; the password alone is then enough to sign in.
-    #[arg(long = "disable-2fa", help_heading = None::<&'static str>)]
+    #[arg(long = "disable-2fa", hide = true, help_heading = None::<&'static str>)]
     disable_2fa: bool,
     #[command(flatten)]
     format: FormatFlags,
@@ -88,7 +89,7 @@ pub fn run(context: &CliContext<'_>, args: ModifyUserArgs) -> Result<(), CliErro
     let ModifyUserArgs {
         user,
         username,
-        set,
+        mut set,
         clear,
         password,
         keep_tokens,
@@ -96,6 +97,7 @@ pub fn run(context: &CliContext<'_>, args: ModifyUserArgs) -> Result<(), CliErro
         format,
     } = args;
     let row = context.find_account(&user)?;
+    set.role.find_stored_name(context)?;
     let (hash, generated) = match password.read()? {
         Some(input) => (
             Some(context.hash_password(PasswordOwner::ExistingAccount(row.id), input.password)?),

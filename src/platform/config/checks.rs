@@ -39,6 +39,7 @@ impl Config {
                 "needs a mail server: set ROSTERD_SMTP_URL and ROSTERD_MAIL_FROM, or set this to off",
             ));
         }
+        self.check_app_audiences()?;
         self.check_public_url()?;
         self.check_database_connection()?;
         let missing_tls_file = match (&self.tls_cert, &self.tls_key) {
@@ -73,6 +74,18 @@ impl Config {
         )
     }
 
+    /// A token for an application must not be valid for the service.
+    fn check_app_audiences(&self) -> Result<(), ConfigError> {
+        let is_own = |name: &&String| **name == self.audience || **name == self.public_url;
+        match self.app_audiences.iter().find(is_own) {
+            Some(own) => Err(ConfigError::new(
+                "ROSTERD_APP_AUDIENCES",
+                format!("{own} is rosterd itself: list only the audiences of applications"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// A public URL of plain http to another machine must be permitted.
     fn check_public_url(&self) -> Result<(), ConfigError> {
         let is_insecure = |url: Url| url.scheme() == "http" && !has_loopback_host(&url);
@@ -87,12 +100,24 @@ impl Config {
 
     /// An unprotected connection to a database on another machine must be permitted.
     fn check_database_connection(&self) -> Result<(), ConfigError> {
-        let is_protected = |url: &Secret| is_protected(url.expose());
-        if self.db_insecure || self.database_url.as_ref().is_none_or(is_protected) {
-            return Ok(());
+        if self.db_listen_url.is_some() && self.database_url.is_none() {
+            return Err(ConfigError::new(
+                "ROSTERD_DB_LISTEN_URL",
+                "needs DATABASE_URL: it leads to the same database without a pooler",
+            ));
         }
+        let is_unprotected =
+            |url: &&Option<Secret>| url.as_ref().is_some_and(|url| !is_protected(url.expose()));
+        let name = match [&self.database_url, &self.db_listen_url]
+            .iter()
+            .position(is_unprotected)
+        {
+            Some(0) if !self.db_insecure => "DATABASE_URL",
+            Some(_) if !self.db_insecure => "ROSTERD_DB_LISTEN_URL",
+            _ => return Ok(()),
+        };
         Err(ConfigError::new(
-            "DATABASE_URL",
+            name,
             "is a database on another machine without sslmode=verify-full: add it (with sslrootcert), or set ROSTERD_DB_INSECURE=1",
         ))
     }

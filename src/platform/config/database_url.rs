@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::secret::Secret;
 use super::values::ParseResult;
+use crate::platform::db::PreparedStatements;
 use crate::platform::http::percent_decoding;
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
@@ -15,6 +16,40 @@ pub(super) fn database_url(text: &str) -> ParseResult<Secret> {
         Ok(Secret::new(text.to_owned()))
     } else {
         Err("a URL that begins with postgres:// or postgresql://".into())
+    }
+}
+
+/// The URL without its password, and with only those parameters that say where the data is.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    const LOCATION: [&str; 7] = [
+        "host", "hostaddr", "port", "dbname", "user", "service", "options",
+    ];
+    let (base, _) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, rest) = base.split_once("://").unwrap_or(("postgres", base));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            let (user, _) = user.split_once(':').unwrap_or((user, ""));
+            format!("{user}@{host}")
+        }
+        None => authority.to_owned(),
+    };
+    let kept: Vec<String> = parameters(url)
+        .filter(|(key, _)| LOCATION.contains(&key.as_ref()))
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let separator = if kept.is_empty() { "" } else { "?" };
+    format!("{scheme}://{authority}/{path}{separator}{}", kept.join("&"))
+}
+
+/// Parses `ROSTERD_DB_PREPARED`.
+pub(super) fn prepared_statements(text: &str) -> ParseResult<PreparedStatements> {
+    match text {
+        "auto" => Ok(PreparedStatements::Auto),
+        "on" => Ok(PreparedStatements::On),
+        "off" => Ok(PreparedStatements::Off),
+        _ => Err("auto, on or off".into()),
     }
 }
 
@@ -78,6 +113,23 @@ fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn description_contains_no_password() {
+        for (url, shown) in [
+            (
+                "postgres://rosterd:p:ss%40@db.example.org:5432,[::1]/main?sslmode=verify-full&password=x&sslpassword=y",
+                "postgres://rosterd@db.example.org:5432,[::1]/main",
+            ),
+            (
+                "postgresql:///main?host=/run/postgresql&options=-csearch_path%3Dids",
+                "postgresql:///main?host=/run/postgresql&options=-csearch_path=ids",
+            ),
+            ("postgres://localhost", "postgres://localhost/"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 
     #[test]
     fn only_local_hosts_and_verified_connections_are_protected() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
 use super::variable::EnvVariable;
@@ -10,10 +10,52 @@ use super::variable::EnvVariable;
 /// Environment variables: names and values.
 pub(super) type Vars = BTreeMap<String, String>;
 
-/// The variables of the environment, and those of `dotenv` for settings that the environment does not set.
-pub(super) fn read(variables: &[EnvVariable], dotenv: &Path) -> Result<Vars, ConfigError> {
+/// The file of settings in the working directory.
+const DOTENV: &str = ".env";
+
+/// The file of settings of this machine, with which commands work on the data of the service that it runs.
+const SYSTEM_FILE: &str = "/etc/rosterd/rosterd.env";
+
+/// The settings that say where the data is. The file of this machine is not used beside them: it could name other data.
+const DATA_LOCATIONS: [&str; 3] = ["DATABASE_URL", "DATABASE_URL_FILE", "ROSTERD_DATA_DIR"];
+
+/// The variables of the environment, and those of a file for settings that the environment does not set: of `env_file` if one is
+/// named, otherwise of `.env` or the file of this machine. Returns the file too, if there is one.
+pub(super) fn read(
+    variables: &[EnvVariable],
+    env_file: Option<&Path>,
+) -> Result<(Vars, Option<PathBuf>), ConfigError> {
     let environment = read_environment(variables)?;
-    Ok(merge(variables, environment, read_dotenv(dotenv)?))
+    let Some(path) = choose_file(
+        &environment,
+        env_file,
+        Path::new(DOTENV),
+        Path::new(SYSTEM_FILE),
+    ) else {
+        return Ok((environment, None));
+    };
+    let settings = read_file(&path)?;
+    Ok((merge(variables, environment, settings), Some(path)))
+}
+
+/// The file of settings. A named one need not exist: reading it fails then.
+fn choose_file(
+    environment: &Vars,
+    env_file: Option<&Path>,
+    dotenv: &Path,
+    system_file: &Path,
+) -> Option<PathBuf> {
+    let names_data = DATA_LOCATIONS.iter().any(|name| {
+        environment
+            .get(*name)
+            .is_some_and(|value| !value.is_empty())
+    });
+    // An error other than "not found" is reported when the file is read.
+    let exists = |path: &&Path| path.try_exists().unwrap_or(true);
+    env_file
+        .or(Some(dotenv).filter(exists))
+        .or(Some(system_file).filter(|path| !names_data && exists(path)))
+        .map(Path::to_owned)
 }
 
 /// The variables of the environment that belong to rosterd. Other variables need not be UTF-8.
@@ -32,14 +74,18 @@ fn read_environment(variables: &[EnvVariable]) -> Result<Vars, ConfigError> {
         .collect()
 }
 
-/// The variables in a file of `NAME=value` lines; none if the file does not exist.
-fn read_dotenv(path: &Path) -> Result<Vars, ConfigError> {
+/// The variables in a file of `NAME=value` lines.
+fn read_file(path: &Path) -> Result<Vars, ConfigError> {
     let file = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vars::new()),
         Err(error) => {
-            let problem = format!("the file cannot be read: {}", error.kind());
+            let advice = if error.kind() == io::ErrorKind::PermissionDenied {
+                "; run the command as the user of the service or as root"
+            } else {
+                ""
+            };
+            let problem = format!("the file cannot be read: {}{advice}", error.kind());
             return Err(ConfigError::new(file, problem));
         }
     };
@@ -114,26 +160,47 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("rosterd-dotenv-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let path = dir.join(".env");
-        assert_eq!(read_dotenv(&path).unwrap(), Vars::new());
+        let error = read_file(&path).unwrap_err().to_string();
+        assert!(error.contains("the file cannot be read"), "{error}");
         std::fs::write(
             &path,
             "# comment\nROSTERD_LOG=debug\nDATABASE_URL='postgres://a:p$x#y@h/d'\n",
         )
         .unwrap();
         assert_eq!(
-            read_dotenv(&path).unwrap(),
+            read_file(&path).unwrap(),
             vars(&[
                 ("ROSTERD_LOG", "debug"),
                 ("DATABASE_URL", "postgres://a:p$x#y@h/d")
             ])
         );
         std::fs::write(&path, "ROSTERD_SECRET_KEY=hunter2 hunter3\n").unwrap();
-        let error = read_dotenv(&path).unwrap_err().to_string();
+        let error = read_file(&path).unwrap_err().to_string();
         assert!(
             error.contains(".env: expected lines of NAME=value"),
             "{error}"
         );
         assert!(!error.contains("hunter"), "{error}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn named_file_is_used_before_dotenv_and_that_of_the_machine_only_without_a_named_database() {
+        let dir = std::env::temp_dir().join(format!("rosterd-env-files-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let [named, dotenv, system] = ["named", "dotenv", "system"].map(|name| dir.join(name));
+        let chosen = |environment: &Vars, env_file: Option<&Path>| {
+            choose_file(environment, env_file, &dotenv, &system)
+        };
+        let (empty, database) = (Vars::new(), vars(&[("DATABASE_URL", "postgres:///x")]));
+        assert_eq!(chosen(&empty, None), None);
+        std::fs::write(&system, "").unwrap();
+        assert_eq!(chosen(&empty, None), Some(system.clone()));
+        assert_eq!(chosen(&database, None), None);
+        std::fs::write(&dotenv, "").unwrap();
+        assert_eq!(chosen(&empty, None), Some(dotenv.clone()));
+        assert_eq!(chosen(&database, None), Some(dotenv.clone()));
+        assert_eq!(chosen(&database, Some(&named)), Some(named));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration, read from environment variables and `.env`. One table defines all settings. An error names the
 //! variable in one line and does not contain its value.
 
+mod app_audiences;
 mod automatic;
 mod checks;
 mod database_url;
@@ -24,11 +25,14 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
+use crate::platform::db::PreparedStatements;
 use crate::platform::http::{ForwardedHeader, IpNetwork};
 use crate::platform::private_file;
 use crate::platform::tls::TlsFiles;
+use app_audiences::app_audiences;
 use automatic::{automatic_max_connections, automatic_pool_size, cores, open_files_limit};
-use database_url::database_url;
+pub use database_url::without_password;
+use database_url::{database_url, prepared_statements};
 pub use error::ConfigError;
 use raw_settings::RawSettings;
 pub use secret::{Secret, SecretKey};
@@ -56,6 +60,8 @@ macro_rules! settings {
             pub system_variables: SystemVariables,
             /// The files that secrets were read from.
             pub secret_files: Vec<PathBuf>,
+            /// The file that settings were read from, beside the environment.
+            pub settings_file: Option<PathBuf>,
         }
 
         const VARIABLES: &[EnvVariable] = &[$($(EnvVariable {
@@ -74,6 +80,7 @@ macro_rules! settings {
                     warnings: Vec::new(),
                     system_variables: SystemVariables::default(),
                     secret_files: Vec::new(),
+                    settings_file: None,
                 })
             }
         }
@@ -96,6 +103,8 @@ settings! {
             "1 permits a ROSTERD_PUBLIC_URL of plain http to another host than localhost. Passwords and tokens are then sent unencrypted.";
         audience: String = Plain "ROSTERD_AUDIENCE", "rosterd", text,
             "The audience (aud) of access tokens, which applications check when they verify a token.";
+        app_audiences: Vec<String> = Plain "ROSTERD_APP_AUDIENCES", "", app_audiences,
+            "The audiences of applications that have their own: absolute URIs, separated by commas. A token requested with such a resource is valid there only.";
         trusted_proxies: Vec<IpNetwork> = Plain "ROSTERD_TRUSTED_PROXIES", "", networks,
             "The proxies whose forwarding header (ROSTERD_FORWARDED_HEADER) is trusted: IP addresses or networks, separated by commas.";
         forwarded_header: ForwardedHeader = Plain "ROSTERD_FORWARDED_HEADER", "x-forwarded-for", forwarded_header,
@@ -126,6 +135,10 @@ settings! {
     "Database" {
         database_url: Option<Secret> = Secret "DATABASE_URL", "", |t| optional(t, database_url),
             "The URL of the PostgreSQL database. Unset: a private cluster in ROSTERD_DATA_DIR. A database on another machine needs sslmode=verify-full.";
+        db_listen_url: Option<Secret> = Secret "ROSTERD_DB_LISTEN_URL", "", |t| optional(t, database_url),
+            "A URL that leads to PostgreSQL itself, for change notifications and migrations, if DATABASE_URL leads to a pooler in transaction mode.";
+        db_prepared: PreparedStatements = Plain "ROSTERD_DB_PREPARED", "auto", prepared_statements,
+            "Whether SQL statements are prepared under a name: on, off (for a pooler), or auto: not behind a pooler.";
         db_insecure: bool = Plain "ROSTERD_DB_INSECURE", "0", permission,
             "1 permits a connection to a database on another machine without sslmode=verify-full. Its content can then be read and changed on the network.";
         data_dir: Option<PathBuf> = Plain "ROSTERD_DATA_DIR", "", |t| optional(t, path),
@@ -134,6 +147,8 @@ settings! {
             "Whether pending database migrations are applied at start: on or off.";
         db_pool_size: usize = Plain "ROSTERD_DB_POOL_SIZE", "auto", |t| auto_or_integer(t, automatic_pool_size(cores()), 1..=1024),
             "The maximum number of database connections. auto: four per CPU core, at least 8.";
+        start_timeout: Duration = Plain "ROSTERD_START_TIMEOUT", "60", seconds,
+            "How long the service waits at its start for the database of DATABASE_URL, in seconds.";
         db_acquire_timeout: Duration = Plain "ROSTERD_DB_ACQUIRE_MS", "2000", milliseconds,
             "How long a request waits for a database connection before it fails with 503, in milliseconds.";
         db_statement_timeout: Duration = Plain "ROSTERD_DB_STATEMENT_MS", "10000", milliseconds,
@@ -150,6 +165,8 @@ settings! {
             "The number of iterations of Argon2id.";
         hash_parallelism: u32 = Plain "ROSTERD_HASH_PARALLELISM", "1", |t| integer(t, 1..=64),
             "The degree of parallelism (lanes) of Argon2id.";
+        password_pepper: bool = Plain "ROSTERD_PASSWORD_PEPPER", "off", switch,
+            "Whether new password hashes are computed with a random secret that is stored encrypted: on or off. All replicas must have this version before it is on.";
         hash_threads: usize = Plain "ROSTERD_HASH_THREADS", "auto", |t| auto_or_integer(t, cores(), 1..=1024),
             "The number of threads that hash passwords. auto: one per CPU core.";
         hash_queue_timeout: Duration = Plain "ROSTERD_HASH_QUEUE_MS", "1000", milliseconds,
@@ -213,9 +230,9 @@ settings! {
         write_timeout: Duration = Plain "ROSTERD_WRITE_TIMEOUT_SECONDS", "30", |t| integer(t, 1..=3600).map(Duration::from_secs),
             "After how many seconds a connection is closed whose client does not accept data (on Linux).";
         drain_timeout: Duration = Plain "ROSTERD_DRAIN_SECONDS", "10", seconds,
-            "How long open requests may take to finish after SIGTERM, in seconds.";
+            "How long open requests may take to finish after SIGTERM, in seconds, and how long unused connections stay open before.";
         drain_delay: Duration = Plain "ROSTERD_DRAIN_DELAY_SECONDS", "1", seconds,
-            "How long new requests are accepted after SIGTERM, in seconds. During this time /readyz returns 503, so that load balancers stop sending requests.";
+            "How long new connections are accepted after SIGTERM at least, in seconds. During this time /readyz returns 503, so that load balancers stop sending requests. Then the service waits for ROSTERD_DRAIN_SECONDS for unused connections to be used or closed. 0: it stops at once.";
         log: String = Plain "ROSTERD_LOG", "info,actix_server=warn", log_directives,
             "The log filter: a level, or directives such as info,rosterd=debug.";
         log_format: LogFormat = Plain "ROSTERD_LOG_FORMAT", "auto", log_format,
@@ -230,12 +247,13 @@ const SECRET_KEY_FILE: &str = "ROSTERD_SECRET_KEY_FILE";
 const MAX_SESSION: Duration = Duration::from_secs(366 * 86_400);
 
 impl Config {
-    /// Reads the environment, and `.env` in the working directory for settings that the environment does not set.
+    /// Reads the environment, and a file for settings that the environment does not set: `env_file`, or else `.env` in the
+    /// working directory, or else `/etc/rosterd/rosterd.env` unless the environment says where the data is.
     ///
     /// # Errors
-    /// A setting is wrong, missing, unknown or set twice.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let vars = environment::read(VARIABLES, Path::new(".env"))?;
+    /// A setting is wrong, missing, unknown or set twice; the file cannot be read.
+    pub fn from_env(env_file: Option<&Path>) -> Result<Self, ConfigError> {
+        let (vars, settings_file) = environment::read(VARIABLES, env_file)?;
         let secret_files = RefCell::new(Vec::new());
         let key_file = vars.get(SECRET_KEY_FILE).map(PathBuf::from);
         let read_file = |path: &Path| {
@@ -249,6 +267,7 @@ impl Config {
         let mut config = Self::from_vars(vars, &read_file)?;
         config.system_variables = SystemVariables::read();
         config.secret_files = secret_files.into_inner();
+        config.settings_file = settings_file;
         Ok(config)
     }
 

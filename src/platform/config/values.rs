@@ -179,7 +179,11 @@ pub(super) fn registration(text: &str) -> ParseResult<Registration> {
 
 /// A URL with the placeholder `{token}`, for links that contain a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LinkTemplate(String);
+pub struct LinkTemplate {
+    template: String,
+    /// Whether the setting is unset, so that the links lead to this service.
+    is_default: bool,
+}
 
 impl LinkTemplate {
     const PLACEHOLDER: &str = "{token}";
@@ -187,15 +191,22 @@ impl LinkTemplate {
     /// The link with this token.
     #[must_use]
     pub fn url(&self, token: &str) -> String {
-        self.0.replace(Self::PLACEHOLDER, token)
+        self.template.replace(Self::PLACEHOLDER, token)
     }
 
     /// If the template is not set, sets it to `path` under `base_url`. `path` ends with the name of the query parameter
     /// for the token.
     pub(super) fn set_default(&mut self, base_url: &str, path: &str) {
-        if self.0.is_empty() {
-            self.0 = format!("{base_url}/{path}={}", Self::PLACEHOLDER);
+        if self.template.is_empty() {
+            self.template = format!("{base_url}/{path}={}", Self::PLACEHOLDER);
+            self.is_default = true;
         }
+    }
+
+    /// Whether the links lead to this service, because no page of an application is configured.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.is_default
     }
 }
 
@@ -205,7 +216,10 @@ pub(super) fn link_template(text: &str) -> ParseResult<LinkTemplate> {
         matches!(url.scheme(), "http" | "https") && !has_token_in_host
     };
     if text.contains(LinkTemplate::PLACEHOLDER) && Url::parse(text).is_ok_and(is_allowed) {
-        Ok(LinkTemplate(text.to_owned()))
+        Ok(LinkTemplate {
+            template: text.to_owned(),
+            is_default: false,
+        })
     } else {
         Err("an absolute http or https URL that contains {token}, such as https://app.example.org/reset#{token}".into())
     }
@@ -345,7 +359,7 @@ pub(super) fn networks(text: &str) -> ParseResult<Vec<IpNetwork>> {
     Ok(networks)
 }
 
-fn items(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace())
         .filter(|item| !item.is_empty())
 }

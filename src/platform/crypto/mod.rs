@@ -39,10 +39,12 @@ pub enum KeyPurpose {
     MailRecipient,
     /// Identifies `ROSTERD_SECRET_KEY` without disclosing it.
     SecretKeyId,
+    /// Encrypts the peppers of password hashes.
+    PasswordPepper,
 }
 
 impl KeyPurpose {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::SigningKey,
         Self::IdempotencyResponse,
         Self::IdempotencyRequest,
@@ -55,6 +57,7 @@ impl KeyPurpose {
         Self::ResetLink,
         Self::MailRecipient,
         Self::SecretKeyId,
+        Self::PasswordPepper,
     ];
 
     /// The `info` parameter of the key derivation. Changing a label changes the key.
@@ -72,6 +75,7 @@ impl KeyPurpose {
             Self::ResetLink => b"rosterd reset link v1",
             Self::MailRecipient => b"rosterd mail recipient v1",
             Self::SecretKeyId => b"rosterd secret key id v1",
+            Self::PasswordPepper => b"rosterd password pepper v1",
         }
     }
 }

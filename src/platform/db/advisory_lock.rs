@@ -14,6 +14,8 @@ pub enum Invariant {
     Authority,
     /// Only one signing key is in use.
     SigningKeys,
+    /// Only one pepper is created at the first start.
+    Peppers,
     /// The hash chain of the audit log has one end.
     AuditChain,
     /// The number of service clients of one creator.
@@ -28,6 +30,7 @@ impl Invariant {
         match self {
             Self::Authority => "authority",
             Self::SigningKeys => "signing_keys",
+            Self::Peppers => "peppers",
             Self::AuditChain => "audit_chain",
             Self::ClientsPerCreator => "clients_per_creator",
             Self::Replicas => "replicas",

@@ -5,10 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel::QueryResult;
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{CacheSize, Connection as _};
 use diesel::pg::PgConnection;
 use diesel::r2d2::R2D2Connection;
 
+use super::hosts::Hosts;
+use super::session::{
+    PreparedStatements, Session, SessionOpener, SessionParameters, TransactionSetup,
+};
 use super::table_schema::TableSchema;
 use crate::platform::error::{AppError, Code};
 
@@ -18,6 +22,7 @@ pub struct PooledConnection {
     pub pg: PgConnection,
     /// Whether the current transaction has reached its commit and must not be retried on another connection.
     pub is_committing: bool,
+    session: Session,
     /// Whether the connection must not be used again: the server is shutting down or is read-only.
     is_discarded: bool,
     generation: u64,
@@ -25,34 +30,42 @@ pub struct PooledConnection {
 
 /// Opens connections and tracks their generation. A connection failure starts a new generation.
 pub struct ConnectionManager {
-    url: String,
-    /// The SQL that sets the session's parameters.
-    session_setup: String,
+    opener: SessionOpener,
+    session_parameters: SessionParameters,
     generation: AtomicU64,
     table_schema: OnceLock<TableSchema>,
 }
 
 impl ConnectionManager {
-    pub fn new(url: &str, statement_timeout: Duration) -> Self {
+    pub fn new(url: &str, statement_timeout: Duration, prepared: PreparedStatements) -> Self {
         Self {
-            url: with_default_timeouts(url),
-            session_setup: format!(
-                "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 30000; \
-                 SET TimeZone = 'UTC'; SET client_min_messages = warning",
-                statement_timeout.as_millis()
-            ),
+            opener: SessionOpener::new(&with_default_timeouts(url), prepared),
+            session_parameters: SessionParameters {
+                statement_timeout,
+                idle_in_transaction_timeout: Duration::from_secs(30),
+            },
             generation: AtomicU64::new(0),
             table_schema: OnceLock::new(),
         }
     }
 
     /// Opens a connection and sets the session's parameters.
-    pub fn open(&self) -> Result<PgConnection, diesel::r2d2::Error> {
-        let mut pg =
-            PgConnection::establish(&self.url).map_err(diesel::r2d2::Error::ConnectionError)?;
-        pg.batch_execute(&self.session_setup)
+    fn open(&self) -> Result<(PgConnection, Session), diesel::r2d2::Error> {
+        let opened = self.opener.open();
+        let (mut pg, session) = opened.map_err(diesel::r2d2::Error::ConnectionError)?;
+        session
+            .set_parameters(&mut pg, &self.session_parameters)
             .map_err(diesel::r2d2::Error::QueryError)?;
-        Ok(pg)
+        Ok((pg, session))
+    }
+
+    /// Prepares the connection for a transaction on the tables, and returns what the transaction itself must set.
+    pub fn enter(&self, connection: &mut PooledConnection) -> QueryResult<TransactionSetup<'_>> {
+        let schema = self.table_schema(&mut connection.pg)?;
+        let parameters = &self.session_parameters;
+        connection
+            .session
+            .enter(&mut connection.pg, schema, parameters)
     }
 
     /// The schema that contains the tables, or `None` while there are none. The first answer with a schema is final, so
@@ -95,9 +108,11 @@ impl r2d2::ManageConnection for ConnectionFactory {
 
     fn connect(&self) -> Result<PooledConnection, Self::Error> {
         let generation = self.0.generation.load(Ordering::Relaxed);
+        let (pg, session) = self.0.open()?;
         Ok(PooledConnection {
-            pg: self.0.open()?,
+            pg,
             is_committing: false,
+            session,
             is_discarded: false,
             generation,
         })
@@ -120,18 +135,34 @@ impl r2d2::ManageConnection for ConnectionFactory {
 /// # Errors
 /// [`Code::DatabaseUnavailable`] if the connection fails. The detail is the first line of libpq's message.
 pub fn open_unpooled_connection(url: &str) -> Result<PgConnection, AppError> {
-    PgConnection::establish(&with_default_timeouts(url)).map_err(|cause| {
+    let connection = Hosts::parse(&with_default_timeouts(url)).connect();
+    let mut connection = connection.map_err(|cause| {
         let message = cause.to_string();
         let reason = message.lines().next().unwrap_or_default().to_owned();
         AppError::new(Code::DatabaseUnavailable).with_detail(reason)
-    })
+    })?;
+    // The URL can lead to a pooler, and few statements run more than once.
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(connection)
+}
+
+/// Whether a connection to this URL has a session of its own, because there is no pooler.
+///
+/// # Errors
+/// The connection fails.
+pub fn has_own_session(url: &str) -> Result<bool, AppError> {
+    let opener = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
+    let connection = opener.open();
+    let (_, session) =
+        connection.map_err(|cause| AppError::new(Code::DatabaseUnavailable).with_cause(cause))?;
+    Ok(session.is_own())
 }
 
 /// Adds connection and keepalive timeouts, so that no thread waits forever for a server that stopped responding
 /// (libpq, "Parameter Key Words"). Parameters that the URL already has are kept.
 fn with_default_timeouts(url: &str) -> String {
     const DEFAULTS: [(&str, &str); 6] = [
-        ("connect_timeout", "3"),
+        ("connect_timeout", "2"),
         ("tcp_user_timeout", "10000"),
         ("keepalives_idle", "10"),
         ("keepalives_interval", "3"),
@@ -165,7 +196,7 @@ mod tests {
         let uri = with_default_timeouts("postgres://h/db?connect_timeout=9");
         assert!(uri.starts_with("postgres://h/db?connect_timeout=9&tcp_user_timeout=10000"));
         let keywords = with_default_timeouts("host=h dbname=db");
-        assert!(keywords.starts_with("host=h dbname=db connect_timeout=3 "));
-        assert!(with_default_timeouts("postgres://h/db").contains("db?connect_timeout=3&"));
+        assert!(keywords.starts_with("host=h dbname=db connect_timeout=2 "));
+        assert!(with_default_timeouts("postgres://h/db").contains("db?connect_timeout=2&"));
     }
 }

@@ -1,10 +1,11 @@
-//! Maps diesel errors to [`AppError`]: constraint violations, contention, and an unavailable server.
+//! Maps diesel errors to [`AppError`]: constraint violations, contention, and a server that is unavailable or out of space.
 
 use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::sqlstate::SqlCondition;
 use crate::platform::error::{AppError, Code};
 
 /// Maps the violation of a named constraint to an error code at the query, instead of checking before the insert.
@@ -42,6 +43,8 @@ impl From<DieselError> for AppError {
             Code::DatabaseUnavailable | Code::Overloaded => {
                 wrapped.with_retry_after(Duration::from_secs(1))
             }
+            // Somebody has to make space.
+            Code::StorageFull => wrapped.with_retry_after(Duration::from_secs(30)),
             _ => wrapped,
         }
     }
@@ -57,20 +60,12 @@ fn error_code(error: &DieselError) -> Code {
             _,
         ) => Code::DatabaseUnavailable,
         DieselError::RollbackErrorOnCommit { commit_error, .. } => error_code(commit_error),
-        DieselError::DatabaseError(_, information) => error_code_of_message(information.message()),
-        _ => Code::Internal,
-    }
-}
-
-/// Recognizes SQLSTATE 57014 and 57P01 to 57P03 by their message, because diesel does not expose the SQLSTATE.
-fn error_code_of_message(message: &str) -> Code {
-    let contains = |text| message.contains(text);
-    if contains("terminating connection") || contains("the database system is") {
-        Code::DatabaseUnavailable
-    } else if contains("canceling statement") {
-        Code::Overloaded
-    } else {
-        Code::Internal
+        _ => match SqlCondition::of(error) {
+            SqlCondition::Contention | SqlCondition::Timeout => Code::Overloaded,
+            SqlCondition::Unavailable => Code::DatabaseUnavailable,
+            SqlCondition::StorageFull => Code::StorageFull,
+            SqlCondition::Other => Code::Internal,
+        },
     }
 }
 
@@ -80,11 +75,5 @@ fn diesel_cause(error: &AppError) -> Option<&DieselError> {
 
 /// Whether the transaction failed because of a concurrent one and can be retried: serialization failure or deadlock.
 pub(super) fn is_contention(error: &AppError) -> bool {
-    match diesel_cause(error) {
-        Some(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-        Some(DieselError::DatabaseError(_, information)) => {
-            information.message().contains("deadlock detected")
-        }
-        _ => false,
-    }
+    diesel_cause(error).is_some_and(|cause| SqlCondition::of(cause) == SqlCondition::Contention)
 }

@@ -1,15 +1,24 @@
 //! Writes the heartbeat of this replica on a connection of its own. A trigger on the row calls the same function that
 //! announces a changed account, so a heartbeat that arrives at the listener shows that invalidations arrive too.
 
-use diesel::RunQueryDsl;
-use diesel::connection::SimpleConnection;
+use chrono::{DateTime, Utc};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::pg::PgConnection;
-use diesel::sql_types::Uuid as SqlUuid;
+use diesel::prelude::*;
+use diesel::sql_types::{Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::connection::open_unpooled_connection;
 use super::table_schema::{TableSchema, quote_literal};
+use crate::platform::clock::OffsetMeasurement;
 use crate::platform::error::AppError;
+
+/// The time of the database at a heartbeat.
+#[derive(QueryableByName)]
+struct DatabaseTime {
+    #[diesel(sql_type = Timestamptz)]
+    now: DateTime<Utc>,
+}
 
 /// The connection that updates the row of one replica.
 pub struct HeartbeatWriter {
@@ -29,18 +38,15 @@ impl HeartbeatWriter {
     pub fn open(url: &str, schema: &TableSchema, replica: Uuid) -> Result<Self, AppError> {
         let mut conn = open_unpooled_connection(url)?;
         let application_name = quote_literal(&format!("rosterd heartbeat in {}", schema.name()));
-        // A heartbeat that is lost in a crash is not missed, so it does not wait for the disk.
-        conn.batch_execute(&format!(
-            "SET statement_timeout = '5s'; SET synchronous_commit = off; SET application_name = {application_name}"
-        ))?;
+        conn.batch_execute(&format!("SET application_name = {application_name}"))?;
         let (table, current) = (schema.table("replicas"), Uuid::new_v4());
-        diesel::sql_query(format!(
+        let insert = diesel::sql_query(format!(
             "INSERT INTO {table} (id, heartbeat) VALUES ($1, $2) \
              ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat, last_seen_at = clock_timestamp()"
         ))
         .bind::<SqlUuid, _>(replica)
-        .bind::<SqlUuid, _>(current)
-        .execute(&mut conn)?;
+        .bind::<SqlUuid, _>(current);
+        run_without_waiting_for_the_disk(&mut conn, |conn| insert.execute(conn))?;
         Ok(Self {
             conn,
             replica,
@@ -55,21 +61,30 @@ impl HeartbeatWriter {
         self.current
     }
 
-    /// Updates the row.
+    /// Updates the row, and measures the difference between the clocks of this machine and of the database.
     ///
     /// # Errors
     /// The row was deleted; database errors.
     pub fn send(&mut self) -> Result<(), AppError> {
         let next = Uuid::new_v4();
-        let updated = diesel::sql_query(format!(
-            "UPDATE {} SET heartbeat = $2, last_seen_at = clock_timestamp() WHERE id = $1 AND heartbeat = $3",
+        let update = diesel::sql_query(format!(
+            "UPDATE {} SET heartbeat = $2, last_seen_at = clock_timestamp() WHERE id = $1 AND heartbeat = $3 \
+             RETURNING clock_timestamp() AS now",
             self.table
         ))
         .bind::<SqlUuid, _>(self.replica)
         .bind::<SqlUuid, _>(next)
-        .bind::<SqlUuid, _>(self.current)
-        .execute(&mut self.conn)?;
-        if updated == 0 {
+        .bind::<SqlUuid, _>(self.current);
+        let update = |conn: &mut PgConnection| {
+            let measurement = OffsetMeasurement::begin();
+            let updated = update.get_result::<DatabaseTime>(conn).optional()?;
+            let Some(time) = updated else {
+                return Ok(false);
+            };
+            measurement.apply(time.now);
+            Ok(true)
+        };
+        if !run_without_waiting_for_the_disk(&mut self.conn, update)? {
             return Err(AppError::internal(
                 "the row of this replica was changed by another process",
             ));
@@ -88,4 +103,18 @@ impl HeartbeatWriter {
             .execute(&mut self.conn)?;
         Ok(())
     }
+}
+
+/// Runs statements in a transaction that does not wait for the disk: a heartbeat that is lost in a crash is not missed. The
+/// parameters are those of the transaction, because behind a pooler others use the session too.
+fn run_without_waiting_for_the_disk<T>(
+    conn: &mut PgConnection,
+    run: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
+    const BEGIN: &str =
+        "BEGIN READ WRITE; SET LOCAL statement_timeout = '5s'; SET LOCAL synchronous_commit = off";
+    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
+    let result = run(conn)?;
+    AnsiTransactionManager::commit_transaction(conn)?;
+    Ok(result)
 }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::open_unpooled_connection;
+use super::connection::{has_own_session, open_unpooled_connection};
 use super::table_schema::TableSchema;
 use crate::platform::error::AppError;
 
@@ -30,8 +31,16 @@ pub struct MigrationPlan {
 /// Database errors.
 pub fn plan_at(url: &str) -> Result<MigrationPlan, AppError> {
     let mut conn = open_unpooled_connection(url)?;
-    use_table_schema(&mut conn)?;
-    plan(&mut conn)
+    // In a transaction, because behind a pooler the next statement may run in another session.
+    AnsiTransactionManager::begin_transaction_sql(&mut conn, "BEGIN")?;
+    let schema = TableSchema::find_or_choose(&mut conn)?;
+    conn.batch_execute(&format!(
+        "SET LOCAL search_path TO {}",
+        schema.search_path()
+    ))?;
+    let plan = plan(&mut conn)?;
+    AnsiTransactionManager::commit_transaction(&mut conn)?;
+    Ok(plan)
 }
 
 /// Compares the schema with the migrations of this program. The search path of the connection leads to the tables.
@@ -61,12 +70,24 @@ pub fn plan(conn: &mut PgConnection) -> Result<MigrationPlan, AppError> {
 
 /// Applies the pending migrations under an advisory lock and returns their names. The lock is polled: a statement that
 /// waits for the lock holds a snapshot, and `CREATE INDEX CONCURRENTLY` in the replica that has the lock would wait for
-/// that snapshot.
+/// that snapshot. `listen_url` leads to the same database, but not to a pooler.
 ///
 /// # Errors
-/// Database errors. Migrations that were applied before the error stay applied.
-pub fn run(url: &str, progress: &dyn Fn(&str)) -> Result<Vec<String>, AppError> {
-    let mut conn = open_unpooled_connection(url)?;
+/// There are pending migrations, `url` leads to a pooler, and there is no `listen_url`; database errors. Migrations that were
+/// applied before the error stay applied.
+pub fn run(
+    url: &str,
+    listen_url: Option<&str>,
+    progress: &dyn Fn(&str),
+) -> Result<Vec<String>, AppError> {
+    if plan_at(url)?.pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    if listen_url.is_none() && !has_own_session(url)? {
+        let reason = "pending migrations need a connection without a pooler: set ROSTERD_DB_LISTEN_URL to one";
+        return Err(AppError::internal(reason));
+    }
+    let mut conn = open_unpooled_connection(listen_url.unwrap_or(url))?;
     let mut is_reported = false;
     while !try_lock(&mut conn)? {
         if !std::mem::replace(&mut is_reported, true) {

@@ -2,10 +2,14 @@
 //! domain.
 
 pub mod advisory_lock;
+mod batch_delete;
 mod connection;
 mod dry_run;
 mod errors;
+mod grants;
 mod heartbeat;
+mod hosts;
+mod id_prefix;
 mod invalidation;
 mod last_response;
 mod lease;
@@ -15,6 +19,8 @@ mod prepared_statement;
 pub mod private_cluster;
 mod readiness;
 mod server_info;
+mod session;
+mod sqlstate;
 mod table_schema;
 mod transaction;
 mod tx;
@@ -25,24 +31,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::platform::clock;
 use crate::platform::error::{AppError, Code};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
 use last_response::LastResponse;
 use lease::LeaseWait;
 
+pub use batch_delete::{BATCH_SIZE, delete_batch};
 pub use connection::open_unpooled_connection;
 pub use errors::OnConstraint;
+pub use grants::missing_grants;
 pub use heartbeat::HeartbeatWriter;
+pub use id_prefix::IdPrefix;
 pub use invalidation::Invalidation;
 pub use lease::{LEASE, LeaseInstant};
 pub use notifications::{NotificationListener, check_delivery};
 pub use prepared_statement::PreparedStatement;
 pub use readiness::Readiness;
-pub use server_info::{ServerInfo, server_info};
+pub use server_info::{ServerInfo, measure_clock, server_info};
+pub use session::PreparedStatements;
 pub use table_schema::TableSchema;
 pub use tx::Tx;
 pub use write_batch::WriteBatch;
@@ -58,6 +68,8 @@ pub struct DbOptions {
     pub acquire_timeout: Duration,
     /// The maximum run time of a statement.
     pub statement_timeout: Duration,
+    /// When statements are prepared under a name.
+    pub prepared: PreparedStatements,
 }
 
 /// A connection pool. A semaphore of the pool's size limits how long callers wait for a connection. Clones share the
@@ -73,6 +85,8 @@ struct DbInner {
     permits: Arc<Semaphore>,
     acquire_timeout: Duration,
     last_response: LastResponse,
+    /// When a statement last failed because the server's disk was full.
+    last_storage_full: LastResponse,
     invalidation_listener: OnceLock<InvalidationListener>,
     lease_wait: LeaseWait,
 }
@@ -98,6 +112,7 @@ impl Db {
         let manager = Arc::new(ConnectionManager::new(
             &options.url,
             options.statement_timeout,
+            options.prepared,
         ));
         let pool = r2d2::Pool::builder()
             .max_size(options.pool_size)
@@ -113,6 +128,7 @@ impl Db {
                 permits: Arc::new(Semaphore::new(options.pool_size as usize)),
                 acquire_timeout: options.acquire_timeout,
                 last_response: LastResponse::new(),
+                last_storage_full: LastResponse::new(),
                 invalidation_listener: OnceLock::new(),
                 lease_wait: LeaseWait::default(),
             }),
@@ -133,7 +149,8 @@ impl Db {
         })
     }
 
-    /// Runs `work` so that each statement sees the latest committed state.
+    /// Runs `work` so that each statement sees the latest committed state. `work` cannot change anything: the database refuses
+    /// it. So it can run again on another connection.
     ///
     /// # Errors
     /// The error of `work`. [`Code::DatabaseUnavailable`] if no connection is available in time.
@@ -185,15 +202,23 @@ impl Db {
         self.inner.lease_wait.count()
     }
 
+    /// Whether a statement failed in the last 30 seconds because the server's disk was full.
+    #[must_use]
+    pub fn is_storage_full(&self) -> bool {
+        const MEMORY: Duration = Duration::from_secs(30);
+        let last = self.inner.last_storage_full.get();
+        last.is_some_and(|failed_at| failed_at.elapsed() < MEMORY)
+    }
+
     fn run_read<T>(
         &self,
         deadline: Instant,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, AppError>,
     ) -> Result<T, AppError> {
         self.with_connection(deadline, |connection| {
-            let schema = self.inner.manager.table_schema(&mut connection.pg)?;
-            transaction::read(&mut connection.pg, schema, |conn| {
-                work(&mut Tx::new(conn, system_now()))
+            let setup = self.inner.manager.enter(connection)?;
+            transaction::read(&mut connection.pg, &setup, |conn| {
+                work(&mut Tx::new(conn, clock::now()))
             })
         })
     }
@@ -286,7 +311,12 @@ impl Db {
                     }
                     attempt += 1;
                 }
-                result => return result,
+                result => {
+                    if matches!(&result, Err(error) if error.code() == Code::StorageFull) {
+                        self.inner.last_storage_full.record();
+                    }
+                    return result;
+                }
             }
         }
     }
@@ -311,16 +341,6 @@ impl DbInner {
 
 fn unavailable() -> AppError {
     AppError::new(Code::DatabaseUnavailable).with_retry_after(Duration::from_secs(1))
-}
-
-/// The time of this machine.
-#[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the system clock for requests"
-)]
-pub fn system_now() -> DateTime<Utc> {
-    Utc::now()
 }
 
 /// Logs connection errors at debug level. The pool retries, and callers receive the error when the retries fail.

@@ -52,7 +52,7 @@ impl NotificationListener {
         )
         .get_result(&mut self.conn)?;
         if !is_listening {
-            let reason = "the pooler in DATABASE_URL does not support LISTEN: use session mode or connect to PostgreSQL directly";
+            let reason = "the pooler in DATABASE_URL does not support LISTEN: use session mode, connect to PostgreSQL directly, or set ROSTERD_DB_LISTEN_URL";
             return Err(AppError::internal(reason));
         }
         let mut invalidations = Vec::new();
@@ -63,12 +63,12 @@ impl NotificationListener {
     }
 }
 
-/// Changes a row on one connection and reports whether the notification arrives on another one within two seconds.
+/// Changes a row on a connection to `url` and reports whether the notification arrives on one to `listen_url` within two seconds.
 ///
 /// # Errors
 /// Database errors.
-pub fn check_delivery(url: &str, schema: &TableSchema) -> Result<bool, AppError> {
-    let mut listener = NotificationListener::open(url, schema)?;
+pub fn check_delivery(url: &str, listen_url: &str, schema: &TableSchema) -> Result<bool, AppError> {
+    let mut listener = NotificationListener::open(listen_url, schema)?;
     let mut writer = HeartbeatWriter::open(url, schema, Uuid::new_v4())?;
     let expected = Invalidation::Principal(writer.next_announcement());
     let sent = writer.send();

@@ -5,7 +5,8 @@ use diesel::RunQueryDsl;
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Integer, Text, Timestamptz};
 
-use super::{Tx, system_now};
+use super::Tx;
+use crate::platform::clock::OffsetMeasurement;
 use crate::platform::error::AppError;
 
 /// Facts about a PostgreSQL server.
@@ -32,14 +33,26 @@ pub fn server_info(tx: &mut Tx<'_>) -> Result<ServerInfo, AppError> {
         sql::<Bool>("current_setting('is_superuser')::boolean"),
     ))
     .get_result(tx.conn)?;
-    let query_start = system_now();
-    let server_time: DateTime<Utc> =
-        diesel::select(sql::<Timestamptz>("clock_timestamp()")).get_result(tx.conn)?;
-    let local_time = query_start + (system_now() - query_start) / 2;
+    let measurement = OffsetMeasurement::begin();
+    let (clock_offset, _) = measurement.finish(server_time(tx)?);
     Ok(ServerInfo {
         version,
         major: version_number / 10_000,
         is_superuser,
-        clock_offset: server_time - local_time,
+        clock_offset,
     })
+}
+
+/// Measures the difference between the clocks of this machine and of the server, for `clock::now`.
+///
+/// # Errors
+/// Database errors.
+pub fn measure_clock(tx: &mut Tx<'_>) -> Result<(), AppError> {
+    let measurement = OffsetMeasurement::begin();
+    measurement.apply(server_time(tx)?);
+    Ok(())
+}
+
+fn server_time(tx: &mut Tx<'_>) -> Result<DateTime<Utc>, AppError> {
+    Ok(diesel::select(sql::<Timestamptz>("clock_timestamp()")).get_result(tx.conn)?)
 }

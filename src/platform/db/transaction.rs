@@ -1,6 +1,5 @@
-//! How transactions begin: unqualified names mean the tables of rosterd until the transaction ends. The search path is set
-//! in each transaction and not once per connection, because behind a connection pooler in transaction mode the next
-//! transaction may run in another session.
+//! How transactions begin: unqualified names mean the tables of rosterd until the transaction ends, and only
+//! [`Db::write`](super::Db::write) can change them.
 
 use chrono::{DateTime, Utc};
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -9,39 +8,56 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::{Text, Timestamptz};
 use diesel::{QueryResult, RunQueryDsl};
 
-use super::table_schema::TableSchema;
+use super::session::TransactionSetup;
 use crate::platform::error::AppError;
 
-/// Must be the first call in a transaction. Returns the time of the database server. Without a schema, the names keep the
-/// meaning that the search path of the connection gives them.
-pub(super) fn enter_schema(
+/// Must be the first call in a transaction that writes. Returns the time of the database server.
+pub(super) fn enter(
     conn: &mut PgConnection,
-    schema: Option<&TableSchema>,
+    setup: &TransactionSetup<'_>,
 ) -> QueryResult<DateTime<Utc>> {
     let now = sql::<Timestamptz>("clock_timestamp()");
-    let Some(schema) = schema else {
+    let Some(schema) = setup.schema else {
         return diesel::select(now).get_result(conn);
     };
-    let set_search_path = sql::<Text>("set_config('search_path', ")
-        .bind::<Text, _>(schema.search_path())
-        .sql(", true)");
-    let (_, now): (String, _) = diesel::select((set_search_path, now)).get_result(conn)?;
+    let parameters = setup.parameters;
+    let set = |name: &str, value: String| {
+        sql::<Text>(&format!("set_config('{name}', "))
+            .bind::<Text, _>(value)
+            .sql(", true)")
+    };
+    let statement_timeout = parameters.statement_timeout.as_millis().to_string();
+    let idle_timeout = parameters
+        .idle_in_transaction_timeout
+        .as_millis()
+        .to_string();
+    let (_, _, _, now): (String, String, String, DateTime<Utc>) = diesel::select((
+        set("search_path", schema.search_path()),
+        set("statement_timeout", statement_timeout),
+        set("idle_in_transaction_session_timeout", idle_timeout),
+        now,
+    ))
+    .get_result(conn)?;
     Ok(now)
 }
 
-/// Runs `work` in a transaction in which each statement sees the latest committed state.
+/// Runs `work` so that each statement sees the latest committed state and changes nothing. In a session that is set up, the
+/// statements need no transaction, which saves two round trips.
 pub(super) fn read<T>(
     conn: &mut PgConnection,
-    schema: Option<&TableSchema>,
+    setup: &TransactionSetup<'_>,
     work: impl FnOnce(&mut PgConnection) -> Result<T, AppError>,
 ) -> Result<T, AppError> {
-    let Some(schema) = schema else {
+    let Some(schema) = setup.schema else {
         return work(conn);
     };
     // One round trip.
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO {}",
-        schema.search_path()
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path TO {}; SET LOCAL statement_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}",
+        schema.search_path(),
+        setup.parameters.statement_timeout.as_millis(),
+        setup.parameters.idle_in_transaction_timeout.as_millis(),
     );
     AnsiTransactionManager::begin_transaction_sql(conn, &begin)?;
     let result = work(conn);

@@ -87,11 +87,14 @@ impl Db {
         loop {
             let mut invalidations = Vec::new();
             let result = self.with_connection(deadline, |connection| {
-                let schema = self.inner.manager.table_schema(&mut connection.pg)?;
+                let setup = self.inner.manager.enter(connection)?;
                 let is_committing = &mut connection.is_committing;
                 let mut transaction = connection.pg.build_transaction().read_committed();
+                if setup.must_request_writing {
+                    transaction = transaction.read_write();
+                }
                 transaction.run(|conn| {
-                    let now = transaction::enter_schema(conn, schema)?;
+                    let now = transaction::enter(conn, &setup)?;
                     let mut tx = Tx::new(conn, now);
                     let work_result = work(&mut tx);
                     must_wait |= tx.waits_for_leases();

@@ -1,6 +1,7 @@
 //! The errors of use cases, independent of HTTP; `http::problem` maps them to a status.
 //! Callers see the code, the detail and the field errors. The internal cause is only logged.
 
+mod both;
 mod field_error;
 mod recorded;
 mod tx_result;
@@ -97,6 +98,7 @@ codes! {
     PermissionUnknown = "permission_unknown", Invalid, "A permission is not in the catalogue";
     ResetTokenInvalid = "reset_token_invalid", Invalid, "The reset link is invalid or has expired";
     ConfirmationTokenInvalid = "confirmation_token_invalid", Invalid, "The confirmation link is invalid or has expired";
+    InvalidTarget = "invalid_target", Invalid, "No access token can be issued for this resource";
     AuthRequired = "auth_required", Unauthenticated, "Authentication is required";
     AuthTokenInvalid = "auth_token_invalid", Unauthenticated, "The access token is invalid or has expired";
     AuthInvalidCredentials = "auth_invalid_credentials", Unauthenticated, "The username or the password is wrong";
@@ -106,6 +108,7 @@ codes! {
     AuthUserInactive = "auth_user_inactive", Forbidden, "The account is not active";
     AuthPasswordChangeRequired = "auth_password_change_required", Forbidden, "The password must be changed first";
     AuthEmailNotConfirmed = "auth_email_not_confirmed", Forbidden, "The email address must be confirmed first";
+    AuthCurrentPasswordWrong = "auth_current_password_wrong", Forbidden, "The current password is wrong";
     AuthMfaRequired = "auth_mfa_required", Forbidden, "A second factor is required";
     AuthReauthenticationRequired = "auth_reauthentication_required", Forbidden, "The sign-in is not recent enough";
     AuthSessionRequired = "auth_session_required", Forbidden, "This operation requires a signed-in session";
@@ -139,6 +142,7 @@ codes! {
     PermissionInUse = "permission_in_use", Conflict, "The permission is assigned to accounts, roles or service clients";
     LastSuperAdmin = "last_super_admin", Conflict, "The last active SuperAdmin can't be removed, demoted or deactivated";
     PermissionLimitReached = "permission_limit_reached", Conflict, "The permission catalogue has reached its maximum size";
+    ClientSecretKnown = "client_secret_known", Conflict, "The secret of the service client must be rotated first";
     ClientLimitReached = "client_limit_reached", Conflict, "The caller has created the maximum number of service clients";
     InviteLimitReached = "invite_limit_reached", Conflict, "The caller has created the maximum number of open invites";
     TokenLimitReached = "token_limit_reached", Conflict, "The account has reached the maximum number of tokens";
@@ -152,6 +156,7 @@ codes! {
     RateLimited = "rate_limited", RateLimited, "Too many attempts; try again later";
     Overloaded = "overloaded", Unavailable, "The service is overloaded; try again later";
     DatabaseUnavailable = "database_unavailable", Unavailable, "The database is unavailable; try again later";
+    StorageFull = "storage_full", Unavailable, "The database has no storage left; reading is still possible";
     Internal = "internal_error", Internal, "An internal error occurred";
 }
 
@@ -249,6 +254,13 @@ impl AppError {
         let mut error = Self::new(Code::RateLimited).with_retry_after(delay);
         error.0.exceeded_limit = Some(limit);
         error.with_extension("violated-policies", vec![limit.policy])
+    }
+
+    /// [`Code::AuthCurrentPasswordWrong`]. It is not 401: clients would refresh their token and send the password again.
+    #[must_use]
+    pub fn current_password_wrong() -> Self {
+        let error = FieldError::new("/currentPassword", "wrong", "is not the current password");
+        Self::new(Code::AuthCurrentPasswordWrong).with_field_error(error)
     }
 
     /// Sets the `detail` member: what went wrong in this request, as text for people.

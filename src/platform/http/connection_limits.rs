@@ -121,6 +121,13 @@ impl OpenConnections {
         })
     }
 
+    /// The number of open connections.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let counts = self.counts();
+        counts.served + counts.surplus
+    }
+
     /// Whether three quarters of the connections are in use. Responses then close their connection, so that idle connections
     /// do not keep others from connecting.
     fn is_under_pressure(&self) -> bool {

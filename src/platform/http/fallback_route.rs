@@ -48,42 +48,56 @@ const METHOD_NAMES: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"
 type MethodSet = [bool; METHOD_NAMES.len()];
 
 /// All documented path patterns.
-struct PathTable(Vec<PathPattern>);
+struct PathTable(Vec<DocumentedPath>);
 
 /// One documented path.
-struct PathPattern {
+struct DocumentedPath {
+    pattern: PathPattern,
+    methods: MethodSet,
+}
+
+/// A path template.
+pub(super) struct PathPattern {
     /// The segments; `None` is a parameter.
     segments: Vec<Option<String>>,
-    methods: MethodSet,
 }
 
 impl PathTable {
     fn from_document(document: &OpenApi) -> Self {
-        let pattern = |(path, item): (&String, &PathItem)| PathPattern {
-            segments: path.split('/').map(literal_segment).collect(),
+        let pattern = |(path, item): (&String, &PathItem)| DocumentedPath {
+            pattern: PathPattern::parse(path),
             methods: documented_methods(item),
         };
         Self(document.paths.paths.iter().map(pattern).collect())
     }
 
-    /// The methods at the percent-decoded `path`. Several patterns can match one path; the result is their union, because
-    /// the router tries all of them.
+    /// The methods at the percent-decoded `path`. Several patterns can match one path, such as `/users/bulk` and
+    /// `/users/{id}`; the one with the fewest parameters names the resource.
     fn methods_at(&self, path: &str) -> Option<MethodSet> {
-        self.0
-            .iter()
-            .filter(|pattern| pattern.matches(path))
-            .map(|pattern| pattern.methods)
-            .reduce(|mut union, methods| {
-                for (is_allowed, is_allowed_too) in union.iter_mut().zip(methods) {
-                    *is_allowed |= is_allowed_too;
-                }
-                union
-            })
+        let matching = self.0.iter().filter(|known| known.pattern.matches(path));
+        let most_specific = matching.min_by_key(|known| known.pattern.parameter_count());
+        most_specific.map(|known| known.methods)
     }
 }
 
 impl PathPattern {
-    fn matches(&self, path: &str) -> bool {
+    /// Parses a template such as `/users/{id}`.
+    pub(super) fn parse(path: &str) -> Self {
+        Self {
+            segments: path.split('/').map(literal_segment).collect(),
+        }
+    }
+
+    /// The number of parameters.
+    pub(super) fn parameter_count(&self) -> usize {
+        self.segments
+            .iter()
+            .filter(|segment| segment.is_none())
+            .count()
+    }
+
+    /// Whether the percent-decoded `path` has this form.
+    pub(super) fn matches(&self, path: &str) -> bool {
         let mut actual_segments = path.split('/');
         let matches_next = |segment: &Option<String>| match (segment, actual_segments.next()) {
             (Some(literal), Some(actual)) => literal == actual,
@@ -131,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn allow_header_lists_the_methods_of_every_matching_pattern() {
+    fn allow_header_lists_the_methods_of_the_most_specific_pattern() {
         for (path, allow) in [
             ("/users", "GET, HEAD, POST, OPTIONS"),
             ("/users/7", "DELETE, OPTIONS"),
-            ("/users/bulk", "POST, DELETE, OPTIONS"),
+            ("/users/bulk", "POST, OPTIONS"),
             ("/users/7/tags/a", "PUT, OPTIONS"),
         ] {
             assert_eq!(allow_header_at(path).as_deref(), Some(allow), "{path}");

@@ -15,6 +15,7 @@ mod ip_network;
 pub mod json;
 pub mod merge_patch;
 mod ndjson;
+mod origin;
 mod page;
 mod page_query;
 pub mod percent_decoding;
@@ -27,6 +28,7 @@ mod request_log;
 mod request_middleware;
 mod shared_payload;
 mod trace_id;
+mod unexpected_query;
 
 pub use client_address::{ForwardedHeader, TrustedProxies};
 pub use connection_limits::{ConnectionLimits, OpenConnections};
@@ -34,9 +36,10 @@ pub use etag::IfMatch;
 pub use fallback_route::fallback_route;
 pub use idempotency_key::IdempotencyKey;
 pub use ip_network::{InvalidIpNetwork, IpNetwork};
-pub use json::{Json, parse_json, validate};
+pub use json::{Json, NullMembers, parse_json, validate};
 pub use merge_patch::PatchField;
 pub use ndjson::{NDJSON, NdjsonLine, NdjsonRequestBody};
+pub use origin::unlisted_origin;
 pub use page::{Cursors, Page, PageInfo, PageLimit};
 pub use page_query::{PageQuery, PagedList};
 pub use problem::{Problem, ProblemCode};
@@ -46,6 +49,7 @@ pub use request_context::RequestContext;
 pub use request_log::{RequestObserver, RequestRecord};
 pub use request_middleware::{RequestMiddleware, RequestMiddlewareConfig};
 pub use trace_id::TraceId;
+pub use unexpected_query::{DocumentedQueries, check_query, refuse_unexpected_query};
 
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,11 @@ use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 use validator::Validate;
 
 use super::body::{self, BodyLimits};
-use super::parse_json;
+use super::json::{NullMembers, parse_json};
 use crate::platform::error::{AppError, Code};
 
 /// The media type of requests and responses in NDJSON.
@@ -73,12 +74,12 @@ impl NdjsonLine {
     ///
     /// # Errors
     /// [`Code::RequestInvalid`] when the line is too long; errors of [`parse_json`].
-    pub fn parse<T: DeserializeOwned + Validate>(&self) -> Result<T, AppError> {
+    pub fn parse<T: DeserializeOwned + Validate + ToSchema>(&self) -> Result<T, AppError> {
         if self.text.len() > MAX_LINE_BYTES {
             let detail = format!("the line must have at most {} KiB", MAX_LINE_BYTES / 1024);
             return Err(AppError::invalid_field("", "too_long", detail));
         }
-        parse_json(&self.text)
+        parse_json(&self.text, NullMembers::AreAbsent)
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
         assert_eq!(error.field_errors()[0].code, "too_long");
     }
 
-    #[derive(serde::Deserialize, Validate)]
+    #[derive(serde::Deserialize, ToSchema, Validate)]
     struct Line {
         #[expect(dead_code, reason = "only parsed")]
         name: String,

@@ -140,18 +140,6 @@ impl<T> Page<T> {
         Ok(Self { data: rows, page })
     }
 
-    /// Creates the only page of a list that is always returned in full.
-    #[must_use]
-    pub fn single(data: Vec<T>) -> Self {
-        let page = PageInfo {
-            next: None,
-            limit: PageLimit(PageLimit::MAX),
-            total: None,
-            complete_until_utc: None,
-        };
-        Self { data, page }
-    }
-
     /// Creates a page of a list that grows: it always has a next page, which is empty until items are added.
     #[must_use]
     pub const fn unbounded(data: Vec<T>, limit: PageLimit, next: String) -> Self {

@@ -75,6 +75,26 @@ impl<'a> PagedList<'a> {
         self.query.count
     }
 
+    /// The page of a list that was read completely. `rows` are sorted by `key`, which is unique.
+    ///
+    /// # Errors
+    /// An invalid cursor; when the items or the cursor cannot be serialized.
+    pub fn reply_from_all<T: Serialize, K: Ord + Serialize + DeserializeOwned>(
+        &self,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Reply, AppError> {
+        rows.sort_by_cached_key(&key);
+        let total = self
+            .count()
+            .then(|| i64::try_from(rows.len()).unwrap_or(i64::MAX));
+        if let Some(after) = self.after::<K>()? {
+            rows.retain(|row| key(row) > after);
+        }
+        rows.truncate(usize::from(self.query.limit.get()) + 1);
+        self.reply((rows, total), key)
+    }
+
     /// The page as a reply. `rows` were read with [`PagedList::query_limit`]; `position` is the cursor content of an item.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use super::json::unknown_detail;
 use super::percent_decoding;
 use crate::platform::error::{AppError, FieldError};
 
@@ -32,6 +33,8 @@ pub type ParamError = (&'static str, &'static str);
 /// The parameters that have not been taken yet, and the errors found so far.
 pub struct QueryReader<'a> {
     remaining: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The names that were asked for.
+    known: Vec<String>,
     errors: Vec<FieldError>,
 }
 
@@ -39,6 +42,7 @@ impl<'a> QueryReader<'a> {
     fn parse(query: &'a str) -> Self {
         let mut params = Self {
             remaining: Vec::new(),
+            known: Vec::new(),
             errors: Vec::new(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -63,6 +67,7 @@ impl<'a> QueryReader<'a> {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, ParamError>,
     ) -> Option<T> {
+        self.known.push(name.to_owned());
         let value = self.remove_first(name)?;
         if self.remaining.iter().any(|(other, _)| other == name) {
             self.remaining.retain(|(other, _)| other != name);
@@ -87,6 +92,7 @@ impl<'a> QueryReader<'a> {
 
     /// Takes every occurrence of the parameter `name`, in order.
     pub fn take_all<T: FromStr>(&mut self, name: &str) -> Vec<T> {
+        self.known.push(name.to_owned());
         let mut values = Vec::new();
         while let Some(value) = self.remove_first(name) {
             values.extend(self.check(name, value.parse().map_err(|_| INVALID_VALUE)));
@@ -97,6 +103,7 @@ impl<'a> QueryReader<'a> {
     /// Takes every parameter whose name starts with `prefix`. Returns the rest of each name, which is unique, and the
     /// value.
     pub fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        self.known.push(format!("{prefix}<name>"));
         let (matching, remaining) = std::mem::take(&mut self.remaining)
             .into_iter()
             .partition::<Vec<_>, _>(|(name, _)| name.starts_with(prefix));
@@ -122,6 +129,15 @@ impl<'a> QueryReader<'a> {
 
     /// Records that the parameter `name` is invalid.
     pub fn add_error(&mut self, name: &str, (code, detail): ParamError) {
+        self.add_detailed_error(name, code, detail);
+    }
+
+    fn add_detailed_error(
+        &mut self,
+        name: &str,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) {
         const MAX_CHARS: usize = 100;
         let name: String = name.chars().take(MAX_CHARS).collect();
         self.errors
@@ -140,8 +156,11 @@ impl<'a> QueryReader<'a> {
 
     /// All errors, including one for each parameter that was not taken.
     fn into_errors(mut self) -> Vec<FieldError> {
+        self.known.dedup();
+        let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        let detail = unknown_detail("parameter", "parameters", &known);
         for (name, _) in std::mem::take(&mut self.remaining) {
-            self.add_error(&name, UNKNOWN);
+            self.add_detailed_error(&name, UNKNOWN_PARAMETER, detail.clone());
         }
         self.errors
     }
@@ -149,7 +168,8 @@ impl<'a> QueryReader<'a> {
 
 const INVALID_VALUE: ParamError = ("invalid_value", "is not valid");
 const DUPLICATE: ParamError = ("duplicate_parameter", "is given more than once");
-const UNKNOWN: ParamError = ("unknown_parameter", "is not a supported parameter");
+const UNKNOWN_PARAMETER: &str = "unknown_parameter";
+const UNKNOWN: ParamError = (UNKNOWN_PARAMETER, "is not a supported parameter");
 const INVALID_ENCODING: ParamError = (
     "invalid_character",
     "must be percent-encoded UTF-8 without NUL characters",
@@ -197,6 +217,13 @@ pub fn parse_query<T: FromQuery>(query: &str) -> Result<T, AppError> {
         (Ok(value), errors) if errors.is_empty() => Ok(value),
         (_, errors) => Err(AppError::invalid_fields(errors)),
     }
+}
+
+/// The error for the query of an operation that has no parameters.
+#[must_use]
+pub fn no_parameters_allowed(query: &str) -> AppError {
+    let errors = QueryReader::parse(query).into_errors();
+    AppError::invalid_fields(errors)
 }
 
 impl<T: FromQuery> FromRequest for Query<T> {

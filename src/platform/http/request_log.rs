@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::http::Method;
 
 use super::request_context::RequestContext;
+use crate::platform::error::Code;
 
 /// The route label of a request that matched no operation.
 pub const NO_ROUTE: &str = "none";
@@ -19,6 +20,8 @@ pub struct RequestRecord<'a> {
     pub route: &'a str,
     /// The response status.
     pub status: u16,
+    /// The code of the error, if the response is one.
+    pub error: Option<Code>,
     /// Time from receiving the request head to producing the response head.
     pub duration: Duration,
 }
@@ -46,8 +49,14 @@ pub fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// Writes the access log line.
+/// The addresses that probes request every few seconds.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+
+/// Writes the access log line. A successful probe has none.
 pub fn log_request(record: &RequestRecord<'_>, context: &RequestContext) {
+    if PROBES.contains(&record.route) && record.status == 200 {
+        return;
+    }
     let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         target: "rosterd::access",

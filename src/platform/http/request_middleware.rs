@@ -167,16 +167,19 @@ impl InFlightRequest {
         response: ServiceResponse<B>,
     ) -> ServiceResponse<BoxBody> {
         let (req, response) = response.into_parts();
-        let response = self.finish_response(response.map_into_boxed_body());
+        let response = problem::explain_missing_id(&req, response.map_into_boxed_body());
+        let error = response.error().and_then(error_code);
+        let response = self.finish_response(response);
         let route = req.match_pattern();
-        self.record(route.as_deref().unwrap_or(NO_ROUTE), &response);
+        self.record(route.as_deref().unwrap_or(NO_ROUTE), &response, error);
         ServiceResponse::new(req, response)
     }
 
     /// Completes a request whose inner service failed. The request and its route are no longer available.
     fn complete_error(self, error: Error) -> Error {
+        let code = error_code(&error);
         let response = self.finish_response(HttpResponse::from_error(error));
-        self.record(NO_ROUTE, &response);
+        self.record(NO_ROUTE, &response, code);
         ResponseAsError(Cell::new(Some(response))).into()
     }
 
@@ -207,11 +210,12 @@ impl InFlightRequest {
     }
 
     /// Logs and measures the request.
-    fn record(&self, route: &str, response: &HttpResponse<BoxBody>) {
+    fn record(&self, route: &str, response: &HttpResponse<BoxBody>, error: Option<Code>) {
         let record = RequestRecord {
             method: self.method,
             route,
             status: response.status().as_u16(),
+            error,
             duration: self.started_at.elapsed(),
         };
         log_request(&record, &self.context);
@@ -219,6 +223,10 @@ impl InFlightRequest {
             observer.observe(&record);
         }
     }
+}
+
+fn error_code(error: &Error) -> Option<Code> {
+    Some(error.as_error::<AppError>()?.code())
 }
 
 /// Without `includeSubDomains`, because other hosts below this one may not use https (RFC 6797).

@@ -1,4 +1,4 @@
-//! A metric without labels whose value is read by a callback at each scrape.
+//! A metric whose value is read by a callback at each scrape.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,17 @@ pub(super) struct CallbackMetric {
 }
 
 impl CallbackMetric {
-    pub(super) fn new(name: &str, help: &str, read_value: ReadValue) -> prometheus::Result<Self> {
-        let desc = Desc::new(name.to_owned(), help.to_owned(), Vec::new(), HashMap::new())?;
+    pub(super) fn new(
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read_value: ReadValue,
+    ) -> prometheus::Result<Self> {
+        let labels = labels
+            .iter()
+            .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+        let labels: HashMap<_, _> = labels.collect();
+        let desc = Desc::new(name.to_owned(), help.to_owned(), Vec::new(), labels)?;
         Ok(Self { desc, read_value })
     }
 
@@ -32,6 +41,7 @@ impl Collector for CallbackMetric {
         let value = (self.read_value)();
         let mut family = MetricFamily::default();
         let mut metric = Metric::default();
+        metric.set_label(self.desc.const_label_pairs.clone());
         if self.is_counter() {
             let mut counter = Counter::default();
             counter.set_value(value);

@@ -41,6 +41,7 @@ pub struct Metrics(Arc<MetricsInner>);
 struct MetricsInner {
     registry: Registry,
     requests: IntCounterVec,
+    errors: IntCounterVec,
     durations: HistogramVec,
     routes: RwLock<HashSet<Box<str>>>,
 }
@@ -55,6 +56,13 @@ impl Metrics {
         let requests = IntCounterVec::new(
             Opts::new("http_requests_total", "Number of HTTP responses sent."),
             &["method", "route", "status"],
+        )?;
+        let errors = IntCounterVec::new(
+            Opts::new(
+                "http_errors_total",
+                "Number of HTTP error responses sent, by error code.",
+            ),
+            &["route", "code"],
         )?;
         let durations = HistogramVec::new(
             HistogramOpts::new(
@@ -73,12 +81,14 @@ impl Metrics {
         )?;
         build.set(1);
         registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(errors.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(build))?;
         process::register(&registry, start)?;
         Ok(Self(Arc::new(MetricsInner {
             registry,
             requests,
+            errors,
             durations,
             routes: RwLock::default(),
         })))
@@ -95,7 +105,21 @@ impl Metrics {
         help: &str,
         read_value: impl Fn() -> f64 + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let metric = CallbackMetric::new(name, help, Box::new(read_value))?;
+        self.register_labelled_callback(name, help, &[], read_value)
+    }
+
+    /// [`Metrics::register_callback`] for one of several values of a metric. They differ in the values of their labels.
+    ///
+    /// # Errors
+    /// The name or a label is invalid, or the name is registered with the same labels.
+    pub fn register_labelled_callback(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read_value: impl Fn() -> f64 + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let metric = CallbackMetric::new(name, help, labels, Box::new(read_value))?;
         self.0.registry.register(Box::new(metric))
     }
 
@@ -140,6 +164,12 @@ impl RequestObserver for Metrics {
             .requests
             .with_label_values(&[record.method, route, status.as_str()])
             .inc();
+        if let Some(code) = record.error {
+            self.0
+                .errors
+                .with_label_values(&[route, code.as_str()])
+                .inc();
+        }
         self.0
             .durations
             .with_label_values(&[route])

@@ -2,7 +2,7 @@
 //! value that cannot be read is NaN.
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Error, Registry};
 
@@ -13,6 +13,7 @@ pub(super) fn register(registry: &Registry, start: SystemTime) -> Result<(), Err
         registry.register(Box::new(CallbackMetric::new(
             name,
             help,
+            &[],
             Box::new(read_value),
         )?))
     };
@@ -20,6 +21,11 @@ pub(super) fn register(registry: &Registry, start: SystemTime) -> Result<(), Err
         "process_resident_memory_bytes",
         "Resident memory size in bytes.",
         || resident_bytes().unwrap_or(f64::NAN),
+    )?;
+    register(
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+        cpu_seconds,
     )?;
     register(
         "process_open_fds",
@@ -32,6 +38,7 @@ pub(super) fn register(registry: &Registry, start: SystemTime) -> Result<(), Err
     registry.register(Box::new(CallbackMetric::new(
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
+        &[],
         Box::new(move || start_seconds),
     )?))
 }
@@ -43,6 +50,16 @@ fn resident_bytes() -> Option<f64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kib * 1024.0)
+}
+
+/// The CPU time of all threads of this process.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+    .as_secs_f64()
 }
 
 fn open_file_descriptors() -> Option<f64> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::platform::error::Code;
 
 fn metrics() -> Metrics {
     Metrics::new(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap()
@@ -15,6 +16,7 @@ fn observe_response(metrics: &Metrics, method: &'static str, route: &str, status
         method,
         route,
         status,
+        error: (status == 404).then_some(Code::NotFound),
         duration: Duration::from_millis(3),
     });
 }
@@ -48,6 +50,10 @@ fn responses_are_counted_and_timed_by_route() {
     assert_has_line(
         &page,
         "http_requests_total{method=\"POST\",route=\"none\",status=\"404\"} 1",
+    );
+    assert_has_line(
+        &page,
+        "http_errors_total{code=\"not_found\",route=\"none\"} 1",
     );
     assert_has_line(
         &page,

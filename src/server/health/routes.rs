@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app_state::State;
+use crate::platform::clock;
 use crate::platform::db::migrate;
 use crate::platform::error::{AppError, Code};
 use crate::platform::http::{Data, Reply};
@@ -39,25 +40,57 @@ async fn live() -> Result<Reply, AppError> {
     Reply::ok(&OK)
 }
 
-/// Check that the service can handle requests: the database responds, its schema is up to date, and no shutdown has begun.
+/// Whether the service can handle requests.
+#[derive(Serialize, ToSchema)]
+struct ReadinessState {
+    /// `ok`, or `degraded` if the service cannot do everything. Failures are problem details.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Why the service is degraded. `storage_full`: in the last 30 seconds a change failed because the database has no storage
+    /// left; reading is still possible.
+    degraded: &'static [&'static str],
+}
+
+/// Check that the service can handle requests: the database responds, its schema is up to date, its clock
+/// and that of this machine agree, and no shutdown has begun.
 ///
-/// The state of the database is read at most once a second.
+/// The state of the database is read at most once a second. A service that can still read is ready, but `degraded`.
 #[utoipa::path(
     operation_id = "isReady", tag = "health", security(()),
-    responses((status = 200, description = "The service can handle requests.", body = Data<Health>))
+    responses((status = 200, description = "The service can handle requests.", body = Data<ReadinessState>))
 )]
 #[get("/readyz")]
 async fn ready(app: State) -> Result<Reply, AppError> {
     if !app.is_accepting_requests.load(Ordering::Relaxed) {
         return Err(not_ready("The service is shutting down."));
     }
+    if clock::offset().abs() > clock::MAX_OFFSET {
+        return Err(not_ready(
+            "The clock of this machine differs from that of the database by more than 30 seconds.",
+        ));
+    }
     let is_schema_current = app
         .db
         .read(|tx| Ok(migrate::plan(tx.conn)?.pending.is_empty()));
-    if app.readiness.get_or_read(is_schema_current).await? {
-        Reply::ok(&OK)
-    } else {
-        Err(not_ready("The database schema is not up to date."))
+    if !app.readiness.get_or_read(is_schema_current).await? {
+        return Err(not_ready("The database schema is not up to date."));
+    }
+    Reply::ok(&ReadinessState::of(&app))
+}
+
+impl ReadinessState {
+    fn of(app: &State) -> Self {
+        if app.db.is_storage_full() {
+            Self {
+                status: "degraded",
+                degraded: &["storage_full"],
+            }
+        } else {
+            Self {
+                status: "ok",
+                degraded: &[],
+            }
+        }
     }
 }
 

@@ -61,9 +61,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
+        .description(Some(
+            "The `accessToken` of `POST /api/v1/auth/login`, or a personal access token (`rst_pat_…`), without the word Bearer.",
+        ))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    let client = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some(
+            "For the OAuth endpoints only: `clientId` and `clientSecret` of a service client, not username and password of a user.",
+        ))
+        .build();
     components.add_security_scheme("client", SecurityScheme::Http(client));
     operation_defaults::add_to(&mut document.paths, components);
     nullability::correct_nullability(&mut document);

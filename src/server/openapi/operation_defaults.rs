@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Components, Content, Paths, Ref, RefOr, Response};
+use utoipa::openapi::{Components, Content, Paths, Ref, RefOr, Required, Response};
 
 use super::shared_components;
 
@@ -16,9 +17,37 @@ pub fn add_to(paths: &mut Paths, components: &mut Components) {
         for (method, operation) in operations(item) {
             let traits = OperationTraits::derive(method, path, operation, &versioned);
             traits.apply(operation);
+            mark_optional_body(method, operation, components);
         }
     }
     shared_components::add_to(components);
+}
+
+/// The body of a POST or DELETE without required members is optional: a missing body is the same as an empty object. A PATCH
+/// without a body is refused.
+fn mark_optional_body(method: Method, operation: &mut Operation, components: &Components) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    if method == Method::Patch {
+        return;
+    }
+    let Some(RefOr::T(content)) = body.content.get("application/json") else {
+        return;
+    };
+    let Some(RefOr::Ref(reference)) = &content.schema else {
+        return;
+    };
+    let name = reference
+        .ref_location
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    if let Some(RefOr::T(Schema::Object(schema))) = components.schemas.get(name)
+        && schema.required.is_empty()
+    {
+        body.required = Some(Required::False);
+    }
 }
 
 /// The HTTP methods of the API.

@@ -82,17 +82,25 @@ fn parameters() -> [(String, RefOr<Parameter>); 3] {
         ),
         (
             "Idempotency-Key",
-            "A unique key of 1 to 255 printable characters for this request. A retry within 24 hours with the same body gets \
-             the first response again; with a different body it gets 422.",
+            "A unique key of 1 to 255 printable characters for this request, or the same as a structured string in quotes \
+             (RFC 8941). A retry within 24 hours with the same body gets the first response again; with a different body it \
+             gets 422.",
         ),
     ]
     .map(|(name, description)| {
+        let schema = match name {
+            "Idempotency-Key" => string_schema()
+                .min_length(Some(1))
+                .max_length(Some(255))
+                .pattern(Some("^[!#-~]([ -~]*[!-~])?$")),
+            _ => string_schema(),
+        };
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(description))
-            .schema(Some(string_schema()));
+            .schema(Some(schema));
         (name.to_owned(), RefOr::T(parameter.build()))
     })
 }

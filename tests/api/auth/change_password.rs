@@ -79,8 +79,10 @@ fn wrong_current_password_or_weak_new_password_is_refused() {
         &format!("{PASSWORD} "),
     ] {
         change_password(&app, token, &change_body(wrong_password, NEW_PASSWORD))
-            .expect_problem(401, "auth_invalid_credentials");
+            .expect_problem(403, "auth_current_password_wrong");
     }
+    let refused = change_password(&app, token, &change_body("not the password", NEW_PASSWORD));
+    assert_eq!(refused.body["errors"][0]["pointer"], "/currentPassword");
     change_password(&app, token, &json!({"newPassword": NEW_PASSWORD}))
         .expect_field_error("/currentPassword", "required");
     change_password(&app, token, &change_body(PASSWORD, "too short"))
@@ -140,11 +142,11 @@ fn change_token_works_once_and_only_for_the_password_change() {
             .json(&json!({"refreshToken": token}))
             .send()
             .expect_problem(401, "auth_refresh_token_invalid");
-        send("not the password", NEW_PASSWORD).expect_problem(401, "auth_invalid_credentials");
+        send("not the password", NEW_PASSWORD).expect_problem(403, "auth_current_password_wrong");
         send(PASSWORD, "short").expect_field_error("/newPassword", "too_short");
         send(PASSWORD, NEW_PASSWORD).expect(204);
         send(NEW_PASSWORD, "eleven silver kettles by the sea")
-            .expect_problem(401, "auth_invalid_credentials");
+            .expect_problem(401, "auth_token_invalid");
         login(&app, "ada", NEW_PASSWORD).expect(200);
     }
 }
@@ -185,6 +187,6 @@ fn change_token_ends_with_the_account() {
         Some(&token),
         &change_body(NEW_PASSWORD, "eleven silver kettles by the sea"),
     )
-    .expect_problem(401, "auth_invalid_credentials");
+    .expect_problem(401, "auth_token_invalid");
     login(&app, "ada", NEW_PASSWORD).expect_problem(403, "auth_password_change_required");
 }

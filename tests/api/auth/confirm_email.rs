@@ -212,17 +212,16 @@ fn confirmation_token_works_only_for_confirmation() {
         json!({"token": confirmation.token(), "newPassword": "nine purple umbrellas in june"});
     let reset = app.post("/api/v1/auth/reset-password").json(&body).send();
     reset.expect_problem(400, "reset_token_invalid");
-    for wrong_type in [json!(null), json!([]), json!({}), json!(1)] {
+    for wrong_type in [json!([]), json!({}), json!(1)] {
         let body = json!({"token": wrong_type});
         let call = app.post("/api/v1/auth/confirm-email").json(&body).send();
         call.expect_field_error("/token", "invalid_type");
     }
     assert_invalid(&app, "");
-    let response = app
-        .post("/api/v1/auth/confirm-email")
-        .json(&json!({}))
-        .send();
-    response.expect_field_error("/token", "required");
+    for missing in [json!({}), json!({"token": null})] {
+        let call = app.post("/api/v1/auth/confirm-email").json(&missing).send();
+        call.expect_field_error("/token", "required");
+    }
     confirm(&app, &confirmation.token()).expect(204);
 }
 

@@ -152,6 +152,11 @@ fn cookies_are_set_at_login_for_allowed_origins_only() {
         ("Sec-Fetch-Site", "same-site"),
     ] {
         let refused = login("cookie", header).expect_problem(403, "cross_site_forbidden");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains("ROSTERD_CORS_ORIGINS"), "{detail}");
+        if header.0 == "Origin" {
+            assert!(detail.contains(header.1), "{detail}");
+        }
         assert_eq!(refused.header("set-cookie"), "");
         let without_cookie = login("body", header).expect(200);
         assert_eq!(without_cookie.header("set-cookie"), "");

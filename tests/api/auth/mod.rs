@@ -1,10 +1,12 @@
 //! `/api/v1/auth`: login, sessions, own account, passwords, tokens and registration.
 
+mod audiences;
 mod change_password;
 mod confirm_email;
 mod cookie_transport;
 mod login;
 mod me;
+mod pepper;
 mod permission_check;
 mod rate_limits;
 mod register;

@@ -138,6 +138,7 @@ fn malformed_address_is_refused_and_not_mailed() {
         "Ada <ada@example.org>",
         "ada@ex\u{e4}mple.org",
         "ad\u{430}@example.org",
+        "\u{212A}ate@example.org",
         "ada@[127.0.0.1]",
         "ada@example",
         "@example.org",

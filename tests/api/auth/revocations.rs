@@ -347,6 +347,40 @@ fn feed_says_until_when_it_is_complete_and_refuses_to_answer_when_it_lags() {
 }
 
 #[test]
+fn entry_that_is_committed_while_the_feed_is_read_is_after_its_completeness() {
+    let app = TestApp::start();
+    let follower = Follower::new(&app);
+    // Each statement on the feed lasts long enough for a commit after its snapshot.
+    app.execute(
+        "ALTER TABLE revocations RENAME TO revocation_rows;
+         CREATE VIEW revocations AS
+         WITH pause AS MATERIALIZED (SELECT pg_sleep(1)) SELECT r.* FROM revocation_rows r, pause",
+    );
+    let insert =
+        |role: &str| format!("INSERT INTO revocation_rows (role, at) VALUES ('{role}', now())");
+    let mut early = app.sql();
+    early.batch_execute("BEGIN").unwrap();
+    early.batch_execute(&insert("Early")).unwrap();
+    app.execute(&insert("Late"));
+    let (response, before_commit) = std::thread::scope(|scope| {
+        let poll = scope.spawn(|| follower.poll());
+        let sleeping = "SELECT count(*) FROM pg_stat_activity \
+                        WHERE wait_event = 'PgSleep' AND query LIKE '%ORDER BY%revocations%'";
+        wait_until(|| app.query_number(sleeping) > 0);
+        let before_commit =
+            app.query_number("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)");
+        early.batch_execute("COMMIT").unwrap();
+        (poll.join().unwrap(), before_commit)
+    });
+    let entries = response.data().as_array().unwrap();
+    let has = |role: &str| entries.iter().any(|entry| entry["role"] == role);
+    assert!(has("Late") && !has("Early"), "{entries:?}");
+    let complete = text(&response.body["page"], "completeUntilUtc");
+    let complete = chrono::DateTime::parse_from_rfc3339(&complete).unwrap();
+    assert!(complete.timestamp_millis() <= before_commit);
+}
+
+#[test]
 fn truncating_a_table_writes_the_feed() {
     let app = TestApp::start();
     let mut follower = Follower::new(&app);
@@ -470,7 +504,9 @@ fn cursor_ahead_of_the_database_restarts_from_the_beginning() {
 fn entries_older_than_any_token_are_deleted() {
     let app = TestApp::start();
     app.execute("INSERT INTO revocations (role, at) VALUES ('Old', now() - interval '61 minutes'), ('New', now() - interval '16 minutes')");
-    rosterd::server::delete_expired_rows(&app.db()).unwrap();
+    rosterd::server::Housekeeping::of_expired_rows()
+        .run(&app.db())
+        .unwrap();
     assert_eq!(
         app.query_text("SELECT string_agg(role, ' ') FROM revocations"),
         "New"

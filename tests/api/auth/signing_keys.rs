@@ -135,7 +135,9 @@ fn rotation_publishes_the_new_key_early_and_keeps_the_old_key_until_its_tokens_e
         assert!(verifier.verify(&old).starts_with("bad "));
         assert_eq!(verifier.verify(&new), format!("good {}", ada.id));
     }
-    rosterd::server::delete_expired_rows(&app.db()).unwrap();
+    rosterd::server::Housekeeping::of_expired_rows()
+        .run(&app.db())
+        .unwrap();
     assert_eq!(app.query_number("SELECT count(*) FROM signing_keys"), 1);
     let rotated = "SELECT count(*) FROM audit_events WHERE action = 'signingKey.rotate' AND actor_kind = 'cli'";
     assert_eq!(app.query_number(rotated), 1);

@@ -1,9 +1,12 @@
 //! Commands on several accounts, and `rosterd users reset`.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
 use serde_json::json;
 
 use super::count_audit_rows;
-use crate::support::TestApp;
+use crate::support::{TestApp, binary, wait_until};
 
 fn count_active(app: &TestApp) -> i64 {
     app.query_number("SELECT count(*) FROM users WHERE is_active")
@@ -160,6 +163,9 @@ fn reset_purges_all_accounts_except_super_admins() {
         .expect_error(1, "standard input is not a terminal: use --yes");
     let dry_run = cli.run("users reset --dry-run").expect(0);
     assert_eq!(dry_run.lines().len(), 3);
+    for line in dry_run.lines() {
+        assert!(line.contains("\twould change"), "{line}");
+    }
     assert_eq!(app.query_number("SELECT count(*) FROM users"), 4);
     cli.run("users reset --yes").expect(0);
     assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
@@ -170,4 +176,32 @@ fn reset_purges_all_accounts_except_super_admins() {
     assert_eq!(count_audit_rows(&app, "user.purge", "done"), 3);
     let again = cli.run("users reset --yes").expect(0);
     assert_eq!(again.err, "There are no users except SuperAdmins.\n");
+}
+
+#[test]
+fn interrupted_work_says_how_much_was_done() {
+    let app = TestApp::start();
+    app.execute(
+        "INSERT INTO users (id, username, role, tags, created_at, updated_at)
+         SELECT gen_random_uuid(), 'user-' || n, 'User', '{trial}', now(), now() FROM generate_series(1, 800) AS n",
+    );
+    let mut command = app.cli().command("users deactivate --tag trial --yes");
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The results of the first batch.
+    wait_until(|| count_active(&app) < 800);
+    binary::signal(child.id(), "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(2), "{output:?}");
+    let processed = 800 - count_active(&app);
+    assert!((1..800).contains(&processed), "{processed}");
+    let message = String::from_utf8(output.stderr).unwrap();
+    let expected =
+        format!("interrupted: {processed} of 800 users were processed, 0 of them refused");
+    assert!(message.contains(&expected), "{message}");
+    let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+    assert_eq!(i64::try_from(lines).unwrap(), processed);
 }

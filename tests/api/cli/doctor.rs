@@ -2,11 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::binary;
-use crate::support::binary::TempDir;
-use crate::support::{Cli, CommandOutput, SECRET_KEY, Schema, TestApp};
+use crate::support::binary::{ServiceProcess, TempDir};
+use crate::support::programs::free_port;
+use crate::support::{
+    Cli, CommandOutput, RestrictedRole, SECRET_KEY, Schema, TestApp, superuser_url,
+};
 
 fn verdicts(output: &CommandOutput) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -34,7 +37,8 @@ fn doctor_reports_no_problems_for_a_correct_setup() {
     app.super_admin_token();
     let cli = app
         .cli()
-        .with("ROSTERD_PUBLIC_URL", "https://id.example.org");
+        .with("ROSTERD_PUBLIC_URL", "https://id.example.org")
+        .with("ROSTERD_ADDR", &app.addr.to_string());
     let output = cli.run("doctor --json").expect(0);
     let all: Vec<String> = verdicts(&output)
         .into_iter()
@@ -43,6 +47,8 @@ fn doctor_reports_no_problems_for_a_correct_setup() {
     assert_eq!(
         all,
         [
+            "settings from ok",
+            "data in ok",
             "settings ok",
             "public url ok",
             "database ok",
@@ -50,12 +56,16 @@ fn doctor_reports_no_problems_for_a_correct_setup() {
             "schema ok",
             "notifications ok",
             "signing keys ok",
-            "super admins ok"
+            "super admins ok",
+            "registration ok",
+            "service ok"
         ]
     );
     let plain = cli.run("doctor").expect(0);
     assert!(
-        plain.out.starts_with("ok\tsettings\tall are valid\n"),
+        plain
+            .out
+            .starts_with("ok\tsettings from\tthe environment\n"),
         "{}",
         plain.out
     );
@@ -123,6 +133,91 @@ fn doctor_warns_about_secret_files_that_others_can_read() {
         let output = cli.run("doctor --json").expect(0);
         assert_eq!(verdict(&output, "secret file"), expected, "{mode:o}");
     }
+}
+
+#[test]
+fn doctor_checks_mail_registration_and_the_running_service() {
+    let (app, mail) = TestApp::start_with_mail(&[]);
+    let admin = app.super_admin_token();
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut settings = app.binary_settings();
+    settings.push(("ROSTERD_METRICS_ADDR".to_owned(), metrics.clone()));
+    let service = ServiceProcess::start(&settings);
+    let doctor = |smtp: &str, more: &[(&str, &str)]| {
+        let mut cli = app.cli().with("ROSTERD_SMTP_URL", smtp);
+        for (name, value) in [
+            ("ROSTERD_MAIL_FROM", "id@example.org"),
+            ("ROSTERD_ADDR", service.addr()),
+            ("ROSTERD_METRICS_ADDR", &metrics),
+        ]
+        .iter()
+        .chain(more)
+        {
+            cli = cli.with(name, value);
+        }
+        cli.run("doctor --json")
+    };
+    let good = doctor(&mail.url(), &[]).expect(0);
+    for check in ["mail", "registration", "service"] {
+        assert_eq!(verdict(&good, check), "ok", "{}", good.out);
+    }
+    let running = "is ready and receives change notifications; replicas on this database: 2";
+    assert!(good.out.contains(running), "{}", good.out);
+
+    let bad = doctor("smtp://127.0.0.1:1", &[("ROSTERD_ADDR", "127.0.0.1:1")]).expect(1);
+    assert_eq!(verdict(&bad, "mail"), "wrong");
+    assert_eq!(verdict(&bad, "service"), "warning");
+
+    let invite = app.post("/api/v1/invites").bearer(&admin);
+    invite.json(&json!({})).send().expect(201);
+    for (registration, expected) in [("closed", "warning"), ("invite", "ok"), ("open", "ok")] {
+        let output = doctor(&mail.url(), &[("ROSTERD_REGISTRATION", registration)]);
+        let output = output.expect(0);
+        assert_eq!(verdict(&output, "registration"), expected, "{registration}");
+    }
+    let open = app.cli().with("ROSTERD_REGISTRATION", "open");
+    let open = open.run("doctor --json").expect(0);
+    assert_eq!(verdict(&open, "registration"), "warning");
+}
+
+#[test]
+fn doctor_names_the_missing_grants_of_a_separate_role() {
+    let app = TestApp::start();
+    app.super_admin_token();
+    let role = RestrictedRole::create(&app);
+    let doctor = || {
+        let cli = app.cli().with("DATABASE_URL", &role.url);
+        cli.run("doctor --json")
+    };
+    assert_eq!(verdict(&doctor().expect(0), "database grants"), "ok");
+    let migrate = app.cli().with("DATABASE_URL", &role.url);
+    let migrated = migrate.run("db migrate").expect(0);
+    assert_eq!(migrated.err, "The schema is up to date.\n");
+    app.execute(&format!(
+        "REVOKE UPDATE ON sessions FROM {0}; REVOKE INSERT ON audit_events FROM {0};
+         REVOKE EXECUTE ON FUNCTION prune_audit_log(bigint, bytea) FROM {0}",
+        role.name
+    ));
+    let output = doctor().expect(1);
+    assert_eq!(verdict(&output, "database grants"), "wrong");
+    let missing = "missing: EXECUTE on prune_audit_log(bigint, bytea), INSERT on audit_events, UPDATE on sessions;";
+    assert!(output.out.contains(missing), "{}", output.out);
+}
+
+#[test]
+fn superuser_role_is_warned_of() {
+    let app = TestApp::start();
+    app.super_admin_token();
+    let url = superuser_url(&app.url());
+    let output = app.cli().with("DATABASE_URL", &url).run("doctor --json");
+    assert_eq!(verdict(&output.expect(0), "database role"), "warning");
+    let own_role = app.cli().run("doctor --json").expect(0);
+    assert!(!own_role.out.contains("database role"), "{}", own_role.out);
+    let mut settings = app.binary_settings();
+    settings.retain(|(name, _)| name != "DATABASE_URL");
+    settings.push(("DATABASE_URL".to_owned(), url));
+    let mut service = ServiceProcess::start(&settings);
+    service.wait_for_output("the role in DATABASE_URL is a superuser of PostgreSQL");
 }
 
 #[test]

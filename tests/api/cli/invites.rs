@@ -17,7 +17,7 @@ fn invite_can_be_created_used_listed_and_revoked() {
         (&created["maxUses"], &created["uses"]),
         (&json!(2), &json!(0))
     );
-    assert_eq!(created["expiresAtUtc"], "2099-01-31T00:00:00Z");
+    assert_eq!(created["expiresAtUtc"], "2099-02-01T00:00:00Z");
     let token = created["token"].as_str().unwrap();
     let register = |name: &str| {
         let body = json!({"username": name, "password": PASSWORD, "inviteToken": token});

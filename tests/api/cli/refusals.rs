@@ -99,8 +99,8 @@ fn mistyped_arguments_are_answered_with_a_suggestion() {
             "unrecognized subcommand 'lst'; a similar subcommand exists: 'ls' (see `rosterd users --help`)",
         ),
         (
-            "users add",
-            "the following required arguments were not provided: <USERNAME> (see `rosterd users add --help`)",
+            "users can ada",
+            "the following required arguments were not provided: <PERMISSION> (see `rosterd users can --help`)",
         ),
         (
             "users add ada --expires-at soon",

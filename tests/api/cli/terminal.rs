@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::binary::signal;
 use crate::support::{PASSWORD, Terminal, TestApp};
 
 const NEW_PASSWORD: &str = "nine amber kettles by the sea";
@@ -53,6 +54,76 @@ fn different_passwords_or_an_interrupt_change_nothing() {
         assert_eq!(status, 130, "{command}: {screen}");
     }
     assert!(can_sign_in(&app, PASSWORD));
+}
+
+#[test]
+fn users_add_without_a_name_asks_for_what_is_missing() {
+    let app = TestApp::start();
+    let mut terminal = Terminal::start(&app.cli().command("users add"));
+    terminal.wait_for_text("Username: ", 1);
+    terminal.type_keys("ada\n");
+    terminal.wait_for_text("Admin [y/N]: ", 1);
+    terminal.type_keys("yes\n");
+    terminal.wait_for_text("New password: ", 1);
+    terminal.type_keys(&format!("{NEW_PASSWORD}\n"));
+    terminal.wait_for_text("Repeat new password: ", 1);
+    terminal.type_keys(&format!("{NEW_PASSWORD}\n"));
+    let (status, screen) = terminal.wait_for_exit();
+    assert_eq!(status, 0, "{screen}");
+    assert!(can_sign_in(&app, NEW_PASSWORD));
+    assert_eq!(app.query_text("SELECT role FROM users"), "Admin");
+
+    let mut terminal = Terminal::start(&app.cli().command("users add --role user"));
+    terminal.wait_for_text("Username: ", 1);
+    terminal.type_keys("grace\n");
+    terminal.wait_for_text("New password: ", 1);
+    terminal.type_keys("\n");
+    terminal.wait_for_text("Repeat new password: ", 1);
+    terminal.type_keys("\n");
+    let (status, screen) = terminal.wait_for_exit();
+    assert_eq!(status, 0, "{screen}");
+    assert!(screen.contains("Password reset link"), "{screen}");
+    app.cli()
+        .run("users add")
+        .expect_error(2, "the username is missing: rosterd users add USERNAME");
+}
+
+#[test]
+fn interrupt_signal_at_a_hidden_prompt_ends_the_command() {
+    let app = TestApp::start();
+    app.create_user("ada", "User", &[]);
+    let terminal = Terminal::start(&app.cli().command("passwd ada"));
+    terminal.wait_for_text("New password: ", 1);
+    signal(terminal.pid(), "-INT");
+    let (status, screen) = terminal.wait_for_exit();
+    assert_eq!(status, 130, "{screen}");
+    assert!(can_sign_in(&app, PASSWORD));
+}
+
+#[test]
+fn ids_are_never_broken_over_lines() {
+    let app = TestApp::start();
+    let (ada, _) = app.create_signed_in_user("User", &["users.read"]);
+    app.cli()
+        .run(&format!(
+            "auth add {} -n nightly-export-of-everything -s users.read",
+            ada.username
+        ))
+        .expect(0);
+    for command in ["auth ls", "auth ls --json"] {
+        let ids: Vec<String> = (0..2)
+            .map(|row| {
+                app.query_text(&format!(
+                    "SELECT id FROM (SELECT id FROM sessions UNION SELECT id FROM personal_access_tokens) AS ids ORDER BY id OFFSET {row} LIMIT 1"
+                ))
+            })
+            .collect();
+        let (status, screen) = Terminal::start(&app.cli().command(command)).wait_for_exit();
+        assert_eq!(status, 0, "{screen}");
+        for id in ids {
+            assert!(screen.contains(&id), "{command}\n{screen}");
+        }
+    }
 }
 
 #[test]

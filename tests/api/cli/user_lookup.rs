@@ -68,3 +68,60 @@ fn nobody_takes_the_place_of_another_user_in_commands() {
         refused.err
     );
 }
+
+#[test]
+fn beginning_of_an_id_is_sufficient_if_no_other_id_begins_so() {
+    let app = TestApp::start();
+    let cli = app.cli();
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    app.execute(&format!(
+        "UPDATE users SET id = 'aaaaaaaa-0000-7000-8000-000000000001' WHERE id = '{}'",
+        app.create_user("other", "User", &[]).id
+    ));
+    let shown = cli.run("users show aaaaaaaa --json").expect(0).json();
+    assert_eq!(shown["username"], "other");
+    let (beginning, _) = user.id.split_at(30);
+    cli.run(&format!("users deactivate {beginning}")).expect(0);
+    cli.run("users show aaaaaaa")
+        .expect_error(1, "there is no user called aaaaaaa");
+
+    // A user cannot take the place of another with a username.
+    app.create_user("aaaaaaaa-0000", "User", &[]);
+    let refused = cli.run("users rm aaaaaaaa-0000 --yes").expect(1);
+    assert!(refused.err.contains("can mean"), "{}", refused.err);
+    app.execute(&format!(
+        "UPDATE users SET id = 'aaaaaaaa-0000-7000-8000-000000000002' WHERE id = '{}'",
+        app.create_user("third", "User", &[]).id
+    ));
+    cli.run("users show aaaaaaaa")
+        .expect_error(1, "several ids begin with aaaaaaaa: type more of the id");
+}
+
+#[test]
+fn sessions_tokens_clients_and_invites_are_found_by_the_beginning_of_their_id() {
+    let app = TestApp::start();
+    let cli = app.cli();
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let run = |line: &str| cli.run(line).expect(0);
+    let id = |value: &serde_json::Value| value["id"].as_str().unwrap().split_at(30).0.to_owned();
+    let token = run(&format!("auth add {} -n backup --json", user.username)).json();
+    assert_eq!(
+        run(&format!("auth show {} --json", id(&token))).json()["name"],
+        "backup"
+    );
+    run(&format!("auth rm {}", id(&token)));
+    let session = app.query_text("SELECT id FROM sessions");
+    run(&format!("auth rm {}", session.split_at(30).0));
+    assert_eq!(
+        app.query_number("SELECT count(*) FROM sessions WHERE ended_at IS NULL"),
+        0
+    );
+    let client = run("clients add media --json").json();
+    assert_eq!(
+        run(&format!("clients show {} --json", id(&client))).json()["name"],
+        "media"
+    );
+    run(&format!("clients rm {} --yes", id(&client)));
+    let invite = run("invites add --json").json();
+    run(&format!("invites revoke {}", id(&invite)));
+}

@@ -54,7 +54,7 @@ fn add_creates_an_account_with_every_option() {
         "role": "Admin", "permissions": ["webhooks.manage"], "tags": ["london", "staff"],
         "attributes": {"team": "ops", "level": 3}, "authProvider": "ldap", "authId": "uid=ada",
         "mustChangePassword": true, "hasPassword": true, "isActive": true,
-        "expiresAtUtc": "2090-01-31T00:00:00Z",
+        "expiresAtUtc": "2090-02-01T00:00:00Z",
     });
     for (member, value) in expected.as_object().unwrap() {
         assert_eq!(user[member], *value, "{member}");
@@ -266,14 +266,14 @@ fn permissions_can_be_set_and_checked() {
         json!(["audit.read", "users.read"])
     );
     assert_eq!(cli.run("users can ada users.read").expect(0).out, "yes\n");
-    assert_eq!(cli.run("users can ada users.create").expect(1).out, "no\n");
+    assert_eq!(cli.run("users can ada users.create").expect(3).out, "no\n");
     assert_eq!(
         cli.run("users can ada users.create").err,
         "",
         "`no` is a result, not an error"
     );
     cli.run("users deactivate ada").expect(0);
-    assert_eq!(cli.run("users can ada users.read").expect(1).out, "no\n");
+    assert_eq!(cli.run("users can ada users.read").expect(3).out, "no\n");
     cli.run("users permissions set ada").expect(0);
     assert_eq!(
         cli.run("users show ada --json").json()["permissions"],
@@ -375,4 +375,37 @@ fn second_factor_can_be_removed() {
         app.query_number("SELECT count(*) FROM audit_events WHERE action = 'user.mfa.remove'"),
         2
     );
+}
+
+#[test]
+fn expiry_date_includes_the_day_and_must_be_in_the_future() {
+    let app = TestApp::start();
+    let cli = app.cli();
+    let created = cli
+        .run("users add ada --expires-at 2099-01-31 --json")
+        .expect(0);
+    assert_eq!(created.json()["expiresAtUtc"], "2099-02-01T00:00:00Z");
+    for past in ["2020-01-31", "2020-01-31T12:00:00Z"] {
+        let refused = cli.run(&format!("users add grace --expires-at {past}"));
+        let message = "--expires-at is in the past: give a future time, or use --no-login";
+        refused.expect_error(2, message);
+    }
+    let day = |days| app.query_text(&format!("SELECT (now() AT TIME ZONE 'UTC')::date + {days}"));
+    let invite = cli.run(&format!("invites add --expires-at {} --json", day(5)));
+    let next_day = format!("{}T00:00:00Z", day(6));
+    assert!(
+        invite.out.contains(&next_day),
+        "{}{}",
+        invite.out,
+        invite.err
+    );
+    let token = cli
+        .run("auth add ada --expires 3600 --json")
+        .expect(0)
+        .json();
+    let seconds = app.query_number(&format!(
+        "SELECT round(extract(epoch FROM '{}'::timestamptz - now()) / 600)",
+        token["expiresAtUtc"].as_str().unwrap()
+    ));
+    assert_eq!(seconds, 6, "an hour, in units of ten minutes");
 }

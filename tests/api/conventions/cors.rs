@@ -31,7 +31,14 @@ fn cors_headers_are_sent_only_to_configured_origins() {
             "",
             "{response:?}"
         );
+        let response = response.expect_problem(403, "cross_site_forbidden");
+        let detail = response.body["detail"].as_str().unwrap();
+        assert!(detail.contains("ROSTERD_CORS_ORIGINS"), "{detail}");
+        assert!(detail.contains("https://"), "{detail}");
     }
+    let options = without_origin.call("OPTIONS", "/api/v1/users");
+    let options = options.header("Origin", "https://app.example.org");
+    options.send().expect(204);
     let error = with_origin
         .get("/api/v1/auth/me")
         .header("Origin", "https://app.example.org")

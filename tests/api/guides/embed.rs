@@ -1,14 +1,18 @@
 //! The configurations and apps of `docs/embed.md`, run as written: nginx, Caddy, Express and Flask.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::operations_without_body;
 use crate::support::programs::{
     ExternalProgram, free_port, guide_code_block, program_directory, start_header_echo_app,
 };
 use crate::support::verifiers;
-use crate::support::{PASSWORD, RequestBuilder, Response, TestApp, wait_until};
+
+use crate::support::{PASSWORD, RequestBuilder, Response, TestApp, read_until_closed, wait_until};
 
 const SETTINGS: [(&str, &str); 2] = [
     ("ROSTERD_PERMISSIONS", "assets.read assets.write"),
@@ -39,7 +43,11 @@ fn check_app_behind_proxy(app: &TestApp, port: u16) {
         )
         .header("X-Roster-User-Id", "forged")
         .header("X-Roster-Role", "SuperAdmin")
-        .header("x-roster-permissions", "everything");
+        .header("x-roster-permissions", "everything")
+        .header("X_Roster_User_Id", "forged")
+        .header("X_Roster_Role", "SuperAdmin")
+        .header("X-Roster_Permissions", "assets.write")
+        .header("Connection", "X-Roster-User-Id, X-Roster-Role");
         match token {
             Some(token) => call.bearer(token).send(),
             None => call.send(),
@@ -57,6 +65,9 @@ fn check_app_behind_proxy(app: &TestApp, port: u16) {
     assert_eq!(received_headers["x-roster-username"], reader.username);
     assert_eq!(received_headers["x-roster-role"], "User");
     assert_eq!(received_headers["x-roster-permissions"], "assets.read");
+    for name in ["x_roster_user_id", "x_roster_role", "x-roster_permissions"] {
+        assert_eq!(received_headers[name], Value::Null, "{name}");
+    }
     assert!(
         matches!(&received_headers["authorization"], Value::Null)
             || received_headers["authorization"] == "",
@@ -90,6 +101,47 @@ fn check_app_behind_proxy(app: &TestApp, port: u16) {
     me.bearer(&admin).send().expect(200);
 }
 
+/// Calls every operation that needs no body without one, as browsers and curl do: the proxy must pass on the answer of rosterd.
+fn check_operations_without_body(app: &TestApp, port: u16) {
+    let token = app.super_admin_token();
+    let mut checked = 0;
+    for (method, path) in operations_without_body() {
+        let send = |address: &str| {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+            );
+            let mut socket = TcpStream::connect(address).unwrap();
+            socket.write_all(head.as_bytes()).unwrap();
+            let response = read_until_closed(&mut socket);
+            response.split(' ').nth(1).unwrap_or_default().to_owned()
+        };
+        let direct = send(&app.addr.to_string());
+        let proxied = send(&format!("127.0.0.1:{port}"));
+        assert_eq!(direct, proxied, "{method} {path}");
+        checked += 1;
+    }
+    assert!(checked > 20, "{checked}");
+
+    let head = format!(
+        "POST /api/v1/auth/logout HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.write_all(head.as_bytes()).unwrap();
+    let response = read_until_closed(&mut socket);
+    assert!(response.starts_with("HTTP/1.1 204"), "{response}");
+    app.get("/api/v1/auth/me").bearer(&token).send().expect(401);
+}
+
+#[test]
+fn nginx_for_a_browser_app_passes_on_operations_without_a_body() {
+    let app = TestApp::start_with(&SETTINGS);
+    let port = free_port();
+    let config = proxy_config(&app, "A browser app", "nginx", port);
+    if let Some(_nginx) = ExternalProgram::nginx(&config, port) {
+        check_operations_without_body(&app, port);
+    }
+}
+
 #[test]
 fn nginx_checks_every_request() {
     let app = TestApp::start_with(&SETTINGS);
@@ -97,6 +149,7 @@ fn nginx_checks_every_request() {
     if let Some(_nginx) = ExternalProgram::nginx(&proxy_config(&app, "nginx", "nginx", port), port)
     {
         check_app_behind_proxy(&app, port);
+        check_operations_without_body(&app, port);
     }
 }
 
@@ -107,6 +160,7 @@ fn caddy_checks_every_request() {
     if let Some(_caddy) = ExternalProgram::caddy(&proxy_config(&app, "Caddy", "caddy", port), port)
     {
         check_app_behind_proxy(&app, port);
+        check_operations_without_body(&app, port);
     }
 }
 
@@ -202,7 +256,37 @@ fn express_app_verifies_tokens_and_follows_revocations() {
         let code = guide_code_block("embed.md", "Express", "js");
         let (_express, port) = start_app(&app, node, "app.mjs", &code);
         check_app_that_verifies_tokens(&app, port);
+        check_that_the_latest_revocation_counts(&app, port);
     }
+}
+
+/// The feed can list an older entry after a newer one with the same value.
+fn check_that_the_latest_revocation_counts(app: &TestApp, port: u16) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let url = format!("http://127.0.0.1:{port}/pictures");
+    let status = |token: &str| {
+        let request = RequestBuilder::new(&agent, "GET", &url).bearer(token);
+        request.send().status
+    };
+    let (user, token) = app.create_signed_in_user("User", &["assets.read"]);
+    wait_until(|| status(&token) == 200);
+    let (other, marker) = app.create_signed_in_user("User", &["assets.read"]);
+    wait_until(|| status(&marker) == 200);
+    let insert = |sub: &str, age: &str| {
+        app.execute(&format!(
+            "INSERT INTO revocations (sub, at, committed_by)
+             SELECT '{sub}', t, t FROM (SELECT now() - interval '{age}' AS t) AS times"
+        ));
+    };
+    insert(&user.id, "0 seconds");
+    insert(&user.id, "10 minutes");
+    // The app has read both entries when it refuses the token of this later one.
+    insert(&other.id, "0 seconds");
+    wait_until(|| status(&marker) == 401);
+    assert_eq!(status(&token), 401);
 }
 
 #[test]

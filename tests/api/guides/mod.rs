@@ -1,5 +1,6 @@
 //! The commands, configurations and examples of the README and the guides, run as written.
 
+mod deployment;
 mod embed;
 mod operator_commands;
 mod readme;
@@ -9,6 +10,7 @@ mod tls_proxies;
 use std::process::Command;
 
 use crate::support::programs::find_program;
+use crate::support::{Operation, operations};
 
 /// The shell blocks below a heading of a Markdown text.
 fn shell_blocks(text: &'static str, heading: &str) -> Vec<&'static str> {
@@ -29,4 +31,26 @@ fn run_shell_script(script: &str) -> Option<String> {
     let output = String::from_utf8(result.stdout).unwrap();
     assert!(result.status.success(), "{output}");
     Some(output)
+}
+
+/// The method and path of every operation that needs no body, except the sign-out.
+fn operations_without_body() -> Vec<(&'static str, String)> {
+    let needs_no_body = |operation: &&'static Operation| {
+        let is_required = operation.definition["requestBody"]["required"] == true;
+        operation.method != "GET" && !is_required && operation.id != "logout"
+    };
+    let replace = |part: &'static str| match part {
+        "{name}" => "users.read",
+        _ if part.starts_with('{') => "00000000-0000-0000-0000-000000000000",
+        _ => part,
+    };
+    let request = |operation: &'static Operation| {
+        let parts: Vec<&str> = operation.path.split('/').map(replace).collect();
+        (operation.method.as_str(), parts.join("/"))
+    };
+    operations()
+        .iter()
+        .filter(needs_no_body)
+        .map(request)
+        .collect()
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::operations_without_body;
 use crate::support::binary::TempDir;
 use crate::support::certificates::Certificate;
 use crate::support::programs::{ExternalProgram, find_program, free_port, guide_code_block};
@@ -79,6 +80,31 @@ fn check_tls_proxy(app: &TestApp, ca: &Path, port: u16) {
     );
     let response: Value = serde_json::from_str(&response.unwrap()).unwrap();
     assert_eq!(response["data"]["session"]["ip"], "127.0.0.1", "{response}");
+    check_operations_without_body(app, ca, port);
+}
+
+/// Calls every operation that needs no body without one: the proxy must pass on the answer of rosterd.
+fn check_operations_without_body(app: &TestApp, ca: &Path, port: u16) {
+    let token = app.super_admin_token();
+    let authorization = format!("Authorization: Bearer {token}");
+    let sign_out = ("POST", "/api/v1/auth/logout".to_owned());
+    for (method, path) in operations_without_body().into_iter().chain([sign_out]) {
+        let options = [
+            "--request",
+            method,
+            "--header",
+            &authorization,
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+        ];
+        let proxied = curl(ca, port, &path, &options).unwrap();
+        let request = app.call(method, &path).bearer(&token);
+        // A sign-out can be repeated.
+        let direct = request.send().status;
+        assert_eq!(proxied, direct.to_string(), "{method} {path}");
+    }
 }
 
 fn check(language: &str, start: impl FnOnce(&str, u16) -> Option<ExternalProgram>) {

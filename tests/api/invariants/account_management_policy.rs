@@ -117,6 +117,9 @@ const ACTIONS: &[PolicyAction] = &[
     action("revoke grant", "replaceUserPermissions")
         .body(|| json!({"permissions": []}))
         .precondition("permissions = permissions || '{webhooks.manage}'"),
+    action("add grant held by Admin", "addUserPermission"),
+    action("remove grant", "removeUserPermission")
+        .precondition("permissions = permissions || '{webhooks.manage}'"),
     action("disable", "setUserStatus").body(|| json!({"isActive": false})),
     action("enable", "setUserStatus")
         .body(|| json!({"isActive": true}))
@@ -194,7 +197,8 @@ impl TargetColumn {
             .filter(|operation| operation.id == action.operation_id);
         let operation = matching.next().unwrap();
         let path = operation.path.replace("{id}", &user.id);
-        let path = format!("{}{}", path.replace("{tag}", "staff"), action.query);
+        let path = format!("{}{}", path.replace("{tag}", "staff"), action.query)
+            .replace("{name}", "users.read");
         let mut request = app
             .call(&operation.method, &path)
             .bearer(caller_token.unwrap_or(&own_token));

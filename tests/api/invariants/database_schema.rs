@@ -68,6 +68,7 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
     ("sessions", "remember_me", "never changes"),
     ("sessions", "ip", "never changes"),
     ("sessions", "user_agent", "never changes"),
+    ("sessions", "resource", "never changes"),
     (
         "sessions",
         "generation",
@@ -76,6 +77,21 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
     (
         "sessions",
         "rotated_at",
+        "refresh tokens are always verified in the database",
+    ),
+    (
+        "sessions",
+        "successor_used_at",
+        "refresh tokens are always verified in the database",
+    ),
+    (
+        "sessions",
+        "late_repetitions",
+        "refresh tokens are always verified in the database",
+    ),
+    (
+        "sessions",
+        "repeated_generation",
         "refresh tokens are always verified in the database",
     ),
     (
@@ -102,6 +118,11 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
         "changes only together with other columns",
     ),
     ("service_clients", "created_by", "never changes"),
+    (
+        "service_clients",
+        "secret_known_to",
+        "changes only together with secret_digest",
+    ),
     ("service_clients", "created_at", "never changes"),
     (
         "service_clients",

@@ -1,14 +1,11 @@
 //! Notifications between replicas: all processes use the schema that contains the tables, and a replica that receives no
 //! notifications does not answer from its cache.
 
-use std::process::Command;
-
 use diesel::RunQueryDsl;
 use diesel::sql_types::Text;
-use rosterd::platform::db::private_cluster::is_root;
 use rosterd::platform::db::{Db, DbOptions, check_delivery};
 
-use crate::support::programs::{ExternalProgram, find_program, free_port, program_directory};
+use crate::support::pgbouncer::{StartupOptions, TransactionPooler};
 use crate::support::{Cli, TestApp, wait_until};
 
 const ME: &str = "/api/v1/auth/me";
@@ -49,52 +46,22 @@ fn listeners(app: &TestApp) -> i64 {
     )
 }
 
-/// `PgBouncer` in transaction mode, with one connection to the server of the app, and the URL of the database through it.
-/// `None` if it is not installed.
-fn start_transaction_pooler(app: &TestApp) -> Option<(ExternalProgram, String)> {
-    let program = find_program(&["/usr/sbin/pgbouncer", "pgbouncer"], "pgbouncer")?;
-    let port = free_port();
-    let directory = program_directory("pgbouncer", port);
-    let url = app.url();
-    let (credentials, rest) = url.split_once('@').unwrap();
-    let (_, password) = credentials.rsplit_once(':').unwrap();
-    // The host is a percent-encoded directory.
-    let (host, _) = rest.split_once('/').unwrap();
-    let host = url::Url::parse(&format!("x://x/?host={host}")).unwrap();
-    let socket_directory = host.query_pairs().next().unwrap().1.into_owned();
-    let config = format!(
-        "[databases]\napp = host={socket_directory} port=5432 dbname={} user={} password={password} pool_size=1\n\
-         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-         pool_mode = transaction\nignore_startup_parameters = options,extra_float_digits\n",
-        app.query_text("SELECT current_database()"),
-        app.query_text("SELECT current_user"),
-    );
-    let file = directory.join("pgbouncer.ini");
-    std::fs::write(&file, config).unwrap();
-    let mut command = Command::new(program);
-    command.arg(file);
-    if is_root() {
-        command.args(["-u", "postgres"]);
-    }
-    let pooler = ExternalProgram::start(&mut command, directory, port);
-    Some((pooler, format!("postgresql://any@127.0.0.1:{port}/app")))
-}
-
 #[test]
 fn lost_notifications_behind_a_pooler_in_transaction_mode_are_noticed() {
     let app = TestApp::start();
-    let Some((_pooler, url)) = start_transaction_pooler(&app) else {
+    let Some(pooler) = TransactionPooler::start(&app, 1, StartupOptions::Ignored) else {
         return;
     };
+    let url = pooler.url();
     let schema = app.db().table_schema().unwrap();
     for _ in 0..3 {
-        let is_delivered = check_delivery(&url, &schema);
+        let is_delivered = check_delivery(&url, &url, &schema);
         assert!(
             !matches!(is_delivered, Ok(true)),
             "the pooler keeps sessions"
         );
     }
-    assert!(check_delivery(&app.url(), &schema).unwrap());
+    assert!(check_delivery(&app.url(), &app.url(), &schema).unwrap());
 }
 
 #[test]
@@ -179,6 +146,7 @@ fn transactions_use_the_schema_of_the_tables() {
         pool_size: 2,
         acquire_timeout: std::time::Duration::from_secs(20),
         statement_timeout: std::time::Duration::from_secs(20),
+        prepared: rosterd::platform::db::PreparedStatements::default(),
     })
     .unwrap();
     let current_schema = "current_schema()::text";

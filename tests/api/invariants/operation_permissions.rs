@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::support::{Operation, Response, TestApp, operations};
+use crate::support::{Operation, PASSWORD, Response, TestApp, operations};
 
 /// One row of the table.
 struct ExpectedAccess {
@@ -170,6 +170,33 @@ fn token_of_a_disabled_super_admin_is_rejected_by_every_operation() {
 
 // SECURITY: C06
 #[test]
+fn token_for_an_application_is_rejected_by_every_operation_about_anything_but_the_token() {
+    const RESOURCE: &str = "https://photos.example.org";
+    let app = TestApp::start_with(&[("ROSTERD_APP_AUDIENCES", RESOURCE)]);
+    let user = app.create_user("ada", "SuperAdmin", &[]);
+    let body = json!({"username": user.username, "password": PASSWORD, "resource": RESOURCE});
+    let login = app
+        .post("/api/v1/auth/login")
+        .json(&body)
+        .send()
+        .expect(200);
+    let token = login.data()["accessToken"].as_str().unwrap();
+    let mut accepted = Vec::new();
+    for (operation, access) in operations_with_access() {
+        if access.is_public {
+            continue;
+        }
+        let response = call_operation(&app, operation, Some(token));
+        if response.status == 401 {
+            response.expect_problem(401, "auth_token_invalid");
+        } else {
+            accepted.push(operation.id.as_str());
+        }
+    }
+    assert_eq!(accepted, ["logout"]);
+}
+
+#[test]
 fn each_operation_is_allowed_by_its_permissions_and_no_others() {
     let app = TestApp::start();
     let all_permissions: BTreeSet<&str> = EXPECTED_ACCESS
@@ -281,6 +308,7 @@ const EXPECTED_ACCESS: &[ExpectedAccess] = &[
     own_account("getMe", 200),
     own_account("updateMe", 200),
     own_account("deleteMe", 400),
+    own_account("deleteMeByPost", 400),
     own_account("verifyCaller", 200),
     own_account("requestEmailConfirmation", 202),
     own_account("checkPermissions", 400),
@@ -306,6 +334,8 @@ const EXPECTED_ACCESS: &[ExpectedAccess] = &[
     requires(&["users.update"], "addUserTag"),
     requires(&["users.update"], "removeUserTag"),
     requires(&["users.managePermissions"], "replaceUserPermissions"),
+    requires(&["users.managePermissions"], "addUserPermission"),
+    requires(&["users.managePermissions"], "removeUserPermission"),
     requires(&["users.disable"], "setUserStatus"),
     requires(&["users.delete"], "deleteUser"),
     requires(&["users.delete"], "restoreUser"),

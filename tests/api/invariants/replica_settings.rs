@@ -55,6 +55,20 @@ fn replica_with_other_settings_does_not_start_while_one_is_running() {
 }
 
 #[test]
+fn replica_can_add_audiences_of_applications_but_not_lack_those_of_a_running_one() {
+    let app = TestApp::start_with(&[("ROSTERD_APP_AUDIENCES", "urn:a, urn:b")]);
+    for lacking in ["", "urn:a", "urn:b urn:c"] {
+        let error = start_error(&app, &[("ROSTERD_APP_AUDIENCES", lacking)]).unwrap();
+        assert!(error.starts_with("ROSTERD_APP_AUDIENCES: "), "{error}");
+        assert!(error.contains("urn:") && !error.contains('\n'), "{error}");
+    }
+    for sufficient in ["urn:b urn:a", "urn:a,urn:b,urn:c"] {
+        let settings = [("ROSTERD_APP_AUDIENCES", sufficient)];
+        assert_eq!(start_error(&app, &settings), None, "{sufficient}");
+    }
+}
+
+#[test]
 fn settings_can_change_when_no_replica_is_running() {
     let app = TestApp::start();
     let other_audience = [("ROSTERD_AUDIENCE", "other")];

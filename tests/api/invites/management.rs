@@ -140,6 +140,29 @@ fn revoking_an_invite_is_conditional_and_idempotent() {
 }
 
 #[test]
+fn invite_ends_with_the_personal_token_that_created_it() {
+    let app = TestApp::start_with(&[("ROSTERD_REGISTRATION", "invite")]);
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let body = json!({"name": "script", "permissions": ["invites.manage"]});
+    let tokens = app.post("/api/v1/auth/tokens").bearer(&admin).json(&body);
+    let token = tokens.send().expect(201);
+    let invite = json!({"maxUses": 2});
+    let invite = create_invite(&app, text(token.data(), "token"), &invite).expect(201);
+    let register = |username: &str| {
+        app.post("/api/v1/auth/register")
+            .json(&json!({
+                "username": username, "password": "nine purple umbrellas in june",
+                "inviteToken": text(invite.data(), "token"),
+            }))
+            .send()
+    };
+    register("grace").expect(201);
+    let path = format!("/api/v1/auth/tokens/{}", text(token.data(), "id"));
+    app.delete(&path).bearer(&admin).send().expect(204);
+    assert_eq!(register("eve").body["code"], "invite_invalid");
+}
+
+#[test]
 fn invite_is_deleted_with_its_creator_role_or_addressee() {
     let app = TestApp::start();
     let admin = app.super_admin_token();

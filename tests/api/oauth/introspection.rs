@@ -180,7 +180,9 @@ fn refresh_token_introspection_requires_sessions_read_and_a_hint() {
         .send()
         .expect(200);
     let new = new.data()["refreshToken"].as_str().unwrap();
-    app.execute("UPDATE sessions SET rotated_at = now() - interval '31 seconds'");
+    app.execute(
+        "UPDATE sessions SET rotated_at = now() - interval '31 seconds', successor_used_at = now() - interval '31 seconds'",
+    );
     assert_eq!(introspect(old), json!({"active": false}));
     assert_eq!(introspect(new)["active"], true);
     app.execute("UPDATE users SET is_active = false");

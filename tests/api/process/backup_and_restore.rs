@@ -246,3 +246,65 @@ fn backup_and_restore_are_for_the_private_cluster_only() {
     assert!(line.contains("rosterd auth reset"), "{line}");
     assert!(!file.exists(), "the empty file is removed");
 }
+
+/// As on a new machine: only the secret key and the backup are there.
+#[test]
+fn database_moves_to_a_new_cluster_with_a_backup() {
+    let installation = Installation::new();
+    installation.while_serving(|service| drop(create_secrets(service)));
+    let file = installation.backup_file();
+    installation.succeed(&format!("db backup {}", file.display()));
+    let data = installation.dir.data_dir();
+    fs::rename(data.join("pgdata"), data.join("pgdata.old")).unwrap();
+    // The service creates a new cluster, with the same secret key.
+    installation.while_serving(|_| ());
+    installation.restore("");
+    installation.while_serving(|service| {
+        for name in ["chief", "ada"] {
+            assert_ne!(service.token(name, PASSWORD), "", "{name}");
+        }
+    });
+    let verified = installation.succeed("audit verify");
+    assert!(!verified.contains("rosterd: "), "{verified}");
+}
+
+#[test]
+fn upgrade_moves_the_database_to_a_new_cluster_and_keeps_what_is_valid() {
+    let installation = Installation::new();
+    let secrets = installation.while_serving(|service| {
+        let secrets = create_secrets(service);
+        let refused = installation.run("db upgrade --rebuild");
+        let line = expect_error_line(&refused);
+        assert_eq!(
+            line,
+            "another rosterd process uses the database: stop it first"
+        );
+        secrets
+    });
+    let unchanged = installation.succeed("db upgrade");
+    assert!(unchanged.contains("has the newest version"), "{unchanged}");
+    let data = installation.dir.data_dir();
+    let version = fs::read_to_string(data.join("pgdata/PG_VERSION")).unwrap();
+    let inode = || fs::metadata(data.join("pgdata")).unwrap().ino();
+    let before = inode();
+    let moved = installation.succeed("db upgrade --rebuild");
+    let old = data.join(format!("pgdata.{}", version.trim()));
+    assert!(
+        moved.contains(&format!("The old cluster is in {}", old.display())),
+        "{moved}"
+    );
+    assert!(old.join("PG_VERSION").is_file() && inode() != before);
+    assert!(!data.join("upgrade").exists() && !data.join("upgrade.dump").exists());
+    installation.while_serving(|service| {
+        assert_ne!(service.token("chief", PASSWORD), "");
+        let me = service.get("/api/v1/auth/me").bearer(&secrets.session);
+        me.send().expect(200);
+    });
+    installation.succeed("audit verify");
+    // An earlier cluster is never overwritten.
+    let refused = installation.run("db upgrade --rebuild");
+    assert_eq!(refused.status.code(), Some(1));
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(message.contains("delete it first"), "{message}");
+    installation.while_serving(|service| assert_ne!(service.token("ada", PASSWORD), ""));
+}

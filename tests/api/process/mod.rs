@@ -1,7 +1,11 @@
 //! The real binary as a process: start, stop, and faults around it.
 
 mod backup_and_restore;
+mod clock_differences;
+mod database_language;
 mod database_outage;
+mod full_disk;
+mod housekeeping;
 mod operator_commands;
 mod private_cluster;
 mod replica_replacement_under_load;
@@ -12,3 +16,4 @@ mod shutdown;
 mod slow_clients;
 mod startup;
 mod tls;
+mod transaction_pooler;

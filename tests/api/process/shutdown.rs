@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -109,6 +110,35 @@ fn readiness_check_fails_during_the_drain_delay() {
     let response = service.get("/livez").send().expect(200);
     assert_eq!(response.header("connection"), "close");
     service.signal("-TERM");
+    assert!(service.wait_for_exit().success());
+}
+
+#[test]
+fn unused_connection_can_be_used_until_the_drain_ends() {
+    let schema = Schema::new();
+    let mut settings = database_settings(&schema);
+    settings.push(("ROSTERD_DRAIN_DELAY_SECONDS".into(), "1".into()));
+    settings.push(("ROSTERD_DRAIN_SECONDS".into(), "3600".into()));
+    let mut service = ServiceProcess::start(&settings);
+    let mut unused = open_keep_alive_connection(&service);
+    service.signal("-TERM");
+    service.wait_for_output("shutting down: requests in flight may finish");
+    thread::sleep(Duration::from_secs(3));
+    write!(
+        unused,
+        "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    )
+    .unwrap();
+    let mut responses = String::new();
+    unused.read_to_string(&mut responses).unwrap();
+    let (_, response) = responses.rsplit_once("HTTP/1.1 ").unwrap();
+    assert!(response.starts_with('4'), "{response}");
+    assert!(
+        response
+            .to_lowercase()
+            .contains("\r\nconnection: close\r\n")
+    );
+    drop(unused);
     assert!(service.wait_for_exit().success());
 }
 

@@ -8,8 +8,10 @@ use serde_json::json;
 
 use crate::support::binary::{
     ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
+    settings_with_administrator,
 };
-use crate::support::{PASSWORD, SECRET_KEY, Schema, TestApp};
+use crate::support::database_proxy::{DatabaseProxy, ProxyMode};
+use crate::support::{PASSWORD, SECRET_KEY, Schema, TestApp, run_concurrently};
 
 type Settings = Vec<(String, String)>;
 
@@ -136,10 +138,56 @@ fn invalid_setting_prevents_the_start_and_is_named_in_one_line() {
             "DATABASE_URL: connection to server at \"127.0.0.1\", port 9 failed: ",
         ),
     ] {
-        let line = start_error(&with_settings(database_settings(&schema), &[(name, text)]));
+        let changed = [(name, text), ("ROSTERD_START_TIMEOUT", "0")];
+        let line = start_error(&with_settings(database_settings(&schema), &changed));
         assert!(line.starts_with(expected), "{name}={text:?}: {line}");
         assert!(!line.contains("geheim"), "{line}");
     }
+}
+
+#[test]
+fn start_waits_for_the_database() {
+    let schema = Schema::new();
+    let proxy = DatabaseProxy::start(&schema.url());
+    proxy.set_mode(ProxyMode::Disconnect);
+    let url = [("DATABASE_URL", proxy.url())];
+    let settings = with_settings(database_settings(&schema), &url);
+    let mut service = ServiceProcess::spawn(&settings);
+    let line = service.wait_for_output("waiting for the database");
+    assert!(line.contains("connection to server"), "{line}");
+    proxy.set_mode(ProxyMode::Forward);
+    service.wait_until_listening();
+
+    proxy.set_mode(ProxyMode::Disconnect);
+    let mut service = ServiceProcess::spawn(&settings);
+    service.wait_for_output("waiting for the database");
+    service.signal("-TERM");
+    assert!(service.wait_for_exit().success());
+}
+
+#[test]
+fn service_starts_and_serves_while_the_first_host_does_not_respond() {
+    let schema = Schema::new();
+    let (dark, live) = (
+        DatabaseProxy::start(&schema.url()),
+        DatabaseProxy::start(&schema.url()),
+    );
+    dark.set_mode(ProxyMode::Stall);
+    let (credentials, address) = dark.url().rsplit_once('@').unwrap();
+    let (dark_host, _) = address.split_once('/').unwrap();
+    let (_, live_address) = live.url().rsplit_once('@').unwrap();
+    let url = format!("{credentials}@{dark_host},{live_address}");
+    let mut settings = settings_with_administrator(&schema);
+    settings.retain(|(name, _)| name != "ROSTERD_DB_ACQUIRE_MS");
+    let service = ServiceProcess::start(&with_settings(settings, &[("DATABASE_URL", &url)]));
+    let token = service.token("admin", PASSWORD);
+    run_concurrently(8, |_| {
+        service
+            .get("/api/v1/users")
+            .bearer(&token)
+            .send()
+            .expect(200)
+    });
 }
 
 #[test]

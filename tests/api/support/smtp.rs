@@ -156,6 +156,7 @@ fn serve_client(client: &TcpStream, state: &Mutex<MailServerState>) -> std::io::
         match command.get(..4).unwrap_or("") {
             "EHLO" => reply("250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN")?,
             "AUTH" => reply("235 welcome")?,
+            "NOOP" => reply("250 ok")?,
             "MAIL" => {
                 email.from = address();
                 email.to.clear();

@@ -49,6 +49,17 @@ impl Terminal {
         Self { child, screen }
     }
 
+    /// The process id of the command.
+    pub fn pid(&self) -> u32 {
+        let script = self.child.id().to_string();
+        let output = Command::new("ps")
+            .args(["-o", "pid=", "--ppid", &script])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim().parse().unwrap()
+    }
+
     /// All output so far.
     pub fn screen(&self) -> String {
         self.screen.lock().unwrap().clone()

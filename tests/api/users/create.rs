@@ -200,7 +200,6 @@ fn create_errors_point_to_each_invalid_member() {
     create(&json!({"username": "ada"})).expect_field_error("/role", "required");
     create(&json!({"username": "ada", "role": "Nobody"}))
         .expect_field_error("/role", "role_unknown");
-    create(&json!({"username": "ada", "role": "user"})).expect_field_error("/role", "role_unknown");
     create(&json!({"username": 7, "role": "User"})).expect_field_error("/username", "invalid_type");
     create(&json!({"username": "ada", "role": "User", "admin": true}))
         .expect_field_error("/admin", "unknown_field");
@@ -239,6 +238,108 @@ fn create_errors_point_to_each_invalid_member() {
     }
     several.expect_field_error("/tags/1", "invalid_format");
     assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
+}
+
+/// The pointers of the errors, sorted.
+fn pointers(response: &Response) -> Vec<&str> {
+    let errors = response.body["errors"].as_array().unwrap();
+    let pointers = errors
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap());
+    let mut pointers: Vec<&str> = pointers.collect();
+    pointers.sort_unstable();
+    pointers
+}
+
+#[test]
+fn all_errors_of_a_new_account_are_reported_together() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let create = |body: &Value| app.post(USERS).bearer(&admin).json(body).send();
+    let refused = create(&json!({
+        "username": "x", "password": "short", "role": "Nobody", "permissions": ["users.read", "users.fly"], "email": "nowhere",
+    }));
+    let refused = refused.expect_problem(400, "request_invalid");
+    let all = [
+        "/email",
+        "/password",
+        "/permissions/1",
+        "/role",
+        "/username",
+    ];
+    assert_eq!(pointers(&refused), all, "{}", refused.text);
+    let names = create(&json!({"username": "ada", "role": "Nobody", "permissions": ["users.fly"]}));
+    let names = names.expect_problem(400, "request_invalid");
+    assert_eq!(pointers(&names), ["/permissions/0", "/role"]);
+    let shape = create(&json!({"tags": "staff", "isActive": "yes", "admin": true}));
+    let shape = shape.expect_problem(400, "request_invalid");
+    let all = ["/admin", "/isActive", "/role", "/tags", "/username"];
+    assert_eq!(pointers(&shape), all, "{}", shape.text);
+    for word in ["struct", "i32", "expected", "sequence", "NewUser"] {
+        assert!(!shape.text.contains(word), "{word} in {}", shape.text);
+    }
+    assert!(
+        shape.text.contains("mustChangePassword"),
+        "the known members are listed"
+    );
+    assert_eq!(app.query_number("SELECT count(*) FROM users"), 1);
+}
+
+#[test]
+fn null_means_absent_when_something_is_created() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let body = json!({
+        "username": "ada", "role": "User", "password": null, "isActive": null, "permissions": null, "displayName": null,
+        "email": null, "tags": null, "attributes": null, "mustChangePassword": null, "expiresAtUtc": null, "authProvider": null,
+        "authId": null,
+    });
+    let created = app.post(USERS).bearer(&admin).json(&body).send();
+    let created = created.expect(201);
+    assert_eq!(created.data()["isActive"], true);
+    assert_eq!(created.data()["tags"], json!([]));
+    let body = json!({"name": "Editor", "rank": 20.0, "permissions": null, "description": null});
+    let role = app.post("/api/v1/roles").bearer(&admin).json(&body).send();
+    assert_eq!(role.expect(201).data()["rank"], 20);
+    let required = json!({"username": null, "role": "User"});
+    app.post(USERS)
+        .bearer(&admin)
+        .json(&required)
+        .send()
+        .expect_field_error("/username", "required");
+}
+
+#[test]
+fn role_names_are_found_in_any_case_and_permission_names_are_trimmed() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let body = json!({"username": "ada", "role": "uSER", "permissions": [" users.read "]});
+    let created = app.post(USERS).bearer(&admin).json(&body).send();
+    let created = created.expect(201);
+    assert_eq!(created.data()["role"], "User");
+    assert_eq!(created.data()["permissions"], json!(["users.read"]));
+    let path = created.header("location").to_owned();
+    let role = json!({"role": "ADMIN"});
+    let changed = app.patch(&path).bearer(&admin).json(&role).send();
+    assert_eq!(changed.expect(200).data()["role"], "Admin");
+    let found = app.get(&format!("{USERS}?role=admin")).bearer(&admin);
+    assert_eq!(found.send().expect(200).data()[0]["username"], "ada");
+
+    app.create_role("Editor", 20, &[]);
+    let editor = "/api/v1/roles/eDITOR";
+    let shown = app.get(editor).bearer(&admin).send().expect(200);
+    assert_eq!(shown.data()["name"], "Editor");
+    let rank = json!({"rank": 30});
+    let changed = app.patch(editor).bearer(&admin).json(&rank).send();
+    assert_eq!(changed.expect(200).data()["rank"], 30);
+    let moved = json!({"name": "Author"});
+    let moved = app
+        .patch(&format!("{editor}?moveTo=author"))
+        .bearer(&admin)
+        .json(&moved);
+    assert_eq!(moved.send().expect(200).data()["name"], "Author");
+    let deleted = app.delete("/api/v1/roles/AUTHOR?moveTo=user");
+    deleted.bearer(&admin).send().expect(204);
 }
 
 #[test]

@@ -214,3 +214,61 @@ fn expired_account_stays_signed_out_after_its_expiry_is_extended() {
         .send()
         .expect_problem(401, "auth_token_invalid");
 }
+
+/// A personal access token belongs to its owner, and a service client is a principal of its own.
+#[test]
+fn removed_account_leaves_the_tokens_and_clients_that_it_created_for_others() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (creator, creator_token) = app.create_signed_in_user("SuperAdmin", &[]);
+    let (owner, _) = app.create_signed_in_user("User", &["users.read"]);
+    let create = |path: &str, body: &Value| {
+        let request = app.post(path).bearer(&creator_token).json(body);
+        request.send().expect(201).data().clone()
+    };
+    let body = json!({"name": "backup", "permissions": ["users.read"]});
+    let token = create(&owner.path("/tokens"), &body);
+    let client = create("/api/v1/clients", &body);
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}",
+        text(&client, "clientId"),
+        text(&client, "clientSecret")
+    );
+    let works = || {
+        let me = app.get(USERS).bearer(text(&token, "token")).send().status;
+        let grant = app.post("/api/v1/oauth/token");
+        let grant = grant.body("application/x-www-form-urlencoded", form.clone());
+        (me, grant.send().status)
+    };
+    assert_eq!(works(), (200, 200));
+    for query in ["", "?purge=true"] {
+        let path = creator.path(query);
+        let deleted = app.delete(&path).bearer(&super_admin).send();
+        deleted.expect(204);
+        assert_eq!(works(), (200, 200), "{query}");
+    }
+    // The audit log lists what the account created.
+    for (action, id) in [
+        ("token.create", &token["id"]),
+        ("client.create", &client["id"]),
+    ] {
+        let path = format!("/api/v1/audit/events?actor={}&action={action}", creator.id);
+        let events = app.get(&path).bearer(&super_admin).send().expect(200);
+        assert_eq!(&events.data()[0]["subject"]["id"], id, "{}", events.text);
+    }
+    for (method, path) in [
+        (
+            "DELETE",
+            owner.path(&format!("/tokens/{}", text(&token, "id"))),
+        ),
+        (
+            "POST",
+            format!("/api/v1/clients/{}/rotate-secret", text(&client, "id")),
+        ),
+    ] {
+        let request = app.call(method, &path).bearer(&super_admin).send();
+        assert!(request.status < 300, "{}", request.text);
+    }
+    assert_eq!(works(), (401, 401));
+}

@@ -6,6 +6,7 @@ mod import;
 mod lifecycle;
 mod list;
 mod list_cursors;
+mod passwords_of_others;
 mod promotion;
 mod update;
 

@@ -6,30 +6,30 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, Response, TestApp, TestUser};
 
-const NEW_PASSWORD: &str = "nine purple umbrellas in june";
+pub(super) const NEW_PASSWORD: &str = "nine purple umbrellas in june";
 
 /// A change of an account.
 type Change<'a> = &'a dyn Fn(&TestUser);
 
-fn login(app: &TestApp, user: &TestUser, password: &str) -> Response {
+pub(super) fn login(app: &TestApp, user: &TestUser, password: &str) -> Response {
     app.post("/api/v1/auth/login")
         .json(&json!({"username": user.username, "password": password}))
         .send()
 }
 
-fn reset_link(app: &TestApp, caller: &str, user: &TestUser) -> String {
+pub(super) fn reset_link(app: &TestApp, caller: &str, user: &TestUser) -> String {
     let path = user.path("/password-reset-link");
     let created = app.post(&path).bearer(caller).send().expect(201);
     created.data()["token"].as_str().unwrap().to_owned()
 }
 
-fn redeem(app: &TestApp, token: &str) -> Response {
+pub(super) fn redeem(app: &TestApp, token: &str) -> Response {
     app.post("/api/v1/auth/reset-password")
         .json(&json!({"token": token, "newPassword": NEW_PASSWORD}))
         .send()
 }
 
-fn set_password(app: &TestApp, caller: &str, user: &TestUser) {
+pub(super) fn set_password(app: &TestApp, caller: &str, user: &TestUser) {
     app.post(&user.path("/reset-password"))
         .bearer(caller)
         .json(&json!({"newPassword": NEW_PASSWORD}))
@@ -37,7 +37,7 @@ fn set_password(app: &TestApp, caller: &str, user: &TestUser) {
         .expect(204);
 }
 
-fn set_role(app: &TestApp, caller: &str, user: &TestUser, role: &str) -> Response {
+pub(super) fn set_role(app: &TestApp, caller: &str, user: &TestUser, role: &str) -> Response {
     app.patch(&user.path(""))
         .bearer(caller)
         .json(&json!({"role": role}))
@@ -45,7 +45,7 @@ fn set_role(app: &TestApp, caller: &str, user: &TestUser, role: &str) -> Respons
         .expect(200)
 }
 
-fn change_password(app: &TestApp, change_token: &str, new_password: &str) -> Response {
+pub(super) fn change_password(app: &TestApp, change_token: &str, new_password: &str) -> Response {
     app.post("/api/v1/auth/change-password")
         .bearer(change_token)
         .json(&json!({"currentPassword": NEW_PASSWORD, "newPassword": new_password}))
@@ -54,7 +54,7 @@ fn change_password(app: &TestApp, change_token: &str, new_password: &str) -> Res
 
 /// The password must be changed, and the response contains no token for it.
 #[track_caller]
-fn assert_no_change_token(response: Response) {
+pub(super) fn assert_no_change_token(response: Response) {
     let response = response.expect_problem(403, "auth_password_change_required");
     assert_eq!(response.body["changeToken"], json!(null));
 }
@@ -212,6 +212,31 @@ fn password_that_an_admin_set_does_not_open_a_promoted_account() {
 }
 
 #[test]
+fn required_change_cannot_be_waived_by_who_may_not_set_the_password() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let permissions = ["users.read", "users.update", "users.resetPassword"];
+    let (_, helper) = app.create_signed_in_user("User", &permissions);
+    let user = app.create_user("ada", "User", &[]);
+    set_password(&app, &helper, &user);
+    app.patch(&user.path("/permissions"))
+        .bearer(&super_admin)
+        .json(&json!({"permissions": ["users.managePermissions"]}))
+        .send()
+        .expect(200);
+    assert_no_change_token(login(&app, &user, NEW_PASSWORD));
+    let waive = |caller: &str| {
+        let body = json!({"mustChangePassword": false});
+        app.patch(&user.path("")).bearer(caller).json(&body).send()
+    };
+    assert_eq!(waive(&helper).status, 403);
+    assert_no_change_token(login(&app, &user, NEW_PASSWORD));
+    // The password stays out of use, because the helper knows it.
+    waive(&super_admin).expect(200);
+    assert_no_change_token(login(&app, &user, NEW_PASSWORD));
+}
+
+#[test]
 fn password_set_by_whoever_may_manage_the_promoted_account_must_be_changed() {
     let app = TestApp::start();
     let super_admin = app.super_admin_token();
@@ -244,32 +269,6 @@ fn password_set_by_whoever_grants_a_permission_stays_valid() {
         .send()
         .expect(200);
     login(&app, &user, NEW_PASSWORD).expect(200);
-}
-
-#[test]
-fn change_token_ends_with_a_promotion_and_with_the_authority_of_whoever_set_the_password() {
-    let app = TestApp::start();
-    let super_admin = app.super_admin_token();
-    let change_token = |admin: &str, user: &TestUser| {
-        let must_change = json!({"mustChangePassword": true});
-        let patch = app.patch(&user.path("")).bearer(admin).json(&must_change);
-        patch.send().expect(200);
-        set_password(&app, admin, user);
-        let refused = login(&app, user, NEW_PASSWORD);
-        let refused = refused.expect_problem(403, "auth_password_change_required");
-        refused.body["changeToken"].as_str().unwrap().to_owned()
-    };
-    let (admin, admin_token) = app.create_signed_in_user("Admin", &[]);
-    let (user, _) = app.create_signed_in_user("User", &[]);
-    let token = change_token(&admin_token, &user);
-    set_role(&app, &super_admin, &user, "SuperAdmin");
-    change_password(&app, &token, PASSWORD).expect_problem(401, "auth_invalid_credentials");
-
-    let (user, _) = app.create_signed_in_user("User", &[]);
-    let token = change_token(&admin_token, &user);
-    set_role(&app, &super_admin, &admin, "User");
-    change_password(&app, &token, PASSWORD).expect_problem(401, "auth_token_invalid");
-    assert_no_change_token(login(&app, &user, NEW_PASSWORD));
 }
 
 #[test]
@@ -404,8 +403,42 @@ fn email_address_that_an_admin_set_is_not_confirmed_for_a_promoted_account() {
     app.create_role("Helper", 10, &[]);
     assert_eq!(promoted(Some(&admin), "SuperAdmin"), false);
     assert_eq!(promoted(Some(&admin), "Admin"), false);
-    // Whoever may still manage the account, or its owner, set the address.
+    // The address was set by an administrator who may still manage the account, or by its owner.
     assert_eq!(promoted(Some(&admin), "Helper"), true);
     assert_eq!(promoted(Some(&super_admin), "Admin"), true);
     assert_eq!(promoted(None, "SuperAdmin"), true);
+}
+
+/// The link may have been sent to an address that an administrator entered.
+#[test]
+fn confirmation_link_ends_with_a_promotion_and_with_a_password_reset() {
+    let app = TestApp::start();
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let with_link = |name: &str| {
+        let user = app.create_user(name, "User", &[]);
+        let email = json!({"email": format!("{name}@example.org")});
+        let patch = app.patch(&user.path("")).bearer(&admin).json(&email);
+        patch.send().expect(200);
+        app.execute(&format!(
+            "INSERT INTO email_confirmation_tokens (user_id, digest, email, created_at, expires_at) \
+             VALUES ('{}', sha256('link of {name}'), '{name}@example.org', now(), now() + interval '1 day')",
+            user.id
+        ));
+        user
+    };
+    let confirm = |name: &str| {
+        let body = json!({"token": format!("link of {name}")});
+        app.post("/api/v1/auth/confirm-email").json(&body).send()
+    };
+    with_link("ada");
+    confirm("ada").expect(204);
+    set_role(&app, &super_admin, &with_link("grace"), "Admin");
+    assert_eq!(confirm("grace").body["code"], "confirmation_token_invalid");
+    set_password(&app, &super_admin, &with_link("joan"));
+    assert_eq!(confirm("joan").body["code"], "confirmation_token_invalid");
+
+    // An address that the Admin entered stays the Admin's after it was confirmed with a link.
+    let creator = "SELECT email_set_by_kind FROM users WHERE username = 'ada'";
+    assert_eq!(app.query_text(creator), "user");
 }

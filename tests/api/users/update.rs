@@ -324,3 +324,70 @@ fn changing_an_account_shows_it_to_a_caller_without_the_permission_to_read() {
     let read = app.get(&user.path("")).bearer(&editor).send();
     read.expect_problem(403, "permission_required");
 }
+
+#[test]
+fn single_direct_grants_are_added_and_removed() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &["roles.read"]);
+    let call = |method: &str, name: &str| {
+        let path = user.path(&format!("/permissions/{name}"));
+        app.call(method, &path).bearer(&admin).send()
+    };
+    for _ in 0..2 {
+        let changed = call("PUT", "audit.read").expect(200);
+        assert_eq!(
+            changed.data()["permissions"],
+            json!(["audit.read", "roles.read"])
+        );
+    }
+    for _ in 0..2 {
+        let changed = call("DELETE", "roles.read").expect(200);
+        assert_eq!(changed.data()["permissions"], json!(["audit.read"]));
+    }
+    call("PUT", "users.fly").expect_problem(400, "permission_unknown");
+    call("DELETE", "users.fly").expect(200);
+
+    let (_, limited) = app.create_signed_in_user("User", &["users.managePermissions"]);
+    let grant = app.put(&user.path("/permissions/users.delete"));
+    grant
+        .bearer(&limited)
+        .send()
+        .expect_problem(403, "permission_not_held");
+    let etag = call("PUT", "audit.read").header("etag").to_owned();
+    call("PUT", "sessions.read").expect(200);
+    app.delete(&user.path("/permissions/audit.read"))
+        .bearer(&admin)
+        .header("If-Match", &etag)
+        .send()
+        .expect_problem(412, "precondition_failed");
+}
+
+#[test]
+fn name_of_a_deleted_account_is_explained_to_those_who_may_see_it() {
+    let app = TestApp::start();
+    let admin = app.super_admin_token();
+    let user = app.create_user("ada", "User", &[]);
+    app.execute("UPDATE users SET email = 'ada@example.org' WHERE username = 'ada'");
+    app.delete(&user.path("")).bearer(&admin).send().expect(204);
+    let create = |token: &str, body: &Value| {
+        let request = app.post(super::USERS).bearer(token);
+        request.json(body).send()
+    };
+    let by_name = json!({"username": "Ada", "role": "User"});
+    let taken = create(&admin, &by_name).expect_problem(409, "user_username_conflict");
+    assert_eq!(taken.body["deletedUserId"], user.id.as_str());
+    assert!(taken.text.contains("deleted account"), "{}", taken.text);
+    let by_email = json!({"username": "grace", "role": "User", "email": "ADA@example.org"});
+    let taken = create(&admin, &by_email).expect_problem(409, "user_email_conflict");
+    assert_eq!(taken.body["deletedUserId"], user.id.as_str());
+    let other = app.create_user("grace", "User", &[]);
+    let rename = app.patch(&other.path("")).bearer(&admin);
+    let taken = rename.json(&json!({"username": "ada"})).send();
+    let taken = taken.expect_problem(409, "user_username_conflict");
+    assert_eq!(taken.body["deletedUserId"], user.id.as_str());
+
+    let (_, creator) = app.create_signed_in_user("User", &["users.create"]);
+    let taken = create(&creator, &by_name).expect_problem(409, "user_username_conflict");
+    assert!(!taken.text.contains("deleted"), "{}", taken.text);
+}

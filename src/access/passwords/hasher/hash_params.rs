@@ -1,7 +1,9 @@
 //! The Argon2id cost parameters, with limits so that hashes are neither weak nor too expensive.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use thiserror::Error;
+
+use crate::access::passwords::pepper::Pepper;
 
 /// Pairs of memory (KiB) and iterations. Configured parameters must reach at least one (OWASP Password Storage Cheat Sheet).
 const OWASP_MINIMUMS: [(u32, u32); 5] = [
@@ -135,15 +137,24 @@ impl HashParams {
         Params::new(memory, self.iterations, 1, Some(OUTPUT_BYTES)).ok()
     }
 
-    /// Argon2id, version 19, at this cost.
-    pub(super) fn argon2(self) -> Result<Argon2<'static>, argon2::Error> {
-        let params = Params::new(
-            self.memory_kib,
-            self.iterations,
-            self.parallelism,
-            Some(OUTPUT_BYTES),
-        )?;
-        Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    /// Argon2id, version 19, at this cost and with this pepper.
+    pub(super) fn argon2(self, pepper: Option<&Pepper>) -> Result<Argon2<'_>, argon2::Error> {
+        let mut params = ParamsBuilder::new();
+        params
+            .m_cost(self.memory_kib)
+            .t_cost(self.iterations)
+            .p_cost(self.parallelism)
+            .output_len(OUTPUT_BYTES);
+        let Some(pepper) = pepper else {
+            return Ok(Argon2::new(
+                Algorithm::Argon2id,
+                Version::V0x13,
+                params.build()?,
+            ));
+        };
+        params.keyid(KeyId::new(&pepper.id)?);
+        let (secret, params) = (pepper.secret.as_slice(), params.build()?);
+        Argon2::new_with_secret(secret, Algorithm::Argon2id, Version::V0x13, params)
     }
 }
 
@@ -277,7 +288,7 @@ mod tests {
         #[test]
         fn argon2_accepts_all_valid_parameters(memory in 1_u32..200_000, passes in 0_u32..60, lanes in 0_u32..6) {
             if let Ok(params) = HashParams::new(memory, passes, lanes) {
-                prop_assert!(params.argon2().is_ok());
+                prop_assert!(params.argon2(None).is_ok());
             }
         }
     }

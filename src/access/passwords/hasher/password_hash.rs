@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::hash_params::{HashParams, OUTPUT_BYTES, is_too_costly};
 use super::working_memory::{HashError, HashMemory};
+use crate::access::passwords::pepper::Pepper;
 
 /// Hashes with more lanes (the parameter `p`) are refused. No known tool creates them.
 const MAX_LANES: u32 = 64;
@@ -32,6 +33,13 @@ impl PasswordHash {
         Ok(hash)
     }
 
+    /// The `keyid` of the pepper that the hash was computed with. Empty without a pepper, or for an unsupported hash.
+    pub(super) fn pepper_id(&self) -> Vec<u8> {
+        ParsedHash::parse(self)
+            .map(|hash| hash.pepper_id().to_vec())
+            .unwrap_or_default()
+    }
+
     /// The text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -51,6 +59,9 @@ pub enum UnsupportedHash {
     /// Parameters that are missing, invalid or too expensive.
     #[error("the password hash has missing, invalid or too expensive parameters")]
     Params,
+    /// Computed with a pepper that is not known here.
+    #[error("the password hash was computed with an unknown pepper (keyid)")]
+    Pepper,
 }
 
 /// A parsed hash: the parameters to compute it again, and the expected output.
@@ -63,13 +74,14 @@ pub(super) struct ParsedHash {
 }
 
 impl ParsedHash {
-    /// Hashes a password with a new random salt of 16 bytes.
+    /// Hashes a password with a new random salt of 16 bytes, and with the pepper if there is one.
     pub(super) fn compute(
         memory: &mut HashMemory,
         params: HashParams,
+        pepper: Option<&Pepper>,
         password: &[u8],
     ) -> Result<Self, HashError> {
-        let argon2 = params.argon2()?;
+        let argon2 = params.argon2(pepper)?;
         let salt = Salt::generate();
         let output = memory.compute(&argon2, password, &salt, OUTPUT_BYTES)?;
         Ok(Self {
@@ -109,13 +121,26 @@ impl ParsedHash {
         })
     }
 
-    /// Whether the password matches this hash. `Output` compares in constant time.
+    /// The `keyid` of the pepper that the hash was computed with, or nothing.
+    pub(super) fn pepper_id(&self) -> &[u8] {
+        self.params.keyid()
+    }
+
+    /// Whether the password matches this hash. `pepper` is the one with the hash's id. `Output` compares in constant time.
     pub(super) fn matches(
         &self,
         memory: &mut HashMemory,
+        pepper: Option<&Pepper>,
         password: &[u8],
     ) -> Result<bool, HashError> {
-        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
+        let params = self.params.clone();
+        let argon2 = match pepper {
+            None => Argon2::new(self.algorithm, self.version, params),
+            Some(pepper) => {
+                let secret = pepper.secret.as_slice();
+                Argon2::new_with_secret(secret, self.algorithm, self.version, params)?
+            }
+        };
         let output = memory.compute(&argon2, password, &self.salt, self.output.len())?;
         Ok(output == self.output)
     }
@@ -135,11 +160,22 @@ impl ParsedHash {
         Ok(())
     }
 
-    /// Whether a new hash with these parameters would have the same algorithm, version, parameters and salt length.
-    pub(super) fn has_params(&self, params: HashParams) -> bool {
+    /// Whether a new hash with these parameters would have the same algorithm, version, parameters and salt length, and the
+    /// same pepper. Without a current pepper, a hash with an older one is kept.
+    pub(super) fn has_params(&self, params: HashParams, pepper: Option<&Pepper>) -> bool {
+        let cost = |params: &Params| {
+            let output_bytes = params.output_len().unwrap_or(OUTPUT_BYTES);
+            (
+                params.m_cost(),
+                params.t_cost(),
+                params.p_cost(),
+                output_bytes,
+            )
+        };
         params
-            .argon2()
-            .is_ok_and(|argon2| *argon2.params() == self.params)
+            .argon2(None)
+            .is_ok_and(|argon2| cost(argon2.params()) == cost(&self.params))
+            && pepper.is_none_or(|pepper| pepper.id == self.pepper_id())
             && self.algorithm == Algorithm::Argon2id
             && self.version == Version::V0x13
             && self.salt.len() >= Salt::RECOMMENDED_LENGTH

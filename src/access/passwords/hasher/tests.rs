@@ -358,3 +358,41 @@ proptest! {
         drop(PasswordHash::parse(text));
     }
 }
+
+fn pepper(number: u8) -> Pepper {
+    Pepper {
+        id: [number; 8],
+        secret: zeroize::Zeroizing::new([number; 32]),
+    }
+}
+
+#[test]
+fn peppered_hash_matches_only_with_its_pepper_and_older_hashes_are_renewed() {
+    let start = |known: &[u8], is_enabled| {
+        let known = known.iter().map(|number| pepper(*number)).collect();
+        hasher_with(cheapest_params()).with_peppers(Peppers::new(known, is_enabled))
+    };
+    let plain = || {
+        hasher_with(cheapest_params())
+            .hash_blocking(password("a password"))
+            .unwrap()
+    };
+    let peppered = start(&[1], true);
+    let first = peppered.hash_blocking(password("a password")).unwrap();
+    assert!(first.as_str().contains(",keyid=AQEBAQEBAQE$"));
+    let first = || stored(first.as_str());
+    let verify = |hasher: &Hasher, hash| hasher.verify_blocking(password("a password"), Some(hash));
+    let outdated = VerifyOutcome::Match { needs_rehash: true };
+    assert_eq!(verify(&peppered, first()), Ok(MATCH));
+    assert_eq!(verify(&peppered, plain()), Ok(outdated));
+    // Switched off: hashes with a pepper still verify and are kept.
+    assert_eq!(verify(&start(&[1], false), first()), Ok(MATCH));
+    assert_eq!(verify(&start(&[1], false), plain()), Ok(MATCH));
+    assert_eq!(verify(&start(&[1, 2], true), first()), Ok(outdated));
+    let unknown = start(&[2], true);
+    assert_eq!(verify(&unknown, first()), Ok(VerifyOutcome::Mismatch));
+    assert!(!unknown.knows_pepper(&first()));
+    unknown.set_known_peppers(vec![pepper(1), pepper(2)]);
+    assert!(unknown.knows_pepper(&first()));
+    assert_eq!(verify(&unknown, first()), Ok(outdated));
+}

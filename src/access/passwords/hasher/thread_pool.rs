@@ -329,7 +329,7 @@ impl QueueState {
         self.abandoned += u64::try_from(count).unwrap_or_default();
     }
 
-    /// Takes a job of the highest priority. Every fourth job is one of each queue in turn, so that no queue waits for ever.
+    /// Takes a job of the highest priority. Every fourth job is one of each queue in turn, so that every queue makes progress.
     fn pop_next(&mut self) -> Option<Box<dyn Job>> {
         self.taken += 1;
         let first = if self.taken.is_multiple_of(4) {

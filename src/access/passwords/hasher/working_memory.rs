@@ -109,7 +109,7 @@ mod tests {
     const SALT: &[u8; 16] = b"sixteen bytes...";
 
     fn smallest_argon2() -> Argon2<'static> {
-        HashParams::new(7_168, 5, 1).unwrap().argon2().unwrap()
+        HashParams::new(7_168, 5, 1).unwrap().argon2(None).unwrap()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Listing, showing and ending the sessions of all accounts.
 
+use uuid::Uuid;
+
 use crate::access::authentication::{Can, needs};
 use crate::access::sessions::model::Session;
 use crate::access::sessions::policy::{EndReason, SessionFilter};
@@ -7,8 +9,8 @@ use crate::access::sessions::service::{END_SESSION, end};
 use crate::access::sessions::store::{self, VisibleOwners};
 use crate::accounts::users;
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::db::Tx;
-use crate::platform::error::{Code, TxResult};
+use crate::platform::db::{IdPrefix, Tx};
+use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::SessionId;
 
@@ -77,4 +79,12 @@ pub fn end_session(
     let entry = AuditEntry::new(END_SESSION, Subject::Session(id, row.user_id));
     audit::record(tx, caller, entry)?;
     Ok(())
+}
+
+/// At most two ids of sessions that begin with this prefix.
+///
+/// # Errors
+/// Database errors.
+pub fn find_ids(tx: &mut Tx<'_>, prefix: IdPrefix) -> Result<Vec<Uuid>, AppError> {
+    Ok(store::find_ids(tx.conn, prefix)?)
 }

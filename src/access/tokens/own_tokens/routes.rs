@@ -1,5 +1,7 @@
 //! Endpoints for the caller's own tokens.
 
+use std::cmp::Reverse;
+
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -9,7 +11,7 @@ use crate::access::tokens::input::NewToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::app_state::State;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, IfMatch, Json, Page, Reply};
+use crate::platform::http::{Data, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply};
 use crate::platform::ids::PersonalTokenId;
 
 /// Registers the endpoints and their documentation.
@@ -25,13 +27,19 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 ///
 /// The newest first.
 #[utoipa::path(
-    operation_id = "listOwnTokens", tag = "tokens",
-    responses((status = 200, description = "All tokens of the account.", body = Page<PersonalToken>))
+    operation_id = "listOwnTokens", tag = "tokens", params(PageQuery),
+    responses((status = 200, description = "A page of tokens.", body = Page<PersonalToken>))
 )]
 #[get("/api/v1/auth/tokens")]
-async fn list_own_tokens(caller: SignedIn, app: State) -> Result<Reply, AppError> {
+async fn list_own_tokens(
+    caller: SignedIn,
+    app: State,
+    query: Query<PageQuery>,
+) -> Result<Reply, AppError> {
+    let context = format!("own tokens {}", caller.id);
+    let list = PagedList::new(&app.cursors, context, query.into_inner());
     let tokens = app.db.read(move |tx| service::list(tx, &caller)).await?;
-    Reply::page(&Page::single(tokens))
+    list.reply_from_all(tokens, |token| Reverse(token.id))
 }
 
 /// Create a token for the caller's own account.

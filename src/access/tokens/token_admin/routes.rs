@@ -1,5 +1,7 @@
 //! Endpoints for the tokens of other accounts.
 
+use std::cmp::Reverse;
+
 use actix_web::{delete, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -11,7 +13,9 @@ use crate::app_state::State;
 use crate::idempotency::IdempotentRequest;
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
-use crate::platform::http::{Data, IdempotencyKey, IfMatch, Json, Page, Reply};
+use crate::platform::http::{
+    Data, IdempotencyKey, IfMatch, Json, Page, PageQuery, PagedList, Query, Reply,
+};
 use crate::platform::ids::{PersonalTokenId, UserId};
 
 /// Registers the endpoints and their documentation.
@@ -27,21 +31,23 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 ///
 /// Needs `tokens.read` and a higher rank than the account. The newest first.
 #[utoipa::path(
-    operation_id = "listUserTokens", tag = "tokens", params(("id" = UserId, Path)),
-    responses((status = 200, description = "All tokens of the account.", body = Page<PersonalToken>))
+    operation_id = "listUserTokens", tag = "tokens", params(("id" = UserId, Path), PageQuery),
+    responses((status = 200, description = "A page of tokens of the account.", body = Page<PersonalToken>))
 )]
 #[get("/api/v1/users/{id}/tokens")]
 async fn list_user_tokens(
     caller: Can<needs::ReadTokens>,
     app: State,
     id: web::Path<String>,
+    query: Query<PageQuery>,
 ) -> Result<Reply, AppError> {
     let id = UserId::from_path(&id);
+    let list = PagedList::new(&app.cursors, format!("tokens {id}"), query.into_inner());
     let tokens = app
         .db
         .write(move |tx| service::list(tx, &caller, id))
         .await?;
-    Reply::page(&Page::single(tokens))
+    list.reply_from_all(tokens, |token| Reverse(token.id))
 }
 
 /// Create a token for an account.

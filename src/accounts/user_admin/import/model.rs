@@ -36,7 +36,7 @@ pub enum ImportOutcome {
     /// The account was created.
     Created,
     /// The line was refused. Nothing was changed.
-    Refused,
+    Failed,
 }
 
 /// An invalid member of a line.
@@ -60,7 +60,7 @@ impl ImportResult {
             line,
             username: None,
             external_id: None,
-            outcome: ImportOutcome::Refused,
+            outcome: ImportOutcome::Failed,
             id: None,
             code: None,
             detail: None,
@@ -76,7 +76,7 @@ impl ImportResult {
     }
 
     /// The result after the line was refused.
-    pub fn refused(mut self, error: &AppError) -> Self {
+    pub fn failed(mut self, error: &AppError) -> Self {
         let code: Code = error.code();
         self.code = Some(code.as_str());
         let detail = error.detail().unwrap_or_else(|| code.title());

@@ -66,11 +66,11 @@ impl Import {
         result = match self.import_line(&line, &mut result).await {
             Ok(id) => result.created(id),
             Err(error) => {
-                let refused = result.refused(&error);
+                let failed = result.failed(&error);
                 if error.code().category().aborts_batch() {
                     self.abort = Some(error);
                 }
-                refused
+                failed
             }
         };
         // Lines that are refused without a query would otherwise never let other requests run.
@@ -89,7 +89,11 @@ impl Import {
         let (draft, password) = line.check()?;
         let hash = match password {
             ImportedPassword::None => None,
-            ImportedPassword::Hash(hash) => Some(hash),
+            ImportedPassword::Hash(hash) => {
+                let passwords = &self.app.passwords;
+                passwords.check_pepper(&self.app.db, &hash).await?;
+                Some(hash)
+            }
             ImportedPassword::Plain(password) => {
                 hash_initial_password(&self.app, &draft, Some(password)).await?
             }

@@ -89,7 +89,7 @@ fn purge_locked(
     Ok(purge_row(tx, caller, ACTION, &user.row)?)
 }
 
-/// Purges the accounts that were registered and did not confirm their email address in time. Returns their number.
+/// Purges accounts that were registered and did not confirm their email address in time, at most 20. Returns their number.
 ///
 /// # Errors
 /// Database errors.
@@ -98,6 +98,7 @@ pub fn purge_unconfirmed(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     if !expired.is_empty() {
         advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
     }
+    let mut purged = 0;
     for id in &expired {
         let row = users::service::find_for_update(tx, *id)?;
         // The address may have been confirmed before the row was locked.
@@ -105,9 +106,10 @@ pub fn purge_unconfirmed(tx: &mut Tx<'_>) -> Result<usize, AppError> {
             && pending_address::blocks_sign_in(tx, *id)?
         {
             purge_row(tx, &Actor::system(), "user.register.expire", &row)?;
+            purged += 1;
         }
     }
-    Ok(expired.len())
+    Ok(purged)
 }
 
 fn purge_row(

@@ -1,6 +1,6 @@
 //! Endpoints for an account's direct grants and active state.
 
-use actix_web::{patch, post, web};
+use actix_web::{delete, patch, post, put, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -18,6 +18,8 @@ use crate::platform::ids::UserId;
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(replace_user_permissions)
+        .service(add_user_permission)
+        .service(remove_user_permission)
         .service(set_user_status);
 }
 
@@ -51,6 +53,55 @@ async fn replace_user_permissions(
     let user = app
         .db
         .write(move |tx| service::replace_permissions(tx, &caller, id, &permissions, &if_match))
+        .await?;
+    Reply::resource(&user)
+}
+
+/// Add a direct grant to a user.
+///
+/// Needs `users.managePermissions`. The caller must hold the permission, unless the user has it already.
+#[utoipa::path(
+    operation_id = "addUserPermission", tag = "users", params(("id" = UserId, Path), ("name" = String, Path)),
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
+)]
+#[put("/api/v1/users/{id}/permissions/{name}")]
+async fn add_user_permission(
+    caller: Can<needs::ManagePermissions>,
+    app: State,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+) -> Result<Reply, AppError> {
+    set_permission(caller, app, path.into_inner(), true, if_match).await
+}
+
+/// Remove a direct grant from a user.
+///
+/// Needs `users.managePermissions`. The user keeps the permission if its role has it.
+#[utoipa::path(
+    operation_id = "removeUserPermission", tag = "users", params(("id" = UserId, Path), ("name" = String, Path)),
+    responses((status = 200, description = "The account after the change.", body = Data<User>))
+)]
+#[delete("/api/v1/users/{id}/permissions/{name}")]
+async fn remove_user_permission(
+    caller: Can<needs::ManagePermissions>,
+    app: State,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+) -> Result<Reply, AppError> {
+    set_permission(caller, app, path.into_inner(), false, if_match).await
+}
+
+async fn set_permission(
+    caller: Can<needs::ManagePermissions>,
+    app: State,
+    (id, name): (String, String),
+    present: bool,
+    if_match: IfMatch,
+) -> Result<Reply, AppError> {
+    let id = UserId::from_path(&id);
+    let user = app
+        .db
+        .write(move |tx| service::set_permission(tx, &caller, id, &name, present, &if_match))
         .await?;
     Reply::resource(&user)
 }

@@ -6,7 +6,7 @@ use crate::accounts::lifecycle;
 use crate::accounts::roles;
 use crate::accounts::users::{self, LockMode, LockedUser, User, UserAction, UserChangeset};
 use crate::platform::db::Tx;
-use crate::platform::error::TxResult;
+use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
@@ -22,11 +22,65 @@ pub fn replace_permissions(
     permissions: &[String],
     if_match: &IfMatch,
 ) -> TxResult<User> {
-    const ACTION: &str = "user.permissions.replace";
     tx.wait_for_leases();
     let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
     let permissions = roles::service::resolve_permissions(tx, permissions)?;
     let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    set_permissions(
+        tx,
+        caller,
+        &user,
+        permissions,
+        "user.permissions.replace",
+        if_match,
+    )
+}
+
+/// Adds a direct grant to an account, or removes it; a grant that is already there, or is not there, is no error.
+///
+/// # Errors
+/// As [`replace_permissions`]. A name that is not in the catalogue can be removed: no account has it.
+pub fn set_permission(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManagePermissions>,
+    id: UserId,
+    name: &str,
+    present: bool,
+    if_match: &IfMatch,
+) -> TxResult<User> {
+    tx.wait_for_leases();
+    let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
+    let name = name.trim().to_owned();
+    if present {
+        roles::service::resolve_permissions(tx, std::slice::from_ref(&name)).map_err(|error| {
+            match error.code() {
+                Code::PermissionUnknown => AppError::new(Code::PermissionUnknown),
+                _ => error,
+            }
+        })?;
+    }
+    let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    let mut permissions = user.row.permissions.clone();
+    permissions.retain(|other| *other != name);
+    let action_name = if present {
+        permissions.push(name);
+        permissions.sort_unstable();
+        "user.permissions.add"
+    } else {
+        "user.permissions.remove"
+    };
+    set_permissions(tx, caller, &user, permissions, action_name, if_match)
+}
+
+/// Stores the direct grants of an account.
+fn set_permissions(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManagePermissions>,
+    user: &LockedUser,
+    permissions: Vec<String>,
+    action_name: &'static str,
+    if_match: &IfMatch,
+) -> TxResult<User> {
     let before = &user.row.permissions;
     let added: Vec<String> = permissions
         .iter()
@@ -38,12 +92,12 @@ pub fn replace_permissions(
     } else {
         UserAction::Grant(added)
     };
-    user.authorize(tx, caller, ACTION, &[action], if_match)?;
+    user.authorize(tx, caller, action_name, &[action], if_match)?;
     let changes = UserChangeset {
         permissions: Some(permissions).filter(|names| names != before),
         ..UserChangeset::default()
     };
-    lifecycle::service::update_user(tx, caller, ACTION, &user.row, &changes)
+    lifecycle::service::update_user(tx, caller, action_name, &user.row, &changes)
 }
 
 /// Enables or disables an account. Disabling ends its sessions; they stay ended when it is enabled again.

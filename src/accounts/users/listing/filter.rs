@@ -25,7 +25,7 @@ pub struct UserFilter {
     pub email: Option<String>,
     /// The domain of the email address, compared case-insensitively.
     pub email_domain: Option<String>,
-    /// The role.
+    /// The role, compared case-insensitively.
     pub role: Option<String>,
     /// The active state.
     pub is_active: Option<bool>,
@@ -52,7 +52,9 @@ impl FromQuery for UserFilter {
             role: params.take("role"),
             is_active: params.take("isActive"),
             tag: params.take("tag"),
-            permission: params.take("permission"),
+            permission: params
+                .take("permission")
+                .map(|name: String| name.trim().to_owned()),
             deleted: params.take("deleted"),
             attr: params.take_prefixed("attr.").into_iter().collect(),
         })

@@ -69,7 +69,11 @@ fn matching<'a>(filter: &'a UserFilter, granting_roles: Option<&'a [String]>) ->
         query = query.filter(sql::<Bool>("users.email ILIKE ").bind::<Text, _>(pattern));
     }
     if let Some(role) = &filter.role {
-        query = query.filter(users::role.eq(role));
+        query = query.filter(
+            sql::<Bool>("users.role = (SELECT name FROM roles WHERE lower(name) = lower(")
+                .bind::<Text, _>(role)
+                .sql("))"),
+        );
     }
     if let Some(active) = filter.is_active {
         query = query.filter(users::is_active.eq(active));

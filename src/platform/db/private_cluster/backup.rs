@@ -21,7 +21,7 @@ const MAINTENANCE: &str = "postgres";
 
 /// A cluster that no other process uses. Others that open the cluster wait until this value is dropped.
 pub struct ExclusiveCluster<'c> {
-    cluster: &'c Cluster,
+    pub(super) cluster: &'c Cluster,
     users_lock: &'c File,
     _start_lock: StartLock,
 }

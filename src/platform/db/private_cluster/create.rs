@@ -3,7 +3,9 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    process,
+    path::Path,
+    process, thread,
+    time::Duration,
 };
 
 use super::data_dir::{StartLock, run};
@@ -46,7 +48,8 @@ impl Server {
         for entry in entries.flatten() {
             let name = entry.file_name();
             if name.to_string_lossy().starts_with(INCOMPLETE_PREFIX) {
-                fs::remove_dir_all(entry.path()).map_err(ClusterError::at(entry.path()))?;
+                let removed = remove_dir_in_use(&entry.path());
+                removed.map_err(ClusterError::at(entry.path()))?;
             }
         }
         Ok(())
@@ -97,5 +100,39 @@ impl Server {
         postgres.args(self.durability.settings()).arg("postgres");
         let statements = statements().map_err(ClusterError::at(postgres.get_program()))?;
         run(postgres.stdin(statements))
+    }
+}
+
+/// Removes a directory. A process of the interrupted start may still write to it for a moment, so the removal is repeated.
+fn remove_dir_in_use(path: &Path) -> io::Result<()> {
+    const ATTEMPTS: u32 = 100;
+    for _ in 1..ATTEMPTS {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                thread::sleep(Duration::from_millis(100));
+            }
+            result => return result,
+        }
+    }
+    fs::remove_dir_all(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_is_removed_while_a_process_still_writes_to_it() {
+        let path = std::env::temp_dir().join(format!("rosterd-removal-{}", process::id()));
+        fs::create_dir(&path).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..2000 {
+                    let _ = fs::write(path.join(number.to_string()), "");
+                }
+            });
+            remove_dir_in_use(&path).unwrap();
+        });
+        assert!(!path.exists());
     }
 }

@@ -40,6 +40,8 @@ pub enum ClusterError {
     CommandFailed { program: PathBuf, message: String },
     #[error("PostgreSQL did not start: {message} (the full log is {log})")]
     DidNotStart { message: String, log: PathBuf },
+    #[error("PostgreSQL was started several times and died each time: see {log}")]
+    DiesRepeatedly { log: PathBuf },
     #[error(
         "PostgreSQL does not accept connections after {seconds} s: see {log}, then start rosterd again"
     )]

@@ -33,11 +33,15 @@ mod options;
 mod os_user;
 mod server;
 mod start;
+mod supervisor;
+mod upgrade;
 
 use std::{
     fmt,
     fs::{File, TryLockError},
+    io,
     os::unix::ffi::OsStrExt,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -48,12 +52,14 @@ use self::{
     layout::{PGDATA, START_LOCK, USERS_LOCK},
     options::{NAME, Password},
     server::Server,
+    supervisor::Supervisor,
 };
 pub use self::{
     error::ClusterError,
     installation::OLDEST_MAJOR,
     options::{ClusterOptions, Durability, MissingCluster, default_data_dir},
     os_user::is_root,
+    upgrade::MovedCluster,
 };
 
 /// Every byte but the unreserved characters (RFC 3986, section 2.3).
@@ -65,10 +71,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A running cluster that this process uses until [`Cluster::stop`] or drop.
 pub struct Cluster {
-    server: Server,
+    server: Arc<Server>,
     password: Password,
     /// Holds the shared lock of the cluster's users; `None` after the stop.
     users_lock: Option<File>,
+    supervisor: Option<Supervisor>,
+    restarts: Arc<AtomicU64>,
     guard: Option<GuardProcess>,
 }
 
@@ -128,9 +136,11 @@ impl Cluster {
         let password = server.data_dir.read_password()?;
         server.start_and_wait(progress)?;
         Ok(Self {
-            server,
+            server: Arc::new(server),
             password,
             users_lock: Some(users_lock),
+            supervisor: None,
+            restarts: Arc::default(),
             guard,
         })
     }
@@ -153,14 +163,33 @@ impl Cluster {
         )
     }
 
+    /// Restarts the server when it dies, until the cluster is released. Calls `on_give_up` if the server dies again and
+    /// again or cannot be started; [`Cluster::stop`] then returns the error.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn supervise(&mut self, on_give_up: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let supervisor = Supervisor::start(self.server.clone(), self.restarts.clone(), on_give_up)?;
+        self.supervisor = Some(supervisor);
+        Ok(())
+    }
+
+    /// How often the server was restarted because it had died.
+    #[must_use]
+    pub fn restarts(&self) -> Arc<AtomicU64> {
+        self.restarts.clone()
+    }
+
     /// Releases the cluster, and stops the server if no other process uses it. A second call does nothing.
     ///
     /// # Errors
-    /// The server does not stop within 60 seconds, or a lock file cannot be used.
+    /// The server was supervised and could not be restarted; it does not stop within 60 seconds; a lock file cannot be
+    /// used.
     pub fn stop(&mut self) -> Result<(), ClusterError> {
         let Some(users_lock) = self.users_lock.take() else {
             return Ok(());
         };
+        let supervised = self.supervisor.take().map_or(Ok(()), Supervisor::stop);
         let data_dir = &self.server.data_dir;
         let lock_error = || ClusterError::at(data_dir.path(USERS_LOCK));
         let _start_lock = data_dir.lock_start(&|_| ())?;
@@ -173,7 +202,7 @@ impl Cluster {
         if let Some(guard) = self.guard.take() {
             guard.kill();
         }
-        result
+        supervised.and(result)
     }
 }
 

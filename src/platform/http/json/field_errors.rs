@@ -1,5 +1,5 @@
 //! Converts errors of serde and validator to field errors. Their messages contain the submitted value, which may be a
-//! secret, so only the part about the expected value is used.
+//! secret, and names of Rust types, so they are not used.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -28,27 +28,10 @@ pub fn from_serde(error: &serde_path_to_error::Error<serde_json::Error>) -> Fiel
     if let Some(detail) = message.strip_prefix("out of range: ") {
         return FieldError::new(pointer, "out_of_range", detail.to_owned());
     }
-    let code = if message.starts_with("invalid type: ") {
-        "invalid_type"
+    if message.starts_with("invalid type: ") {
+        FieldError::new(pointer, "invalid_type", "has the wrong type")
     } else {
-        "invalid_value"
-    };
-    FieldError::new(pointer, code, expectation(message))
-}
-
-/// The last `, expected …` of the message. This part comes from the Rust types; the part before it may contain the value.
-fn expectation(message: &str) -> Cow<'static, str> {
-    let names_expected_type = [
-        "invalid type: ",
-        "invalid value: ",
-        "invalid length ",
-        "unknown variant ",
-    ]
-    .iter()
-    .any(|prefix| message.starts_with(prefix));
-    match message.rsplit_once(", expected ") {
-        Some((_, expected)) if names_expected_type => format!("expected {expected}").into(),
-        _ => "is not valid".into(),
+        FieldError::new(pointer, "invalid_value", "is not valid")
     }
 }
 

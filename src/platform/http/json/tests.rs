@@ -8,7 +8,7 @@ use validator::Validate;
 use super::*;
 use crate::platform::error::FieldError;
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Person {
     #[validate(length(min = 3, max = 5))]
@@ -25,19 +25,21 @@ struct Person {
     #[serde(default)]
     mood: Option<SampleEnum>,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     motto: Option<RejectedWithItsText>,
     #[serde(default)]
+    #[schema(value_type = Object)]
     attributes: serde_json::Map<String, Value>,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Pet {
     #[validate(length(min = 1))]
     nick_name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum SampleEnum {
     Good,
@@ -56,9 +58,13 @@ impl TryFrom<String> for RejectedWithItsText {
     }
 }
 
+fn parse(text: &[u8]) -> Result<Person, AppError> {
+    parse_json(text, NullMembers::AreAbsent)
+}
+
 /// The pointer and code of each error in `text`.
 fn errors(text: impl AsRef<[u8]>) -> Vec<(String, &'static str)> {
-    let error = parse_json::<Person>(text.as_ref()).unwrap_err();
+    let error = parse(text.as_ref()).unwrap_err();
     assert_eq!(error.code(), Code::RequestInvalid);
     let pointer_and_code = |error: &FieldError| (error.pointer.clone().into_owned(), error.code);
     error.field_errors().iter().map(pointer_and_code).collect()
@@ -71,7 +77,7 @@ fn one_error(pointer: &str, code: &'static str) -> Vec<(String, &'static str)> {
 #[test]
 fn valid_document_is_parsed() {
     let person: Person =
-        parse_json(br#"{"userName":"ada","pets":[{"nickName":"x"}],"mood":"good"}"#).unwrap();
+        parse(br#"{"userName":"ada","pets":[{"nickName":"x"}],"mood":"good"}"#).unwrap();
     assert_eq!(person.user_name, "ada");
     assert_eq!(person.pets.len(), 1);
     assert!(matches!(person.mood, Some(SampleEnum::Good)));
@@ -100,7 +106,7 @@ fn type_errors_have_pointers() {
     );
     assert_eq!(
         errors(r#"{"userName":null}"#),
-        one_error("/userName", "invalid_type")
+        one_error("/userName", "required")
     );
     assert_eq!(
         errors(r#"{"userName":"ada","age":300}"#),
@@ -121,6 +127,50 @@ fn type_errors_have_pointers() {
     assert_eq!(errors("[]"), one_error("", "invalid_type"));
     assert_eq!(errors(r#"["ada"]"#), one_error("", "invalid_type"));
     assert_eq!(errors("\"ada\""), one_error("", "invalid_type"));
+}
+
+#[test]
+fn all_errors_of_the_shape_are_reported_in_plain_words() {
+    let body =
+        r#"{"age":"7","pets":[{"nickname":"x"},3],"mood":"bad","attributes":[],"isAdmin":true}"#;
+    let error = parse(body.as_bytes()).unwrap_err();
+    let found = error.field_errors().iter();
+    let found: Vec<_> = found
+        .map(|error| (&*error.pointer, error.code, &*error.detail))
+        .collect();
+    let members = "is not a supported member; the members are age, attributes, email, mood, motto, pets, userName";
+    assert_eq!(
+        found,
+        [
+            ("/age", "invalid_type", "must be an integer"),
+            ("/attributes", "invalid_type", "must be a JSON object"),
+            ("/isAdmin", "unknown_field", members),
+            ("/mood", "invalid_value", "must be one of: good"),
+            (
+                "/pets/0/nickname",
+                "unknown_field",
+                "is not a supported member; the only one is nickName"
+            ),
+            ("/pets/0/nickName", "required", "is required"),
+            ("/pets/1", "invalid_type", "must be a JSON object"),
+            ("/userName", "required", "is required"),
+        ]
+    );
+}
+
+#[test]
+fn null_is_absent_and_a_whole_number_is_an_integer() {
+    let body =
+        r#"{"userName":"ada","email":null,"pets":null,"age":20.0,"mood":null,"attributes":null}"#;
+    let person = parse(body.as_bytes()).unwrap();
+    assert_eq!(person.age, Some(20));
+    assert!(person.pets.is_empty() && person.attributes.is_empty() && person.mood.is_none());
+    assert_eq!(
+        errors(r#"{"userName":"ada","age":20.5}"#),
+        one_error("/age", "invalid_type")
+    );
+    let kept: Person = parse(br#"{"userName":"ada","attributes":{"a":null}}"#).unwrap();
+    assert_eq!(kept.attributes["a"], Value::Null);
 }
 
 #[test]
@@ -185,7 +235,7 @@ fn depth_is_limited_to_32_levels() {
         format!(r#"{{"userName":"ada","attributes":{{"a":{open}{close}}}}}"#)
     };
     // The document and `attributes` are two levels.
-    assert!(parse_json::<Person>(nested(30).as_bytes()).is_ok());
+    assert!(parse(nested(30).as_bytes()).is_ok());
     assert!(
         errors(nested(31))
             .iter()
@@ -237,7 +287,7 @@ fn errors_do_not_contain_submitted_values() {
         json!({"userName": "ada", "pets": secret}),
         json!({"userName": "ada", "pets": [secret]}),
     ] {
-        let error = parse_json::<Person>(body.to_string().as_bytes()).unwrap_err();
+        let error = parse(body.to_string().as_bytes()).unwrap_err();
         let output = format!("{error:?} {:?}", error.field_errors());
         assert!(!output.contains("CANARY"), "{output}");
     }
@@ -254,12 +304,12 @@ fn pointer_to_a_long_name_is_truncated() {
 proptest! {
     #[test]
     fn arbitrary_bytes_do_not_panic(text: Vec<u8>) {
-        let _ = parse_json::<Person>(&text);
+        let _ = parse(&text);
     }
 
     #[test]
     fn documents_written_by_serde_json_are_accepted(text in "\\PC{0,20}", number: i64) {
         let document = json!({"userName": "ada", "attributes": {"k": [text, number, null, true]}});
-        prop_assert!(parse_json::<Person>(document.to_string().as_bytes()).is_ok());
+        prop_assert!(parse(document.to_string().as_bytes()).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::error::Error as _;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -232,6 +232,27 @@ impl ResponseError for AppError {
                 add_rate_limit_headers(headers, limit, seconds);
             }
         }
+        response
+    }
+}
+
+/// The detail for a path whose `{id}` is not an id.
+const ID_EXPECTED: &str = "There is no such resource. The path needs its id, a UUID; to find a resource by its name, use the list.";
+
+/// Adds to a 404 of an operation with an `{id}` that an id is expected, if the path has something else there.
+#[must_use]
+pub fn explain_missing_id(
+    request: &HttpRequest,
+    response: HttpResponse<BoxBody>,
+) -> HttpResponse<BoxBody> {
+    let is_unexplained =
+        |error: &AppError| error.code() == Code::NotFound && error.detail().is_none();
+    let error = response.error().and_then(|error| error.as_error());
+    let id = request.match_info().get("id");
+    let names_no_id = id.is_some_and(|id| uuid::Uuid::parse_str(id).is_err());
+    if names_no_id && error.is_some_and(is_unexplained) {
+        HttpResponse::from_error(AppError::new(Code::NotFound).with_detail(ID_EXPECTED))
+    } else {
         response
     }
 }

@@ -87,7 +87,6 @@ fn caller_cannot_grant_permissions_they_do_not_hold() {
         json!([""]),
         json!(["users"]),
         json!(["Users.read"]),
-        json!(["users.read "]),
     ] {
         let body = json!({ "permissions": names });
         let call = || {

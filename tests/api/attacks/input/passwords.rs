@@ -279,7 +279,7 @@ fn password_change_requires_the_current_password() {
     for current in ["", "wrong wrong wrong", NEW_PASSWORD] {
         let body = json!({"currentPassword": current, "newPassword": NEW_PASSWORD});
         app.expect_unchanged(1, || change(body))
-            .expect_problem(401, "auth_invalid_credentials");
+            .expect_problem(403, "auth_current_password_wrong");
     }
     app.expect_unchanged(0, || {
         change(json!({"newPassword": NEW_PASSWORD}))
@@ -299,7 +299,7 @@ fn wrong_current_passwords_count_as_failed_logins() {
         let body =
             json!({"currentPassword": format!("wrong {number}"), "newPassword": NEW_PASSWORD});
         let change = app.post("/api/v1/auth/change-password").bearer(&token);
-        change.json(&body).send().expect_safe().expect(401);
+        change.json(&body).send().expect_safe().expect(403);
     }
     let body = json!({"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD});
     app.post("/api/v1/auth/change-password")

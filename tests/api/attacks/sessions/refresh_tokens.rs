@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, wait_until};
 
 use super::{assert_ended, me, refresh};
 
@@ -19,7 +19,7 @@ fn reused_refresh_token_ends_the_session() {
         .expect(200)
         .data()
         .clone();
-    app.execute("UPDATE sessions SET rotated_at = rotated_at - interval '31 seconds'");
+    use_and_let_grace_period_pass(&app, &second);
     let reused =
         refresh(&app, &first["refreshToken"]).expect_problem(401, "auth_refresh_token_reused");
     assert_eq!(reused.header("cache-control"), "no-store");
@@ -33,6 +33,65 @@ fn reused_refresh_token_ends_the_session() {
         app.query_number("SELECT count(*) FROM sessions WHERE ended_reason = 'refreshTokenReused'"),
         1
     );
+}
+
+/// Uses the access token of the newest tokens, and moves that use and everything before it 31 seconds back.
+fn use_and_let_grace_period_pass(app: &TestApp, tokens: &Value) {
+    me(app, tokens).expect(200);
+    let used = "SELECT count(*) FROM sessions WHERE successor_used_at >= rotated_at";
+    wait_until(|| app.query_number(used) == 1);
+    app.execute(
+        "UPDATE sessions SET rotated_at = rotated_at - interval '31 seconds', \
+         successor_used_at = successor_used_at - interval '31 seconds'",
+    );
+}
+
+#[test]
+fn lost_refresh_answer_can_be_repeated_until_its_tokens_are_used() {
+    let app = TestApp::start();
+    app.create_user("ada", "User", &[]);
+    let first = app.sign_in("ada");
+    let second = refresh(&app, &first["refreshToken"]).expect(200);
+    // The answer is lost, and the next attempt succeeds only after an outage of ten minutes.
+    app.execute(
+        "UPDATE sessions SET created_at = created_at - interval '10 minutes', \
+         rotated_at = rotated_at - interval '10 minutes', last_seen_at = last_seen_at - interval '10 minutes'",
+    );
+    let repeated = refresh(&app, &first["refreshToken"])
+        .expect(200)
+        .data()
+        .clone();
+    assert_eq!(repeated["refreshToken"], second.data()["refreshToken"]);
+    use_and_let_grace_period_pass(&app, &repeated);
+    refresh(&app, &first["refreshToken"]).expect_problem(401, "auth_refresh_token_reused");
+    assert_ended(&app, &repeated);
+}
+
+/// The access tokens are verified offline, so their use is not known.
+#[test]
+fn two_parties_that_share_a_session_are_detected() {
+    let app = TestApp::start();
+    app.create_user("ada", "User", &[]);
+    let mut tokens = app.sign_in("ada");
+    let minutes_pass = "UPDATE sessions SET rotated_at = rotated_at - interval '10 minutes'";
+    for round in 0..3 {
+        let next = refresh(&app, &tokens["refreshToken"])
+            .expect(200)
+            .data()
+            .clone();
+        app.execute(minutes_pass);
+        let repeated = refresh(&app, &tokens["refreshToken"]);
+        if round < 2 {
+            assert_eq!(
+                repeated.expect(200).data()["refreshToken"],
+                next["refreshToken"]
+            );
+        } else {
+            repeated.expect_problem(401, "auth_refresh_token_reused");
+        }
+        tokens = next;
+    }
+    assert_ended(&app, &tokens);
 }
 
 // SECURITY: A08
@@ -142,5 +201,5 @@ fn session_ends_at_its_absolute_limit() {
         assert!(parse_time("accessTokenExpiresAtUtc") <= parse_time("refreshTokenExpiresAtUtc"));
     }
     assert_eq!(hours, 7 * 24);
-    crate::support::wait_until(|| me(&app, &session).status == 401);
+    wait_until(|| me(&app, &session).status == 401);
 }

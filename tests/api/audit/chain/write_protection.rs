@@ -44,6 +44,7 @@ fn service_role_cannot_modify_the_audit_log() {
         pool_size: 1,
         acquire_timeout: std::time::Duration::from_secs(20),
         statement_timeout: std::time::Duration::from_secs(20),
+        prepared: rosterd::platform::db::PreparedStatements::default(),
     })
     .unwrap();
     while db.write_now(|tx| Ok(seal(tx, &vault())?)).unwrap() {}

@@ -84,3 +84,26 @@ fn throttling_is_audited_once_a_minute() {
     fail_login_from(&app, "203.0.113.1", "ada").expect(429);
     assert_eq!(app.query_number(audit_rows), 2);
 }
+
+/// Each change is recorded in the audit log, so that its number is limited.
+#[test]
+fn own_changes_of_one_account_are_limited() {
+    let app = TestApp::start();
+    let (ada, token) = app.create_signed_in_user("User", &[]);
+    let (_, other) = app.create_signed_in_user("User", &[]);
+    let change = |token: &str, name: &str| {
+        let body = serde_json::json!({"displayName": name});
+        app.patch("/api/v1/auth/me")
+            .bearer(token)
+            .json(&body)
+            .send()
+    };
+    change(&token, "first").expect(200);
+    app.execute(&format!(
+        "UPDATE rate_limit_sources SET quota_used = 120 WHERE source = 'own {}'",
+        ada.id
+    ));
+    let refused = change(&token, "second").expect_problem(429, "rate_limited");
+    assert_ne!(refused.header("retry-after"), "");
+    change(&other, "third").expect(200);
+}

@@ -70,18 +70,13 @@ fn reset_requires_a_valid_token() {
     for kind in ["accessToken", "refreshToken"] {
         assert_invalid(&app, session[kind].as_str().unwrap());
     }
-    for wrong_type in [
-        json!(null),
-        json!([]),
-        json!(["x"]),
-        json!({}),
-        json!(1),
-        json!(true),
-    ] {
+    for wrong_type in [json!([]), json!(["x"]), json!({}), json!(1), json!(true)] {
         send(&json!({"token": wrong_type, "newPassword": NEW_PASSWORD}))
             .expect_field_error("/token", "invalid_type");
     }
     send(&json!({"newPassword": NEW_PASSWORD})).expect_field_error("/token", "required");
+    send(&json!({"token": null, "newPassword": NEW_PASSWORD}))
+        .expect_field_error("/token", "required");
     send(&json!({"token": "x"})).expect_field_error("/newPassword", "required");
     send(&json!({"token": "x", "newPassword": NEW_PASSWORD, "userId": ada.id}))
         .expect_field_error("/userId", "unknown_field");
@@ -162,13 +157,10 @@ fn get_and_head_do_not_consume_a_reset_link() {
     let link = create_link(&app, &admin, &ada);
     let valid = token_of(&link);
     for method in ["GET", "HEAD"] {
-        for path in [
-            format!("/api/v1/auth/reset-password?token={valid}"),
-            format!("/reset-password?token={valid}"),
-        ] {
-            let status = app.call(method, &path).send().status;
-            assert!((400..500).contains(&status), "{method} {path}: {status}");
-        }
+        let path = format!("/api/v1/auth/reset-password?token={valid}");
+        app.call(method, &path).send().expect(405);
+        let page = format!("/reset-password?token={valid}");
+        app.call(method, &page).send().expect(200);
     }
     redeem(&app, valid, NEW_PASSWORD).expect(204);
 }

@@ -38,6 +38,10 @@ pub const EXAMPLE_REQUESTS: &[ExampleRow] = &[
         let request = fixture.request().bearer(fixture.new_user_token());
         request.body(json!({"currentPassword": PASSWORD}))
     }),
+    ("deleteMeByPost", |fixture| {
+        let request = fixture.request().bearer(fixture.new_user_token());
+        request.body(json!({"currentPassword": PASSWORD}))
+    }),
     ("verifyCaller", |fixture| {
         fixture.request().bearer(fixture.new_user_token())
     }),
@@ -164,6 +168,12 @@ pub const EXAMPLE_REQUESTS: &[ExampleRow] = &[
         fixture
             .request_for_user()
             .body(json!({"permissions": ["users.read"]}))
+    }),
+    ("addUserPermission", |fixture| {
+        fixture.request_for_user().param("users.read")
+    }),
+    ("removeUserPermission", |fixture| {
+        fixture.request_for_user().param("users.read")
     }),
     ("setUserStatus", |fixture| {
         fixture.request_for_user().body(json!({"isActive": false}))

@@ -36,6 +36,7 @@ const WAITS: &[(&str, Answer)] = &[
     ("logout", SIGN_IN),
     ("updateMe", NO_ACCESS),
     ("deleteMe", Waits),
+    ("deleteMeByPost", Waits),
     ("checkPermissions", READS),
     ("changePassword", Waits),
     ("register", CREATES),
@@ -59,6 +60,8 @@ const WAITS: &[(&str, Answer)] = &[
     ("addUserTag", NO_ACCESS),
     ("removeUserTag", NO_ACCESS),
     ("replaceUserPermissions", Waits),
+    ("addUserPermission", Waits),
+    ("removeUserPermission", Waits),
     ("setUserStatus", Waits),
     ("deleteUser", Waits),
     (

@@ -88,6 +88,7 @@ fn twenty_concurrent_bootstraps_create_one_super_admin() {
         pool_size: 20,
         acquire_timeout: std::time::Duration::from_secs(20),
         statement_timeout: std::time::Duration::from_secs(20),
+        prepared: rosterd::platform::db::PreparedStatements::default(),
     })
     .unwrap();
     let create_first = |name: &str| {

@@ -141,6 +141,7 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("db-backup", READS),
     ("db-migrate", NO_ACCOUNTS),
     ("db-restore", "it replaces the whole database"),
+    ("db-upgrade", "the service is stopped, and nothing ends"),
     ("doctor", READS),
     ("health", READS),
     ("invites-add", CREATES),

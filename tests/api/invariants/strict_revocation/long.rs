@@ -43,6 +43,7 @@ impl Fleet {
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
                 ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
                 ("ROSTERD_LOG", "error"),
+                ("ROSTERD_TRUSTED_PROXIES", "127.0.0.1"),
                 ("ROSTERD_WORKERS", "2"),
                 ("ROSTERD_DB_POOL_SIZE", "12"),
                 ("ROSTERD_DB_ACQUIRE_MS", "20000"),

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit/"],
     &["access/authentication/", "access/passwords/", "mail/"],
     &[
+        "access/peppers/",
         "access/rate_limit/",
         "access/replicas/",
         "access/signing_keys/",
@@ -263,6 +264,20 @@ fn every_file_starts_with_a_description() {
     for (path, text) in source_texts() {
         assert!(text.starts_with("//! "), "src/{path}");
     }
+}
+
+#[test]
+fn only_one_file_contains_unsafe_code() {
+    let has_unsafe = |(path, text): &(String, String)| {
+        let is_code = |line: &str| !line.trim_start().starts_with("//");
+        let found = text
+            .lines()
+            .any(|line| is_code(line) && line.contains("unsafe"));
+        (found && !path.starts_with("server/openapi/") && !path.contains("/tests/"))
+            .then(|| path.clone())
+    };
+    let found: Vec<String> = source_texts().iter().filter_map(has_unsafe).collect();
+    assert_eq!(found, ["platform/db/sqlstate.rs"]);
 }
 
 #[test]

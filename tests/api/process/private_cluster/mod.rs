@@ -4,6 +4,7 @@ mod crash_recovery;
 mod security;
 mod shared_use;
 mod start;
+mod supervision;
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};

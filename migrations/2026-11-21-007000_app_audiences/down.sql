@@ -1,0 +1,2 @@
+ALTER TABLE replicas DROP COLUMN app_audiences;
+ALTER TABLE sessions DROP COLUMN resource;

@@ -1,0 +1,1 @@
+ALTER TABLE sessions DROP COLUMN late_repetitions, DROP COLUMN repeated_generation;

@@ -1,0 +1,1 @@
+ALTER TABLE invites DROP COLUMN created_with_token;
