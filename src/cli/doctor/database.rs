@@ -144,7 +144,7 @@ fn check_notifications(db: &Db, data_source: &DataSource) -> Finding {
     };
     let detail = format!(
         "{problem}: every request reads its caller from the database; \
-         connect to PostgreSQL directly or through a pooler in session mode, or set ROSTERD_DB_LISTEN_URL"
+         connect to PostgreSQL without a pooler, or set ROSTERD_DB_LISTEN_URL to a URL that does"
     );
     Finding::new(CHECK, Verdict::Wrong, detail)
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use diesel::QueryResult;
 use diesel::connection::{CacheSize, Connection as _};
 use diesel::pg::PgConnection;
 use diesel::r2d2::R2D2Connection;
+use diesel::{ConnectionError, QueryResult};
 
 use super::hosts::Hosts;
 use super::session::{
@@ -136,26 +136,28 @@ impl r2d2::ManageConnection for ConnectionFactory {
 /// [`Code::DatabaseUnavailable`] if the connection fails. The detail is the first line of libpq's message.
 pub fn open_unpooled_connection(url: &str) -> Result<PgConnection, AppError> {
     let connection = Hosts::parse(&with_default_timeouts(url)).connect();
-    let mut connection = connection.map_err(|cause| {
-        let message = cause.to_string();
-        let reason = message.lines().next().unwrap_or_default().to_owned();
-        AppError::new(Code::DatabaseUnavailable).with_detail(reason)
-    })?;
+    let mut connection = connection.map_err(connection_error)?;
     // The URL can lead to a pooler, and few statements run more than once.
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     Ok(connection)
 }
 
-/// Whether a connection to this URL has a session of its own, because there is no pooler.
+/// Opens a connection that does not belong to the pool and has a session of its own. `None` if the URL leads to a pooler,
+/// which can give the session to another client between two statements.
 ///
 /// # Errors
-/// The connection fails.
-pub fn has_own_session(url: &str) -> Result<bool, AppError> {
+/// As [`open_unpooled_connection`].
+pub fn open_own_session(url: &str) -> Result<Option<PgConnection>, AppError> {
     let opener = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
-    let connection = opener.open();
-    let (_, session) =
-        connection.map_err(|cause| AppError::new(Code::DatabaseUnavailable).with_cause(cause))?;
-    Ok(session.is_own())
+    let (mut connection, session) = opener.open().map_err(connection_error)?;
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(session.is_own().then_some(connection))
+}
+
+fn connection_error(cause: ConnectionError) -> AppError {
+    let message = cause.to_string();
+    let reason = message.lines().next().unwrap_or_default().to_owned();
+    AppError::new(Code::DatabaseUnavailable).with_detail(reason)
 }
 
 /// Adds connection and keepalive timeouts, so that no thread waits forever for a server that stopped responding

@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{has_own_session, open_unpooled_connection};
+use super::connection::{open_own_session, open_unpooled_connection};
 use super::table_schema::TableSchema;
 use crate::platform::error::AppError;
 
@@ -73,7 +73,7 @@ pub fn plan(conn: &mut PgConnection) -> Result<MigrationPlan, AppError> {
 /// that snapshot. `listen_url` leads to the same database, but not to a pooler.
 ///
 /// # Errors
-/// There are pending migrations, `url` leads to a pooler, and there is no `listen_url`; database errors. Migrations that were
+/// There are pending migrations, and `listen_url`, or `url` without it, leads to a pooler; database errors. Migrations that were
 /// applied before the error stay applied.
 pub fn run(
     url: &str,
@@ -83,11 +83,10 @@ pub fn run(
     if plan_at(url)?.pending.is_empty() {
         return Ok(Vec::new());
     }
-    if listen_url.is_none() && !has_own_session(url)? {
+    let Some(mut conn) = open_own_session(listen_url.unwrap_or(url))? else {
         let reason = "pending migrations need a connection without a pooler: set ROSTERD_DB_LISTEN_URL to one";
         return Err(AppError::internal(reason));
-    }
-    let mut conn = open_unpooled_connection(listen_url.unwrap_or(url))?;
+    };
     let mut is_reported = false;
     while !try_lock(&mut conn)? {
         if !std::mem::replace(&mut is_reported, true) {

@@ -3,13 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Bool, Integer};
 use uuid::Uuid;
 
-use super::connection::open_unpooled_connection;
+use super::connection::open_own_session;
 use super::table_schema::{TableSchema, quote_identifier, quote_literal};
 use super::{HeartbeatWriter, Invalidation};
 use crate::platform::error::AppError;
@@ -17,44 +15,35 @@ use crate::platform::error::AppError;
 /// A connection that listens for invalidations.
 pub struct NotificationListener {
     conn: PgConnection,
-    /// The process id of the server process that executed `LISTEN`.
-    backend_pid: i32,
 }
 
 impl NotificationListener {
     /// Opens a connection and starts to listen to the triggers of this schema.
     ///
     /// # Errors
-    /// Database errors.
+    /// The URL leads to a pooler; database errors. A pooler in transaction mode would deliver some notifications by chance, so
+    /// that even a heartbeat that arrives would prove nothing.
     pub fn open(url: &str, schema: &TableSchema) -> Result<Self, AppError> {
-        let mut conn = open_unpooled_connection(url)?;
+        let Some(mut conn) = open_own_session(url)? else {
+            return Err(AppError::internal(
+                "notifications need a connection without a pooler",
+            ));
+        };
         let application_name = quote_literal(&format!("rosterd listener in {}", schema.name()));
         let channel = quote_identifier(&schema.channel());
         conn.batch_execute(&format!(
             "SET statement_timeout = '5s'; SET application_name = {application_name}; LISTEN {channel}"
         ))?;
-        let backend_pid = diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()"))
-            .get_result(&mut conn)?;
-        Ok(Self { conn, backend_pid })
+        Ok(Self { conn })
     }
 
     /// Returns the invalidations that were committed before this call and not returned before. A payload that cannot be
     /// parsed counts as [`Invalidation::All`].
     ///
     /// # Errors
-    /// Database errors. An error, too, if a connection pooler has switched to another server process, which does not
-    /// listen.
+    /// Database errors.
     pub fn poll(&mut self) -> Result<Vec<Invalidation>, AppError> {
-        let is_listening: bool = diesel::select(
-            diesel::dsl::sql::<Bool>("pg_backend_pid() = ")
-                .bind::<Integer, _>(self.backend_pid)
-                .sql(" AND EXISTS (SELECT FROM pg_listening_channels())"),
-        )
-        .get_result(&mut self.conn)?;
-        if !is_listening {
-            let reason = "the pooler in DATABASE_URL does not support LISTEN: use session mode, connect to PostgreSQL directly, or set ROSTERD_DB_LISTEN_URL";
-            return Err(AppError::internal(reason));
-        }
+        self.conn.batch_execute("SELECT 1")?;
         let mut invalidations = Vec::new();
         for notification in self.conn.notifications_iter() {
             invalidations.push(notification?.payload.parse().unwrap_or(Invalidation::All));

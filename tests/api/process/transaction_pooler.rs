@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::Text;
-use rosterd::platform::db::{Db, DbOptions, PreparedStatements, Tx};
+use rosterd::platform::db::{
+    Db, DbOptions, NotificationListener, PreparedStatements, Tx, check_delivery,
+};
 use serde_json::json;
 
 use crate::support::pgbouncer::{StartupOptions, TransactionPooler};
@@ -98,6 +100,23 @@ fn service_works_behind_a_pooler_without_a_url_to_listen_on() {
         app.execute(&disable);
         assert_eq!(me(), 401);
         app.execute("ALTER TABLE users ENABLE TRIGGER USER");
+    }
+}
+
+#[test]
+fn notifications_are_not_received_through_a_pooler() {
+    let app = TestApp::start();
+    // With one connection, the heartbeats would arrive in the session that executed LISTEN.
+    for options in [StartupOptions::Ignored, StartupOptions::Refused] {
+        let Some(pooler) = TransactionPooler::start(&app, 1, options) else {
+            return;
+        };
+        let schema = connect(&pooler.url(), PreparedStatements::Auto)
+            .table_schema()
+            .unwrap();
+        assert!(NotificationListener::open(&pooler.url(), &schema).is_err());
+        assert!(check_delivery(&app.url(), &pooler.url(), &schema).is_err());
+        assert!(check_delivery(&pooler.url(), &app.url(), &schema).unwrap());
     }
 }
 
