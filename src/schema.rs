@@ -194,6 +194,8 @@ diesel::table! {
         last_used_at -> Nullable<Timestamptz>,
         created_by -> Nullable<Uuid>,
         secret_known_to -> Nullable<Uuid>,
+        secret_known_to_kind -> Text,
+        secret_holder_version -> Nullable<BigInt>,
     }
 }
 

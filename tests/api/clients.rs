@@ -201,8 +201,8 @@ fn client_cannot_be_given_permissions_its_manager_lacks() {
         .expect_problem(403, "permission_not_held");
     patch(json!({"rank": 1})).expect_problem(403, "client_manage_forbidden");
     // Permissions that the client already has are not checked again.
-    let admin = app.super_admin_token();
-    let privileged = create_named_client(&app, &admin, "rich", &["users.delete"]);
+    let add = "clients add rich --permission users.delete --json";
+    let privileged = app.cli().run(add).expect(0).json();
     let patch = |body: Value| {
         app.patch(&client_path(&privileged, ""))
             .bearer(&manager)
@@ -365,35 +365,4 @@ fn clients_of_one_creator_are_limited_even_when_raced() {
     assert_eq!(count, 2);
     create_client(&app, &admin, &body(8)).expect_problem(409, "client_limit_reached");
     app.cli().run("clients add nightly").expect(0);
-}
-
-#[test]
-fn client_gets_more_authority_only_if_who_knows_its_secret_may_have_it() {
-    let app = TestApp::start();
-    let super_admin = app.super_admin_token();
-    let (creator, token) = app.create_signed_in_user("User", &["clients.manage", "users.read"]);
-    let client = create_named_client(&app, &token, "job", &[]);
-    let path = format!("{CLIENTS}/{}", client["clientId"].as_str().unwrap());
-    let change = |body: &Value| app.patch(&path).bearer(&super_admin).json(body).send();
-    // The creator may have these.
-    change(&json!({"permissions": ["users.read"]})).expect(200);
-    for more in [
-        json!({"permissions": ["users.read", "users.update"]}),
-        json!({"rank": 1}),
-    ] {
-        change(&more).expect_problem(409, "client_secret_known");
-    }
-    change(&json!({"name": "daily job", "permissions": []})).expect(200);
-    app.delete(&format!("/api/v1/users/{}", creator.id))
-        .bearer(&super_admin)
-        .send()
-        .expect(204);
-    let more = json!({"permissions": ["users.read"]});
-    change(&more).expect_problem(409, "client_secret_known");
-    app.post(&format!("{path}/rotate-secret"))
-        .bearer(&super_admin)
-        .send()
-        .expect(200);
-    change(&more).expect(200);
-    change(&json!({"permissions": ["users.update"], "rank": 1})).expect(200);
 }

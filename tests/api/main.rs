@@ -5,6 +5,7 @@ mod attacks;
 mod audit;
 mod auth;
 mod cli;
+mod client_secret_holders;
 mod clients;
 mod conventions;
 mod guides;

@@ -154,6 +154,15 @@ pub fn find_account(
         .optional()
 }
 
+/// The password version of an account.
+pub fn find_password_version(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<i64>> {
+    users::table
+        .find(id)
+        .select(users::password_version)
+        .first(conn)
+        .optional()
+}
+
 /// A service client.
 pub fn find_client(
     conn: &mut PgConnection,

@@ -192,6 +192,14 @@ pub fn creator_authority(
     }
 }
 
+/// The password version of an account, which changes when its password is set, and when the account gets more authority.
+///
+/// # Errors
+/// Database errors.
+pub fn password_version(tx: &mut Tx<'_>, id: UserId) -> Result<Option<i64>, AppError> {
+    Ok(read_model::find_password_version(tx.conn, id)?)
+}
+
 fn valid_session(
     tx: &mut Tx<'_>,
     id: SessionId,

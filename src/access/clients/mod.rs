@@ -10,6 +10,7 @@ mod input;
 mod model;
 mod policy;
 mod routes;
+mod secret_holder;
 pub mod service;
 mod store;
 

@@ -103,8 +103,9 @@ async fn get_client(
 ///
 /// Needs `clients.manage` and a higher rank than the client. A client cannot change itself. The body is a merge patch:
 /// absent members stay, a value sets. The change takes effect at the client's next request. Disabling the client ends its
-/// access tokens permanently. More permissions or a higher rank: 409 `client_secret_known` while the secret is known to a user or
-/// client who may not hold them; rotate the secret first.
+/// access tokens permanently. More permissions or a higher rank: 409 `client_secret_known` unless the secret was shown to this
+/// caller: the same user in a session, with the password unchanged since, the same personal access token, or the same client with
+/// an unchanged secret. Otherwise rotate the secret first.
 #[utoipa::path(
     operation_id = "updateClient", tag = "clients", params(("id" = ClientId, Path)), request_body = ClientPatch,
     responses((status = 200, description = "The client after the change.", body = Data<Client>))

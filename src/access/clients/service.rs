@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::input::{ValidatedClient, ValidatedClientChange};
 use super::model::{Client, ClientWithSecret};
 use super::policy::{self, ClientAction, ClientPolicyCaller, ManagedClient};
-use super::store::{self, ClientChangeset, ClientRow};
-use crate::access::actor::{Actor, Authority, Creator, PermissionSet, Principal};
-use crate::access::authentication::{Can, Need, needs, resolve};
+use super::secret_holder::{self, SecretHolder};
+use super::store::{self, ClientChangeset, ClientRow, ClientSecretChangeset};
+use crate::access::actor::{Authority, PermissionSet, Principal};
+use crate::access::authentication::{Can, needs};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::idempotency;
@@ -17,7 +18,7 @@ use crate::platform::crypto::{self, TokenKind};
 use crate::platform::db::{IdPrefix, Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
-use crate::platform::ids::{ClientId, UserId};
+use crate::platform::ids::ClientId;
 
 pub use super::credentials_grant::{
     AuthenticatedClient, IssuedClientToken, authenticate, delete_expired, deny_authentication,
@@ -50,6 +51,7 @@ pub fn create(
         }
     }
     let secret = TokenKind::ClientSecret.generate()?;
+    let holder = SecretHolder::of(tx, caller)?;
     let row = ClientRow {
         id: ClientId::new(tx.now),
         name: draft.name.as_str().to_owned(),
@@ -63,7 +65,9 @@ pub fn create(
         secret_created_at: tx.now,
         last_used_at: None,
         created_by,
-        secret_known_to: created_by,
+        secret_known_to: holder.id,
+        secret_known_to_kind: holder.kind.to_owned(),
+        secret_holder_version: holder.version,
     };
     map_name_conflict(store::insert(tx.conn, &row))?;
     let entry = AuditEntry::new(CREATE, Subject::Client(row.id))
@@ -132,12 +136,12 @@ pub fn find_by_id_or_name(tx: &mut Tx<'_>, name: &str) -> Result<Client, AppErro
     Ok(found.ok_or(Code::NotFound)?.into())
 }
 
-/// Changes a client. Disabling it ends its access tokens permanently. It gets more authority only if the one who knows its secret
-/// may hold that too.
+/// Changes a client. Disabling it ends its access tokens permanently. It gets more authority only from the operator and from
+/// the caller that its secret was shown to.
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`]; [`Code::NotFound`]; 403 if the caller may not manage the client; [`Code::PreconditionFailed`];
-/// [`Code::ClientNameConflict`].
+/// [`Code::ClientNameConflict`]; [`Code::ClientSecretKnown`].
 pub fn update(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
@@ -162,7 +166,7 @@ pub fn update(
         &actions_of(&row, &changes),
     )?;
     if_match.check(row.version)?;
-    if raises_authority(&row, &changes) && !may_know_secret(tx, caller, &row, &changes)? {
+    if raises_authority(&row, &changes) && !secret_holder::may_raise(tx, caller, &row)? {
         let entry = AuditEntry::new("client.update", Subject::Client(id));
         return Err(audit::deny(tx, caller, entry, Code::ClientSecretKnown));
     }
@@ -203,8 +207,15 @@ pub fn rotate_secret(
     if_match.check(row.version)?;
     let secret = TokenKind::ClientSecret.generate()?;
     tx.invalidate(Invalidation::Principal(id.0));
-    let known_to = Principal::of(&caller.identity).map(Principal::id);
-    store::set_secret(tx.conn, id, tx.now, &crypto::digest(&secret), known_to)?;
+    let holder = SecretHolder::of(tx, caller)?;
+    let changes = ClientSecretChangeset {
+        secret_digest: crypto::digest(&secret).to_vec(),
+        secret_created_at: tx.now,
+        secret_known_to: holder.id,
+        secret_known_to_kind: holder.kind.to_owned(),
+        secret_holder_version: holder.version,
+    };
+    store::set_secret(tx.conn, id, &changes)?;
     store::delete_grants_of_client(tx.conn, id)?;
     idempotency::service::delete_reply_for(tx, id.0)?;
     audit::record(tx, caller, AuditEntry::new(ACTION, Subject::Client(id)))?;
@@ -301,32 +312,6 @@ fn raises_authority(row: &ClientRow, changes: &ClientChangeset) -> bool {
     };
     changes.permissions.as_ref().is_some_and(adds)
         || changes.rank.is_some_and(|rank| rank > row.rank)
-}
-
-/// Whether the one who knows the secret of the client could take over the changed client anyway: the caller or the operator,
-/// or someone whose authority covers it now.
-fn may_know_secret(
-    tx: &mut Tx<'_>,
-    caller: &Actor,
-    row: &ClientRow,
-    changes: &ClientChangeset,
-) -> Result<bool, AppError> {
-    let caller_id = Principal::of(&caller.identity).map(Principal::id);
-    let Some(holder) = row.secret_known_to.filter(|id| Some(*id) != caller_id) else {
-        return Ok(true);
-    };
-    let user = resolve::creator_authority(tx, Creator::User(UserId(holder)))?;
-    let found = match user {
-        Some(found) => Some(found),
-        None => resolve::creator_authority(tx, Creator::Client(ClientId(holder)))?,
-    };
-    let Some((_, authority)) = found else {
-        return Ok(false);
-    };
-    let permissions = changes.permissions.as_ref().unwrap_or(&row.permissions);
-    let rank = changes.rank.unwrap_or(row.rank);
-    let may_manage = authority.permissions.has(needs::ManageClients::PERMISSION);
-    Ok(may_manage && policy::check_creation(&authority, rank, permissions).is_ok())
 }
 
 fn update_entry(action_name: &'static str, before: &ClientRow, after: &ClientRow) -> AuditEntry {

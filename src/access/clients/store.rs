@@ -26,6 +26,21 @@ pub struct ClientRow {
     pub last_used_at: Option<DateTime<Utc>>,
     pub created_by: Option<Uuid>,
     pub secret_known_to: Option<Uuid>,
+    pub secret_known_to_kind: String,
+    pub secret_holder_version: Option<i64>,
+}
+
+/// A new secret: its digest, and who knows it.
+#[derive(AsChangeset)]
+#[diesel(table_name = service_clients)]
+#[diesel(treat_none_as_null = true)]
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
+pub struct ClientSecretChangeset {
+    pub secret_digest: Vec<u8>,
+    pub secret_created_at: DateTime<Utc>,
+    pub secret_known_to: Option<Uuid>,
+    pub secret_known_to_kind: String,
+    pub secret_holder_version: Option<i64>,
 }
 
 /// The columns that an update sets. `None` leaves a column as it is.
@@ -141,16 +156,12 @@ pub fn update(
 pub fn set_secret(
     conn: &mut PgConnection,
     id: ClientId,
-    now: DateTime<Utc>,
-    digest: &[u8],
-    known_to: Option<Uuid>,
+    secret: &ClientSecretChangeset,
 ) -> QueryResult<usize> {
     diesel::update(service_clients::table.find(id))
         .set((
-            service_clients::secret_digest.eq(digest),
-            service_clients::secret_known_to.eq(known_to),
-            service_clients::secret_created_at.eq(now),
-            service_clients::updated_at.eq(now),
+            secret,
+            service_clients::updated_at.eq(secret.secret_created_at),
             service_clients::version.eq(service_clients::version + 1),
         ))
         .execute(conn)

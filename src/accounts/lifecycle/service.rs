@@ -86,19 +86,24 @@ fn email_creator(actor: &Actor, row: &UserRow, changes: &UserChangeset) -> Creat
 /// Ends what lets someone other than the owner sign in to an account that gets more authority: its reset link, its change
 /// tokens, and the personal access tokens that others created. If someone else set the password, and the account gets another
 /// role or that person may not take it over any more, the sessions and all tokens end too, and the account must set a new
-/// password. An email address that was set by someone who may not take over the account any more is no longer confirmed,
-/// because a confirmed address receives reset links. Returns the changes to write.
+/// password. An email address that was set by someone who may not take over the account any more is removed, confirmed or not,
+/// because an address that is confirmed later receives reset links. Returns the changes to write.
 fn end_credentials_of_others(
     tx: &mut Tx<'_>,
     row: &UserRow,
     mut changes: UserChangeset,
 ) -> Result<UserChangeset, AppError> {
     let promoted = row.with_authority_of(&changes);
-    if row.email_confirmed
-        && changes.email_confirmed.is_none()
+    let sets_email = changes.email.is_some() || changes.email_confirmed == Some(true);
+    if let Some(email) = &row.email
+        && !sets_email
         && !users::service::may_set_password(tx, row.email_creator(), &promoted)?
     {
-        changes.email_confirmed = Some(false);
+        changes.email = Some(None);
+        if row.email_confirmed {
+            changes.email_confirmed = Some(false);
+            notices::record_email_changed(tx, row.id, email)?;
+        }
     }
     password_reset::service::delete_link(tx, row.id)?;
     email_confirmations::pending_address::end_change(tx, row.id)?;

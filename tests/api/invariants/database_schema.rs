@@ -123,6 +123,16 @@ const NOT_INVALIDATING: &[(&str, &str, &str)] = &[
         "secret_known_to",
         "changes only together with secret_digest",
     ),
+    (
+        "service_clients",
+        "secret_known_to_kind",
+        "changes only together with secret_digest",
+    ),
+    (
+        "service_clients",
+        "secret_holder_version",
+        "changes only together with secret_digest",
+    ),
     ("service_clients", "created_at", "never changes"),
     (
         "service_clients",

@@ -8,6 +8,7 @@ mod list;
 mod list_cursors;
 mod passwords_of_others;
 mod promotion;
+mod promotion_email;
 mod update;
 
 use serde_json::{Value, json};
