@@ -150,7 +150,7 @@ settings! {
         start_timeout: Duration = Plain "ROSTERD_START_TIMEOUT", "60", seconds,
             "How long the service waits at its start for the database of DATABASE_URL, in seconds.";
         db_acquire_timeout: Duration = Plain "ROSTERD_DB_ACQUIRE_MS", "2000", milliseconds,
-            "How long a request waits for a database connection before it fails with 503, in milliseconds.";
+            "How long a request waits for a database connection and for locks before it fails with 503, in milliseconds.";
         db_statement_timeout: Duration = Plain "ROSTERD_DB_STATEMENT_MS", "10000", milliseconds,
             "The maximum run time of an SQL statement, in milliseconds.";
     }

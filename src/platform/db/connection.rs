@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use diesel::connection::{CacheSize, Connection as _};
 use diesel::pg::PgConnection;
@@ -37,13 +36,14 @@ pub struct ConnectionManager {
 }
 
 impl ConnectionManager {
-    pub fn new(url: &str, statement_timeout: Duration, prepared: PreparedStatements) -> Self {
+    pub fn new(
+        url: &str,
+        session_parameters: SessionParameters,
+        prepared: PreparedStatements,
+    ) -> Self {
         Self {
             opener: SessionOpener::new(&with_default_timeouts(url), prepared),
-            session_parameters: SessionParameters {
-                statement_timeout,
-                idle_in_transaction_timeout: Duration::from_secs(30),
-            },
+            session_parameters,
             generation: AtomicU64::new(0),
             table_schema: OnceLock::new(),
         }

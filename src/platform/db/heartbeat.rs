@@ -111,8 +111,8 @@ fn run_without_waiting_for_the_disk<T>(
     conn: &mut PgConnection,
     run: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
 ) -> QueryResult<T> {
-    const BEGIN: &str =
-        "BEGIN READ WRITE; SET LOCAL statement_timeout = '5s'; SET LOCAL synchronous_commit = off";
+    const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = '5s'; \
+        SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = off";
     AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
     let result = run(conn)?;
     AnsiTransactionManager::commit_transaction(conn)?;

@@ -15,6 +15,7 @@ mod last_response;
 mod lease;
 pub mod migrate;
 mod notifications;
+mod permits;
 mod prepared_statement;
 pub mod private_cluster;
 mod readiness;
@@ -31,7 +32,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::platform::clock;
@@ -39,6 +39,8 @@ use crate::platform::error::{AppError, Code};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
 use last_response::LastResponse;
 use lease::LeaseWait;
+use permits::{Access, Permits};
+use session::SessionParameters;
 
 pub use batch_delete::{BATCH_SIZE, delete_batch};
 pub use connection::open_unpooled_connection;
@@ -64,7 +66,7 @@ pub struct DbOptions {
     pub url: String,
     /// The maximum number of connections.
     pub pool_size: u32,
-    /// How long a caller waits for a connection before the request fails.
+    /// How long a caller waits for a connection and for locks before the request fails.
     pub acquire_timeout: Duration,
     /// The maximum run time of a statement.
     pub statement_timeout: Duration,
@@ -72,8 +74,7 @@ pub struct DbOptions {
     pub prepared: PreparedStatements,
 }
 
-/// A connection pool. A semaphore of the pool's size limits how long callers wait for a connection. Clones share the
-/// pool.
+/// A connection pool. [`Permits`] limit how long callers wait for a connection. Clones share the pool.
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<DbInner>,
@@ -82,7 +83,7 @@ pub struct Db {
 struct DbInner {
     pool: r2d2::Pool<ConnectionFactory>,
     manager: Arc<ConnectionManager>,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     acquire_timeout: Duration,
     last_response: LastResponse,
     /// When a statement last failed because the server's disk was full.
@@ -111,7 +112,7 @@ impl Db {
     pub fn connect(options: &DbOptions) -> Result<Self, AppError> {
         let manager = Arc::new(ConnectionManager::new(
             &options.url,
-            options.statement_timeout,
+            SessionParameters::new(options.statement_timeout, options.acquire_timeout),
             options.prepared,
         ));
         let pool = r2d2::Pool::builder()
@@ -125,7 +126,7 @@ impl Db {
             inner: Arc::new(DbInner {
                 pool,
                 manager,
-                permits: Arc::new(Semaphore::new(options.pool_size as usize)),
+                permits: Permits::new(options.pool_size),
                 acquire_timeout: options.acquire_timeout,
                 last_response: LastResponse::new(),
                 last_storage_full: LastResponse::new(),
@@ -159,8 +160,8 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, AppError> + Send + 'static,
     {
-        self.run_on_blocking_thread(move |db, deadline, _| db.run_read(deadline, work))
-            .await
+        let run = move |db: &Self, deadline, _: &AtomicBool| db.run_read(deadline, work);
+        self.run_on_blocking_thread(Access::Read, run).await
     }
 
     /// [`Db::read`] on the calling thread, for the command line and for tests.
@@ -223,16 +224,14 @@ impl Db {
         })
     }
 
-    async fn run_on_blocking_thread<T, F>(&self, run: F) -> Result<T, AppError>
+    async fn run_on_blocking_thread<T, F>(&self, access: Access, run: F) -> Result<T, AppError>
     where
         T: Send + 'static,
         F: FnOnce(&Db, Instant, &AtomicBool) -> Result<T, AppError> + Send + 'static,
     {
         let start = Instant::now();
         let deadline = start + self.inner.acquire_timeout;
-        let permits = Arc::clone(&self.inner.permits);
-        let permit = tokio::time::timeout_at(deadline.into(), permits.acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
+        let Some(permit) = self.inner.permits.acquire(access, deadline).await else {
             return Err(self.no_permit_error(start));
         };
         let is_abandoned = Arc::new(AtomicBool::new(false));

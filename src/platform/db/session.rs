@@ -3,7 +3,7 @@
 //! transaction sets its parameters, and statements are not prepared under a name.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::dsl::sql;
@@ -49,7 +49,35 @@ pub struct TransactionSetup<'m> {
 /// The parameters of a session, or of a transaction behind a pooler.
 pub struct SessionParameters {
     pub statement_timeout: Duration,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Duration,
+    /// When the server ends a transaction whose process does not continue it, because it was stopped or cut off.
     pub idle_in_transaction_timeout: Duration,
+}
+
+impl SessionParameters {
+    /// The parameters for requests that wait at most `acquire_timeout` for a connection. The idle timeout is shorter than the
+    /// lock timeout, so that those who wait for the lock of a stopped process get it instead of an error.
+    pub fn new(statement_timeout: Duration, acquire_timeout: Duration) -> Self {
+        /// A process that works, on a machine with much load, continues a transaction within this time.
+        const MIN_IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+        let idle_in_transaction_timeout = (acquire_timeout * 3 / 4).max(MIN_IDLE_TIMEOUT);
+        Self {
+            statement_timeout,
+            lock_timeout: acquire_timeout.max(idle_in_transaction_timeout * 4 / 3),
+            idle_in_transaction_timeout,
+        }
+    }
+
+    /// How long a transaction that begins now waits for a lock, if its caller waits until `deadline`: for the remaining time,
+    /// but at least for as long as the lock timeout exceeds the idle timeout.
+    pub fn lock_timeout_until(&self, deadline: Instant) -> Duration {
+        let least = self
+            .lock_timeout
+            .saturating_sub(self.idle_in_transaction_timeout);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        remaining.clamp(least, self.lock_timeout)
+    }
 }
 
 /// Opens connections, and finds out which kind of session they have.
@@ -161,9 +189,10 @@ impl Session {
             return Ok(());
         }
         connection.batch_execute(&format!(
-            "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'; \
-             SET client_min_messages = warning; SET default_transaction_read_only = on",
+            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+             SET TimeZone = 'UTC'; SET client_min_messages = warning; SET default_transaction_read_only = on",
             parameters.statement_timeout.as_millis(),
+            parameters.lock_timeout.as_millis(),
             parameters.idle_in_transaction_timeout.as_millis(),
         ))
     }

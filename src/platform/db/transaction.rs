@@ -1,6 +1,8 @@
 //! How transactions begin: unqualified names mean the tables of rosterd until the transaction ends, and only
 //! [`Db::write`](super::Db::write) can change them.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::dsl::sql;
@@ -11,27 +13,34 @@ use diesel::{QueryResult, RunQueryDsl};
 use super::session::TransactionSetup;
 use crate::platform::error::AppError;
 
-/// Must be the first call in a transaction that writes. Returns the time of the database server.
+/// Must be the first call in a transaction that writes. `deadline` is that of the caller, also for locks. Returns the time of
+/// the database server.
 pub(super) fn enter(
     conn: &mut PgConnection,
     setup: &TransactionSetup<'_>,
+    deadline: Instant,
 ) -> QueryResult<DateTime<Utc>> {
-    let now = sql::<Timestamptz>("clock_timestamp()");
-    let Some(schema) = setup.schema else {
-        return diesel::select(now).get_result(conn);
-    };
     let parameters = setup.parameters;
     let set = |name: &str, value: String| {
         sql::<Text>(&format!("set_config('{name}', "))
             .bind::<Text, _>(value)
             .sql(", true)")
     };
+    let now = sql::<Timestamptz>("clock_timestamp()");
+    let lock_timeout = parameters.lock_timeout_until(deadline);
+    let set_lock_timeout = set("lock_timeout", lock_timeout.as_millis().to_string());
+    let Some(schema) = setup.schema else {
+        let (_, now): (String, DateTime<Utc>) =
+            diesel::select((set_lock_timeout, now)).get_result(conn)?;
+        return Ok(now);
+    };
     let statement_timeout = parameters.statement_timeout.as_millis().to_string();
     let idle_timeout = parameters
         .idle_in_transaction_timeout
         .as_millis()
         .to_string();
-    let (_, _, _, now): (String, String, String, DateTime<Utc>) = diesel::select((
+    let (_, _, _, _, now): (String, String, String, String, DateTime<Utc>) = diesel::select((
+        set_lock_timeout,
         set("search_path", schema.search_path()),
         set("statement_timeout", statement_timeout),
         set("idle_in_transaction_session_timeout", idle_timeout),
@@ -54,9 +63,10 @@ pub(super) fn read<T>(
     // One round trip.
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path TO {}; SET LOCAL statement_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}",
+         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
         schema.search_path(),
         setup.parameters.statement_timeout.as_millis(),
+        setup.parameters.lock_timeout.as_millis(),
         setup.parameters.idle_in_transaction_timeout.as_millis(),
     );
     AnsiTransactionManager::begin_transaction_sql(conn, &begin)?;

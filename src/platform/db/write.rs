@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::errors::is_contention;
+use super::permits::Access;
 use super::{Db, Tx, transaction, unavailable};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 
@@ -40,10 +41,31 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
     {
-        self.run_on_blocking_thread(move |db, deadline, is_abandoned| {
+        self.run_write_with(Access::Write, work).await
+    }
+
+    /// Like [`Db::write`], for requests that read, and write only to record a refusal. `work` must take no lock: it can use the
+    /// connections that are kept for reads.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn read_audited<T, F>(&self, work: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
+    {
+        self.run_write_with(Access::Read, work).await?.result
+    }
+
+    async fn run_write_with<T, F>(&self, access: Access, work: F) -> Result<TxOutcome<T>, AppError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> TxResult<T> + Send + 'static,
+    {
+        let run = move |db: &Self, deadline, is_abandoned: &AtomicBool| {
             Ok(db.run_write(deadline, is_abandoned, work))
-        })
-        .await
+        };
+        self.run_on_blocking_thread(access, run).await
     }
 
     /// [`Db::write`] on the calling thread, for the command line and for tests.
@@ -94,7 +116,7 @@ impl Db {
                     transaction = transaction.read_write();
                 }
                 transaction.run(|conn| {
-                    let now = transaction::enter(conn, &setup)?;
+                    let now = transaction::enter(conn, &setup, deadline)?;
                     let mut tx = Tx::new(conn, now);
                     let work_result = work(&mut tx);
                     must_wait |= tx.waits_for_leases();
@@ -116,7 +138,12 @@ impl Db {
                 invalidations.into_iter().for_each(listener);
             }
             let result = match result {
-                Err(error) if attempt < MAX_ATTEMPTS && is_contention(&error) => {
+                // A deadlock is found only after a wait, so a retry after the deadline would multiply the wait of the caller.
+                Err(error)
+                    if attempt < MAX_ATTEMPTS
+                        && is_contention(&error)
+                        && Instant::now() < deadline =>
+                {
                     attempt += 1;
                     continue;
                 }

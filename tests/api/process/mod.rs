@@ -15,5 +15,6 @@ mod secret_key_file;
 mod shutdown;
 mod slow_clients;
 mod startup;
+mod stopped_replica;
 mod tls;
 mod transaction_pooler;

@@ -75,7 +75,7 @@ async fn list_sessions(
     let (after, limit, count) = (list.after()?, list.query_limit(), list.count());
     let found = app
         .db
-        .write(move |tx| service::list(tx, &caller, &filter, after, limit, count))
+        .read_audited(move |tx| service::list(tx, &caller, &filter, after, limit, count))
         .await?;
     list.reply(found, |last: &Session| last.id)
 }
@@ -96,7 +96,7 @@ async fn get_session(
     let id = SessionId::from_path(&id);
     let session = app
         .db
-        .write(move |tx| service::show(tx, &caller, id))
+        .read_audited(move |tx| service::show(tx, &caller, id))
         .await?;
     Reply::resource(&session)
 }

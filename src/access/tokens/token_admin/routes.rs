@@ -45,7 +45,7 @@ async fn list_user_tokens(
     let list = PagedList::new(&app.cursors, format!("tokens {id}"), query.into_inner());
     let tokens = app
         .db
-        .write(move |tx| service::list(tx, &caller, id))
+        .read_audited(move |tx| service::list(tx, &caller, id))
         .await?;
     list.reply_from_all(tokens, |token| Reverse(token.id))
 }
@@ -98,7 +98,7 @@ async fn get_user_token(
     let (id, token) = parse_ids(&path);
     let token = app
         .db
-        .write(move |tx| service::show(tx, &caller, id, token))
+        .read_audited(move |tx| service::show(tx, &caller, id, token))
         .await?;
     Reply::resource(&token)
 }
