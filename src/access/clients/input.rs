@@ -14,6 +14,7 @@ use crate::platform::resource_name::ResourceName;
 #[derive(Debug, Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "media server", "permissions": ["users.read"]}))]
+#[schema(as = ClientCreate)]
 pub struct NewClient {
     /// The name. Unique, compared case-insensitively.
     #[schema(min_length = 1, max_length = 100)]
@@ -55,9 +56,10 @@ impl NewClient {
 #[derive(Debug, Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"permissions": ["users.read", "sessions.read"]}))]
+#[schema(as = ClientUpdate)]
 pub struct ClientPatch {
     /// The name.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1, max_length = 100)]
     pub name: PatchField<String>,
     /// The complete set of permissions. The caller must hold those that are added.
     #[schema(value_type = Option<Vec<String>>)]

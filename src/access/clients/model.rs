@@ -41,7 +41,7 @@ pub struct Client {
 /// A service client with a secret that was just created. The secret is not shown again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = MadeClient)]
+#[schema(as = CreatedClient)]
 pub struct ClientWithSecret {
     /// The secret, for authentication at `/oauth/token`.
     #[schema(example = "rst_cs_6f1VqGkY0uXbJ3mN8wQ2sT5zR7cL9dH4eA1iO6pBvCxWyE3kTn")]

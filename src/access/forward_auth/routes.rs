@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, get};
 use chrono::TimeDelta;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::actor::{Identity, PermissionSet, Principal};
@@ -44,7 +44,7 @@ struct VerifyQuery {
     #[param(rename = "maxAge", value_type = Option<u32>, example = 300)]
     max_age: Option<u32>,
     /// `mfa`: the caller must have signed in with two factors (RFC 9470). In this release, no sign-in has two.
-    #[param(value_type = Option<String>, pattern = "^mfa$", example = "mfa")]
+    #[param(inline, example = "mfa")]
     acr: Option<RequiredAcr>,
     /// The audience of the application, one of `ROSTERD_APP_AUDIENCES` or `ROSTERD_AUDIENCE`: tokens for others are rejected.
     /// Repeat the parameter to accept several. Default: `ROSTERD_AUDIENCE`.
@@ -53,7 +53,8 @@ struct VerifyQuery {
 }
 
 /// The authentication context that the caller must have.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, ToSchema)]
+#[schema(rename_all = "camelCase")]
 enum RequiredAcr {
     /// Two factors.
     Mfa,
@@ -85,7 +86,17 @@ impl FromQuery for VerifyQuery {
 /// application is 401.
 #[utoipa::path(
     operation_id = "verifyCaller", tag = "auth", params(VerifyQuery),
-    responses((status = 200, description = "The caller, in response headers."))
+    responses((
+        status = 200, description = "The caller, in response headers.",
+        headers(
+            ("X-Roster-User-Id" = String, description = "The id of the account, or `client:` and the id of the service client."),
+            ("X-Roster-Username" = String, description = "The username, or `client:` and the id of the service client."),
+            ("X-Roster-Role" = String, description = "The role; empty for programs with fewer permissions."),
+            ("X-Roster-Permissions" = String, description = "The permissions, separated by commas."),
+            ("X-Roster-Permissions-Omitted" = String, description = "`true` if the permissions are too long for a header."),
+            ("X-Roster-Token-Kind" = String, description = "`session`, `personal` or `client`."),
+        )
+    ))
 )]
 #[get("/api/v1/auth/verify")]
 async fn verify(

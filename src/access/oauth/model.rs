@@ -38,7 +38,7 @@ pub struct TokenRequestForm {
 
 /// An introspection or revocation request.
 #[derive(ToSchema)]
-#[schema(as = OAuthTokenQuestion)]
+#[schema(as = OAuthTokenParameters)]
 #[expect(
     dead_code,
     reason = "only for the OpenAPI document; the form is parsed by parameter name"

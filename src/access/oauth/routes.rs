@@ -87,6 +87,8 @@ async fn revoke_token(
 }
 
 /// Show the authorization server metadata (RFC 8414).
+///
+/// Libraries for OAuth 2.0 find the endpoints and their methods of authentication here.
 #[utoipa::path(
     operation_id = "getOAuthMetadata", tag = "oauth", security(()),
     responses((status = 200, description = "The metadata. It can be cached for five minutes.", body = AuthorizationServerMetadata))

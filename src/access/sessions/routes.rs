@@ -35,7 +35,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// The body of a sign-in request.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = SignIn)]
+#[schema(as = LoginRequest)]
 #[schema(example = json!({"username": "ada", "password": "a long enough passphrase"}))]
 struct LoginRequest {
     /// A username, or a confirmed email address.
@@ -58,6 +58,7 @@ struct LoginRequest {
 /// How a refresh token is returned.
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TokenTransport)]
 enum Transport {
     /// In the response body.
     #[default]
@@ -77,7 +78,8 @@ enum Transport {
 /// a refresh token cookie that was sent ends.
 #[utoipa::path(
     operation_id = "login", tag = "auth", request_body = LoginRequest, security(()),
-    responses((status = 200, description = "Signed in.", body = Data<Tokens>))
+    responses((status = 200, description = "Signed in.", body = Data<Tokens>,
+        headers(("Set-Cookie" = String, description = "The refresh token, if `transport` is `cookie`."))))
 )]
 #[post("/api/v1/auth/login")]
 async fn login(
@@ -130,7 +132,7 @@ async fn check_password(
 /// The body of a refresh request.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = Refresh)]
+#[schema(as = RefreshRequest)]
 struct RefreshRequest {
     /// The refresh token, for one use. Used again until 30 seconds after the first use of the new access token, it returns the
     /// same successor; after that, it ends the session. If absent, the cookie is used.
@@ -146,7 +148,8 @@ struct RefreshRequest {
 /// A refresh token from the cookie is replaced in the cookie, and only for pages of allowed origins.
 #[utoipa::path(
     operation_id = "refresh", tag = "auth", request_body = RefreshRequest, security(()),
-    responses((status = 200, description = "The new tokens.", body = Data<Tokens>))
+    responses((status = 200, description = "The new tokens.", body = Data<Tokens>,
+        headers(("Set-Cookie" = String, description = "The new refresh token, if the request sent the old one as a cookie."))))
 )]
 #[post("/api/v1/auth/refresh")]
 async fn refresh(
@@ -206,7 +209,8 @@ fn to_reply(app: &AppState, mut tokens: Tokens, transport: Transport) -> Result<
 /// application is accepted too.
 #[utoipa::path(
     operation_id = "logout", tag = "auth",
-    responses((status = 204, description = "Signed out."))
+    responses((status = 204, description = "Signed out.",
+        headers(("Set-Cookie" = String, description = "Removes the cookie with the refresh token."))))
 )]
 #[post("/api/v1/auth/logout")]
 async fn logout(

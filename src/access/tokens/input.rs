@@ -13,6 +13,7 @@ use crate::platform::timestamp::Timestamp;
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "nightly export", "permissions": ["users.read"], "expiresAtUtc": "2027-01-01T00:00:00Z"}))]
+#[schema(as = TokenCreate)]
 pub struct NewToken {
     /// What the token is for.
     #[schema(min_length = 1, max_length = 100)]

@@ -32,7 +32,7 @@ pub struct PersonalToken {
 /// A personal access token that was just created, with the secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = MadeToken)]
+#[schema(as = CreatedToken)]
 pub struct TokenWithSecret {
     /// The token's id, which is not secret.
     pub id: PersonalTokenId,

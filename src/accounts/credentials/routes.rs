@@ -28,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// A new password.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PasswordResetRequest)]
 struct PasswordReset {
     /// The new password.
     #[schema(example = "another long passphrase")]

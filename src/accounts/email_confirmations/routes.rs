@@ -40,7 +40,7 @@ async fn request_email_confirmation(caller: SignedIn, app: State) -> Result<Repl
 
 /// The token of a confirmation link.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = EmailConfirmation)]
+#[schema(as = ConfirmEmailRequest)]
 #[serde(deny_unknown_fields)]
 struct ConfirmEmailRequest {
     /// The token from the link.

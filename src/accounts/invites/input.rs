@@ -15,6 +15,7 @@ use crate::platform::timestamp::Timestamp;
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"role": "User", "maxUses": 1, "email": "ada@example.org"}))]
+#[schema(as = InviteCreate)]
 pub struct NewInvite {
     /// When it expires. Default: seven days from now.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -23,12 +24,13 @@ pub struct NewInvite {
     #[schema(minimum = 1, maximum = 100_000, default = 1)]
     pub max_uses: Option<i32>,
     /// The role that it grants. Default: `User`.
-    #[schema(example = "User", default = "User")]
+    #[schema(example = "User", default = "User", min_length = 2, max_length = 50)]
     pub role: Option<String>,
     /// The permissions that it grants directly. Each must be in the catalogue.
     #[serde(default)]
     pub permissions: Vec<String>,
     /// The email address that must be used to register. Default: any address.
+    #[schema(max_length = 254)]
     pub email: Option<String>,
 }
 

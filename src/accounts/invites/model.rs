@@ -43,7 +43,7 @@ pub struct Invite {
 
 /// The account that created an invite.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Maker)]
+#[schema(as = InviteCreator)]
 pub struct InviteCreator {
     /// The account's id.
     pub id: UserId,
@@ -54,7 +54,7 @@ pub struct InviteCreator {
 
 /// A new invite with its token. The token is not shown again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = FreshInvite)]
+#[schema(as = CreatedInvite)]
 pub struct InviteWithToken {
     /// The `inviteToken` for `POST /auth/register`.
     #[schema(example = "rst_inv_kJ3v0l6m0Yx1Jc7o8mQ2wq9cE8Vb3h5rT0aLr7uXb4E")]

@@ -22,7 +22,7 @@ pub struct ResetLink {
 
 /// An unused reset link, without its token.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OpenResetLink)]
+#[schema(as = PendingResetLink)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusedResetLink {
     /// When it was created.

@@ -34,7 +34,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A reset link to create.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = NewResetLink)]
+#[schema(as = ResetLinkCreate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateResetLinkRequest {
     /// How long the link is valid, in seconds. Default: one day.
@@ -130,7 +130,7 @@ async fn revoke_password_reset_link(
 
 /// A request for a reset link by email.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = ForgottenPassword)]
+#[schema(as = ResetLinkRequest)]
 #[serde(deny_unknown_fields)]
 struct PasswordResetRequest {
     /// The email address of an account.
@@ -165,7 +165,7 @@ async fn request_password_reset(
 
 /// The token of a reset link and the new password.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = PasswordByLink)]
+#[schema(as = LinkPasswordResetRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ResetPasswordRequest {
     /// The token from the link.

@@ -48,13 +48,13 @@ async fn get_me(caller: AuthenticatedCaller, app: State) -> Result<Reply, AppErr
 
 /// A merge patch (RFC 7396) of the caller's own account: absent fields are kept, `null` clears, a value sets.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = OwnPatch)]
+#[schema(as = MeUpdate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"displayName": "Ada Lovelace", "attributes": {"locale": "en"}}))]
 struct ProfilePatch {
     /// The name to show for this person.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     display_name: PatchField<String>,
     /// Merged member by member. A member that is `null` is removed.
     #[serde(default)]
@@ -62,7 +62,7 @@ struct ProfilePatch {
     attributes: PatchField<Value>,
     /// A new email address, which must be confirmed. Requires `currentPassword`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 254)]
     email: PatchField<String>,
     /// The current password. Required to change the email address.
     current_password: Option<Password>,
@@ -125,7 +125,7 @@ async fn update_me(
 
 /// The current password of the account to delete.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = Farewell)]
+#[schema(as = AccountDeletionRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AccountDeletionRequest {
     /// The current password.
@@ -198,7 +198,7 @@ async fn check_password(
 
 /// The permissions to check.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = Question)]
+#[schema(as = PermissionCheckRequest)]
 #[serde(deny_unknown_fields)]
 struct PermissionCheckRequest {
     /// At most 1000 names.
@@ -249,7 +249,7 @@ async fn check_permissions(
 
 /// The current and the new password.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = PasswordChange)]
+#[schema(as = ChangePasswordRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PasswordChangeRequest {
     /// The current password.

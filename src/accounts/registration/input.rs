@@ -13,7 +13,7 @@ use crate::platform::error::AppError;
 
 /// A registration.
 #[derive(Deserialize, ToSchema, Validate)]
-#[schema(as = Application)]
+#[schema(as = RegisterRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"username": "ada", "password": "a long enough passphrase", "email": "ada@example.org"}))]
 pub struct RegistrationRequest {
@@ -23,8 +23,10 @@ pub struct RegistrationRequest {
     /// The password.
     pub password: Password,
     /// An email address of the form `name@example.org`. Required if it must be confirmed, or if only some domains are allowed.
+    #[schema(max_length = 254)]
     pub email: Option<String>,
     /// The name to show for this person.
+    #[schema(min_length = 1, max_length = 200)]
     pub display_name: Option<String>,
     /// The token of an invite.
     pub invite_token: Option<String>,

@@ -14,6 +14,7 @@ use crate::platform::resource_name::check_description;
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Editor", "rank": 20, "permissions": ["users.read"], "description": "Keeps the texts"}))]
+#[schema(as = RoleCreate)]
 pub struct NewRole {
     /// 2 to 50 letters, digits, `-` or `_`, beginning with a letter. Unique, compared case-insensitively.
     #[schema(example = "Editor", pattern = "^[A-Za-z][A-Za-z0-9_-]{1,49}$")]
@@ -61,12 +62,13 @@ impl NewRole {
 #[derive(Debug, Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"permissions": ["users.read", "users.update"], "description": null}))]
+#[schema(as = RoleUpdate)]
 pub struct RolePatch {
     /// The name. Renaming a role that accounts have needs `moveTo`. Built-in roles cannot be renamed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_-]{1,49}$")]
     pub name: PatchField<String>,
     /// The rank, below the caller's rank. Built-in roles keep their rank.
-    #[schema(value_type = Option<i32>)]
+    #[schema(value_type = i32, minimum = 0, maximum = 999)]
     pub rank: PatchField<i32>,
     /// The complete set of permissions. The caller must hold those that are added.
     #[schema(value_type = Option<Vec<String>>)]

@@ -96,7 +96,7 @@ impl From<PermissionRow> for Permission {
 
 /// Which of the requested permissions the caller holds, each once, in the requested order.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Check)]
+#[schema(as = PermissionCheck)]
 pub struct PermissionCheck {
     /// The permissions that the caller holds.
     #[schema(example = json!(["users.read"]))]
@@ -109,6 +109,7 @@ pub struct PermissionCheck {
 /// The body of a request that registers a permission.
 #[derive(Debug, Deserialize, ToSchema, validator::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PermissionCreate)]
 pub struct NewPermission {
     /// The name: `resource.action`.
     #[schema(

@@ -23,11 +23,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[into_params(parameter_in = Query)]
 struct UserSortQuery {
     /// One of `createdAtUtc`, `username`, `lastLoginAtUtc`, optionally prefixed with `-` for descending order.
-    #[param(
-        value_type = Option<String>,
-        default = "-createdAtUtc",
-        pattern = "^-?(createdAtUtc|username|lastLoginAtUtc)$"
-    )]
+    #[param(inline)]
     sort: Option<UserSort>,
 }
 

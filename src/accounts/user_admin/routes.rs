@@ -1,7 +1,7 @@
 //! Endpoints that create, show and change accounts and their tags.
 
 use actix_web::{delete, get, patch, post, put, web};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::initial_password::validate_new_user;
@@ -56,19 +56,27 @@ async fn create_user(
         .await
 }
 
+/// A member that is shown on request.
+#[derive(Clone, Copy, ToSchema)]
+#[schema(rename_all = "camelCase")]
+enum ExpandedMember {
+    /// The numbers of sessions and tokens.
+    Stats,
+}
+
 /// The query parameters of showing an account.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ShowUserQuery {
     /// `stats` adds the member `stats` with the numbers of sessions and tokens.
-    #[param(value_type = Option<String>, pattern = "^stats$", example = "stats")]
-    expand: Option<()>,
+    #[param(inline, example = "stats")]
+    expand: Option<ExpandedMember>,
 }
 
 impl FromQuery for ShowUserQuery {
     fn from_query(params: &mut QueryReader<'_>) -> Result<Self, InvalidQuery> {
         let expand = params.take_with("expand", |text| match text {
-            "stats" => Ok(()),
+            "stats" => Ok(ExpandedMember::Stats),
             _ => Err(("invalid_value", "must be stats")),
         });
         Ok(Self { expand })

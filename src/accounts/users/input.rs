@@ -21,6 +21,7 @@ use crate::platform::timestamp::Timestamp;
 #[schema(example = json!({
     "username": "ada", "password": "a long enough passphrase", "role": "User", "permissions": ["users.read"]
 }))]
+#[schema(as = UserCreate)]
 pub struct NewUser {
     /// 3 to 50 characters of `[a-z0-9._-]`, after trimming and lower-casing.
     #[schema(example = "ada", min_length = 3, max_length = 50)]
@@ -28,7 +29,7 @@ pub struct NewUser {
     /// Optional. An account without a password cannot sign in with one until it is set.
     pub password: Option<Password>,
     /// The name of a role, compared case-insensitively.
-    #[schema(example = "User")]
+    #[schema(example = "User", min_length = 2, max_length = 50)]
     pub role: String,
     /// Whether the account is active. Default: true.
     pub is_active: Option<bool>,
@@ -36,11 +37,14 @@ pub struct NewUser {
     #[serde(default)]
     pub permissions: Vec<String>,
     /// The name to display.
+    #[schema(min_length = 1, max_length = 200)]
     pub display_name: Option<String>,
     /// An email address of the form `name@example.org`.
+    #[schema(max_length = 254)]
     pub email: Option<String>,
     /// Tags.
     #[serde(default)]
+    #[schema(max_items = 50)]
     pub tags: Vec<String>,
     /// Attributes that applications store: an object of at most 16 KiB.
     #[serde(default)]
@@ -53,8 +57,10 @@ pub struct NewUser {
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub expires_at_utc: Option<Timestamp>,
     /// The identity provider that authenticates this user. Default: `local`.
+    #[schema(min_length = 1, max_length = 255)]
     pub auth_provider: Option<String>,
     /// The id of this user at that provider.
+    #[schema(min_length = 1, max_length = 255)]
     pub auth_id: Option<String>,
 }
 
@@ -136,24 +142,25 @@ impl ValidatedUser {
 #[derive(Default, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({"displayName": "Ada Lovelace", "tags": ["staff"], "expiresAtUtc": null}))]
+#[schema(as = UserUpdate)]
 pub struct UserPatch {
     /// The username. It cannot be cleared.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 3, max_length = 50)]
     pub username: PatchField<String>,
     /// The name to display.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub display_name: PatchField<String>,
     /// The email address. A new address is unconfirmed unless `emailConfirmed` is set too.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 254)]
     pub email: PatchField<String>,
     /// Whether the email address is confirmed.
     #[schema(value_type = bool)]
     pub email_confirmed: PatchField<bool>,
     /// The role.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 2, max_length = 50)]
     pub role: PatchField<String>,
     /// The complete set of tags.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
     pub tags: PatchField<Vec<String>>,
     /// Merged member by member; a member that is `null` is removed.
     #[schema(value_type = Option<Object>)]
@@ -165,10 +172,10 @@ pub struct UserPatch {
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub expires_at_utc: PatchField<Timestamp>,
     /// The identity provider. Clearing it sets `local`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     pub auth_provider: PatchField<String>,
     /// The id of this user at that provider.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     pub auth_id: PatchField<String>,
     /// Whether the account is active. Needs `users.disable` too.
     #[schema(value_type = bool)]

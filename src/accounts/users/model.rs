@@ -74,7 +74,7 @@ pub struct User {
 
 /// The numbers of sessions and tokens of an account.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[schema(as = Stats)]
+#[schema(as = UserStats)]
 pub struct UserStats {
     /// Active sessions.
     pub sessions: i64,

@@ -47,6 +47,7 @@ struct AuditListParams {
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200, default = 50)]
     limit: PageLimit,
     /// `page.next` of the previous page.
+    #[param(min_length = 1, max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// Whether to return `page.total`.
     #[param(value_type = Option<bool>)]
@@ -58,7 +59,7 @@ struct AuditListParams {
 #[into_params(parameter_in = Query)]
 struct EventOutcomeParam {
     /// `done` or `refused`.
-    #[param(value_type = Option<String>, pattern = "^(done|refused)$")]
+    #[param(inline)]
     outcome: Option<Outcome>,
 }
 
@@ -67,7 +68,7 @@ struct EventOutcomeParam {
 #[into_params(parameter_in = Query)]
 struct SignInOutcomeParam {
     /// `success` or `failure`.
-    #[param(value_type = Option<String>, pattern = "^(success|failure)$")]
+    #[param(inline)]
     outcome: Option<SignInOutcome>,
 }
 

@@ -20,7 +20,7 @@ use crate::platform::error::AppError;
 /// The maximum number of items on a page: 1 to 200, 50 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(as = Limit, value_type = u16, minimum = 1, maximum = 200, default = 50)]
+#[schema(as = PageLimit, value_type = u16, minimum = 1, maximum = 200, default = 50)]
 pub struct PageLimit(u16);
 
 impl Default for PageLimit {

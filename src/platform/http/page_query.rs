@@ -17,6 +17,7 @@ pub struct PageQuery {
     #[param(required = false)]
     pub limit: PageLimit,
     /// The position to continue from: `page.next` of the previous page.
+    #[param(min_length = 1, max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
     /// Whether `page.total` contains the total number of items.
     #[param(required = false, default = false)]

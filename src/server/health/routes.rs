@@ -22,6 +22,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 
 /// The state of the service.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Liveness)]
 struct Health {
     /// Always `ok`; failures are problem details.
     #[schema(example = "ok")]
@@ -31,6 +32,8 @@ struct Health {
 const OK: Health = Health { status: "ok" };
 
 /// Check that the process responds.
+///
+/// It does not use the database. `GET /readyz` says whether the service can do its work.
 #[utoipa::path(
     operation_id = "isLive", tag = "health", security(()),
     responses((status = 200, description = "The process responds.", body = Data<Health>))
@@ -42,6 +45,7 @@ async fn live() -> Result<Reply, AppError> {
 
 /// Whether the service can handle requests.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
 struct ReadinessState {
     /// `ok`, or `degraded` if the service cannot do everything. Failures are problem details.
     #[schema(example = "ok")]
@@ -101,6 +105,8 @@ fn not_ready(detail: &'static str) -> AppError {
 }
 
 /// Get the public keys that verify access tokens (RFC 7517).
+///
+/// A new key is in the set before the first token is signed with it.
 #[utoipa::path(
     operation_id = "getJwks", tag = "health", security(()),
     responses((status = 200, description = "The JWK set, cacheable for 5 minutes.", content_type = "application/jwk-set+json", body = serde_json::Value))

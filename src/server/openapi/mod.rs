@@ -1,8 +1,10 @@
 //! The OpenAPI document, generated from the annotated handlers, and the page that displays it. Responses, parameters and
 //! headers that many operations share are added here and not repeated at the handlers.
 
+mod generators;
 mod nullability;
 mod operation_defaults;
+mod schema_visitor;
 mod shared_components;
 
 use std::sync::Arc;
@@ -74,6 +76,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .build();
     components.add_security_scheme("client", SecurityScheme::Http(client));
     operation_defaults::add_to(&mut document.paths, components);
+    generators::adapt(&mut document);
     nullability::correct_nullability(&mut document);
     document
 }

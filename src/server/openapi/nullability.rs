@@ -70,7 +70,7 @@ fn remove_if_null(default: &mut Option<Value>) {
 }
 
 /// The names of all schemas that these parts of the operations refer to, directly or through other schemas.
-fn referenced_schemas(document: &Value, operation_parts: &[&str]) -> BTreeSet<String> {
+pub fn referenced_schemas(document: &Value, operation_parts: &[&str]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let items = document["paths"].as_object().into_iter().flatten();
     for (_, operation) in items.flat_map(|(_, item)| item.as_object().into_iter().flatten()) {

@@ -72,6 +72,11 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
+/// The operations of a path.
+pub fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    operations(item).map(|(_, operation)| operation)
+}
+
 /// The resources that have an `ETag`: those whose GET documents a 304 response.
 struct VersionedResources {
     /// The schemas of their representations.

@@ -22,8 +22,8 @@ fn document_lists_every_error_code() {
     let document = document();
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(
-        document["components"]["schemas"]["ProblemCode"]["enum"],
-        json!(codes)
+        document["components"]["schemas"]["ProblemCode"]["anyOf"],
+        json!([{"type": "string", "enum": codes}, {"type": "string"}])
     );
     let code = &document["components"]["schemas"]["Problem"]["properties"]["code"];
     assert_eq!(code["$ref"], "#/components/schemas/ProblemCode");
@@ -44,7 +44,7 @@ fn every_operation_has_an_id_a_tag_and_a_summary() {
             && id.chars().all(|c| c.is_ascii_alphanumeric());
         assert!(is_camel_case, "{id:?}");
         assert!(
-            definition["summary"].as_str().unwrap().ends_with('.'),
+            !definition["summary"].as_str().unwrap().ends_with('.'),
             "{id}"
         );
         let [tag] = definition["tags"].as_array().unwrap().as_slice() else {
@@ -101,9 +101,8 @@ fn path_parameters_match_the_path_template() {
             if parameter["in"] == "path" {
                 assert_eq!(parameter["required"], true);
                 path_parameters.insert(name.clone());
-            } else {
-                assert!(parameter["description"].is_string(), "{name}");
             }
+            assert!(parameter["description"].is_string(), "{name}");
             assert!(
                 names.insert(name.clone()),
                 "{name} twice at {}",
@@ -164,7 +163,7 @@ fn success_and_error_responses_use_the_common_schemas() {
                 "200" | "201" => {
                     let schema = &content["application/json"]["schema"]["$ref"];
                     let name = schema.as_str().unwrap().rsplit('/').next().unwrap();
-                    let has_form = name.starts_with("Data_") || name.starts_with("Page_");
+                    let has_form = name.ends_with("Response") || name.ends_with("Page");
                     assert!(has_form, "{id} answers {name}");
                 }
                 _ => assert_eq!(
@@ -196,7 +195,8 @@ fn request_schemas_are_closed_and_response_members_are_required() {
         for (member, property) in properties {
             let label = format!("{name}.{member}");
             let is_camel_case = member.chars().all(|c| c.is_ascii_alphanumeric());
-            assert!(is_camel_case, "{label}");
+            // The name is that of the draft for rate limit problems.
+            assert!(is_camel_case || member == "violated-policies", "{label}");
             assert_ne!(property.get("default"), Some(&Value::Null), "{label}");
             let text = property.to_string();
             let is_nullable = text.contains(r#""null"]"#) || text.contains(r#"{"type":"null"}"#);

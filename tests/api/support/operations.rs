@@ -35,8 +35,7 @@ fn read_operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document()["paths"].as_object().unwrap() {
         for (method, definition) in item.as_object().unwrap() {
-            let no_scheme = serde_json::json!({});
-            let schemes = definition["security"].as_array();
+            let schemes = definition["security"].as_array().unwrap();
             operations.push(Operation {
                 id: definition["operationId"]
                     .as_str()
@@ -44,7 +43,7 @@ fn read_operations() -> Vec<Operation> {
                     .to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
-                is_public: schemes.is_some_and(|schemes| schemes.contains(&no_scheme)),
+                is_public: schemes.is_empty() || schemes.contains(&serde_json::json!({})),
                 definition: definition.clone(),
             });
         }

@@ -271,9 +271,19 @@ fn all_errors_of_a_new_account_are_reported_together() {
     let names = create(&json!({"username": "ada", "role": "Nobody", "permissions": ["users.fly"]}));
     let names = names.expect_problem(400, "request_invalid");
     assert_eq!(pointers(&names), ["/permissions/0", "/role"]);
-    let shape = create(&json!({"tags": "staff", "isActive": "yes", "admin": true}));
+    let long_name = "a".repeat(201);
+    let shape = create(
+        &json!({"tags": "staff", "isActive": "yes", "admin": true, "displayName": long_name}),
+    );
     let shape = shape.expect_problem(400, "request_invalid");
-    let all = ["/admin", "/isActive", "/role", "/tags", "/username"];
+    let all = [
+        "/admin",
+        "/displayName",
+        "/isActive",
+        "/role",
+        "/tags",
+        "/username",
+    ];
     assert_eq!(pointers(&shape), all, "{}", shape.text);
     for word in ["struct", "i32", "expected", "sequence", "NewUser"] {
         assert!(!shape.text.contains(word), "{word} in {}", shape.text);

@@ -64,6 +64,8 @@ async fn create_own_token(
 }
 
 /// Show one of the caller's own tokens.
+///
+/// The token itself is shown only once, when it is created.
 #[utoipa::path(
     operation_id = "getOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
     responses((status = 200, description = "The token.", body = Data<PersonalToken>), (status = 304, description = "Unchanged."))
@@ -83,6 +85,8 @@ async fn get_own_token(
 }
 
 /// Revoke one of the caller's own tokens.
+///
+/// When the response arrives, no replica accepts the token any more.
 #[utoipa::path(
     operation_id = "revokeOwnToken", tag = "tokens", params(("id" = PersonalTokenId, Path)),
     responses((status = 204, description = "The token has been revoked."))

@@ -28,25 +28,26 @@ pub struct BulkRequest {
     filter: UserFilter,
     /// The ids of the accounts. Not together with `filter`.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     ids: Vec<UserId>,
     /// Whether to only report the result for each account, without a change.
     #[serde(default)]
     dry_run: bool,
     /// The tag, for `tag` and `untag`.
-    #[schema(example = "staff")]
+    #[schema(example = "staff", min_length = 1, max_length = 64)]
     tag: Option<String>,
     /// Whether personal access tokens end too, for `signOut`.
     #[serde(default)]
     tokens: bool,
     /// The role, for `setRole`.
-    #[schema(example = "User")]
+    #[schema(example = "User", min_length = 2, max_length = 50)]
     role: Option<String>,
 }
 
 /// An action on many accounts.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = ActionName)]
+#[schema(as = BulkAction)]
 enum BulkActionName {
     /// Disable the account. Needs `users.disable`.
     Disable,

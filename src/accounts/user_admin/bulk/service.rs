@@ -37,7 +37,7 @@ impl From<&User> for BulkTarget {
 /// The result for one account.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Item)]
+#[schema(as = BulkItem)]
 pub struct BulkItem {
     /// The account.
     pub id: UserId,
@@ -55,7 +55,7 @@ pub struct BulkItem {
 /// The outcome for one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Outcome)]
+#[schema(as = BulkOutcome)]
 pub enum BulkOutcome {
     /// The action was performed, or had no effect because the account was already in that state. In a dry run: it would be.
     Done,

@@ -19,12 +19,16 @@ use crate::platform::error::AppError;
 }))]
 pub struct ImportLine {
     /// The username, as in `POST /api/v1/users`.
+    #[schema(min_length = 3, max_length = 50)]
     username: String,
     /// The email address. It is imported as unconfirmed.
+    #[schema(max_length = 254)]
     email: Option<String>,
     /// The name to display.
+    #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// The name of a role. Default: `User`.
+    #[schema(min_length = 2, max_length = 50)]
     role: Option<String>,
     /// Direct grants. Each must be in the permission catalogue.
     #[serde(default)]
@@ -33,12 +37,14 @@ pub struct ImportLine {
     is_active: Option<bool>,
     /// Tags.
     #[serde(default)]
+    #[schema(max_items = 50)]
     tags: Vec<String>,
     /// Attributes that applications store: an object of at most 16 KiB.
     #[serde(default)]
     #[schema(value_type = Object)]
     attributes: Map<String, Value>,
     /// The id of the account in the other system. It is stored as `authId` and returned in the result.
+    #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
     /// A password in plain text. It must meet the password policy.
     password: Option<Password>,

@@ -41,7 +41,7 @@ pub enum ImportOutcome {
 
 /// An invalid member of a line.
 #[derive(Serialize, ToSchema)]
-#[schema(as = ImportFault)]
+#[schema(as = ImportError)]
 pub struct ImportFieldError {
     /// The member, as a JSON pointer (RFC 6901).
     #[schema(example = "/username")]

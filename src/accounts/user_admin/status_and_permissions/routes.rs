@@ -26,7 +26,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// The direct grants of an account.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PermissionChange)]
+#[schema(as = UserPermissionsUpdate)]
 struct DirectPermissionsRequest {
     /// The complete set of direct grants. Each must be in the permission catalogue.
     #[schema(example = json!(["users.read"]))]
@@ -109,6 +109,7 @@ async fn set_permission(
 /// The active state of an account.
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UserStatusUpdate)]
 struct StatusChange {
     /// Whether the account is active. A disabled account cannot sign in, and its sessions end.
     #[schema(example = false)]

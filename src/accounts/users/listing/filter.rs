@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::__dev::ComposeSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::accounts::users::User;
@@ -90,6 +93,27 @@ impl Default for UserSort {
         }
     }
 }
+
+/// Written by hand, because the text of a sort order contains the direction.
+impl ComposeSchema for UserSort {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        let values = [
+            "createdAtUtc",
+            "-createdAtUtc",
+            "username",
+            "-username",
+            "lastLoginAtUtc",
+            "-lastLoginAtUtc",
+        ];
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(values))
+            .default(Some("-createdAtUtc".into()))
+            .into()
+    }
+}
+
+impl ToSchema for UserSort {}
 
 impl UserSort {
     /// The values that [`UserSort::parse`] accepts.

@@ -59,6 +59,7 @@ impl ShapeChecker {
         match (kind, &mut *value) {
             ("object", Value::Object(members)) => self.check_object(pointer, members, &schema),
             ("array", Value::Array(items)) => {
+                self.check_length(pointer, items.len(), "Items", &schema);
                 for (index, item) in items.iter_mut().enumerate() {
                     self.check(
                         &format!("{pointer}/{index}"),
@@ -110,6 +111,7 @@ impl ShapeChecker {
     }
 
     fn check_text(&mut self, pointer: &str, text: &str, schema: &Value) {
+        self.check_length(pointer, text.trim().chars().count(), "Length", schema);
         if let Some(allowed) = member(schema, "enum").as_array() {
             let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
             if !names.contains(&text) {
@@ -137,6 +139,31 @@ impl ShapeChecker {
         }
     }
 
+    /// Compares the number of characters (`unit`: `Length`) or items (`Items`) with the bounds of the schema.
+    fn check_length(&mut self, pointer: &str, length: usize, unit: &str, schema: &Value) {
+        let bound = |prefix: &str| member(schema, &format!("{prefix}{unit}")).as_u64();
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let name = if unit == "Items" {
+            "items"
+        } else {
+            "characters"
+        };
+        if let Some(max) = bound("max").filter(|max| length > *max) {
+            let code = if unit == "Items" {
+                "too_many"
+            } else {
+                "too_long"
+            };
+            self.add(pointer, code, format!("must be at most {max} {name}"));
+        } else if let Some(min) = bound("min").filter(|min| length < *min) {
+            self.add(
+                pointer,
+                "too_short",
+                format!("must be at least {min} {name}"),
+            );
+        }
+    }
+
     /// Also replaces a number without a fraction, such as `20.0`, by the integer.
     fn check_integer(&mut self, pointer: &str, value: &mut Value, schema: &Value) {
         if let Some(integer) = value.as_f64().filter(|_| value.is_f64()).and_then(whole) {
@@ -155,8 +182,8 @@ impl ShapeChecker {
             Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
             _ => (i64::MIN, i64::MAX),
         };
-        if integer < lowest || integer > highest {
-            let (min, max) = (bound("minimum", lowest), bound("maximum", highest));
+        let (min, max) = (bound("minimum", lowest), bound("maximum", highest));
+        if integer < min || integer > max {
             let detail = format!("must be from {min} to {max}");
             self.add(pointer, "out_of_range", detail);
         }

@@ -45,13 +45,37 @@ pub struct Problem {
     /// The invalid members of the request; empty if the error is not about members.
     errors: Vec<ProblemFieldError>,
     #[serde(flatten)]
-    #[schema(ignore)]
+    #[schema(value_type = ProblemExtension)]
     extension: BTreeMap<&'static str, serde_json::Value>,
+}
+
+/// The members that only some codes have.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the members of a map in the API document"
+)]
+struct ProblemExtension {
+    /// With `auth_password_change_required` at the sign-in: the token for `POST /api/v1/auth/change-password`.
+    #[schema(rename = "changeToken", nullable = false)]
+    change_token: Option<String>,
+    /// With `role_in_use` and `permission_in_use`: how many accounts have the role, or hold the permission.
+    #[schema(nullable = false)]
+    count: Option<i64>,
+    /// With `user_username_conflict` and `user_email_conflict`, for callers who may see deleted accounts: the id of the deleted account.
+    #[schema(rename = "deletedUserId", nullable = false)]
+    deleted_user_id: Option<String>,
+    /// With `auth_reauthentication_required`: how long ago the sign-in may be.
+    #[schema(rename = "maxAgeSeconds", nullable = false)]
+    max_age_seconds: Option<i64>,
+    /// With `rate_limited`: the names of the exceeded rate limits.
+    #[schema(rename = "violated-policies", nullable = false)]
+    violated_policies: Option<Vec<String>>,
 }
 
 /// One invalid member, parameter or header of the request.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ProblemFault)]
+#[schema(as = ProblemError)]
 pub struct ProblemFieldError {
     /// A JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header.
     #[schema(value_type = String, example = "/password")]

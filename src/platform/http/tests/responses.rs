@@ -232,7 +232,7 @@ fn openapi_document_is_derived_from_the_types() {
         "Page_Item",
         "NewItem",
         "Problem",
-        "ProblemFault",
+        "ProblemError",
         "ProblemCode",
         "PageInfo",
     ] {
