@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::store::{self, ClientAccessTokenRow, ClientRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::{Audience, TokenIssuer};
+use crate::access::rate_limit::account_budget::{self, RecordBudget};
 use crate::access::rate_limit::{self, budget::Budget};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto;
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, Code, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::{ClientGrantId, ClientId};
 
 /// The audit action recorded when a client gets an access token.
@@ -94,8 +95,14 @@ pub fn issue_access_token(
     let actor = client_actor(&row, id, origin);
     let entry = AuditEntry::new(GRANT, Subject::Client(row.id));
     let is_missing = |name: &String| !row.permissions.contains(name);
+    let is_recorded = account_budget::is_recorded(tx, row.id, RecordBudget::ClientGrants)?;
     if requested.is_some_and(|names| names.iter().any(is_missing)) {
-        return Err(audit::deny(tx, &actor, entry, Code::PermissionNotHeld));
+        let code = Code::PermissionNotHeld;
+        return Err(if is_recorded {
+            audit::deny(tx, &actor, entry, code)
+        } else {
+            TxAbort::Commit(code.into())
+        });
     }
     let is_requested = |name: &&String| requested.is_none_or(|names| names.contains(name));
     let permissions: Vec<String> = row
@@ -114,7 +121,9 @@ pub fn issue_access_token(
     };
     store::insert_grant(tx.conn, &grant)?;
     let after = json!({"sid": id, "permissions": permissions, "resource": audience.app()});
-    audit::record(tx, &actor, entry.with_change(Value::Null, after))?;
+    if is_recorded {
+        audit::record(tx, &actor, entry.with_change(Value::Null, after))?;
+    }
     Ok(IssuedClientToken {
         access_token: issuer.client_token(row.id, id, permissions.clone(), audience, tx.now)?,
         expires_at,

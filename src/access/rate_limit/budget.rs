@@ -142,47 +142,6 @@ pub fn charge_recipient(tx: &mut Tx<'_>, vault: &Vault, address: &str) -> Result
     Ok(row.quota_used <= RECIPIENT_QUOTA)
 }
 
-/// What a signed-in user can do often, and what is recorded in the audit log each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountBudget {
-    /// Changes of the own account.
-    OwnChanges,
-    /// Rotations of refresh tokens.
-    Rotations,
-}
-
-impl AccountBudget {
-    const fn key_prefix(self) -> &'static str {
-        match self {
-            Self::OwnChanges => "own",
-            Self::Rotations => "rotation",
-        }
-    }
-
-    /// The number per account and [`SOURCE_WINDOW`].
-    const fn quota(self) -> i32 {
-        match self {
-            Self::OwnChanges => 120,
-            Self::Rotations => 1200,
-        }
-    }
-}
-
-/// Charges the budget of an account, so that one user cannot fill the audit log.
-///
-/// # Errors
-/// [`Code::RateLimited`]; database errors.
-pub fn charge_account(tx: &mut Tx<'_>, owner: UserId, budget: AccountBudget) -> TxResult<()> {
-    let key = format!("{} {owner}", budget.key_prefix());
-    let row = store::charge_source(tx.conn, &key, tx.now, tx.now + SOURCE_WINDOW)?;
-    if row.quota_used <= budget.quota() {
-        return Ok(());
-    }
-    let (limit, wait) =
-        policy::window_limit_exceeded("account", budget.quota(), row.window_ends_at, tx.now);
-    Err(TxAbort::Commit(AppError::rate_limited(limit, wait)))
-}
-
 /// Charges a notice about a sign-in to its owner. False when the owner got enough within the day.
 ///
 /// # Errors

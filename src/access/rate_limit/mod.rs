@@ -13,8 +13,9 @@
 //!   budget of its /24 or /56. Only attempts of unknown callers are counted and refused.
 //!
 //! A username that does not exist is limited like one that does. This module does not verify passwords. [`budget`] limits other
-//! requests that need no account.
+//! requests that need no account, [`account_budget`] what signed-in callers do often.
 
+pub mod account_budget;
 mod admission_queue;
 pub mod budget;
 pub mod device_token;

@@ -9,6 +9,7 @@ use super::store::{self, SessionRow};
 use crate::access::actor::{Actor, Identity, Origin};
 use crate::access::authentication::{Audience, SessionTokenContent, SignedIn, TokenIssuer};
 use crate::access::password_check::PasswordCheckResult;
+use crate::access::rate_limit::account_budget::{self, RecordBudget};
 use crate::access::rate_limit::budget;
 use crate::accounts::email_confirmations::pending_address;
 use crate::accounts::users::{self, UserRow};
@@ -16,7 +17,7 @@ use crate::audit::{self, AuditEntry, SignInFailureReason, Subject};
 use crate::mail::{Notice, notices};
 use crate::platform::crypto::{self, Vault};
 use crate::platform::db::{Invalidation, Tx};
-use crate::platform::error::{AppError, Code, TxResult};
+use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::{SessionId, UserId};
 
 /// The audit action of signing in.
@@ -85,7 +86,9 @@ pub fn sign_in(
             "resource": options.audience.app(),
         }),
     );
-    audit::record(tx, &actor, entry)?;
+    if account_budget::is_recorded(tx, row.id, RecordBudget::SignIns)? {
+        audit::record(tx, &actor, entry)?;
+    }
     let audience = options.audience.clone();
     Ok(tokens(
         tx,
@@ -129,23 +132,40 @@ fn lock_signed_in_user(
         } else {
             SignInFailureReason::AccountDisabled
         };
-        return Err(audit::deny(
+        return Err(deny_sign_in(
             tx,
             &caller,
+            row.id,
             entry(reason),
             Code::AuthUserInactive,
         ));
     }
     if pending_address::blocks_sign_in(tx, row.id)? {
         let entry = AuditEntry::new(SIGN_IN, check.target.subject());
-        return Err(audit::deny(tx, &caller, entry, Code::AuthEmailNotConfirmed));
+        let code = Code::AuthEmailNotConfirmed;
+        return Err(deny_sign_in(tx, &caller, row.id, entry, code));
     }
     if row.must_change_password || row.is_password_withdrawn() {
         let error = password_change_required(tx, token_context, &row)?;
         let entry = entry(SignInFailureReason::PasswordChangeRequired);
-        return Err(audit::deny(tx, &caller, entry, error));
+        return Err(deny_sign_in(tx, &caller, row.id, entry, error));
     }
     Ok(row)
+}
+
+/// The refusal of a sign-in after a correct password, which no limit on password guessing counts.
+fn deny_sign_in(
+    tx: &mut Tx<'_>,
+    caller: &Actor,
+    user: UserId,
+    entry: AuditEntry,
+    error: impl Into<AppError>,
+) -> TxAbort {
+    match account_budget::is_recorded(tx, user, RecordBudget::SignIns) {
+        Ok(true) => audit::deny(tx, caller, entry, error),
+        Ok(false) => TxAbort::Commit(error.into()),
+        Err(error) => error.into(),
+    }
 }
 
 /// The denial of a sign-in that requires a new password. It contains a change token, unless the password was withdrawn when
@@ -171,13 +191,14 @@ fn password_change_required(
 /// # Errors
 /// Database errors.
 pub fn log_out(tx: &mut Tx<'_>, caller: &SignedIn) -> TxResult<()> {
-    end(tx, caller.id, caller.session, EndReason::SignedOut)?;
-    let entry = AuditEntry::new(END_SESSION, Subject::Session(caller.session, caller.id));
-    audit::record(tx, caller, entry)?;
+    if end(tx, caller.id, caller.session, EndReason::SignedOut)? {
+        let entry = AuditEntry::new(END_SESSION, Subject::Session(caller.session, caller.id));
+        audit::record(tx, caller, entry)?;
+    }
     Ok(())
 }
 
-/// Ends a session. The caller records the audit entry.
+/// Ends a session and returns whether it had not ended before. The caller records the audit entry.
 ///
 /// # Errors
 /// Database errors.
@@ -186,10 +207,9 @@ pub(super) fn end(
     user: UserId,
     session: SessionId,
     reason: EndReason,
-) -> Result<(), AppError> {
+) -> Result<bool, AppError> {
     tx.invalidate(Invalidation::Principal(user.0));
-    store::end(tx.conn, session, reason.as_str(), tx.now)?;
-    Ok(())
+    Ok(store::end(tx.conn, session, reason.as_str(), tx.now)? > 0)
 }
 
 /// Ends all sessions of an account except `keep` and returns their number. The caller records the audit entry.

@@ -8,7 +8,8 @@ use super::service::{TokenContext, end, session_actor, tokens};
 use super::store::{self, SessionRow};
 use crate::access::actor::{Actor, Origin};
 use crate::access::authentication::{Audience, invalid_target};
-use crate::access::rate_limit::budget::{self, AccountBudget, Budget};
+use crate::access::rate_limit::account_budget::{self, AccountBudget, RecordBudget};
+use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::crypto::{self, KeyPurpose, Vault};
@@ -66,9 +67,11 @@ pub fn refresh(
     let audience = refreshed_audience(session_audience, audience)?;
     let mut successor = successor_of(&token_context.vault, refresh_token);
     if state == RefreshTokenState::Current {
-        budget::charge_account(tx, row.id, AccountBudget::Rotations)?;
+        account_budget::charge_account(tx, id, AccountBudget::Rotations)?;
         rotate(tx, &mut session, &successor)?;
-        audit::record(tx, &actor, entry)?;
+        if account_budget::is_recorded(tx, row.id, RecordBudget::Rotations)? {
+            audit::record(tx, &actor, entry)?;
+        }
     } else {
         let vault = &token_context.vault;
         if let Some(issued) = successor_by_previous_key(tx, vault, refresh_token)? {

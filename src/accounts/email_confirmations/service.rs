@@ -6,6 +6,7 @@ use super::pending_address;
 use super::store::{self, EmailConfirmationRow};
 use crate::access::actor::Actor;
 use crate::access::authentication::SignedIn;
+use crate::access::rate_limit::account_budget::{self, AccountBudget};
 use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, UserChangeset, UserRow};
 use crate::audit::{self, AuditEntry, Subject};
@@ -25,8 +26,9 @@ const LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// Sends a link to the address that the caller waits for, or to the caller's own if it is not confirmed yet and did not receive enough messages recently.
 ///
 /// # Errors
-/// 401 if the session has ended. Database errors.
+/// 401 if the session has ended; [`Code::RateLimited`]. Database errors.
 pub fn request(tx: &mut Tx<'_>, mail: &Mail, vault: &Vault, caller: &SignedIn) -> TxResult<()> {
+    account_budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
     caller.current_authority(tx)?;
     let user = users::service::find(tx, caller.id)?.ok_or(Code::AuthTokenInvalid)?;
     let unconfirmed = user.email.filter(|_| !user.email_confirmed);

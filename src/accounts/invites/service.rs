@@ -8,8 +8,9 @@ use super::input::ValidatedInvite;
 use super::model::{Invite, InviteWithToken};
 use super::store::{self, InviteKey, InviteRow};
 use super::validity::{DEFAULT_LIFETIME, MAX_OPEN_INVITES};
-use crate::access::actor::{Actor, Authority, Creator, Identity};
+use crate::access::actor::{Actor, Authority, Creator, Identity, Principal};
 use crate::access::authentication::{Can, Need, needs, resolve};
+use crate::access::rate_limit::account_budget::{self, AccountBudget, RecordBudget};
 use crate::accounts::users::{self, AccessGrant};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::config::{LinkTemplate, Registration};
@@ -37,7 +38,7 @@ pub fn closed_warning(registration: Registration) -> Option<&'static str> {
 ///
 /// # Errors
 /// As for creating an account with this role and these permissions; [`Code::RequestInvalid`] if the expiry is in the past;
-/// [`Code::AuthSessionRequired`] for a service client; [`Code::InviteLimitReached`].
+/// [`Code::AuthSessionRequired`] for a service client; [`Code::InviteLimitReached`]; [`Code::RateLimited`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageInvites>,
@@ -100,12 +101,15 @@ pub fn create(
 /// Checks that the caller may create this invite: that it may create an account with the same role and permissions.
 ///
 /// # Errors
-/// As for creating such an account.
+/// As for creating such an account; [`Code::RateLimited`].
 pub fn authorize_creation(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageInvites>,
     draft: &ValidatedInvite,
 ) -> TxResult<AccessGrant> {
+    if let Some(principal) = Principal::of(&caller.identity) {
+        account_budget::charge_account(tx, principal.id(), AccountBudget::Invites)?;
+    }
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     let authority = caller.current_authority(tx)?;
     let entry = || AuditEntry::new(CREATE, Subject::None);
@@ -156,6 +160,10 @@ pub fn revoke(
     if_match.check(row.version)?;
     if row.revoked_at.is_none() {
         store::revoke(tx.conn, row.id, tx.now)?;
+    } else if let Some(principal) = Principal::of(&caller.identity)
+        && !account_budget::is_recorded(tx, principal.id(), RecordBudget::EmptyRevocations)?
+    {
+        return Ok(());
     }
     let entry = AuditEntry::new("invite.revoke", Subject::Invite(row.id)).with_change(
         json!({"revokedAtUtc": row.revoked_at}),

@@ -6,7 +6,7 @@ use crate::access::actor::Actor;
 use crate::access::authentication::SignedIn;
 use crate::access::password_check::PasswordCheckResult;
 use crate::access::passwords::PasswordHash;
-use crate::access::rate_limit::budget::{self, AccountBudget};
+use crate::access::rate_limit::account_budget::{self, AccountBudget};
 use crate::access::sessions::EndReason;
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
 use crate::accounts::email_confirmations::pending_address::{self, Purpose};
@@ -39,6 +39,7 @@ pub fn change_password(
     new_password: &PasswordHash,
 ) -> TxResult<()> {
     require_correct_password(tx, actor, CHANGE_PASSWORD, id, check)?;
+    account_budget::charge_account(tx, id, AccountBudget::PasswordChanges)?;
     credentials::service::set_own_password(tx, actor, id, check.password_version, new_password)
 }
 
@@ -59,7 +60,7 @@ pub fn update(
     if let Some(check) = check {
         require_correct_password(tx, caller, UPDATE_OWN, caller.id, check)?;
     }
-    budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
+    account_budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
     let user = LockedUser::lock_own(tx, caller, LockMode::Shared)?;
     if let Some(check) = check {
         require_unchanged_password(&user.row, check)?;

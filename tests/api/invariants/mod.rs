@@ -1,6 +1,7 @@
 //! Rules that hold for every operation or across operations.
 
 mod account_management_policy;
+mod audit_floods;
 mod authorization_rules;
 mod database_schema;
 mod every_operation;

@@ -60,6 +60,14 @@ const fn requires(
     }
 }
 
+/// The operations that an account without permissions, or a caller without an account, can call.
+pub(super) fn operations_without_permission() -> BTreeSet<&'static str> {
+    let open = EXPECTED_ACCESS
+        .iter()
+        .filter(|row| row.permissions.is_empty());
+    open.map(|row| row.operation_id).collect()
+}
+
 /// Calls the operation for a resource that does not exist, with an empty JSON object where a body is expected.
 fn call_operation(app: &TestApp, operation: &Operation, token: Option<&str>) -> Response {
     let unknown_id = "00000000-0000-0000-0000-000000000000";

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::access::authentication::SignedIn;
+use crate::access::rate_limit::account_budget::{self, RecordBudget};
 use crate::access::sessions::model::Session;
 use crate::access::sessions::policy::{EndReason, SessionFilter};
 use crate::access::sessions::service::{END_SESSION, end, end_all_of_user};
@@ -54,9 +55,10 @@ pub fn end_session(
         .filter(|row| row.user_id == caller.id)
         .ok_or(Code::NotFound)?;
     if_match.check(Session::VERSION)?;
-    end(tx, caller.id, id, EndReason::SignedOut)?;
-    let entry = AuditEntry::new(END_SESSION, Subject::Session(id, caller.id));
-    audit::record(tx, caller, entry)?;
+    if end(tx, caller.id, id, EndReason::SignedOut)? {
+        let entry = AuditEntry::new(END_SESSION, Subject::Session(id, caller.id));
+        audit::record(tx, caller, entry)?;
+    }
     Ok(())
 }
 
@@ -73,6 +75,10 @@ pub fn end_other_sessions(
     caller.current_authority(tx)?;
     let tokens = tokens::service::end_if_requested(tx, caller.id, tokens)?;
     let ended = end_all_of_user(tx, caller.id, EndReason::SignedOut, Some(caller.session))?;
+    let is_empty = ended == 0 && tokens == 0;
+    if is_empty && !account_budget::is_recorded(tx, caller.id, RecordBudget::EmptyRevocations)? {
+        return Ok(());
+    }
     let entry = AuditEntry::new("session.endOthers", Subject::User(caller.id)).with_change(
         json!({"otherSessions": ended, "tokens": tokens}),
         json!({"otherSessions": 0, "tokens": 0}),

@@ -1,6 +1,7 @@
 //! Creating, listing, showing and revoking the caller's own tokens.
 
 use crate::access::authentication::SignedIn;
+use crate::access::rate_limit::account_budget::{self, AccountBudget};
 use crate::access::tokens::input::ValidatedToken;
 use crate::access::tokens::model::{PersonalToken, TokenWithSecret};
 use crate::access::tokens::service;
@@ -14,12 +15,13 @@ use crate::platform::ids::PersonalTokenId;
 ///
 /// # Errors
 /// [`Code::PermissionUnknown`]; [`Code::RequestInvalid`] for an expiry in the past; [`Code::PermissionNotHeld`];
-/// [`Code::TokenLimitReached`].
+/// [`Code::TokenLimitReached`]; [`Code::RateLimited`].
 pub fn create(
     tx: &mut Tx<'_>,
     caller: &SignedIn,
     draft: &ValidatedToken,
 ) -> TxResult<TokenWithSecret> {
+    account_budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
     let owner = users::service::find_for_update(tx, caller.id)?.ok_or(Code::AuthTokenInvalid)?;
     caller.current_authority(tx)?;
     let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;

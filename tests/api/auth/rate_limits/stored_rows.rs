@@ -57,8 +57,8 @@ fn housekeeping_deletes_stale_rows_and_keeps_account_failures() {
             .unwrap();
         row_count()
     };
-    assert_eq!(row_count(), [3, 4, 1]);
-    assert_eq!(row_counts_after(0), [3, 4, 1]);
+    assert_eq!(row_count(), [3, 5, 1]);
+    assert_eq!(row_counts_after(0), [3, 5, 1]);
     assert_eq!(row_counts_after(1), [2, 0, 1]);
     assert_eq!(row_counts_after(29), [2, 0, 1]);
     assert_eq!(row_counts_after(30), [1, 0, 0]);
