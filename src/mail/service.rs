@@ -122,17 +122,19 @@ impl Mail {
     ///
     /// # Errors
     /// Database errors. SMTP errors are logged, and decide whether the message is retried.
-    pub fn send_next(&self, db: &Db) -> Result<bool, AppError> {
+    pub fn send_next(self: &Arc<Self>, db: &Db) -> Result<bool, AppError> {
         let Some(smtp) = &self.smtp else {
             return Ok(false);
         };
-        db.write_now(|tx| Ok(self.queue_notices(tx)?))?;
-        let Some(claimed) = db.write_now(|tx| self.claim_next(tx))? else {
+        let (queue, claim) = (Arc::clone(self), Arc::clone(self));
+        db.write_on_thread(move |tx| Ok(queue.queue_notices(tx)?))?;
+        let Some(claimed) = db.write_on_thread(move |tx| claim.claim_next(tx))? else {
             return Ok(false);
         };
         if let Some(mail) = claimed.mail {
             let result = smtp.send(mail);
-            db.write_now(|tx| Ok(finish(tx, claimed.id, claimed.attempts, &result)?))?;
+            let (id, attempts) = (claimed.id, claimed.attempts);
+            db.write_on_thread(move |tx| Ok(finish(tx, id, attempts, &result)?))?;
         }
         Ok(true)
     }

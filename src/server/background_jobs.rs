@@ -53,17 +53,19 @@ pub fn start(app: &AppState, config: &Config) -> io::Result<()> {
 
 /// Records by when the new entries of the revocation feed were committed.
 fn record_revocation_commits(db: &Db) -> Result<(), AppError> {
-    if db.read_now(revocation_feed::service::has_unrecorded_commits)? {
-        db.write_now(|tx| Ok(revocation_feed::service::record_commits(tx)?))?;
+    if db.read_on_thread(revocation_feed::service::has_unrecorded_commits)? {
+        db.write_on_thread(|tx| Ok(revocation_feed::service::record_commits(tx)?))?;
     }
     Ok(())
 }
 
 /// Adds the new audit rows to the hash chain.
-fn seal_audit_rows(db: &Db, vault: &Vault) -> Result<(), AppError> {
-    while db.read_now(chain::service::has_unsealed)?
-        && db.write_now(|tx| Ok(chain::service::seal(tx, vault)?))?
-    {}
+fn seal_audit_rows(db: &Db, vault: &Arc<Vault>) -> Result<(), AppError> {
+    let seal = || {
+        let vault = Arc::clone(vault);
+        db.write_on_thread(move |tx| Ok(chain::service::seal(tx, &vault)?))
+    };
+    while db.read_on_thread(chain::service::has_unsealed)? && seal()? {}
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl DatabaseMetrics {
     /// Database errors.
     pub fn update(&self, db: &Db) -> Result<(), AppError> {
         let numbers = self.0.clone();
-        db.read_now(move |tx| {
+        db.read_on_thread(move |tx| {
             let store = |number: &AtomicU64, value: i64| {
                 number.store(u64::try_from(value).unwrap_or_default(), Ordering::Relaxed);
             };

@@ -19,7 +19,7 @@ use crate::platform::metrics::{self, Metrics};
 use crate::{idempotency, mail};
 
 /// Deletes one batch and returns the number of rows.
-type DeleteBatch = Box<dyn Fn(&mut Tx<'_>) -> TxResult<usize> + Send + Sync>;
+type DeleteBatch = Arc<dyn Fn(&mut Tx<'_>) -> TxResult<usize> + Send + Sync>;
 
 /// All jobs.
 pub struct Housekeeping(Vec<Job>);
@@ -102,7 +102,7 @@ impl Housekeeping {
     ) {
         self.0.push(Job {
             name,
-            delete_batch: Box::new(delete_batch),
+            delete_batch: Arc::new(delete_batch),
             completed: Arc::new(CompletionTime::new()),
         });
     }
@@ -147,7 +147,8 @@ impl Job {
     /// Deletes batches until nothing is left that has expired.
     fn run(&self, db: &Db) -> Result<(), AppError> {
         loop {
-            match db.write_now(|tx| (self.delete_batch)(tx)) {
+            let delete_batch = Arc::clone(&self.delete_batch);
+            match db.write_on_thread(move |tx| delete_batch(tx)) {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 // Another replica purged the account first.

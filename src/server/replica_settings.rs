@@ -28,7 +28,7 @@ pub fn register(config: &Config, db: &Db, vault: &Vault, id: Uuid) -> Result<(),
 
 /// Removes this process from the running replicas, so that a replica with other settings can start.
 pub fn unregister(db: &Db, id: Uuid) {
-    if let Err(error) = db.write_now(|tx| Ok(replicas::service::unregister(tx, id)?)) {
+    if let Err(error) = db.write_on_thread(move |tx| Ok(replicas::service::unregister(tx, id)?)) {
         tracing::debug!(
             ?error,
             "could not remove this replica from the running ones"

@@ -1,5 +1,6 @@
 //! The metrics of the service besides those of requests and of the process.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::access::password_check::PasswordService;
@@ -31,6 +32,17 @@ pub fn build(db: &Db, passwords: &PasswordService) -> Result<Metrics, metrics::E
         "rosterd_db_connections_idle",
         "Idle database connections.",
         move || f64::from(idle.pool_status().idle),
+    )?;
+    let (abandoned, guard) = (db.clone(), Arc::clone(db.server_guard()));
+    metrics.register_callback(
+        "rosterd_db_blocked_threads",
+        "Threads that wait for a database server that does not respond, after their requests were answered with an error.",
+        move || as_metric(abandoned.abandoned_threads() as u64),
+    )?;
+    metrics.register_callback(
+        "rosterd_db_timeline",
+        "The timeline of the database server that is used; 0 if it is unknown.",
+        move || f64::from(guard.timeline_number()),
     )?;
     metrics.register_callback(
         "rosterd_database_clock_offset_seconds",

@@ -62,7 +62,7 @@ fn reload_keys(
     requests: &Receiver<u64>,
     completed: &AtomicU64,
     db: &Db,
-    vault: &Vault,
+    vault: &Arc<Vault>,
     issuer: &Weak<TokenIssuer>,
 ) {
     let (mut pause, mut last_request) = (INTERVAL, 0);
@@ -77,7 +77,8 @@ fn reload_keys(
         let Some(issuer) = issuer.upgrade() else {
             return;
         };
-        pause = match db.read_now(|tx| keys::load(tx, vault)) {
+        let vault = Arc::clone(vault);
+        pause = match db.read_on_thread(move |tx| keys::load(tx, &vault)) {
             Ok(keys) => {
                 issuer.set_keys(keys);
                 completed.store(last_request, Ordering::SeqCst);

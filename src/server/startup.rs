@@ -121,6 +121,7 @@ fn listen_for_changes(app: &AppState, url: &str, listen_url: &str) -> Result<(),
         listen_url: listen_url.to_owned(),
         schema: app.db.table_schema()?,
         replica: app.replica,
+        guard: Arc::clone(app.db.server_guard()),
     };
     let keys = KeyReloadThread::start(
         app.db.clone(),
@@ -128,12 +129,9 @@ fn listen_for_changes(app: &AppState, url: &str, listen_url: &str) -> Result<(),
         Arc::downgrade(&app.issuer),
     )
     .map_err(thread_error)?;
-    let db = app.db.clone();
-    db.record_response();
-    let proof = authentication::listen(source, Arc::downgrade(&app.auth_cache), keys, move || {
-        db.record_response();
-    })
-    .map_err(thread_error)?;
+    app.db.start_watchdog().map_err(thread_error)?;
+    let proof = authentication::listen(source, Arc::downgrade(&app.auth_cache), keys)
+        .map_err(thread_error)?;
     app.metrics
         .register_callback(
             "rosterd_notifications_received",

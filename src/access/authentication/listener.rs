@@ -1,6 +1,7 @@
 //! The threads that receive invalidations from other processes and apply them to [`AuthCache`], and that prove that
 //! invalidations arrive.
 
+use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::AuthCache;
 use super::delivery_proof::{Delivery, DeliveryProof};
 use crate::platform::db::{
-    HeartbeatWriter, Invalidation, LeaseInstant, NotificationListener, TableSchema,
+    HeartbeatWriter, Invalidation, LeaseInstant, NotificationListener, ServerGuard, TableSchema,
 };
 use crate::platform::error::AppError;
 
@@ -30,10 +31,12 @@ pub struct NotificationSource {
     pub schema: TableSchema,
     /// The id of this process in the table `replicas`.
     pub replica: Uuid,
+    /// Decides which server's answers count.
+    pub guard: Arc<ServerGuard>,
 }
 
 /// Loads the signing keys into memory. The functions return without delay.
-pub trait KeyReload: Send + 'static {
+pub trait KeyReload: Send + Sync + 'static {
     /// The keys have changed or may have changed.
     fn request(&self);
 
@@ -41,9 +44,19 @@ pub trait KeyReload: Send + 'static {
     fn is_complete(&self) -> bool;
 }
 
+/// What the threads of one epoch share. They can block in a call to a server that does not respond. Then others take their
+/// place in the next epoch, and what the call returns later is discarded.
+struct Threads<K> {
+    source: NotificationSource,
+    cache: Weak<AuthCache>,
+    proof: Arc<DeliveryProof>,
+    keys: Arc<K>,
+    /// The epoch of the [`ServerGuard`] in which the threads run.
+    epoch: u64,
+}
+
 /// Starts the threads. Each has its own connection and ends when the cache is dropped. `keys` are reloaded when they have
-/// changed and after each reconnection, and there is no lease until that has succeeded. `on_response` is called whenever
-/// the database has answered, and must return without delay.
+/// changed and after each reconnection, and there is no lease until that has succeeded.
 ///
 /// # Errors
 /// When a thread cannot be started.
@@ -51,99 +64,161 @@ pub fn listen(
     source: NotificationSource,
     cache: Weak<AuthCache>,
     keys: impl KeyReload,
-    on_response: impl Fn() + Send + 'static,
-) -> std::io::Result<Arc<DeliveryProof>> {
+) -> io::Result<Arc<DeliveryProof>> {
     let proof = Arc::new(DeliveryProof::default());
-    let (heartbeat_source, heartbeat_cache) = (source.clone(), Weak::clone(&cache));
-    let heartbeat_proof = Arc::clone(&proof);
-    spawn("heartbeat", move || {
-        send_heartbeats(&heartbeat_source, &heartbeat_cache, &heartbeat_proof);
-    })?;
-    let listener_proof = Arc::clone(&proof);
-    spawn("listener", move || {
-        while cache.strong_count() > 0 {
-            let result = poll_until_error(&source, &cache, &listener_proof, &keys, &on_response);
+    let epoch = source.guard.epoch();
+    let first = Threads {
+        source,
+        cache,
+        proof: Arc::clone(&proof),
+        keys: Arc::new(keys),
+        epoch,
+    };
+    first.start()?;
+    spawn("listener epochs", move || first.restart_in_each_epoch())?;
+    Ok(proof)
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.stack_size(256 * 1024).spawn(run).map(drop)
+}
+
+impl<K> Clone for Threads<K> {
+    fn clone(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            cache: Weak::clone(&self.cache),
+            proof: Arc::clone(&self.proof),
+            keys: Arc::clone(&self.keys),
+            epoch: self.epoch,
+        }
+    }
+}
+
+impl<K: KeyReload> Threads<K> {
+    fn start(&self) -> io::Result<()> {
+        let (heartbeat, listener) = (self.clone(), self.clone());
+        spawn("heartbeat", move || heartbeat.send_heartbeats())?;
+        spawn("listener", move || listener.listen())
+    }
+
+    fn restart_in_each_epoch(mut self) {
+        const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+        while self.cache.strong_count() > 0 {
+            let guard = &self.source.guard;
+            guard.wait_for_epoch_after(self.epoch, CHECK_INTERVAL);
+            let epoch = guard.epoch();
+            if epoch == self.epoch {
+                continue;
+            }
+            self.epoch = epoch;
+            if let Err(error) = self.start() {
+                tracing::error!(%error, "cannot start the threads that receive notifications");
+            }
+        }
+    }
+
+    /// Whether the threads must go on.
+    fn is_needed(&self) -> bool {
+        self.cache.strong_count() > 0 && self.source.guard.epoch() == self.epoch
+    }
+
+    fn listen(&self) {
+        while self.is_needed() {
+            let result = self.poll_until_error();
             if let Err(error) = result {
                 tracing::debug!(
                     ?error,
                     "the listener lost its connection; requests read the database until it reconnects"
                 );
             }
-            listener_proof.disconnect();
-            if let Some(cache) = cache.upgrade() {
+            if !self.is_needed() {
+                return;
+            }
+            self.proof.disconnect();
+            if let Some(cache) = self.cache.upgrade() {
                 cache.drop_lease();
             }
             std::thread::sleep(RECONNECT_DELAY);
         }
-    })?;
-    Ok(proof)
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.stack_size(256 * 1024).spawn(run).map(drop)
-}
-
-fn poll_until_error(
-    source: &NotificationSource,
-    cache: &Weak<AuthCache>,
-    proof: &DeliveryProof,
-    keys: &impl KeyReload,
-    on_response: &impl Fn(),
-) -> Result<(), AppError> {
-    let mut listener = NotificationListener::open(&source.listen_url, &source.schema)?;
-    on_response();
-    if let Some(cache) = cache.upgrade() {
-        cache.drop_lease();
     }
-    proof.restart();
-    keys.request();
-    loop {
-        let polled_at = LeaseInstant::now();
-        let invalidations = listener.poll()?;
-        on_response();
-        let Some(cache) = cache.upgrade() else {
+
+    fn poll_until_error(&self) -> Result<(), AppError> {
+        let NotificationSource {
+            listen_url,
+            schema,
+            guard,
+            ..
+        } = &self.source;
+        let mut listener = NotificationListener::open(listen_url, schema, guard)?;
+        if listener.epoch() != self.epoch || !self.is_needed() {
             return Ok(());
-        };
-        for invalidation in invalidations {
-            match invalidation {
-                Invalidation::Principal(id) if proof.receive(id) => {}
-                Invalidation::SigningKeys => keys.request(),
-                other => cache.invalidate(other),
-            }
         }
-        match proof.check() {
-            Delivery::Proven if keys.is_complete() => cache.renew_lease(polled_at),
-            Delivery::Proven | Delivery::Unproven => {}
-            Delivery::Failed => {
-                return Err(AppError::internal("a heartbeat was not received"));
-            }
+        guard.record_response();
+        if let Some(cache) = self.cache.upgrade() {
+            cache.drop_lease();
         }
-        drop(cache);
-        std::thread::sleep(POLL_INTERVAL);
+        self.proof.restart();
+        self.keys.request();
+        loop {
+            let polled_at = LeaseInstant::now();
+            let invalidations = listener.poll()?;
+            if !self.is_needed() {
+                return Ok(());
+            }
+            guard.record_response();
+            let Some(cache) = self.cache.upgrade() else {
+                return Ok(());
+            };
+            for invalidation in invalidations {
+                match invalidation {
+                    Invalidation::Principal(id) if self.proof.receive(id) => {}
+                    Invalidation::SigningKeys => self.keys.request(),
+                    other => cache.invalidate(other),
+                }
+            }
+            match self.proof.check() {
+                // After a silence, another server may be the primary.
+                Delivery::Proven if self.keys.is_complete() && guard.is_current(self.epoch) => {
+                    cache.renew_lease(polled_at);
+                }
+                Delivery::Proven | Delivery::Unproven => {}
+                Delivery::Failed => {
+                    return Err(AppError::internal("a heartbeat was not received"));
+                }
+            }
+            drop(cache);
+            std::thread::sleep(POLL_INTERVAL);
+        }
     }
-}
 
-/// Sends heartbeats until the cache is dropped, and then removes the row of this replica.
-fn send_heartbeats(source: &NotificationSource, cache: &Weak<AuthCache>, proof: &DeliveryProof) {
-    while cache.strong_count() > 0 {
+    /// Sends heartbeats until the cache is dropped, and then removes the row of this replica.
+    fn send_heartbeats(&self) {
         let NotificationSource {
             url,
             schema,
             replica,
+            guard,
             ..
-        } = source;
-        let result = HeartbeatWriter::open(url, schema, *replica).and_then(|mut writer| {
-            while cache.strong_count() > 0 {
-                proof.expect(writer.next_announcement());
-                writer.send()?;
-                proof.wait_until_due();
+        } = &self.source;
+        while self.is_needed() {
+            let result =
+                HeartbeatWriter::open(url, schema, *replica, guard).and_then(|mut writer| {
+                    while self.is_needed() && writer.epoch() == self.epoch {
+                        self.proof.expect(writer.next_announcement());
+                        writer.send()?;
+                        self.proof.wait_until_due();
+                    }
+                    match self.cache.strong_count() {
+                        0 => writer.remove(),
+                        _ => Ok(()),
+                    }
+                });
+            if let Err(error) = result {
+                tracing::debug!(?error, "could not send a heartbeat");
+                std::thread::sleep(RECONNECT_DELAY);
             }
-            writer.remove()
-        });
-        if let Err(error) = result {
-            tracing::debug!(?error, "could not send a heartbeat");
-            std::thread::sleep(RECONNECT_DELAY);
         }
     }
 }

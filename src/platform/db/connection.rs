@@ -9,8 +9,10 @@ use diesel::r2d2::R2D2Connection;
 use diesel::{ConnectionError, QueryResult};
 
 use super::hosts::Hosts;
+use super::server_guard::ServerGuard;
 use super::session::{
-    PreparedStatements, Session, SessionOpener, SessionParameters, TransactionSetup,
+    OpenedConnection, PreparedStatements, Session, SessionOpener, SessionParameters,
+    TransactionSetup, admit_server,
 };
 use super::table_schema::TableSchema;
 use crate::platform::error::{AppError, Code};
@@ -25,11 +27,14 @@ pub struct PooledConnection {
     /// Whether the connection must not be used again: the server is shutting down or is read-only.
     is_discarded: bool,
     generation: u64,
+    /// The epoch of the [`ServerGuard`]. In another epoch, what the connection returns does not count.
+    pub epoch: u64,
 }
 
 /// Opens connections and tracks their generation. A connection failure starts a new generation.
 pub struct ConnectionManager {
     opener: SessionOpener,
+    pub guard: Arc<ServerGuard>,
     session_parameters: SessionParameters,
     generation: AtomicU64,
     table_schema: OnceLock<TableSchema>,
@@ -44,19 +49,26 @@ impl ConnectionManager {
         Self {
             opener: SessionOpener::new(&with_default_timeouts(url), prepared),
             session_parameters,
+            guard: Arc::default(),
             generation: AtomicU64::new(0),
             table_schema: OnceLock::new(),
         }
     }
 
     /// Opens a connection and sets the session's parameters.
-    fn open(&self) -> Result<(PgConnection, Session), diesel::r2d2::Error> {
-        let opened = self.opener.open();
-        let (mut pg, session) = opened.map_err(diesel::r2d2::Error::ConnectionError)?;
-        session
-            .set_parameters(&mut pg, &self.session_parameters)
+    fn open(&self) -> Result<OpenedConnection, diesel::r2d2::Error> {
+        let opened = self.opener.open(&self.guard);
+        let mut opened = opened.map_err(diesel::r2d2::Error::ConnectionError)?;
+        opened
+            .session
+            .set_parameters(&mut opened.pg, &self.session_parameters)
             .map_err(diesel::r2d2::Error::QueryError)?;
-        Ok((pg, session))
+        Ok(opened)
+    }
+
+    /// The hosts of the URL.
+    pub fn hosts(&self) -> &[String] {
+        self.opener.hosts()
     }
 
     /// Prepares the connection for a transaction on the tables, and returns what the transaction itself must set.
@@ -92,9 +104,10 @@ impl ConnectionManager {
         );
     }
 
-    /// Whether the connection is of the current generation and was not discarded.
+    /// Whether the connection is of the current generation and epoch and was not discarded.
     pub fn is_usable(&self, connection: &mut PooledConnection) -> bool {
-        connection.is_discarded |= connection.generation != self.generation.load(Ordering::Relaxed);
+        connection.is_discarded |= connection.generation != self.generation.load(Ordering::Relaxed)
+            || connection.epoch != self.guard.epoch();
         !connection.is_discarded
     }
 }
@@ -108,13 +121,14 @@ impl r2d2::ManageConnection for ConnectionFactory {
 
     fn connect(&self) -> Result<PooledConnection, Self::Error> {
         let generation = self.0.generation.load(Ordering::Relaxed);
-        let (pg, session) = self.0.open()?;
+        let OpenedConnection { pg, session, epoch } = self.0.open()?;
         Ok(PooledConnection {
             pg,
             is_committing: false,
             session,
             is_discarded: false,
             generation,
+            epoch,
         })
     }
 
@@ -135,26 +149,48 @@ impl r2d2::ManageConnection for ConnectionFactory {
 /// # Errors
 /// [`Code::DatabaseUnavailable`] if the connection fails. The detail is the first line of libpq's message.
 pub fn open_unpooled_connection(url: &str) -> Result<PgConnection, AppError> {
-    let connection = Hosts::parse(&with_default_timeouts(url)).connect();
-    let mut connection = connection.map_err(connection_error)?;
+    let connection = Hosts::parse(&with_default_timeouts(url)).connect(Ok);
+    let mut connection = connection.map_err(|cause| connection_error(&cause))?;
     // The URL can lead to a pooler, and few statements run more than once.
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     Ok(connection)
 }
 
-/// Opens a connection that does not belong to the pool and has a session of its own. `None` if the URL leads to a pooler,
-/// which can give the session to another client between two statements.
+/// Opens a connection that does not belong to the pool, to a server that the guard admits. Returns its epoch, too.
 ///
 /// # Errors
 /// As [`open_unpooled_connection`].
-pub fn open_own_session(url: &str) -> Result<Option<PgConnection>, AppError> {
-    let opener = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
-    let (mut connection, session) = opener.open().map_err(connection_error)?;
-    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-    Ok(session.is_own().then_some(connection))
+pub fn open_guarded_connection(
+    url: &str,
+    guard: &ServerGuard,
+) -> Result<(PgConnection, u64), AppError> {
+    let hosts = Hosts::parse(&with_default_timeouts(url));
+    let opened = hosts.connect(|mut pg| admit_server(&mut pg, guard).map(|epoch| (pg, epoch)));
+    opened.map_err(|cause| connection_error(&cause))
 }
 
-fn connection_error(cause: ConnectionError) -> AppError {
+/// Opens a connection that does not belong to the pool and has a session of its own, to a server that the guard admits.
+/// Returns its epoch, too. `None` if the URL leads to a pooler, which can give the session to another client between two
+/// statements.
+///
+/// # Errors
+/// As [`open_unpooled_connection`].
+pub fn open_own_session(
+    url: &str,
+    guard: &ServerGuard,
+) -> Result<Option<(PgConnection, u64)>, AppError> {
+    let opener = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
+    let opened = opener.open(guard).map_err(|cause| connection_error(&cause));
+    let OpenedConnection {
+        mut pg,
+        session,
+        epoch,
+    } = opened?;
+    pg.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(session.is_own().then_some((pg, epoch)))
+}
+
+fn connection_error(cause: &ConnectionError) -> AppError {
     let message = cause.to_string();
     let reason = message.lines().next().unwrap_or_default().to_owned();
     AppError::new(Code::DatabaseUnavailable).with_detail(reason)

@@ -19,11 +19,25 @@ impl Hosts {
         Self(split(url).unwrap_or_else(|| vec![url.to_owned()]))
     }
 
-    /// Connects to the first host that accepts the connection, beginning with the one that answered last.
+    /// One URL for each host.
+    pub fn urls(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Makes later connections begin with the host at this position.
+    pub fn prefer(position: usize) {
+        LAST_USED.store(position, Ordering::Relaxed);
+    }
+
+    /// Connects to the first host that accepts the connection and that `examine` accepts, beginning with the one that
+    /// answered last.
     ///
     /// # Errors
     /// The errors of all hosts, in one line.
-    pub fn connect(&self) -> ConnectionResult<PgConnection> {
+    pub fn connect<T>(
+        &self,
+        mut examine: impl FnMut(PgConnection) -> ConnectionResult<T>,
+    ) -> ConnectionResult<T> {
         let first = LAST_USED.load(Ordering::Relaxed);
         let mut reasons = Vec::new();
         let (before, from_first) = self.0.split_at(first % self.0.len().max(1));
@@ -31,12 +45,15 @@ impl Hosts {
             .take(from_first.len())
             .chain(0..before.len());
         for (position, url) in positions.zip(from_first.iter().chain(before)) {
-            match PgConnection::establish(url) {
+            match PgConnection::establish(url).and_then(&mut examine) {
                 Ok(connection) => {
-                    LAST_USED.store(position, Ordering::Relaxed);
+                    Self::prefer(position);
                     return Ok(connection);
                 }
                 Err(ConnectionError::BadConnection(reason)) => reasons.push(reason),
+                Err(ConnectionError::CouldntSetupConfiguration(error)) => {
+                    reasons.push(error.to_string());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -97,7 +114,7 @@ mod tests {
     #[test]
     fn host_that_answered_last_is_not_reached_through_the_others() {
         let hosts = Hosts::parse("postgres://127.0.0.1:1,127.0.0.1:9/rosterd");
-        let error = hosts.connect().err().unwrap().to_string();
+        let error = hosts.connect(Ok).err().unwrap().to_string();
         assert!(
             error.contains("port 1 failed") && error.contains("port 9 failed"),
             "{error}"

@@ -11,6 +11,7 @@ use diesel::{RunQueryDsl, connection::SimpleConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{open_own_session, open_unpooled_connection};
+use super::server_guard::ServerGuard;
 use super::table_schema::TableSchema;
 use crate::platform::error::AppError;
 
@@ -83,7 +84,8 @@ pub fn run(
     if plan_at(url)?.pending.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(mut conn) = open_own_session(listen_url.unwrap_or(url))? else {
+    let guard = ServerGuard::default();
+    let Some((mut conn, _)) = open_own_session(listen_url.unwrap_or(url), &guard)? else {
         let reason = "pending migrations need a connection without a pooler: set ROSTERD_DB_LISTEN_URL to one";
         return Err(AppError::internal(reason));
     };

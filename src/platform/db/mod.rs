@@ -8,6 +8,7 @@ mod dry_run;
 mod errors;
 mod grants;
 mod heartbeat;
+mod host_probe;
 mod hosts;
 mod id_prefix;
 mod invalidation;
@@ -16,30 +17,34 @@ mod lease;
 pub mod migrate;
 mod notifications;
 mod permits;
+mod pool;
 mod prepared_statement;
 pub mod private_cluster;
 mod readiness;
+mod server_guard;
 mod server_info;
 mod session;
 mod sqlstate;
 mod table_schema;
+mod thread_deadline;
+mod timeline;
 mod transaction;
 mod tx;
+mod watchdog;
 mod write;
 mod write_batch;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-use tokio::task::JoinHandle;
 
 use crate::platform::clock;
 use crate::platform::error::{AppError, Code};
 use connection::{ConnectionFactory, ConnectionManager, PooledConnection};
 use last_response::LastResponse;
 use lease::LeaseWait;
-use permits::{Access, Permits};
+use permits::Access;
+use pool::CurrentPool;
 use session::SessionParameters;
 
 pub use batch_delete::{BATCH_SIZE, delete_batch};
@@ -53,6 +58,7 @@ pub use lease::{LEASE, LeaseInstant};
 pub use notifications::{NotificationListener, check_delivery};
 pub use prepared_statement::PreparedStatement;
 pub use readiness::Readiness;
+pub use server_guard::ServerGuard;
 pub use server_info::{ServerInfo, measure_clock, server_info};
 pub use session::PreparedStatements;
 pub use table_schema::TableSchema;
@@ -81,11 +87,11 @@ pub struct Db {
 }
 
 struct DbInner {
-    pool: r2d2::Pool<ConnectionFactory>,
+    pool: CurrentPool,
     manager: Arc<ConnectionManager>,
-    permits: Permits,
     acquire_timeout: Duration,
-    last_response: LastResponse,
+    /// The number of threads whose callers received an error because they did not return in time.
+    abandoned_threads: AtomicUsize,
     /// When a statement last failed because the server's disk was full.
     last_storage_full: LastResponse,
     invalidation_listener: OnceLock<InvalidationListener>,
@@ -93,7 +99,7 @@ struct DbInner {
 }
 
 /// Called with each invalidation of a transaction of this process, before the transaction's result is returned.
-type InvalidationListener = Box<dyn Fn(Invalidation) + Send + Sync>;
+type InvalidationListener = Arc<dyn Fn(Invalidation) + Send + Sync>;
 
 /// The number of connections of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,20 +121,12 @@ impl Db {
             SessionParameters::new(options.statement_timeout, options.acquire_timeout),
             options.prepared,
         ));
-        let pool = r2d2::Pool::builder()
-            .max_size(options.pool_size)
-            .min_idle(Some(0))
-            .test_on_check_out(false)
-            .connection_timeout(options.acquire_timeout)
-            .error_handler(Box::new(DebugErrorHandler))
-            .build_unchecked(ConnectionFactory(manager.clone()));
         Ok(Self {
             inner: Arc::new(DbInner {
-                pool,
+                pool: CurrentPool::new(manager.clone(), options.pool_size, options.acquire_timeout),
                 manager,
-                permits: Permits::new(options.pool_size),
                 acquire_timeout: options.acquire_timeout,
-                last_response: LastResponse::new(),
+                abandoned_threads: AtomicUsize::new(0),
                 last_storage_full: LastResponse::new(),
                 invalidation_listener: OnceLock::new(),
                 lease_wait: LeaseWait::default(),
@@ -175,22 +173,31 @@ impl Db {
         self.run_read(Instant::now() + self.inner.acquire_timeout, work)
     }
 
-    /// Registers the listener for the invalidations of this process's transactions. Only the first call has an effect.
+    /// Registers the listener for the invalidations of this process's transactions. When another server becomes the primary,
+    /// everything is invalidated. Only the first call has an effect.
     pub fn on_invalidation(&self, listener: impl Fn(Invalidation) + Send + Sync + 'static) {
-        let _ = self.inner.invalidation_listener.set(Box::new(listener));
+        let listener: InvalidationListener = Arc::new(listener);
+        if self
+            .inner
+            .invalidation_listener
+            .set(listener.clone())
+            .is_ok()
+        {
+            let invalidate_all = move || listener(Invalidation::All);
+            self.inner.manager.guard.on_new_epoch(invalidate_all);
+        }
     }
 
-    /// Records that the database has responded, on any connection. After the first call it must be called at short
-    /// intervals: if [`DbOptions::acquire_timeout`] passes without a call, the database counts as unresponsive, and
-    /// waiting requests fail.
-    pub fn record_response(&self) {
-        self.inner.last_response.record();
+    /// What decides which server's answers count.
+    #[must_use]
+    pub fn server_guard(&self) -> &Arc<ServerGuard> {
+        &self.inner.manager.guard
     }
 
     /// The number of connections, for the metrics.
     #[must_use]
     pub fn pool_status(&self) -> PoolStatus {
-        let state = self.inner.pool.state();
+        let state = self.inner.pool.get().connections.state();
         PoolStatus {
             connections: state.connections,
             idle: state.idle_connections,
@@ -201,6 +208,13 @@ impl Db {
     #[must_use]
     pub fn lease_waits(&self) -> u64 {
         self.inner.lease_wait.count()
+    }
+
+    /// The number of threads that wait for a server although their requests have been answered with an error, for the
+    /// metrics.
+    #[must_use]
+    pub fn abandoned_threads(&self) -> usize {
+        self.inner.abandoned_threads.load(Ordering::Relaxed)
     }
 
     /// Whether a statement failed in the last 30 seconds because the server's disk was full.
@@ -224,72 +238,8 @@ impl Db {
         })
     }
 
-    async fn run_on_blocking_thread<T, F>(&self, access: Access, run: F) -> Result<T, AppError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Db, Instant, &AtomicBool) -> Result<T, AppError> + Send + 'static,
-    {
-        let start = Instant::now();
-        let deadline = start + self.inner.acquire_timeout;
-        let Some(permit) = self.inner.permits.acquire(access, deadline).await else {
-            return Err(self.no_permit_error(start));
-        };
-        let is_abandoned = Arc::new(AtomicBool::new(false));
-        let (db, abandoned_flag) = (self.clone(), is_abandoned.clone());
-        let task = tokio::task::spawn_blocking(move || {
-            let result = run(&db, deadline, &abandoned_flag);
-            drop(permit);
-            result
-        });
-        let result = self.wait_while_responsive(start, task).await;
-        result.unwrap_or_else(|| {
-            is_abandoned.store(true, Ordering::Relaxed);
-            Err(unavailable())
-        })
-    }
-
-    /// Waits for the task, but returns `None` if the database has not responded for the acquire timeout, or after
-    /// `MAX_USE`. The blocked thread then keeps its permit, so there are never more such threads than permits. The
-    /// operating system's TCP timeouts end the thread's wait when the server or the network path is dead.
-    async fn wait_while_responsive<T>(
-        &self,
-        start: Instant,
-        mut task: JoinHandle<Result<T, AppError>>,
-    ) -> Option<Result<T, AppError>> {
-        /// If a single server process hangs, the statement timeout does not end its statement. No operation takes this
-        /// long.
-        const MAX_USE: Duration = Duration::from_secs(60);
-        let end = start + MAX_USE.max(self.inner.acquire_timeout);
-        loop {
-            let last_response = self.inner.last_response.get();
-            let limit = last_response.map_or(end, |time| {
-                let silent_since = time.max(start);
-                end.min(silent_since + self.inner.acquire_timeout)
-            });
-            if Instant::now() >= limit {
-                return None;
-            }
-            tokio::select! {
-                biased;
-                result = &mut task => {
-                    return Some(result.unwrap_or_else(|panic| Err(AppError::internal(panic))));
-                }
-                () = tokio::time::sleep_until(limit.into()) => {}
-            }
-        }
-    }
-
-    /// The error for a caller that got no permit in time: unavailable if the database did not respond during the wait, else
-    /// overloaded.
-    fn no_permit_error(&self, start: Instant) -> AppError {
-        match self.inner.last_response.get() {
-            Some(last_response) if last_response < start => unavailable(),
-            _ => AppError::new(Code::Overloaded).with_retry_after(Duration::from_secs(1)),
-        }
-    }
-
-    /// Runs `work` on a connection. If the connection turns out to be dead before the commit, `work` runs again on another
-    /// one, so that requests succeed as soon as a failed database is back.
+    /// Runs `work` on a connection. If the connection turns out to be dead before the commit, or its server is not the primary
+    /// any more, `work` runs again on another one, so that requests succeed as soon as a failed database is back.
     fn with_connection<T>(
         &self,
         deadline: Instant,
@@ -297,11 +247,24 @@ impl Db {
     ) -> Result<T, AppError> {
         /// The second attempt uses a new connection. The third is for a server that shut down during the second.
         const MAX_ATTEMPTS: u32 = 3;
+        let guard = self.server_guard();
         let mut attempt = 1;
         loop {
+            if !guard.wait_until_resumed(deadline) {
+                return Err(unavailable());
+            }
             let mut connection = self.inner.usable_connection(deadline)?;
             connection.is_committing = false;
-            match work(&mut connection) {
+            let result = work(&mut connection);
+            // Whatever the result is, it counts only if the server is still the primary.
+            let confirm_until = Instant::now() + self.inner.acquire_timeout;
+            let is_confirmed = guard.confirm(connection.epoch, confirm_until);
+            let result = if is_confirmed {
+                result
+            } else {
+                Err(unavailable())
+            };
+            match result {
                 Err(error) if error.code() == Code::DatabaseUnavailable => {
                     self.inner.manager.discard_generation(&mut connection);
                     let is_final = connection.is_committing || attempt == MAX_ATTEMPTS;
@@ -329,7 +292,7 @@ impl DbInner {
     ) -> Result<r2d2::PooledConnection<ConnectionFactory>, AppError> {
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
-            let connection = self.pool.get_timeout(remaining);
+            let connection = self.pool.get().connections.get_timeout(remaining);
             let mut connection = connection.map_err(|cause| unavailable().with_cause(cause))?;
             if self.manager.is_usable(&mut connection) {
                 return Ok(connection);
@@ -340,14 +303,4 @@ impl DbInner {
 
 fn unavailable() -> AppError {
     AppError::new(Code::DatabaseUnavailable).with_retry_after(Duration::from_secs(1))
-}
-
-/// Logs connection errors at debug level. The pool retries, and callers receive the error when the retries fail.
-#[derive(Debug)]
-struct DebugErrorHandler;
-
-impl<E: std::error::Error> r2d2::HandleError<E> for DebugErrorHandler {
-    fn handle_error(&self, error: E) {
-        tracing::debug!(%error, "cannot connect to the database; retrying");
-    }
 }

@@ -1,6 +1,7 @@
 //! Receives the invalidations of other processes (`LISTEN`) on a dedicated connection. The connection is polled, because
 //! libpq delivers notifications together with the result of a query.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -9,12 +10,13 @@ use uuid::Uuid;
 
 use super::connection::open_own_session;
 use super::table_schema::{TableSchema, quote_identifier, quote_literal};
-use super::{HeartbeatWriter, Invalidation};
+use super::{HeartbeatWriter, Invalidation, ServerGuard};
 use crate::platform::error::AppError;
 
 /// A connection that listens for invalidations.
 pub struct NotificationListener {
     conn: PgConnection,
+    epoch: u64,
 }
 
 impl NotificationListener {
@@ -23,8 +25,8 @@ impl NotificationListener {
     /// # Errors
     /// The URL leads to a pooler; database errors. A pooler in transaction mode would deliver some notifications by chance, so
     /// that even a heartbeat that arrives would prove nothing.
-    pub fn open(url: &str, schema: &TableSchema) -> Result<Self, AppError> {
-        let Some(mut conn) = open_own_session(url)? else {
+    pub fn open(url: &str, schema: &TableSchema, guard: &ServerGuard) -> Result<Self, AppError> {
+        let Some((mut conn, epoch)) = open_own_session(url, guard)? else {
             return Err(AppError::internal(
                 "notifications need a connection without a pooler",
             ));
@@ -34,7 +36,13 @@ impl NotificationListener {
         conn.batch_execute(&format!(
             "SET statement_timeout = '5s'; SET application_name = {application_name}; LISTEN {channel}"
         ))?;
-        Ok(Self { conn })
+        Ok(Self { conn, epoch })
+    }
+
+    /// The epoch of the connection. In another epoch, what it returns does not count.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Returns the invalidations that were committed before this call and not returned before. A payload that cannot be
@@ -57,8 +65,9 @@ impl NotificationListener {
 /// # Errors
 /// Database errors.
 pub fn check_delivery(url: &str, listen_url: &str, schema: &TableSchema) -> Result<bool, AppError> {
-    let mut listener = NotificationListener::open(listen_url, schema)?;
-    let mut writer = HeartbeatWriter::open(url, schema, Uuid::new_v4())?;
+    let guard = Arc::new(ServerGuard::default());
+    let mut listener = NotificationListener::open(listen_url, schema, &guard)?;
+    let mut writer = HeartbeatWriter::open(url, schema, Uuid::new_v4(), &guard)?;
     let expected = Invalidation::Principal(writer.next_announcement());
     let sent = writer.send();
     let sent_at = Instant::now();

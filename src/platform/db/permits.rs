@@ -52,6 +52,12 @@ impl Permits {
         };
         timeout_at(deadline.into(), acquire).await.ok().flatten()
     }
+
+    /// Makes all calls of [`Permits::acquire`] return without a permit, also those that wait.
+    pub fn close(&self) {
+        self.all.close();
+        self.writes.close();
+    }
 }
 
 /// The number of connections that writes leave free: a quarter, and at least one. A pool of one connection has none to spare.

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
-use diesel::result::ConnectionResult;
+use diesel::result::{ConnectionError, ConnectionResult};
 use diesel::sql_types::{Bool, Nullable};
 use diesel::{QueryResult, RunQueryDsl};
 
 use super::hosts::Hosts;
+use super::server_guard::ServerGuard;
 use super::table_schema::TableSchema;
+use super::timeline::ServerRole;
 
 /// When statements are prepared under a name (`ROSTERD_DB_PREPARED`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,14 @@ pub enum PreparedStatements {
     On,
     /// Never. The connection is treated as one behind a pooler.
     Off,
+}
+
+/// A connection with its session.
+pub struct OpenedConnection {
+    pub pg: PgConnection,
+    pub session: Session,
+    /// The epoch of the [`ServerGuard`] to which the connection belongs.
+    pub epoch: u64,
 }
 
 /// The session of a connection.
@@ -107,57 +117,80 @@ impl SessionOpener {
         }
     }
 
-    /// Opens a connection.
+    /// One URL for each host.
+    pub fn hosts(&self) -> &[String] {
+        self.hosts.urls()
+    }
+
+    /// Opens a connection to the server that the guard admits.
     ///
     /// # Errors
     /// The connection fails.
-    pub fn open(&self) -> ConnectionResult<(PgConnection, Session)> {
+    pub fn open(&self, guard: &ServerGuard) -> ConnectionResult<OpenedConnection> {
         let known_kind = self.known_kind.load(Ordering::Relaxed);
+        let open_shared = || self.hosts.connect(|pg| self.shared(pg, guard));
         if self.prepared == PreparedStatements::Off || known_kind == SHARED {
-            return Ok(self.shared(self.hosts.connect()?));
+            return open_shared();
         }
-        let connection = match self.marked_hosts.connect() {
-            Ok(connection) => connection,
-            Err(error) if known_kind == OWN => return Err(error),
-            Err(_) => {
+        let open_marked = || self.marked_hosts.connect(|pg| self.examine(pg, guard));
+        match open_marked() {
+            Err(_) if known_kind != OWN => {
                 // Either the database is unavailable or a pooler refuses the parameter. If it accepts connections only without
                 // the parameter, it is a pooler.
-                let unmarked = self.hosts.connect()?;
-                let Ok(marked) = self.marked_hosts.connect() else {
+                let unmarked = open_shared()?;
+                open_marked().or_else(|_| {
                     self.known_kind.store(SHARED, Ordering::Relaxed);
-                    return Ok(self.shared(unmarked));
-                };
-                marked
+                    Ok(unmarked)
+                })
             }
-        };
-        self.examine(connection)
+            result => result,
+        }
     }
 
-    fn examine(&self, mut connection: PgConnection) -> ConnectionResult<(PgConnection, Session)> {
-        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        let columns = (
-            sql::<Nullable<Bool>>(&format!("current_setting('{MARKER}', true)::boolean")),
-            sql::<Bool>("current_setting('transaction_read_only')::boolean"),
-        );
-        let (is_own, is_read_only): (Option<bool>, bool) = diesel::select(columns)
-            .get_result(&mut connection)
-            .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    fn examine(
+        &self,
+        mut pg: PgConnection,
+        guard: &ServerGuard,
+    ) -> ConnectionResult<OpenedConnection> {
+        let begun_in = guard.epoch();
+        pg.set_prepared_statement_cache_size(CacheSize::Disabled);
+        let (is_own, is_read_only, role): (Option<bool>, bool, (bool, Option<i64>)) =
+            ServerRole::query(&mut pg, |pg, role| {
+                let is_own = format!("current_setting('{MARKER}', true)::boolean");
+                diesel::select((
+                    sql::<Nullable<Bool>>(&is_own),
+                    sql::<Bool>("current_setting('transaction_read_only')::boolean"),
+                    role,
+                ))
+                .get_result(pg)
+            })
+            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+        let epoch = admit(guard, ServerRole::from_columns(role), begun_in)?;
         if is_own != Some(true) {
             self.known_kind.store(SHARED, Ordering::Relaxed);
-            return Ok(self.shared(connection));
+            return Ok(self.shared_session(pg, epoch));
         }
         self.known_kind.store(OWN, Ordering::Relaxed);
-        connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        pg.set_prepared_statement_cache_size(CacheSize::Unbounded);
         let session = Session {
             is_own: true,
             has_search_path: false,
             is_read_only,
         };
-        Ok((connection, session))
+        Ok(OpenedConnection { pg, session, epoch })
     }
 
-    fn shared(&self, mut connection: PgConnection) -> (PgConnection, Session) {
-        connection.set_prepared_statement_cache_size(match self.prepared {
+    fn shared(
+        &self,
+        mut pg: PgConnection,
+        guard: &ServerGuard,
+    ) -> ConnectionResult<OpenedConnection> {
+        let epoch = admit_server(&mut pg, guard)?;
+        Ok(self.shared_session(pg, epoch))
+    }
+
+    fn shared_session(&self, mut pg: PgConnection, epoch: u64) -> OpenedConnection {
+        pg.set_prepared_statement_cache_size(match self.prepared {
             PreparedStatements::On => CacheSize::Unbounded,
             PreparedStatements::Auto | PreparedStatements::Off => CacheSize::Disabled,
         });
@@ -166,8 +199,24 @@ impl SessionOpener {
             has_search_path: false,
             is_read_only: false,
         };
-        (connection, session)
+        OpenedConnection { pg, session, epoch }
     }
+}
+
+/// Lets the guard decide on the server of a new connection. Returns the epoch of the connection.
+///
+/// # Errors
+/// The guard refuses the server; database errors.
+pub fn admit_server(pg: &mut PgConnection, guard: &ServerGuard) -> ConnectionResult<u64> {
+    let begun_in = guard.epoch();
+    pg.set_prepared_statement_cache_size(CacheSize::Disabled);
+    let role = ServerRole::read(pg).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    admit(guard, role, begun_in)
+}
+
+fn admit(guard: &ServerGuard, role: ServerRole, begun_in: u64) -> ConnectionResult<u64> {
+    let admitted = guard.admit(role, begun_in);
+    admitted.map_err(|reason| ConnectionError::BadConnection(reason.to_owned()))
 }
 
 impl Session {

@@ -97,7 +97,7 @@ impl Db {
         clippy::disallowed_methods,
         reason = "this is the one place that begins transactions"
     )]
-    fn run_write<T>(
+    pub(super) fn run_write<T>(
         &self,
         deadline: Instant,
         is_abandoned: &AtomicBool,
@@ -110,6 +110,7 @@ impl Db {
             let mut invalidations = Vec::new();
             let result = self.with_connection(deadline, |connection| {
                 let setup = self.inner.manager.enter(connection)?;
+                let epoch = connection.epoch;
                 let is_committing = &mut connection.is_committing;
                 let mut transaction = connection.pg.build_transaction().read_committed();
                 if setup.must_request_writing {
@@ -121,7 +122,8 @@ impl Db {
                     let work_result = work(&mut tx);
                     must_wait |= tx.waits_for_leases();
                     invalidations = tx.into_invalidations();
-                    if is_abandoned.load(Ordering::Relaxed) {
+                    let is_current = self.server_guard().is_current(epoch);
+                    if is_abandoned.load(Ordering::Relaxed) || !is_current {
                         return Err(unavailable());
                     }
                     let committed = match work_result {
@@ -135,7 +137,7 @@ impl Db {
             });
             // Also after an error: if the connection was lost during the commit, the commit may have taken effect.
             if let Some(listener) = self.inner.invalidation_listener.get() {
-                invalidations.into_iter().for_each(listener);
+                invalidations.into_iter().for_each(&**listener);
             }
             let result = match result {
                 // A deadlock is found only after a wait, so a retry after the deadline would multiply the wait of the caller.

@@ -4,6 +4,7 @@ mod backup_and_restore;
 mod clock_differences;
 mod database_language;
 mod database_outage;
+mod failover;
 mod full_disk;
 mod housekeeping;
 mod operator_commands;

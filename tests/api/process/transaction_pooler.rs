@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::RunQueryDsl;
 use diesel::sql_types::Text;
 use rosterd::platform::db::{
-    Db, DbOptions, NotificationListener, PreparedStatements, Tx, check_delivery,
+    Db, DbOptions, NotificationListener, PreparedStatements, ServerGuard, Tx, check_delivery,
 };
 use serde_json::json;
 
@@ -114,7 +114,9 @@ fn notifications_are_not_received_through_a_pooler() {
         let schema = connect(&pooler.url(), PreparedStatements::Auto)
             .table_schema()
             .unwrap();
-        assert!(NotificationListener::open(&pooler.url(), &schema).is_err());
+        assert!(
+            NotificationListener::open(&pooler.url(), &schema, &ServerGuard::default()).is_err()
+        );
         assert!(check_delivery(&app.url(), &pooler.url(), &schema).is_err());
         assert!(check_delivery(&pooler.url(), &app.url(), &schema).unwrap());
     }

@@ -11,6 +11,7 @@ use diesel::Connection;
 use diesel::pg::PgConnection;
 use rosterd::platform::db::private_cluster::is_root;
 
+use super::binary::signal;
 use super::programs::find_program;
 use super::wait_until;
 
@@ -21,6 +22,8 @@ const NOBODY: u32 = 65534;
 pub struct PostgresServer {
     server: Child,
     directory: PathBuf,
+    /// The directory of the programs.
+    bin: PathBuf,
 }
 
 impl PostgresServer {
@@ -39,7 +42,33 @@ impl PostgresServer {
             .unwrap();
         let errors = String::from_utf8_lossy(&created.stderr);
         assert!(created.status.success(), "{errors}");
+        Some(Self::run(bin, directory, variables, settings))
+    }
+
+    /// Starts a standby that replicates this server asynchronously.
+    pub fn start_standby(&self) -> Self {
+        let directory = create_directory();
+        let copied = command(&self.bin.join("pg_basebackup"), &directory)
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .arg("--dbname")
+            .arg(self.url())
+            .arg("--pgdata")
+            .arg(directory.join("data"))
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "{errors}");
+        Self::run(self.bin.clone(), directory, &[], &[])
+    }
+
+    fn run(
+        bin: PathBuf,
+        directory: PathBuf,
+        variables: &[(&str, &str)],
+        settings: &[&str],
+    ) -> Self {
         let mut postgres = command(&bin.join("postgres"), &directory);
+        let data = directory.join("data");
         postgres.arg("-D").arg(&data).arg("-k").arg(&directory);
         for setting in ["listen_addresses=", "fsync=off"].iter().chain(settings) {
             postgres.arg("-c").arg(setting);
@@ -49,15 +78,52 @@ impl PostgresServer {
         let server = Self {
             server: server.unwrap(),
             directory,
+            bin,
         };
         wait_until(|| PgConnection::establish(&server.url()).is_ok());
-        Some(server)
+        server
+    }
+
+    /// The URL of the database on these servers.
+    pub fn url_of_all(servers: &[&Self]) -> String {
+        let hosts: Vec<String> = servers.iter().map(|server| server.host()).collect();
+        format!("postgres://rosterd@{}/postgres", hosts.join(","))
+    }
+
+    /// Stops all processes of the server, so that it accepts connections and answers nothing, as on a machine that hangs.
+    pub fn freeze(&self) {
+        // Without the first process, no others are started.
+        signal(self.server.id(), "-STOP");
+        self.signal_processes("-STOP");
+    }
+
+    /// Continues all processes.
+    pub fn thaw(&self) {
+        self.signal_processes("-CONT");
+        signal(self.server.id(), "-CONT");
+    }
+
+    /// Sends a signal to the processes of the server besides the first.
+    fn signal_processes(&self, name: &str) {
+        let processes = self.processes();
+        // The status is ignored: a process may have ended.
+        let _ = Command::new("kill").arg(name).args(processes).status();
+    }
+
+    fn processes(&self) -> Vec<String> {
+        let parent = self.server.id().to_string();
+        let found = Command::new("pgrep").args(["-P", &parent]).output();
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        found.lines().map(str::to_owned).collect()
     }
 
     /// The URL of the database.
     pub fn url(&self) -> String {
-        let host = self.directory.to_str().unwrap().replace('/', "%2F");
-        format!("postgres://rosterd@{host}/postgres")
+        Self::url_of_all(&[self])
+    }
+
+    fn host(&self) -> String {
+        self.directory.to_str().unwrap().replace('/', "%2F")
     }
 
     /// A new connection.
@@ -73,8 +139,9 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
+        self.thaw();
         // A fast shutdown.
-        super::binary::signal(self.server.id(), "-INT");
+        signal(self.server.id(), "-INT");
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
