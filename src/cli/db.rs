@@ -100,7 +100,7 @@ fn migrate(config: &Config, is_plan: bool) -> Result<(), StartError> {
 /// Writes to the file only if it is new. Removes an incomplete file.
 fn backup(config: &Config, path: &Path) -> Result<(), StartError> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
+    options.read(true).write(true).create_new(true).mode(0o600);
     let file = options
         .open(path)
         .map_err(|error| StartError::Io("can't create the backup file", error))?;

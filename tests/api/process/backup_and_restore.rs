@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::binary::{
     ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
 };
+use crate::support::small_file_system::SmallFileSystem;
 use crate::support::{PASSWORD, Schema};
 
 const OTHER_PASSWORD: &str = "seven green ladders near the barn";
@@ -233,6 +234,39 @@ fn failed_restore_leaves_the_database_as_it_was() {
     });
 }
 
+/// `pg_dump` does not notice that the disk is full if only its last buffer does not fit.
+#[test]
+fn backup_fails_if_the_disk_has_not_enough_space_for_all_of_it() {
+    const PAGE: u64 = 4096;
+    let installation = Installation::new();
+    installation.while_serving(|service| drop(create_secrets(service)));
+    let file = installation.backup_file();
+    let backup = format!("db backup {}", file.display());
+    installation.succeed(&backup);
+    let pages = fs::metadata(&file).unwrap().len() / PAGE;
+    let disk = installation.dir.path().join("disk");
+    let mut failures = 0;
+    for pages in pages - 1..=pages + 1 {
+        let Some(_small) = SmallFileSystem::mount(&disk, pages * PAGE) else {
+            return;
+        };
+        let file = disk.join("backup.dump");
+        let output = installation.run(&format!("db backup {}", file.display()));
+        if output.status.success() {
+            installation.succeed(&format!("db restore {} --yes", file.display()));
+        } else {
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                message.contains("No space left") || message.contains("the backup is incomplete"),
+                "{message}"
+            );
+            assert!(!file.exists());
+            failures += 1;
+        }
+    }
+    assert!(failures > 0);
+}
+
 #[test]
 fn backup_and_restore_are_for_the_private_cluster_only() {
     let schema = Schema::new();
@@ -266,6 +300,28 @@ fn database_moves_to_a_new_cluster_with_a_backup() {
     });
     let verified = installation.succeed("audit verify");
     assert!(!verified.contains("rosterd: "), "{verified}");
+}
+
+/// A new machine whose service has already started, and created a key and a database of its own.
+#[test]
+fn backup_and_key_replace_those_that_a_new_machine_has_created() {
+    let installation = Installation::new();
+    installation.while_serving(|service| drop(create_secrets(service)));
+    let file = installation.backup_file();
+    installation.succeed(&format!("db backup {}", file.display()));
+    let data = installation.dir.data_dir();
+    let old_data = installation.dir.path().join("old-data");
+    fs::rename(&data, &old_data).unwrap();
+    installation.while_serving(|_| ());
+    let restore = format!("db restore {} --yes", file.display());
+    let refused = installation.run(&restore);
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(message.contains("with another secret key"), "{message}");
+    assert_eq!(refused.status.code(), Some(1));
+    fs::copy(old_data.join("secret-key"), data.join("secret-key")).unwrap();
+    installation.succeed(&restore);
+    installation.while_serving(|service| assert_ne!(service.token("ada", PASSWORD), ""));
+    installation.succeed("audit verify");
 }
 
 #[test]

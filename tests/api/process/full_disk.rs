@@ -1,42 +1,13 @@
 //! A database server whose disk is full.
 
-use std::path::Path;
-use std::process::Command;
-
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use serde_json::{Value, json};
 
 use crate::support::binary::ServiceProcess;
 use crate::support::postgres_server::PostgresServer;
+use crate::support::small_file_system::SmallFileSystem;
 use crate::support::{PASSWORD, Response, SECRET_KEY};
-
-/// A file system of 32 MiB, unmounted when the value is dropped.
-struct SmallFileSystem<'p>(&'p Path);
-
-impl<'p> SmallFileSystem<'p> {
-    /// `None` if this process may not mount file systems.
-    fn mount(path: &'p Path) -> Option<Self> {
-        std::fs::create_dir(path).unwrap();
-        let options = "size=32m,mode=700,uid=65534,gid=65534";
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(path)
-            .output();
-        if mount.is_ok_and(|output| output.status.success()) {
-            return Some(Self(path));
-        }
-        eprintln!("skipped: this test needs the privilege to mount a file system");
-        None
-    }
-}
-
-impl Drop for SmallFileSystem<'_> {
-    fn drop(&mut self) {
-        // Lazily, because the server still runs.
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
 
 /// Fills the disk until no table can grow.
 fn fill(conn: &mut PgConnection) {
@@ -62,7 +33,7 @@ fn writes_are_refused_with_storage_full_and_reads_go_on() {
         return;
     };
     let directory = server.directory().join("small");
-    let Some(_small) = SmallFileSystem::mount(&directory) else {
+    let Some(_small) = SmallFileSystem::mount(&directory, 32 << 20) else {
         return;
     };
     let mut conn = server.connect();

@@ -16,6 +16,7 @@ pub mod postgres_server;
 pub mod programs;
 mod restricted_role;
 mod security_checks;
+pub mod small_file_system;
 mod smtp;
 mod terminal;
 pub mod verifiers;

@@ -3,6 +3,7 @@
 
 use std::{
     fs::File,
+    io::Seek,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -27,25 +28,45 @@ pub struct ExclusiveCluster<'c> {
 }
 
 impl Cluster {
-    /// Writes the database to the file, in the custom format of `pg_dump`. The service may run at the same time.
+    /// Writes the database to the file, in the custom format of `pg_dump`. The service may run at the same time. The file must
+    /// be open for reading too: the backup is read at the end.
     ///
     /// # Errors
-    /// `pg_dump` fails.
+    /// `pg_dump` fails, or the backup cannot be read completely.
     pub fn backup(&self, file: File) -> Result<(), ClusterError> {
         let mut pg_dump = self.client("pg_dump", NAME);
         pg_dump.args(["--format=custom", "--no-owner", "--no-privileges"]);
-        let child = pg_dump.stdout(file).stderr(Stdio::piped()).spawn();
+        let program = || PathBuf::from("pg_dump");
+        let copy = file.try_clone().map_err(ClusterError::at(program()))?;
+        let child = pg_dump.stdout(copy).stderr(Stdio::piped()).spawn();
         let program = || PathBuf::from(pg_dump.get_program());
         let output = child
             .and_then(std::process::Child::wait_with_output)
             .map_err(ClusterError::at(program()))?;
         if output.status.success() {
-            return Ok(());
+            return self.verify_backup(file);
         }
         let message = failure_line(&String::from_utf8_lossy(&output.stderr));
         Err(ClusterError::CommandFailed {
             program: program(),
             message,
+        })
+    }
+
+    /// Reads the backup to its end. `pg_dump` does not notice that the disk is full if that happens when it writes its last
+    /// buffer.
+    fn verify_backup(&self, mut file: File) -> Result<(), ClusterError> {
+        let server = &self.server;
+        let program = server.installation.path("pg_restore");
+        file.rewind().map_err(ClusterError::at(&program))?;
+        let mut pg_restore = server.data_dir.command(program);
+        // Without `--dbname`, it writes a script.
+        pg_restore.arg("--file=/dev/null").stdin(file);
+        run(&mut pg_restore).map_err(|error| match error {
+            ClusterError::CommandFailed { message, .. } => {
+                ClusterError::IncompleteBackup { message }
+            }
+            error => error,
         })
     }
 

@@ -38,6 +38,8 @@ pub enum ClusterError {
     Io { path: PathBuf, cause: io::Error },
     #[error("{program} failed: {message}")]
     CommandFailed { program: PathBuf, message: String },
+    #[error("the backup is incomplete, perhaps because the disk is full: {message}")]
+    IncompleteBackup { message: String },
     #[error("PostgreSQL did not start: {message} (the full log is {log})")]
     DidNotStart { message: String, log: PathBuf },
     #[error("PostgreSQL was started several times and died each time: see {log}")]

@@ -101,5 +101,10 @@ fn remove_leftovers(new_dir: &PathBuf, dump: &PathBuf) -> Result<(), ClusterErro
 
 fn create_private(path: &PathBuf) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).open(path)
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
