@@ -45,16 +45,16 @@ pub fn describe(config: &Config) -> String {
     }
 }
 
-/// The data directory of the private cluster. `None` if neither a setting nor `HOME` names one.
-fn private_data_dir(config: &Config) -> Option<PathBuf> {
-    let system_variables = &config.system_variables;
-    config.data_dir.clone().or_else(|| {
-        default_data_dir(
-            is_root(),
-            system_variables.xdg_data_home.as_deref(),
-            system_variables.home.as_deref(),
-        )
-    })
+/// The data directory of the private cluster, if that is the database. `None` too if neither a setting nor `HOME` names one.
+#[must_use]
+pub fn private_data_dir(config: &Config) -> Option<PathBuf> {
+    let variables = &config.system_variables;
+    let (xdg, home) = (&variables.xdg_data_home, &variables.home);
+    let default_dir = || default_data_dir(is_root(), xdg.as_deref(), home.as_deref());
+    match config.database_url {
+        Some(_) => None,
+        None => config.data_dir.clone().or_else(default_dir),
+    }
 }
 
 impl DataSource {

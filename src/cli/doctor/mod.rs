@@ -12,7 +12,7 @@ use clap::Args;
 use super::output::{self, FormatFlags};
 use super::{CliError, print_stderr};
 use crate::platform::config::Config;
-use crate::platform::data_source::DataSource;
+use crate::platform::data_source::{self, DataSource};
 use crate::platform::db::private_cluster::MissingCluster;
 use finding::{Finding, Verdict};
 
@@ -47,6 +47,9 @@ fn run_checks(env_file: Option<&Path>) -> Vec<Finding> {
     };
     let mut findings = settings::check(&config);
     findings.extend(service::check_mail(&config));
+    // Before PostgreSQL is started, which a full disk prevents.
+    let data_dir = data_source::private_data_dir(&config).filter(|path| path.exists());
+    findings.extend(data_dir.as_deref().map(service::check_disk));
     let mut data_source = match DataSource::open(&config, MissingCluster::Fail, &print_stderr) {
         Ok(data_source) => data_source,
         Err(error) => {
@@ -58,7 +61,6 @@ fn run_checks(env_file: Option<&Path>) -> Vec<Finding> {
         let (verdict, detail) = settings::check_secret_file(path, Verdict::Wrong);
         findings.push(Finding::new("secret file", verdict, detail));
     }
-    findings.extend(data_source.data_dir().map(service::check_disk));
     findings.extend(database::check(&config, &data_source));
     if let Err(error) = data_source.close() {
         findings.push(Finding::new("database", Verdict::Wrong, error.to_string()));

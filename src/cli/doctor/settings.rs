@@ -1,6 +1,6 @@
 //! The checks of the settings, which need no database.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use url::Url;
@@ -49,19 +49,22 @@ fn check_public_url(text: &str) -> (Verdict, String) {
     }
 }
 
+/// Whether only the owner can read the file. A file of root may be readable by its group, to which the service belongs.
 pub fn check_secret_file(path: &Path, if_readable_by_others: Verdict) -> (Verdict, String) {
-    const GROUP_AND_OTHERS: u32 = 0o077;
     let path_text = path.display();
-    match std::fs::metadata(path).map(|file| file.permissions().mode() & 0o777) {
-        Ok(mode) if (mode & GROUP_AND_OTHERS) == 0 => {
-            (Verdict::Ok, format!("{path_text} has mode {mode:o}"))
-        }
-        Ok(mode) => (
-            if_readable_by_others,
-            format!(
-                "{path_text} has mode {mode:o}, readable by other users: run chmod 600 {path_text}"
-            ),
-        ),
-        Err(error) => (Verdict::Wrong, format!("{path_text}: {error}")),
+    let file = match std::fs::metadata(path) {
+        Ok(file) => file,
+        Err(error) => return (Verdict::Wrong, format!("{path_text}: {error}")),
+    };
+    let mode = file.permissions().mode() & 0o777;
+    let (allowed_to_others, advice) = match file.uid() {
+        0 => (0o040, "chmod 640"),
+        _ => (0, "chmod 600"),
+    };
+    if mode & 0o077 & !allowed_to_others == 0 {
+        return (Verdict::Ok, format!("{path_text} has mode {mode:o}"));
     }
+    let detail =
+        format!("{path_text} has mode {mode:o}, readable by other users: run {advice} {path_text}");
+    (if_readable_by_others, detail)
 }

@@ -222,7 +222,9 @@ impl DerivedKeys {
             .cipher(purpose)?
             .open_in_place(nonce, Aad::from(context), &mut buffer)
             .map_err(|_| {
-                crypto_error("the stored value was not encrypted under this ROSTERD_SECRET_KEY")
+                AppError::internal(
+                    "the database was encrypted with another ROSTERD_SECRET_KEY: restore the key that belongs to it",
+                )
             })?
             .len();
         buffer.truncate(length);

@@ -1,6 +1,6 @@
 //! `rosterd doctor`, `rosterd completions` and `rosterd man`.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use serde_json::{Value, json};
 
@@ -112,6 +112,14 @@ fn doctor_reports_each_problem() {
         .run("doctor --json")
         .expect(1);
     assert_eq!(verdict(&unreachable, "database"), "wrong");
+    // A full disk is a reason why PostgreSQL does not start, so the disk is checked before.
+    let empty_dir = TempDir::new();
+    let no_cluster = Cli::new(vec![])
+        .with("ROSTERD_DATA_DIR", empty_dir.path().to_str().unwrap())
+        .run("doctor --json")
+        .expect(1);
+    assert_eq!(verdict(&no_cluster, "database"), "wrong");
+    verdict(&no_cluster, "disk space");
     let outdated = Cli::new(binary::database_settings(&Schema::empty()))
         .run("doctor --json")
         .expect(1);
@@ -128,7 +136,17 @@ fn doctor_warns_about_secret_files_that_others_can_read() {
     let mut settings = app.binary_settings();
     settings.retain(|(name, _)| name != "ROSTERD_SECRET_KEY");
     let cli = Cli::new(settings).with("ROSTERD_SECRET_KEY_FILE", path.to_str().unwrap());
-    for (mode, expected) in [(0o600, "ok"), (0o640, "warning"), (0o604, "warning")] {
+    // The group of a file of root is that of the service.
+    let group_readable = match std::fs::metadata(&path).unwrap().uid() {
+        0 => "ok",
+        _ => "warning",
+    };
+    for (mode, expected) in [
+        (0o600, "ok"),
+        (0o640, group_readable),
+        (0o644, "warning"),
+        (0o604, "warning"),
+    ] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let output = cli.run("doctor --json").expect(0);
         assert_eq!(verdict(&output, "secret file"), expected, "{mode:o}");

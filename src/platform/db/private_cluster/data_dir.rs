@@ -243,16 +243,18 @@ pub(super) fn run(command: &mut Command) -> Result<(), ClusterError> {
     Err(ClusterError::CommandFailed { program, message })
 }
 
-/// The first line of a program's output that reports an error, else the last line.
+/// The first line of a program's output that reports an error, else the last line. Ignores what PostgreSQL answers to those
+/// who connect while it starts.
 pub(super) fn failure_line(output: &str) -> String {
     let mut lines = output
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty());
     let is_error = |line: &&str| {
-        ["FATAL:", "PANIC:", "ERROR:", "error:"]
+        let reports_error = ["FATAL:", "PANIC:", "ERROR:", "error:"]
             .iter()
-            .any(|word| line.contains(word))
+            .any(|word| line.contains(word));
+        reports_error && !line.contains("FATAL:  the database system is ")
     };
     let line = lines.clone().find(is_error).or_else(|| lines.next_back());
     line.unwrap_or("no output").to_owned()
@@ -294,5 +296,11 @@ mod tests {
             "sh: postgres: not found"
         );
         assert_eq!(failure_line(""), "no output");
+        let log = "FATAL:  the database system is starting up\nFATAL:  the database system is not yet accepting connections\n\
+                   PANIC:  could not write to file: No space left on device\nLOG:  startup process was terminated\n";
+        assert_eq!(
+            failure_line(log),
+            "PANIC:  could not write to file: No space left on device"
+        );
     }
 }
