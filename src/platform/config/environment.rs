@@ -52,8 +52,13 @@ fn choose_file(
     });
     // An error other than "not found" is reported when the file is read.
     let exists = |path: &&Path| path.try_exists().unwrap_or(true);
+    // The working directory may be one that this user cannot enter: `sudo -u rosterd` keeps that of the caller.
+    let is_in_working_directory = |path: &&Path| match path.try_exists() {
+        Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
+        Ok(exists) => exists,
+    };
     env_file
-        .or(Some(dotenv).filter(exists))
+        .or(Some(dotenv).filter(is_in_working_directory))
         .or(Some(system_file).filter(|path| !names_data && exists(path)))
         .map(Path::to_owned)
 }

@@ -1,6 +1,8 @@
 //! Which settings and which database a command uses: `--env-file` and `--verbose`.
 
 use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::support::binary::TempDir;
 use crate::support::{Cli, TestApp};
@@ -71,4 +73,31 @@ fn named_file_that_cannot_be_read_is_an_error() {
     let output = Cli::new(Vec::new()).run("users ls --env-file /no/such/file");
     let message = "/no/such/file: the file cannot be read: entity not found";
     output.expect_error(1, message);
+}
+
+/// `sudo -u rosterd rosterd …` keeps the working directory, which is often a home directory that only its owner can enter.
+#[test]
+fn working_directory_that_the_user_cannot_enter_contains_no_settings() {
+    let dir = TempDir::new();
+    let rosterd = env!("CARGO_BIN_EXE_rosterd");
+    // Root can enter every directory, so the command runs as another user.
+    let script = format!(
+        "as=; test \"$(id -u)\" -ne 0 || as='setpriv --reuid=65534 --clear-groups'\n\
+         $as test -x {rosterd} || exit 77\n\
+         cd {} && chmod 0 . && exec $as {rosterd} doctor",
+        dir.path().display()
+    );
+    let mut command = Command::new("sh");
+    let output = command
+        .args(["-c", &script])
+        .env("ROSTERD_DATA_DIR", "/nonexistent/rosterd")
+        .output()
+        .unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    if output.status.code() == Some(77) {
+        eprintln!("skipped: an unprivileged user cannot run the binary here");
+        return;
+    }
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(report.contains("no database at"), "{report}");
 }
