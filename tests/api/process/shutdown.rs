@@ -80,6 +80,8 @@ fn check_graceful_shutdown(signal_name: &str) {
     assert!(service.wait_for_exit().success());
     assert!(!is_alive(postmaster));
     assert_eq!(dir.postmaster_pid(), None);
+    let output = service.output().join("\n");
+    assert!(!output.contains("do not arrive"), "{output}");
     drop(idle_connections);
 }
 
