@@ -9,6 +9,7 @@ use actix_web::rt;
 
 use super::bootstrap_super_admin::{self, GeneratedSuperAdmin};
 use super::listeners::{BoundSockets, Listeners};
+use super::service_manager::notify_ready;
 use super::shutdown_signals::{ShutdownRequest, ShutdownSignals};
 use super::{
     as_metric, background_jobs, build_app_state, open_files, replica_settings, start_http_server,
@@ -113,6 +114,7 @@ fn serve(
     let generated = bootstrap_super_admin::create_if_missing(config, &app, data_source)?;
     let listeners = sockets.listen()?;
     announce(config, generated.as_ref())?;
+    notify_ready(config.system_variables.notify_socket.as_deref());
     rt::System::new()
         .block_on(serve_until_shutdown(app, config, listeners, signals))
         .map_err(|error| StartError::Io("the HTTP server failed", error))

@@ -15,6 +15,7 @@ mod open_files;
 pub mod openapi;
 mod replica_settings;
 mod routes;
+mod service_manager;
 mod service_metrics;
 mod shutdown_signals;
 mod signing_key_reload;

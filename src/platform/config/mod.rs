@@ -357,6 +357,8 @@ pub struct SystemVariables {
     pub search_path: OsString,
     /// `XDG_DATA_HOME`.
     pub xdg_data_home: Option<PathBuf>,
+    /// `NOTIFY_SOCKET`, where the service manager waits for the message that the service is ready.
+    pub notify_socket: Option<OsString>,
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `SUDO_USER`, at most 100 characters.
@@ -373,6 +375,7 @@ impl SystemVariables {
         Self {
             search_path: var("PATH").unwrap_or_default(),
             xdg_data_home: var("XDG_DATA_HOME").map(PathBuf::from),
+            notify_socket: var("NOTIFY_SOCKET"),
             home: var("HOME").map(PathBuf::from),
             sudo_user: var("SUDO_USER")
                 .map(|name| name.to_string_lossy().chars().take(100).collect()),

@@ -13,6 +13,7 @@ mod replica_replacement_under_load;
 mod retention;
 mod rolling_restart;
 mod secret_key_file;
+mod service_manager;
 mod shutdown;
 mod slow_clients;
 mod startup;
