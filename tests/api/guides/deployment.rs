@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::{OPERATE, shell_blocks};
 use crate::support::binary::{ServiceProcess, TempDir, settings_with_administrator};
 use crate::support::programs::free_port;
 use crate::support::{RequestBuilder, Schema};
@@ -115,6 +116,110 @@ fn systemd_accepts_the_units() {
         .unwrap();
     let errors = String::from_utf8(verify.stderr).unwrap();
     assert!(verify.status.success() && errors.is_empty(), "{errors}");
+}
+
+/// As `systemd-analyze security` rates a unit, in tenths: 0 is the best.
+#[test]
+fn units_give_their_processes_few_privileges() {
+    let program = Path::new("/usr/bin/systemd-analyze");
+    if !program.exists() {
+        eprintln!("skipped: systemd is not installed");
+        return;
+    }
+    for name in [
+        "rosterd.service",
+        "rosterd-backup.service",
+        "rosterd-check.service",
+    ] {
+        let rating = Command::new(program)
+            .args(["security", "--offline=yes", "--threshold=25", "--no-pager"])
+            .arg(deploy(&format!("systemd/{name}")))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(rating.stdout).unwrap();
+        assert!(rating.status.success(), "{text}");
+    }
+}
+
+/// All files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries
+        .flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => files(&entry.path()),
+            false => vec![entry.path()],
+        })
+        .collect()
+}
+
+#[test]
+fn installation_steps_install_all_files_and_removal_steps_remove_them() {
+    let directory = TempDir::new();
+    let root = directory.path().join("root");
+    for existing in [
+        "usr/local/bin",
+        "etc/systemd/system",
+        "usr/lib",
+        // These are created by systemd-tmpfiles and by the service.
+        "etc/rosterd",
+        "var/backups/rosterd",
+        "var/lib/rosterd",
+    ] {
+        fs::create_dir_all(root.join(existing)).unwrap();
+    }
+    let program = directory.path().join("rosterd");
+    fs::write(&program, "").unwrap();
+    let steps: Vec<String> = shell_blocks(OPERATE, "Under systemd")
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(|line| line.split(" #").next().unwrap().trim())
+        .map(|line| {
+            line.replace(" /", &format!(" {}/", root.display()))
+                .replace("-o root -g rosterd ", "")
+                .replace("target/release/rosterd", program.to_str().unwrap())
+                .replace(
+                    "rosterd man",
+                    &format!("{} man", env!("CARGO_BIN_EXE_rosterd")),
+                )
+        })
+        .collect();
+    let run = |is_step: fn(&str) -> bool| {
+        let script: Vec<&str> = steps
+            .iter()
+            .map(String::as_str)
+            .filter(|line| is_step(line))
+            .collect();
+        let status = Command::new("sh")
+            .args(["-euc", &script.join("\n")])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(status.unwrap().success(), "{script:?}");
+    };
+
+    run(|line| line.starts_with("install ") || line.contains("rosterd man "));
+    let installed = files(&root);
+    let contents: Vec<Vec<u8>> = installed
+        .iter()
+        .map(|file| fs::read(file).unwrap())
+        .collect();
+    for file in files(&deploy("systemd")) {
+        assert!(
+            contents.contains(&fs::read(&file).unwrap()),
+            "{}",
+            file.display()
+        );
+    }
+    for path in [
+        "usr/local/bin/rosterd",
+        "etc/rosterd/rosterd.env",
+        "usr/local/share/man/man1/rosterd.1",
+    ] {
+        assert!(root.join(path).is_file(), "{path}");
+    }
+
+    run(|line| line.starts_with("rm ") && !line.contains("first-password"));
+    assert_eq!(files(&root), Vec::<PathBuf>::new());
+    assert!(!root.join("var/lib/rosterd").exists());
 }
 
 #[test]

@@ -12,6 +12,8 @@ use std::process::Command;
 use crate::support::programs::find_program;
 use crate::support::{Operation, operations};
 
+const OPERATE: &str = include_str!("../../../docs/operate.md");
+
 /// The shell blocks below a heading of a Markdown text.
 fn shell_blocks(text: &'static str, heading: &str) -> Vec<&'static str> {
     let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap();

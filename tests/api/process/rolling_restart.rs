@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::support::binary::ServiceProcess;
-use crate::support::programs::{ExternalProgram, free_port};
+use crate::support::programs::{ExternalProgram, free_port, guide_code_block};
 use crate::support::{PASSWORD, TestApp, wait_until};
 
 // SECURITY: K04
@@ -30,10 +30,12 @@ fn replicas_restart_with_other_settings_without_a_failed_request() {
     };
     let mut replicas = ports.map(|port| ServiceProcess::start(&settings(port, "3")));
     let proxy_port = free_port();
+    let upstream = guide_code_block("operate.md", "Several replicas", "nginx")
+        .replace("192.0.2.11:8080", &format!("127.0.0.1:{}", ports[0]))
+        .replace("192.0.2.12:8080", &format!("127.0.0.1:{}", ports[1]));
+    assert_eq!(upstream.matches("127.0.0.1:").count(), 2, "{upstream}");
     let server = format!(
-        "upstream replicas {{ server 127.0.0.1:{} max_fails=0; server 127.0.0.1:{} max_fails=0; }}\n\
-         server {{ listen 127.0.0.1:{proxy_port}; location / {{ proxy_pass http://replicas; }} }}",
-        ports[0], ports[1]
+        "{upstream}\nserver {{ listen 127.0.0.1:{proxy_port}; location / {{ proxy_pass http://rosterd; }} }}"
     );
     let Some(_nginx) = ExternalProgram::nginx(&server, proxy_port) else {
         return;

@@ -8,7 +8,7 @@ use rosterd::platform::db::private_cluster::is_root;
 use crate::support::binary::{
     ServiceProcess, TempDir, database_settings, expect_error_line, run_rosterd,
 };
-use crate::support::{SECRET_KEY, Schema};
+use crate::support::{PASSWORD, SECRET_KEY, Schema};
 
 type Settings = Vec<(String, String)>;
 
@@ -102,4 +102,57 @@ fn running_as_root_is_warned_of_with_the_remedy() {
     let service = ServiceProcess::start(&database_settings(&Schema::new()));
     let output = service.output().join("\n");
     assert_eq!(output.contains("User=rosterd"), is_root(), "{output}");
+}
+
+/// The steps of the operating guide, under "Replacing the secret key".
+#[test]
+fn key_of_the_private_cluster_is_replaced_by_a_new_file() {
+    let dir = TempDir::new();
+    let mut settings = dir.private_cluster_settings();
+    settings.push((
+        "ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD".to_owned(),
+        PASSWORD.to_owned(),
+    ));
+    settings.push((
+        "ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME".to_owned(),
+        "chief".to_owned(),
+    ));
+    let while_serving = |settings: &Settings, use_service: &dyn Fn(&ServiceProcess)| {
+        let mut service = ServiceProcess::start(settings);
+        use_service(&service);
+        service.signal("-TERM");
+        assert!(service.wait_for_exit().success());
+    };
+    while_serving(&settings, &|service| drop(service.token("chief", PASSWORD)));
+    let (path, new_path) = (
+        dir.data_dir().join("secret-key"),
+        dir.data_dir().join("secret-key.new"),
+    );
+    fs::write(&new_path, format!("{SECRET_KEY}\n")).unwrap();
+    fs::set_permissions(&new_path, Permissions::from_mode(0o600)).unwrap();
+
+    let guide = include_str!("../../../docs/operate.md");
+    let mut both_keys = settings.clone();
+    for name in [
+        "ROSTERD_SECRET_KEY_FILE",
+        "ROSTERD_SECRET_KEY_PREVIOUS_FILE",
+    ] {
+        let prefix = format!("\n{name}=/var/lib/rosterd/data/");
+        let (_, rest) = guide.split_once(&prefix).unwrap();
+        let file = dir.data_dir().join(rest.lines().next().unwrap());
+        both_keys.push((name.to_owned(), file.to_str().unwrap().to_owned()));
+    }
+    while_serving(&both_keys, &|_| {
+        let output = run_rosterd(&["secret-key", "rotate"], &both_keys, "");
+        assert!(output.status.success(), "{output:?}");
+    });
+
+    let line = start_error(&settings);
+    assert!(line.contains("another ROSTERD_SECRET_KEY"), "{line}");
+    fs::rename(&new_path, &path).unwrap();
+    while_serving(&settings, &|service| {
+        assert_ne!(service.token("chief", PASSWORD), "");
+    });
+    let verified = run_rosterd(&["audit", "verify"], &settings, "");
+    assert!(verified.status.success(), "{verified:?}");
 }
