@@ -105,13 +105,20 @@ impl From<&Value> for Cell {
 /// A line of CSV (RFC 4180), without the line break.
 pub fn csv_line(cells: impl Iterator<Item = String>) -> String {
     let quoted = |cell: String| {
-        if cell.contains([',', '"', '\n', '\r']) {
+        if is_formula(&cell) {
+            format!("\"'{}\"", cell.replace('"', "\"\""))
+        } else if cell.contains([',', '"', '\n', '\r']) {
             format!("\"{}\"", cell.replace('"', "\"\""))
         } else {
             cell
         }
     };
     cells.map(quoted).collect::<Vec<_>>().join(",")
+}
+
+/// Whether a spreadsheet could read the text as a formula (OWASP, CSV Injection). A number such as `-1` is none.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err()
 }
 
 /// A line of tab-separated values, without the line break. Tabs, line breaks and backslashes within a cell are written as
@@ -150,6 +157,25 @@ mod tests {
         let cells = ["plain", "a,b", "say \"hi\"", "two\nlines", ""];
         let line = csv_line(cells.iter().map(ToString::to_string));
         assert_eq!(line, "plain,\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",");
+    }
+
+    // OWASP: CSV Injection
+    #[test]
+    fn csv_cells_that_begin_like_a_formula_begin_with_an_apostrophe() {
+        for (cell, expected) in [
+            ("=1+2", "\"'=1+2\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("+cmd|' /C calc'!A0", "\"'+cmd|' /C calc'!A0\""),
+            ("-2+3", "\"'-2+3\""),
+            ("\t=1", "\"'\t=1\""),
+            ("\r=\"x\"", "\"'\r=\"\"x\"\"\""),
+            ("-1", "-1"),
+            ("+49", "+49"),
+            ("a=b", "a=b"),
+            ("'=1", "'=1"),
+        ] {
+            assert_eq!(csv_line([cell.to_owned()].into_iter()), expected);
+        }
     }
 
     #[test]

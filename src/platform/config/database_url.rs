@@ -67,10 +67,8 @@ pub(super) fn is_protected(url: &str) -> bool {
 
 /// The hosts of the URL and those of its parameters, which replace them. An empty one stands for a Unix socket.
 fn hosts(url: &str) -> Vec<String> {
-    let (rest, _) = url.split_once('?').unwrap_or((url, ""));
-    let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
-    let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
-    let (_, in_authority) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (base, _) = base_and_query(url);
+    let (in_authority, _) = base.split_once('/').unwrap_or((base, ""));
     let in_authority = in_authority
         .split(',')
         .map(|address| decode(without_port(address)).into_owned());
@@ -78,6 +76,18 @@ fn hosts(url: &str) -> Vec<String> {
         .filter(|(key, _)| matches!(&**key, "host" | "hostaddr"))
         .flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>());
     in_authority.chain(in_parameters).collect()
+}
+
+/// The hosts with the path, and the query. As in libpq, the user information ends at the first `@` before the first `/`, and may
+/// contain a `?`.
+fn base_and_query(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
+    let after_user = match authority.split_once('@') {
+        Some((user, _)) => rest.get(user.len() + 1..).unwrap_or_default(),
+        None => rest,
+    };
+    after_user.split_once('?').unwrap_or((after_user, ""))
 }
 
 fn without_port(address: &str) -> &str {
@@ -91,7 +101,7 @@ fn without_port(address: &str) -> &str {
 }
 
 fn parameters(url: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    let (_, query) = url.split_once('?').unwrap_or((url, ""));
+    let (_, query) = base_and_query(url);
     query
         .split('&')
         .filter_map(|parameter| parameter.split_once('='))
@@ -153,6 +163,10 @@ mod tests {
             "postgres://localhost/rosterd?hostaddr=10.0.0.7",
             "postgres://localhost/rosterd?service=main",
             "postgres://localhost.example.org/rosterd",
+            "postgres://rosterd@db.example.org,x@localhost/rosterd",
+            "postgres://rosterd@db.example.org@localhost/rosterd",
+            "postgres://localhost?user=x@db.example.org/rosterd",
+            "postgres://rosterd?sslmode=verify-full&x=@db.example.org/rosterd",
             "postgres://db.example.org/rosterd?sslmode=require",
             "postgres://db.example.org/rosterd?sslmode=verify-ca",
             "postgres://db.example.org/rosterd?sslmode=verify-full&sslmode=disable",
