@@ -179,8 +179,10 @@ pub fn open_own_session(
     url: &str,
     guard: &ServerGuard,
 ) -> Result<Option<(PgConnection, u64)>, AppError> {
-    let opener = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
-    let opened = opener.open(guard).map_err(|cause| connection_error(&cause));
+    let sessions = SessionOpener::new(&with_default_timeouts(url), PreparedStatements::Auto);
+    let opened = sessions
+        .open(guard)
+        .map_err(|cause| connection_error(&cause));
     let OpenedConnection {
         mut pg,
         session,

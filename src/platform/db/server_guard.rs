@@ -157,6 +157,10 @@ impl ServerGuard {
 
     /// Lets no answer count until [`ServerGuard::resume`].
     pub fn suspend(&self) {
+        if !self.is_tracking() {
+            // The waits of blocked threads are limited from now on.
+            self.last_response.record();
+        }
         self.set_suspended(true);
     }
 

@@ -15,7 +15,7 @@ pub struct Timeline(u32);
 /// What a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerRole {
-    /// It accepts writes. The timeline is `None` if the server does not tell it; it can then not be compared.
+    /// It accepts writes. The timeline is `None` if the server does not tell it.
     Primary(Option<Timeline>),
     /// It replays the writes of a primary, with a delay.
     Standby,
@@ -111,6 +111,9 @@ impl ServerRole {
             (Self::Primary(Some(timeline)), highest) if highest < Some(timeline) => {
                 Admission::Newer(timeline)
             }
+            (Self::Primary(None), Some(_)) => {
+                Admission::Refused("the server does not tell its timeline")
+            }
             (Self::Primary(_), _) => Admission::Current,
         }
     }
@@ -138,9 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn server_without_timelines_is_used() {
+    fn server_without_timelines_is_used_while_no_timeline_was_seen() {
         let unknown = ServerRole::from_columns((false, None));
         assert_eq!(unknown.admission(None), Admission::Current);
-        assert_eq!(unknown.admission(Some(Timeline(2))), Admission::Current);
+        let after_a_timeline = unknown.admission(Some(Timeline(2)));
+        assert!(matches!(after_a_timeline, Admission::Refused(_)));
     }
 }

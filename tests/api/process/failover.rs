@@ -2,6 +2,7 @@
 //! asynchronously, and the tests decide when the standby is promoted.
 
 use std::thread;
+use std::time::Duration;
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
@@ -24,9 +25,28 @@ struct Servers {
     second: PostgresServer,
 }
 
+fn start_service(servers: &[&PostgresServer], acquire_ms: &str) -> ServiceProcess {
+    let settings = [
+        ("DATABASE_URL", &*PostgresServer::url_of_all(servers)),
+        ("ROSTERD_SECRET_KEY", SECRET_KEY),
+        ("ROSTERD_DB_ACQUIRE_MS", acquire_ms),
+        ("ROSTERD_HASH_QUEUE_MS", "30000"),
+        ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
+        ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
+    ];
+    ServiceProcess::start(&settings.map(|(name, text)| (name.to_owned(), text.to_owned())))
+}
+
 fn is_true(connection: &mut PgConnection, expression: &str) -> bool {
     let row = diesel::select(sql::<Bool>(expression)).get_result(connection);
     row.unwrap()
+}
+
+/// Disables the account, which revokes its tokens.
+fn disable(service: &ServiceProcess, token: &str, id: &str) -> bool {
+    let call = service.post(&format!("/api/v1/users/{id}/status"));
+    let body = json!({"isActive": false});
+    call.bearer(token).json(&body).send().status == 200
 }
 
 impl Servers {
@@ -34,19 +54,7 @@ impl Servers {
     fn start(acquire_ms: &str) -> Option<Self> {
         let first = PostgresServer::start(&[], &[])?;
         let second = first.start_standby();
-        let settings = [
-            (
-                "DATABASE_URL",
-                &*PostgresServer::url_of_all(&[&first, &second]),
-            ),
-            ("ROSTERD_SECRET_KEY", SECRET_KEY),
-            ("ROSTERD_DB_ACQUIRE_MS", acquire_ms),
-            ("ROSTERD_HASH_QUEUE_MS", "30000"),
-            ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
-            ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
-        ]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()));
-        let service = ServiceProcess::start(&settings);
+        let service = start_service(&[&first, &second], acquire_ms);
         let token = service.token("admin", PASSWORD);
         let servers = Self {
             service,
@@ -85,11 +93,8 @@ impl Servers {
 
     fn is_accepted(&self, token: &str) -> bool {
         let response = self.service.get("/api/v1/auth/me").bearer(token).send();
-        assert!(
-            [200, 401, 503].contains(&response.status),
-            "{}",
-            response.text
-        );
+        let is_expected = [200, 401, 503].contains(&response.status);
+        assert!(is_expected, "{}", response.text);
         response.status == 200
     }
 
@@ -127,17 +132,7 @@ fn after_a_failover_nothing_is_read_from_the_previous_primary() {
         scope.spawn(|| servers.read_concurrently(drop));
         servers.promote_second();
         wait_until(|| servers.create_user("grace").is_some());
-        let body = json!({"isActive": false});
-        let path = format!("/api/v1/users/{id}/status");
-        let disable = || {
-            servers
-                .service
-                .post(&path)
-                .bearer(&servers.token)
-                .json(&body)
-                .send()
-        };
-        wait_until(|| disable().status == 200);
+        wait_until(|| disable(&servers.service, &servers.token, &id));
         assert!(!servers.is_accepted(&revoked));
     });
 
@@ -175,6 +170,37 @@ fn after_a_failover_nothing_is_read_from_the_previous_primary() {
 }
 
 #[test]
+fn replica_that_was_stopped_together_with_the_primary_asks_the_other_hosts_first() {
+    let Some(servers) = Servers::start("30000") else {
+        return;
+    };
+    let other_replica = start_service(&[&servers.first, &servers.second], "30000");
+    let id = servers.create_user("ada").unwrap();
+    let revoked = servers.service.token("ada", PASSWORD);
+    assert!(servers.is_accepted(&revoked));
+    servers.wait_until_replicated();
+
+    servers.service.signal("-STOP");
+    servers.first.freeze();
+    servers.promote_second();
+    wait_until(|| disable(&other_replica, &servers.token, &id));
+    // Longer than the silence that is allowed.
+    thread::sleep(Duration::from_secs(2));
+    servers.first.thaw();
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            // These requests wait for the process, which finds the previous primary ready to answer.
+            scope.spawn(|| assert!(!servers.is_accepted(&revoked)));
+        }
+        thread::sleep(Duration::from_millis(100));
+        servers.service.signal("-CONT");
+    });
+    for _ in 0..100 {
+        assert!(!servers.is_accepted(&revoked));
+    }
+}
+
+#[test]
 fn requests_are_refused_while_the_primary_is_frozen_and_answered_when_it_continues() {
     let Some(servers) = Servers::start("1500") else {
         return;
@@ -198,18 +224,6 @@ fn service_starts_with_the_primary_wherever_it_is_in_the_list_of_hosts() {
         return;
     };
     let second = first.start_standby();
-    let settings = [
-        (
-            "DATABASE_URL",
-            &*PostgresServer::url_of_all(&[&second, &first]),
-        ),
-        ("ROSTERD_SECRET_KEY", SECRET_KEY),
-        ("ROSTERD_DB_ACQUIRE_MS", "30000"),
-        ("ROSTERD_HASH_QUEUE_MS", "30000"),
-        ("ROSTERD_BOOTSTRAP_SUPERADMIN_USERNAME", "admin"),
-        ("ROSTERD_BOOTSTRAP_SUPERADMIN_PASSWORD", PASSWORD),
-    ]
-    .map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let service = ServiceProcess::start(&settings);
+    let service = start_service(&[&second, &first], "30000");
     assert!(!service.token("admin", PASSWORD).is_empty());
 }
