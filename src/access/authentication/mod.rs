@@ -16,6 +16,7 @@ pub mod middleware;
 mod outcome;
 mod read_model;
 pub mod resolve;
+pub mod row_locks;
 
 pub use access_token::{FIRST_PARTY_CLIENT_ID, SessionTokenContent, TokenIssuer};
 pub use access_token_claims::AccessTokenClaims;

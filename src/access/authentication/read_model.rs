@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
+use super::row_locks::RowLock;
 use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
 use crate::schema::{
     client_access_tokens, personal_access_tokens, roles, service_clients, sessions, signing_keys,
@@ -189,4 +190,38 @@ pub fn find_client_grant(
         ))
         .first(conn)
         .optional()
+}
+
+/// Locks an account until the transaction ends, if it exists.
+pub fn lock_account(conn: &mut PgConnection, id: UserId, lock: RowLock) -> QueryResult<()> {
+    let account = users::table.find(id).select(users::id);
+    match lock {
+        RowLock::Shared => account.for_share().execute(conn),
+        RowLock::Exclusive => account.for_update().execute(conn),
+    }
+    .map(drop)
+}
+
+/// Locks a service client until the transaction ends, if it exists.
+pub fn lock_client(conn: &mut PgConnection, id: ClientId, lock: RowLock) -> QueryResult<()> {
+    let client = service_clients::table.find(id).select(service_clients::id);
+    match lock {
+        RowLock::Shared => client.for_share().execute(conn),
+        RowLock::Exclusive => client.for_update().execute(conn),
+    }
+    .map(drop)
+}
+
+/// Locks the roles of these accounts in shared mode and in the order of their names, until the transaction ends.
+pub fn lock_roles_of_accounts(conn: &mut PgConnection, accounts: &[UserId]) -> QueryResult<()> {
+    let names = users::table
+        .filter(users::id.eq_any(accounts))
+        .select(users::role);
+    roles::table
+        .filter(roles::name.eq_any(names))
+        .order(roles::name)
+        .select(roles::name)
+        .for_share()
+        .execute(conn)
+        .map(drop)
 }

@@ -102,6 +102,11 @@ impl ClientPatch {
 }
 
 impl ValidatedClientChange {
+    /// Whether the change can give the client a permission or a higher rank.
+    pub const fn can_raise_authority(&self) -> bool {
+        self.0.permissions.is_some() || self.0.rank.is_some()
+    }
+
     /// The new permissions, if the patch sets them.
     pub fn permissions(&self) -> Option<&[String]> {
         self.0.permissions.as_deref()

@@ -10,6 +10,7 @@ use super::policy::{self, ClientAction, ClientPolicyCaller, ManagedClient};
 use super::secret_holder::{self, SecretHolder};
 use super::store::{self, ClientChangeset, ClientRow, ClientSecretChangeset};
 use crate::access::actor::{Authority, PermissionSet, Principal};
+use crate::access::authentication::row_locks::{self, RowLock};
 use crate::access::authentication::{Can, needs};
 use crate::accounts::roles;
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
@@ -89,6 +90,7 @@ pub fn authorize_creation(
     draft: &ValidatedClient,
 ) -> TxResult<Vec<String>> {
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     let authority = caller.current_authority(tx)?;
     let permissions = roles::service::resolve_permissions(tx, &draft.permissions)?;
     match policy::check_creation(&authority, draft.rank, &permissions) {
@@ -150,12 +152,16 @@ pub fn update(
     if_match: &IfMatch,
 ) -> TxResult<Client> {
     tx.wait_for_leases();
-    let authority = current_authority(tx, caller)?;
+    if change.can_raise_authority() {
+        // The permissions must stay in the catalogue, and checks of other accounts read the authority of clients.
+        advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    }
+    let (authority, row) = lock_rows(tx, caller, id)?;
     let permissions = change
         .permissions()
         .map(|names| roles::service::resolve_permissions(tx, names))
         .transpose()?;
-    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = row.ok_or(Code::NotFound)?;
     let changes = change.changeset_for(&row, permissions);
     authorize(
         tx,
@@ -194,8 +200,8 @@ pub fn rotate_secret(
 ) -> TxResult<ClientWithSecret> {
     const ACTION: &str = "client.rotateSecret";
     tx.wait_for_leases();
-    let authority = current_authority(tx, caller)?;
-    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let (authority, row) = lock_rows(tx, caller, id)?;
+    let row = row.ok_or(Code::NotFound)?;
     authorize(
         tx,
         caller,
@@ -237,8 +243,8 @@ pub fn delete(
 ) -> TxResult<()> {
     const ACTION: &str = "client.delete";
     tx.wait_for_leases();
-    let authority = current_authority(tx, caller)?;
-    let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let (authority, row) = lock_rows(tx, caller, id)?;
+    let row = row.ok_or(Code::NotFound)?;
     authorize(tx, caller, authority, &row, ACTION, &[ClientAction::Manage])?;
     if_match.check(row.version)?;
     tx.invalidate(Invalidation::Principal(id.0));
@@ -259,13 +265,18 @@ pub fn record_use(tx: &mut Tx<'_>, id: ClientId) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Takes the exclusive lock, then reads the caller's current authority.
-fn current_authority(
+/// Locks the rows of the caller and of the client, then reads the caller's current authority.
+fn lock_rows(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageClients>,
-) -> Result<Authority, AppError> {
-    advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
-    caller.current_authority(tx)
+    id: ClientId,
+) -> Result<(Authority, Option<ClientRow>), AppError> {
+    let principal = Principal::of(&caller.identity);
+    let caller_lock = principal.map(|principal| (principal, RowLock::Shared));
+    let client = (Principal::Client(id), RowLock::Exclusive);
+    row_locks::lock_principals(tx, caller_lock.into_iter().chain([client]))?;
+    row_locks::lock_roles_of(tx, principal)?;
+    Ok((caller.current_authority(tx)?, store::find(tx.conn, id)?))
 }
 
 fn authorize(

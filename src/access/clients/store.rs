@@ -95,16 +95,6 @@ pub fn find_by_name(conn: &mut PgConnection, name: &str) -> QueryResult<Option<C
         .optional()
 }
 
-/// The client, locked until the transaction ends.
-pub fn find_for_update(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
-    service_clients::table
-        .find(id)
-        .select(ClientRow::as_select())
-        .for_update()
-        .first(conn)
-        .optional()
-}
-
 /// The client, locked in shared mode until the transaction ends: it cannot be changed, but others can read it the same way.
 pub fn find_for_share(conn: &mut PgConnection, id: ClientId) -> QueryResult<Option<ClientRow>> {
     service_clients::table

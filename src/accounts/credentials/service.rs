@@ -8,11 +8,11 @@ use crate::access::passwords::PasswordHash;
 use crate::access::rate_limit;
 use crate::access::sessions::{self, EndReason};
 use crate::access::tokens::{self, PersonalTokens};
-use crate::accounts::users::{self, LockMode, LockedUser, UserAction, UserChangeset, UserRow};
+use crate::accounts::users::{self, LockedUser, UserAction, UserChangeset, UserRow};
 use crate::accounts::{email_confirmations, lifecycle, password_reset};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Notice, notices};
-use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::{SessionId, UserId};
@@ -34,7 +34,7 @@ pub fn reset_password(
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.reset";
     tx.wait_for_leases();
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
     let hash = Some(password.as_str().to_owned());
     let changes = UserChangeset::for_password(hash, Creator::of(caller));
@@ -58,7 +58,7 @@ pub fn remove_password(
 ) -> TxResult<()> {
     const ACTION: &str = "user.password.remove";
     tx.wait_for_leases();
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, ACTION, &[UserAction::RemovePassword], if_match)?;
     let changes = UserChangeset::for_password(None, Creator::of(caller));
     let kept = Kept {
@@ -81,7 +81,7 @@ pub fn remove_second_factor(
 ) -> TxResult<()> {
     const ACTION: &str = "user.mfa.remove";
     tx.wait_for_leases();
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, ACTION, &[UserAction::TakeOver], if_match)?;
     if user.row.mfa_enabled {
         let reason = EndReason::SignedOutByOther;
@@ -112,7 +112,6 @@ pub fn set_own_password(
     password: &PasswordHash,
 ) -> TxResult<()> {
     tx.wait_for_leases();
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     let row = users::service::find_for_update(tx, id)?
         .filter(|row| row.status().is_usable(tx.now))
         .ok_or(Code::AuthTokenInvalid)?;

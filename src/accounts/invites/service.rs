@@ -9,6 +9,7 @@ use super::model::{Invite, InviteWithToken};
 use super::store::{self, InviteKey, InviteRow};
 use super::validity::{DEFAULT_LIFETIME, MAX_OPEN_INVITES};
 use crate::access::actor::{Actor, Authority, Creator, Identity, Principal};
+use crate::access::authentication::row_locks::{self, RowLock};
 use crate::access::authentication::{Can, Need, needs, resolve};
 use crate::access::rate_limit::account_budget::{self, AccountBudget, RecordBudget};
 use crate::accounts::users::{self, AccessGrant};
@@ -45,11 +46,16 @@ pub fn create(
     invite_url: &LinkTemplate,
     draft: &ValidatedInvite,
 ) -> TxResult<InviteWithToken> {
-    let grant = authorize_creation(tx, caller, draft)?;
-    let created_by = creator(caller)?;
-    if let Some(creator) = created_by {
-        // The row lock prevents concurrent requests from exceeding the limit.
+    charge(tx, caller)?;
+    let created_by = creator(caller);
+    if let Ok(Some(creator)) = created_by {
+        advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+        // The exclusive row lock prevents concurrent requests from exceeding the limit.
         users::service::find_for_update(tx, creator)?;
+    }
+    let grant = check_creation(tx, caller, draft)?;
+    let created_by = created_by?;
+    if let Some(creator) = created_by {
         if store::count_open_of_creator(tx.conn, creator, tx.now)? >= MAX_OPEN_INVITES {
             let entry = AuditEntry::new(CREATE, Subject::None);
             return Err(audit::deny(tx, caller, entry, Code::InviteLimitReached));
@@ -107,10 +113,26 @@ pub fn authorize_creation(
     caller: &Can<needs::ManageInvites>,
     draft: &ValidatedInvite,
 ) -> TxResult<AccessGrant> {
-    if let Some(principal) = Principal::of(&caller.identity) {
-        account_budget::charge_account(tx, principal.id(), AccountBudget::Invites)?;
+    charge(tx, caller)?;
+    check_creation(tx, caller, draft)
+}
+
+fn charge(tx: &mut Tx<'_>, caller: &Actor) -> TxResult<()> {
+    match Principal::of(&caller.identity) {
+        Some(principal) => {
+            account_budget::charge_account(tx, principal.id(), AccountBudget::Invites)
+        }
+        None => Ok(()),
     }
+}
+
+fn check_creation(
+    tx: &mut Tx<'_>,
+    caller: &Can<needs::ManageInvites>,
+    draft: &ValidatedInvite,
+) -> TxResult<AccessGrant> {
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     let authority = caller.current_authority(tx)?;
     let entry = || AuditEntry::new(CREATE, Subject::None);
     let (role, permissions) = (&draft.role, &draft.permissions);
@@ -154,7 +176,8 @@ pub fn revoke(
     id_or_token: &str,
     if_match: &IfMatch,
 ) -> TxResult<()> {
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
+    row_locks::lock_roles_of(tx, Principal::of(&caller.identity))?;
     caller.current_authority(tx)?;
     let row = store::find_for_update(tx.conn, &parse_key(id_or_token))?.ok_or(Code::NotFound)?;
     if_match.check(row.version)?;
@@ -192,7 +215,7 @@ pub fn check(tx: &mut Tx<'_>, token: &str, email: Option<&str>) -> Result<Access
 }
 
 /// As [`check`], and counts one use. The row is locked first, so that concurrent uses of a token are checked one at a time.
-/// The caller holds the lock on authority.
+/// The caller holds the lock on authority; the account of the creator is locked here.
 ///
 /// # Errors
 /// As [`check`].
@@ -201,6 +224,9 @@ pub fn redeem(
     token: &str,
     email: Option<&str>,
 ) -> Result<(InviteId, AccessGrant), AppError> {
+    let (found, _) = store::find(tx.conn, &token_key(token))?.ok_or(Code::InviteInvalid)?;
+    let creator = found.created_by.map(Principal::User);
+    row_locks::lock_principals(tx, creator.map(|creator| (creator, RowLock::Shared)))?;
     let row = store::find_for_update(tx.conn, &token_key(token))?.ok_or(Code::InviteInvalid)?;
     let grant = check_row(tx, &row, email)?;
     store::increment_uses(tx.conn, row.id)?;

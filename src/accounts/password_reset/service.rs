@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::lifetime::ResetLinkLifetime;
 use super::model::{ResetLink, UnusedResetLink};
 use super::store::{self, ResetLinkRow};
-use crate::access::actor::{Actor, Creator};
+use crate::access::actor::{Actor, Creator, Principal};
+use crate::access::authentication::row_locks::{self, RowLock};
 use crate::access::authentication::{Can, Need, needs};
 use crate::access::rate_limit::budget::{self, Budget};
 use crate::accounts::users::{self, Email, UserRow};
@@ -17,7 +18,7 @@ use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Mail, OutboxMessage};
 use crate::platform::config::LinkTemplate;
 use crate::platform::crypto::{self, KeyPurpose, Vault};
-use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
@@ -172,16 +173,25 @@ pub fn find_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(Us
     }
 }
 
-/// [`find_account`], with the account's row locked until the transaction ends.
+/// [`find_account`], with the account's row locked until the transaction ends. The authority of the creator of the link cannot
+/// change before.
 ///
 /// # Errors
 /// As [`find_account`].
 pub fn lock_account(tx: &mut Tx<'_>, actor: &Actor, token: &str) -> TxResult<(UserRow, Creator)> {
-    // The authority of the creator must not change between the check and the commit.
-    advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
     // Concurrent requests with the same token wait for this row lock. The token is read again after it.
     if let Some(link) = store::find_by_digest(tx.conn, &crypto::digest(token))? {
-        users::service::find_for_update(tx, link.user_id)?;
+        let owner = Principal::User(link.user_id);
+        let creator = match link.creator() {
+            Some(creator) => row_locks::principal_of_creator(tx, creator)?,
+            None => None,
+        };
+        let creator_lock = creator.map(|creator| (creator, RowLock::Shared));
+        let locks = creator_lock
+            .into_iter()
+            .chain([(owner, RowLock::Exclusive)]);
+        row_locks::lock_principals(tx, locks)?;
+        row_locks::lock_roles_of(tx, creator.into_iter().chain([owner]))?;
     }
     find_account(tx, actor, token)
 }

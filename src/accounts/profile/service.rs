@@ -11,7 +11,7 @@ use crate::access::sessions::EndReason;
 use crate::accounts::credentials::service::CHANGE_PASSWORD;
 use crate::accounts::email_confirmations::pending_address::{self, Purpose};
 use crate::accounts::users::{
-    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
+    self, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
 };
 use crate::accounts::{credentials, lifecycle};
 use crate::audit::{self, AuditEntry, Subject};
@@ -61,7 +61,7 @@ pub fn update(
         require_correct_password(tx, caller, UPDATE_OWN, caller.id, check)?;
     }
     account_budget::charge_account(tx, caller.id, AccountBudget::OwnChanges)?;
-    let user = LockedUser::lock_own(tx, caller, LockMode::Shared)?;
+    let user = LockedUser::lock_own(tx, caller)?;
     if let Some(check) = check {
         require_unchanged_password(&user.row, check)?;
     }
@@ -91,7 +91,7 @@ pub fn delete(
 ) -> TxResult<()> {
     require_correct_password(tx, caller, DELETE_OWN, caller.id, check)?;
     tx.wait_for_leases();
-    let user = LockedUser::lock_own(tx, caller, LockMode::Exclusive)?;
+    let user = LockedUser::lock_own(tx, caller)?;
     require_unchanged_password(&user.row, check)?;
     user.authorize(tx, caller, DELETE_OWN, &[UserAction::DeleteOwn], if_match)?;
     lifecycle::service::end_access(tx, caller.id, EndReason::AccountDeleted, None)?;

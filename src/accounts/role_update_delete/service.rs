@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::access::actor::Authority;
-use crate::access::authentication::{Can, needs};
+use crate::access::authentication::{Can, needs, row_locks};
 use crate::accounts::lifecycle;
 use crate::accounts::roles::{
     self, ManagedRole, Role, RoleAction, RoleChangeset, RoleRow, ValidatedRoleChange,
@@ -29,7 +29,9 @@ pub fn update(
     if_match: &IfMatch,
 ) -> TxResult<Role> {
     tx.wait_for_leases();
-    let authority = current_authority(tx, caller)?;
+    let authority = lock(tx, caller, name, |tx| {
+        Ok(move_to.is_some() || may_end_credentials(tx, name, change)?)
+    })?;
     let permissions = change
         .permissions()
         .map(|names| roles::service::resolve_permissions(tx, names))
@@ -79,7 +81,7 @@ pub fn delete(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     tx.wait_for_leases();
-    let authority = current_authority(tx, caller)?;
+    let authority = lock(tx, caller, name, |_| Ok(move_to.is_some()))?;
     let name = &stored_name(tx, name)?;
     let destination = resolve_destination(tx, name, &RoleOperation::Delete, move_to)?;
     let role = LockedRole::lock(tx, authority, name, "role.delete")?;
@@ -99,13 +101,41 @@ pub fn delete(
     Ok(())
 }
 
-/// Takes the exclusive lock, then reads the caller's authority.
-fn current_authority(
+/// Takes the locks, then reads the caller's authority. The accounts of the role are locked if `locks_accounts` says so, together
+/// with the caller and before the role itself: this is the order of all operations.
+fn lock(
     tx: &mut Tx<'_>,
     caller: &Can<needs::ManageRoles>,
+    role: &str,
+    locks_accounts: impl FnOnce(&mut Tx<'_>) -> Result<bool, AppError>,
 ) -> Result<Authority, AppError> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    if locks_accounts(tx)? {
+        let role = stored_name(tx, role)?;
+        users::service::lock_role_and_caller(tx, &role, caller)?;
+    } else {
+        row_locks::lock_caller(tx, caller)?;
+    }
     caller.current_authority(tx)
+}
+
+/// Whether the change can end credentials of the accounts that have the role, see
+/// [`lifecycle::service::end_credentials_of_others_in_role`].
+fn may_end_credentials(
+    tx: &mut Tx<'_>,
+    name: &str,
+    change: &ValidatedRoleChange,
+) -> Result<bool, AppError> {
+    let before = match roles::service::find_row(tx, name) {
+        Ok(row) => row,
+        Err(error) if error.code() == Code::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let permissions = change.permissions().map(<[String]>::to_vec);
+    let after = change
+        .changeset_for(&before, permissions)
+        .applied_to(&before);
+    raises_management_authority(tx, &before, &after)
 }
 
 /// The name of the role as it is stored: a path can write it in another case. The given name if there is no such role.

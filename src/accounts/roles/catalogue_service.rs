@@ -6,7 +6,7 @@ use super::model::{NewPermission, Permission};
 use super::read_model;
 use super::store::{self, PermissionRow};
 use crate::access::actor::{Actor, PermissionName};
-use crate::access::authentication::{Can, needs};
+use crate::access::authentication::{Can, needs, row_locks};
 use crate::audit::{self, AuditEntry, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxResult};
@@ -54,6 +54,7 @@ pub fn register_permission(
     let name = PermissionName::parse(&new_permission.name)
         .map_err(|error| AppError::invalid_field("/name", "invalid_format", error.to_string()))?;
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     caller.current_authority(tx)?;
     let row = new_row(tx, &name, new_permission.description.clone());
     tx.invalidate(Invalidation::All);
@@ -96,6 +97,7 @@ pub fn unregister_permission(
 ) -> TxResult<()> {
     tx.wait_for_leases();
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     caller.current_authority(tx)?;
     let entry = || {
         AuditEntry::new(

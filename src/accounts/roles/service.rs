@@ -6,7 +6,7 @@ use super::input::ValidatedRole;
 use super::model::Role;
 use super::policy;
 use super::store::{self, RoleChangeset, RoleRow};
-use crate::access::authentication::{Can, needs};
+use crate::access::authentication::{Can, needs, row_locks};
 use crate::audit::{self, AuditEntry, FieldDiff, Subject};
 use crate::platform::db::{Invalidation, OnConstraint, Tx, advisory_lock};
 use crate::platform::error::{AppError, Code, TxAbort, TxResult};
@@ -30,6 +30,7 @@ pub fn create(
     draft: &ValidatedRole,
 ) -> TxResult<Role> {
     advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     let authority = caller.current_authority(tx)?;
     let permissions = resolve_permissions(tx, &draft.permissions)?;
     let entry = || AuditEntry::new("role.create", Subject::Role(draft.name.as_str().to_owned()));

@@ -5,7 +5,7 @@ use crate::access::authentication::{Can, needs};
 use crate::access::sessions::EndReason;
 use crate::accounts::lifecycle;
 use crate::accounts::users::{
-    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
+    self, LockScope, LockedUser, User, UserAction, UserChangeset, UserRow, ValidatedUserChange,
     parse_tag, parse_tags,
 };
 use crate::audit::{self, AuditEntry, Subject};
@@ -30,8 +30,13 @@ pub fn update(
     if change.affects_access() {
         tx.wait_for_leases();
     }
-    let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
-    let may_disable = authority.permissions.has("users.disable");
+    let scope = if change.role().is_some() {
+        LockScope::Authority
+    } else {
+        LockScope::Rows
+    };
+    let locked = users::service::lock_rows(tx, caller, id, scope)?;
+    let may_disable = locked.authority.permissions.has("users.disable");
     if change.sets_active && !may_disable {
         let error = AppError::new(Code::PermissionRequired)
             .with_detail("Changing isActive needs the permission users.disable.");
@@ -42,7 +47,7 @@ pub fn update(
         .role()
         .map(|name| users::service::role_authority(tx, name))
         .transpose()?;
-    let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    let user = locked.into_user(tx, caller)?;
     let role_name = role.as_ref().map(|role| role.role.as_str());
     let changes = change.changeset_for(&user.row, role_name)?;
     let shortens_use = matches!(changes.expires_at, Some(Some(end)) if user.row.expires_at.is_none_or(|old| end < old));
@@ -76,7 +81,7 @@ pub fn set_tag(
     let tag =
         parse_tag(tag).map_err(|error| AppError::invalid_field("", error.code, error.detail))?;
     let action_name = if present { "user.tag" } else { "user.untag" };
-    let user = LockedUser::lock(tx, caller, id, LockMode::Shared)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, action_name, &[UserAction::Edit], if_match)?;
     let mut tags = user.row.tags.clone();
     tags.retain(|other| *other != tag);

@@ -6,31 +6,44 @@
 use super::policy::{self, ManagedUser, UserAction, UserPolicyCaller};
 use super::record::authority_of;
 use super::store::{self, UserRow};
-use crate::access::actor::{Actor, Authority};
+use crate::access::actor::{Actor, Authority, Principal};
+use crate::access::authentication::row_locks::{self, RowLock};
 use crate::access::authentication::{Can, Need, SignedIn};
 use crate::audit::{self, AuditEntry, Subject};
-use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::db::Tx;
+use crate::platform::db::advisory_lock::{self, Invariant};
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
 
-/// How an operation takes the lock on [`advisory_lock::Invariant::Authority`].
+/// What an operation locks besides the rows of the caller and of the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockMode {
-    /// The operation only reads what decisions are based on.
-    Shared,
-    /// The operation changes it: role, permissions, active state, expiry, existence or the ability to sign in.
-    Exclusive,
+pub enum LockScope {
+    /// The roles of both, in shared mode: the decision depends on nothing else.
+    Rows,
+    /// [`Invariant::Authority`], because the operation changes a role or permissions, or its check reads other accounts.
+    Authority,
 }
 
-impl LockMode {
-    fn acquire(self, tx: &mut Tx<'_>) -> Result<(), AppError> {
-        let invariant = advisory_lock::Invariant::Authority;
-        match self {
-            Self::Shared => advisory_lock::lock_shared(tx.conn, invariant)?,
-            Self::Exclusive => advisory_lock::lock_exclusive(tx.conn, invariant)?,
-        }
-        Ok(())
+/// The locked rows of the caller and of an account.
+pub struct LockedRows {
+    /// The current authority of the caller.
+    pub authority: Authority,
+    row: Option<UserRow>,
+}
+
+impl LockedRows {
+    /// The account to change.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub fn into_user(self, tx: &mut Tx<'_>, actor: &Actor) -> Result<LockedUser, AppError> {
+        let row = self.row.ok_or(Code::NotFound)?;
+        Ok(LockedUser {
+            manager: UserPolicyCaller::new(actor, self.authority),
+            target: managed_user(tx, &row)?,
+            row,
+        })
     }
 }
 
@@ -43,46 +56,23 @@ pub struct LockedUser {
 }
 
 impl LockedUser {
-    /// Takes the lock, reads the caller's current authority and locks the account.
+    /// Locks the rows, and reads the caller's current authority. See [`LockScope::Rows`].
     ///
     /// # Errors
     /// 401 or 403 when the caller has lost its permission; [`Code::NotFound`].
-    pub fn lock<N: Need>(
-        tx: &mut Tx<'_>,
-        caller: &Can<N>,
-        id: UserId,
-        mode: LockMode,
-    ) -> Result<Self, AppError> {
-        let authority = current_authority(tx, caller, mode)?;
-        Self::lock_with_authority(tx, caller, authority, id)
+    pub fn lock<N: Need>(tx: &mut Tx<'_>, caller: &Can<N>, id: UserId) -> Result<Self, AppError> {
+        lock_rows(tx, caller, id, LockScope::Rows)?.into_user(tx, caller)
     }
 
-    /// Like [`Self::lock`], for the caller's own account.
+    /// Like [`Self::lock`], for the caller's own account. The role of the account is not locked: no rule about the own account
+    /// depends on its rank or permissions.
     ///
     /// # Errors
     /// 401 when the account or the session has ended.
-    pub fn lock_own(tx: &mut Tx<'_>, caller: &SignedIn, mode: LockMode) -> Result<Self, AppError> {
-        mode.acquire(tx)?;
+    pub fn lock_own(tx: &mut Tx<'_>, caller: &SignedIn) -> Result<Self, AppError> {
+        let row = store::find_for_update(tx.conn, caller.id)?;
         let authority = caller.current_authority(tx)?;
-        Self::lock_with_authority(tx, caller, authority, caller.id)
-    }
-
-    /// Locks the account for a caller whose current authority was read before.
-    ///
-    /// # Errors
-    /// [`Code::NotFound`].
-    pub fn lock_with_authority(
-        tx: &mut Tx<'_>,
-        actor: &Actor,
-        authority: Authority,
-        id: UserId,
-    ) -> Result<Self, AppError> {
-        let row = store::find_for_update(tx.conn, id)?.ok_or(Code::NotFound)?;
-        Ok(Self {
-            manager: UserPolicyCaller::new(actor, authority),
-            target: managed_user(tx, &row)?,
-            row,
-        })
+        LockedRows { authority, row }.into_user(tx, caller)
     }
 
     /// Checks that the caller may perform the actions. A refusal is recorded in the audit log under `action_name`, and the
@@ -105,9 +95,12 @@ impl LockedUser {
         if !if_match.allows(self.row.version) {
             return Err(Code::PreconditionFailed.into());
         }
-        let others = store::count_other_permanent_super_admins(tx.conn, self.row.id)?;
-        if !policy::keeps_a_super_admin(&self.target, actions, others) {
-            return Err(audit::deny(tx, actor, entry(), Code::LastSuperAdmin));
+        if policy::removes_super_admin(&self.target, actions) {
+            // Two SuperAdmins could remove each other: the locked rows are different ones.
+            advisory_lock::lock_exclusive(tx.conn, Invariant::SuperAdmins)?;
+            if store::count_other_permanent_super_admins(tx.conn, self.row.id)? == 0 {
+                return Err(audit::deny(tx, actor, entry(), Code::LastSuperAdmin));
+            }
         }
         let is_for_deleted =
             |action: &UserAction| matches!(action, UserAction::Delete | UserAction::Restore);
@@ -118,18 +111,45 @@ impl LockedUser {
     }
 }
 
-/// Takes the lock, then reads the caller's current authority. Names in the request body are looked up after this and before
-/// [`LockedUser::lock_with_authority`], so that an unknown name (400) is reported before a missing account (404).
+/// Takes the locks, then reads the caller's current authority. Names in the request body are looked up after this and before
+/// [`LockedRows::into_user`], so that an unknown name (400) is reported before a missing account (404).
 ///
 /// # Errors
 /// 401 or 403 when the caller has lost its permission.
-pub fn current_authority<N: Need>(
+pub fn lock_rows<N: Need>(
     tx: &mut Tx<'_>,
     caller: &Can<N>,
-    mode: LockMode,
-) -> Result<Authority, AppError> {
-    mode.acquire(tx)?;
-    caller.current_authority(tx)
+    id: UserId,
+    scope: LockScope,
+) -> Result<LockedRows, AppError> {
+    if scope == LockScope::Authority {
+        lock_authority(tx)?;
+    }
+    let principal = Principal::of(&caller.identity);
+    let account = Principal::User(id);
+    let caller_lock = principal.map(|principal| (principal, RowLock::Shared));
+    let locks = caller_lock
+        .into_iter()
+        .chain([(account, RowLock::Exclusive)]);
+    row_locks::lock_principals(tx, locks)?;
+    if scope == LockScope::Rows {
+        row_locks::lock_roles_of(tx, principal.into_iter().chain([account]))?;
+    }
+    Ok(LockedRows {
+        authority: caller.current_authority(tx)?,
+        row: store::find(tx.conn, id)?,
+    })
+}
+
+/// Takes the lock of [`LockScope::Authority`], for a transaction whose later steps need it: it comes before all row locks.
+///
+/// # Errors
+/// Database errors.
+pub fn lock_authority(tx: &mut Tx<'_>) -> Result<(), AppError> {
+    Ok(advisory_lock::lock_exclusive(
+        tx.conn,
+        Invariant::Authority,
+    )?)
 }
 
 /// Locks the account for an operation that lets the caller sign in as it, such as setting its password.
@@ -168,7 +188,7 @@ fn lock_for<N: Need>(
     action: UserAction,
     if_match: &IfMatch,
 ) -> TxResult<UserRow> {
-    let user = LockedUser::lock(tx, caller, id, LockMode::Shared)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, action_name, &[action], if_match)?;
     Ok(user.row)
 }

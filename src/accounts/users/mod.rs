@@ -23,7 +23,7 @@ mod session_visibility;
 mod store;
 mod values;
 
-pub use authorization::{LockMode, LockedUser};
+pub use authorization::{LockScope, LockedUser};
 pub use initial_access::AccessGrant;
 pub use input::{NewUser, UserPatch};
 pub(crate) use input::{ValidatedUser, ValidatedUserChange};

@@ -11,7 +11,7 @@ use super::store::{self, UserChangeset, UserRow};
 use super::values::Username;
 use super::{audit_entry, conflict};
 use crate::access::actor::{Actor, Creator, SUPER_ADMIN};
-use crate::access::authentication::{Can, needs};
+use crate::access::authentication::{Can, needs, row_locks};
 use crate::access::passwords::PasswordHash;
 use crate::audit::{self, AuditEntry, Subject};
 use crate::mail::{Notice, notices};
@@ -20,7 +20,7 @@ use crate::platform::error::{AppError, Code, TxAbort, TxResult};
 use crate::platform::ids::UserId;
 
 pub use super::authority_change::{can_still_take_over, may_set_password, raises_authority};
-pub use super::authorization::{current_authority, lock_for_sign_out, lock_for_takeover};
+pub use super::authorization::{lock_authority, lock_for_sign_out, lock_for_takeover, lock_rows};
 pub use super::initial_access::{check_grant, check_grant_audited, check_names, role_authority};
 pub use super::listing::service::list;
 pub use super::lookup::{
@@ -45,6 +45,7 @@ pub fn create(
     password: Option<&PasswordHash>,
 ) -> TxResult<User> {
     advisory_lock::lock_shared(tx.conn, advisory_lock::Invariant::Authority)?;
+    row_locks::lock_caller(tx, caller)?;
     let authority = caller.current_authority(tx)?;
     let entry = || AuditEntry::new("user.create", Subject::None);
     let access = initial_access::check_grant_audited(
@@ -152,6 +153,16 @@ pub fn update(
 /// Database errors.
 pub fn lock_all_of_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<UserRow>, AppError> {
     Ok(store::lock_all_of_role(tx.conn, role)?)
+}
+
+/// Locks all accounts with this role, including deleted ones, and the caller in one pass, for an operation that changes some
+/// of them later.
+///
+/// # Errors
+/// Database errors.
+pub fn lock_role_and_caller(tx: &mut Tx<'_>, role: &str, caller: &Actor) -> Result<(), AppError> {
+    store::lock_role_and_account(tx.conn, role, caller.user_id())?;
+    row_locks::lock_caller(tx, caller)
 }
 
 /// Writes a new or removed password hash, increments the password version, and tells the owner. The caller records the audit entry.

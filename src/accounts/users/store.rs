@@ -207,6 +207,20 @@ pub fn lock_all_of_role(conn: &mut PgConnection, role: &str) -> QueryResult<Vec<
         .load(conn)
 }
 
+/// Locks all accounts with this role and the account `also`, in the order of their ids, until the transaction ends.
+pub fn lock_role_and_account(
+    conn: &mut PgConnection,
+    role: &str,
+    also: Option<UserId>,
+) -> QueryResult<usize> {
+    users::table
+        .filter(users::role.eq(role).or(users::id.eq_any(also.as_slice())))
+        .order(users::id)
+        .select(users::id)
+        .for_update()
+        .execute(conn)
+}
+
 pub fn find_by_username(conn: &mut PgConnection, username: &str) -> QueryResult<Option<UserRow>> {
     users::table
         .filter(users::username.eq(username))

@@ -156,6 +156,10 @@ impl RequestedChanges {
         let (id, any_version) = (row.id, IfMatch::Absent);
         let if_match = IfMatch::Versions(vec![row.version]);
         Ok(context.db.write_now(|tx| {
+            if self.permissions.is_some() {
+                // Before the row locks of the first step.
+                service::lock_authority(tx)?;
+            }
             let mut expected = &if_match;
             if let Some(change) = &change {
                 user_admin::service::update(tx, &can_update, id, change, expected)?;

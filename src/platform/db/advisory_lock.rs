@@ -10,8 +10,11 @@ use diesel::{QueryResult, RunQueryDsl};
 /// A rule that spans several rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
-    /// Permissions, roles, ranks, active states, and the last `SuperAdmin`.
+    /// Roles, the permission catalogue, and who has which role, rank and permissions. Operations that only depend on the
+    /// caller and one account lock the rows instead, see `access::authentication::row_locks`.
     Authority,
+    /// The last `SuperAdmin` who can always sign in stays. Taken after all row locks.
+    SuperAdmins,
     /// Only one signing key is in use.
     SigningKeys,
     /// Only one pepper is created at the first start.
@@ -29,6 +32,7 @@ impl Invariant {
     const fn name(self) -> &'static str {
         match self {
             Self::Authority => "authority",
+            Self::SuperAdmins => "super_admins",
             Self::SigningKeys => "signing_keys",
             Self::Peppers => "peppers",
             Self::AuditChain => "audit_chain",

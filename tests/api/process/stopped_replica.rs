@@ -3,13 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use serde_json::json;
 
 use crate::support::binary::ServiceProcess;
-use crate::support::{Response, TestApp, TestUser, wait_until};
+use crate::support::{Response, TestApp, TestUser, backend_pid, wait_until};
 
 /// The lock of changes to roles and permissions.
 const AUTHORITY_KEY: &str = "hashtextextended(current_schema() || ':authority', 0)";
@@ -36,14 +35,6 @@ fn lock_account(app: &TestApp, user: &TestUser) -> PgConnection {
     );
     holder.batch_execute(&lock).unwrap();
     holder
-}
-
-fn backend_pid(connection: &mut PgConnection) -> i32 {
-    diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>(
-        "pg_backend_pid()",
-    ))
-    .get_result(connection)
-    .unwrap()
 }
 
 /// The number of transactions that have the advisory lock and do nothing.
@@ -173,6 +164,11 @@ fn stopped_replica_delays_others_only_until_the_server_ends_its_transaction() {
             let writes: Vec<_> = ["Admin", "User", "Admin"]
                 .map(|role| scope.spawn(move || send_until_available(|| change_role(role))))
                 .into();
+            let revocation = other
+                .call("DELETE", &eve.path(&format!("/tokens/{token}")))
+                .bearer(&admin)
+                .send();
+            revocation.expect(204);
             for _ in 0..3 {
                 other.get(&ada.path("")).bearer(&admin).send().expect(200);
                 reads_during_the_lock += idle_holders(&app);
@@ -181,11 +177,6 @@ fn stopped_replica_delays_others_only_until_the_server_ends_its_transaction() {
                 write.join().unwrap().expect(200);
             }
         });
-        let revocation = other
-            .call("DELETE", &eve.path(&format!("/tokens/{token}")))
-            .bearer(&admin)
-            .send();
-        revocation.expect(204);
         assert_eq!(idle_holders(&app), 0);
         stopped.signal("-CONT");
         let response = request.join().unwrap();

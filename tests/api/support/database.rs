@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
+use diesel::{Connection, RunQueryDsl};
 use rosterd::platform::db::migrate;
 use rosterd::platform::db::private_cluster::{Cluster, ClusterOptions, Durability, MissingCluster};
 
@@ -88,4 +88,13 @@ impl Drop for Schema {
         let mut conn = PgConnection::establish(&cluster().url()).unwrap();
         let _ = conn.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name));
     }
+}
+
+/// The process id of the server process of this connection.
+pub fn backend_pid(connection: &mut PgConnection) -> i32 {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>(
+        "pg_backend_pid()",
+    ))
+    .get_result(connection)
+    .unwrap()
 }

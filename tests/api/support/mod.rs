@@ -23,7 +23,7 @@ pub mod verifiers;
 
 pub use app::{PASSWORD, TestApp, TestUser, password_hash};
 pub use cli::{Cli, CommandOutput, operator};
-pub use database::Schema;
+pub use database::{Schema, backend_pid};
 pub use golden_file::assert_matches_golden_file;
 pub use http_client::{RequestBuilder, Response};
 pub use operations::{Operation, document, operations};

@@ -10,11 +10,9 @@ use crate::access::tokens;
 use crate::accounts::email_confirmations::pending_address;
 use crate::accounts::invites;
 use crate::accounts::lifecycle;
-use crate::accounts::users::{
-    self, LockMode, LockedUser, User, UserAction, UserChangeset, UserRow,
-};
+use crate::accounts::users::{self, LockedUser, User, UserAction, UserChangeset, UserRow};
 use crate::audit;
-use crate::platform::db::{Tx, advisory_lock};
+use crate::platform::db::Tx;
 use crate::platform::error::{AppError, TxResult};
 use crate::platform::http::IfMatch;
 use crate::platform::ids::UserId;
@@ -32,7 +30,7 @@ pub fn delete(
 ) -> TxResult<()> {
     const ACTION: &str = "user.delete";
     tx.wait_for_leases();
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, ACTION, &[UserAction::Delete], if_match)?;
     lifecycle::service::end_access(tx, id, EndReason::AccountDeleted, None)?;
     let changes = UserChangeset {
@@ -53,7 +51,7 @@ pub fn purge(
     if_match: &IfMatch,
 ) -> TxResult<()> {
     tx.wait_for_leases();
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     purge_locked(tx, caller, &user, if_match)
 }
 
@@ -70,7 +68,7 @@ pub fn purge_next_deleted(
     let Some(id) = users::service::find_deleted_before(tx, limit)? else {
         return Ok(false);
     };
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     // The account may have been restored before it was locked.
     if user.row.deleted_at.is_some_and(|at| at < limit) {
         purge_locked(tx, caller, &user, &IfMatch::Absent)?;
@@ -95,9 +93,6 @@ fn purge_locked(
 /// Database errors.
 pub fn purge_unconfirmed(tx: &mut Tx<'_>) -> Result<usize, AppError> {
     let expired = pending_address::expired_registrations(tx)?;
-    if !expired.is_empty() {
-        advisory_lock::lock_exclusive(tx.conn, advisory_lock::Invariant::Authority)?;
-    }
     let mut purged = 0;
     for id in &expired {
         let row = users::service::find_for_update(tx, *id)?;
@@ -140,7 +135,7 @@ pub fn restore(
     if_match: &IfMatch,
 ) -> TxResult<User> {
     const ACTION: &str = "user.restore";
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     user.authorize(tx, caller, ACTION, &[UserAction::Restore], if_match)?;
     let changes = UserChangeset {
         deleted_at: Some(None).filter(|_| user.row.deleted_at.is_some()),

@@ -4,7 +4,7 @@ use crate::access::authentication::{Can, needs};
 use crate::access::sessions::EndReason;
 use crate::accounts::lifecycle;
 use crate::accounts::roles;
-use crate::accounts::users::{self, LockMode, LockedUser, User, UserAction, UserChangeset};
+use crate::accounts::users::{self, LockScope, LockedUser, User, UserAction, UserChangeset};
 use crate::platform::db::Tx;
 use crate::platform::error::{AppError, Code, TxResult};
 use crate::platform::http::IfMatch;
@@ -23,9 +23,9 @@ pub fn replace_permissions(
     if_match: &IfMatch,
 ) -> TxResult<User> {
     tx.wait_for_leases();
-    let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
+    let locked = users::service::lock_rows(tx, caller, id, LockScope::Authority)?;
     let permissions = roles::service::resolve_permissions(tx, permissions)?;
-    let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    let user = locked.into_user(tx, caller)?;
     set_permissions(
         tx,
         caller,
@@ -49,7 +49,7 @@ pub fn set_permission(
     if_match: &IfMatch,
 ) -> TxResult<User> {
     tx.wait_for_leases();
-    let authority = users::service::current_authority(tx, caller, LockMode::Exclusive)?;
+    let locked = users::service::lock_rows(tx, caller, id, LockScope::Authority)?;
     let name = name.trim().to_owned();
     if present {
         roles::service::resolve_permissions(tx, std::slice::from_ref(&name)).map_err(|error| {
@@ -59,7 +59,7 @@ pub fn set_permission(
             }
         })?;
     }
-    let user = LockedUser::lock_with_authority(tx, caller, authority, id)?;
+    let user = locked.into_user(tx, caller)?;
     let mut permissions = user.row.permissions.clone();
     permissions.retain(|other| *other != name);
     let action_name = if present {
@@ -117,7 +117,7 @@ pub fn set_active(
     } else {
         "user.disable"
     };
-    let user = LockedUser::lock(tx, caller, id, LockMode::Exclusive)?;
+    let user = LockedUser::lock(tx, caller, id)?;
     let action = UserAction::SetActive(active);
     user.authorize(tx, caller, action_name, &[action], if_match)?;
     if !active {

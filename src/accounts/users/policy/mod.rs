@@ -1,7 +1,7 @@
 //! Rules for managing accounts: who may perform which action on which account. Pure decisions: no database, no clock.
 //!
 //! The checks run in a fixed order: actions on oneself, actions reserved to a `SuperAdmin`, then rank and permissions
-//! ([`management`]). [`keeps_a_super_admin`] is checked last.
+//! ([`management`]). [`removes_super_admin`] is checked last.
 
 use crate::access::actor::management::{self, ManagementDenied, ManagementRequirements, RankRule};
 use crate::access::actor::{Actor, Authority, PermissionSet, PermissionsNotHeld};
@@ -196,9 +196,9 @@ pub fn check_creation(
     Ok(management::check(caller, &requirements)?)
 }
 
-/// Whether a `SuperAdmin` that can always sign in exists after the actions, given the number of others.
+/// Whether the actions leave one `SuperAdmin` less who can always sign in. One must stay.
 #[must_use]
-pub fn keeps_a_super_admin(target: &ManagedUser, actions: &[UserAction], others: i64) -> bool {
+pub fn removes_super_admin(target: &ManagedUser, actions: &[UserAction]) -> bool {
     let removes = actions.iter().any(|action| match action {
         UserAction::SetRole(role) => !role.is_super_admin(),
         UserAction::SetActive(active) => !active,
@@ -206,7 +206,7 @@ pub fn keeps_a_super_admin(target: &ManagedUser, actions: &[UserAction], others:
         UserAction::Delete | UserAction::DeleteOwn | UserAction::RemovePassword => true,
         _ => false,
     });
-    !(removes && target.authority.is_super_admin() && target.can_always_sign_in) || others > 0
+    removes && target.authority.is_super_admin() && target.can_always_sign_in
 }
 
 /// Actions that users cannot perform on their own account.

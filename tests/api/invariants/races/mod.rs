@@ -1,6 +1,7 @@
 //! Concurrent requests: the rules hold in every interleaving, and no request fails with a 500.
 
 mod concurrent_edits;
+mod locks;
 mod password_and_session_races;
 mod random_load;
 mod revoked_while_waiting;

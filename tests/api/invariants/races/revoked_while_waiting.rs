@@ -4,12 +4,13 @@ use diesel::connection::SimpleConnection;
 use serde_json::json;
 
 use super::{NEW_PASSWORD, USERS, access_token, login};
-use crate::support::{PASSWORD, TestApp, wait_until};
+use crate::support::{PASSWORD, TestApp, TestUser, backend_pid, wait_until};
 
-/// Takes the lock of authority changes, starts `request`, waits until it blocks on the lock, then runs `sql` and
-/// commits.
+/// Takes the lock of authority changes and that of the account of the caller, starts `request`, waits until it blocks on one of
+/// them, then runs `sql` and commits.
 fn run_sql_while_waiting<T: Send>(
     app: &TestApp,
+    caller: Option<&TestUser>,
     request: impl FnOnce() -> T + Send,
     sql: &str,
 ) -> T {
@@ -19,11 +20,16 @@ fn run_sql_while_waiting<T: Send>(
             "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':authority', 0))",
         )
         .unwrap();
-    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND \
-        (classid::bigint << 32 | objid::bigint) = hashtextextended(current_schema() || ':authority', 0)";
+    if let Some(caller) = caller {
+        let lock_row = format!("SELECT 1 FROM users WHERE id = '{}' FOR UPDATE", caller.id);
+        lock_holder.batch_execute(&lock_row).unwrap();
+    }
+    let pid = backend_pid(&mut lock_holder);
+    let waiting =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE {pid} = ANY (pg_blocking_pids(pid))");
     std::thread::scope(|scope| {
         let waiter = scope.spawn(request);
-        wait_until(|| app.query_number(waiting) == 1);
+        wait_until(|| app.query_number(&waiting) >= 1);
         lock_holder
             .batch_execute(&format!("{sql}; COMMIT"))
             .unwrap();
@@ -103,6 +109,7 @@ fn caller_revoked_while_the_request_waits_changes_nothing() {
                 .replace("{{}}", "{}");
             let response = run_sql_while_waiting(
                 &app,
+                Some(&actor),
                 || {
                     app.call(method, path)
                         .bearer(&token)
@@ -178,6 +185,7 @@ fn concurrent_retry_waits_for_the_first_request_and_replays_its_response() {
     };
     let (first, second) = run_sql_while_waiting(
         &app,
+        None,
         || {
             std::thread::scope(|scope| {
                 let first = scope.spawn(create);
