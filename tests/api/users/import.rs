@@ -255,7 +255,7 @@ fn result_of_a_line_is_sent_before_the_next_line_is_processed() {
 fn import_that_is_interrupted_ends_without_the_final_chunk() {
     let app = TestApp::start();
     let (importer, token) = app.create_signed_in_user("User", &["users.create"]);
-    // The first line waits until the importer has been disabled.
+    // The first line waits until the session of the importer has ended.
     let mut other = app.sql();
     let insert = "BEGIN; INSERT INTO users (id, username, role, created_at, updated_at) \
                   VALUES (gen_random_uuid(), 'bob', 'User', now(), now())";
@@ -273,11 +273,11 @@ fn import_that_is_interrupted_ends_without_the_final_chunk() {
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
         app.query_number(waiting) > 0
     });
-    let disable = format!(
-        "UPDATE users SET is_active = false WHERE id = '{}'",
+    let end_session = format!(
+        "UPDATE sessions SET ended_at = now() WHERE user_id = '{}'",
         importer.id
     );
-    app.execute(&disable);
+    app.execute(&end_session);
     other.batch_execute("ROLLBACK").unwrap();
     let mut received = Vec::new();
     socket.read_to_end(&mut received).unwrap();
