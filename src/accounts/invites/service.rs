@@ -55,11 +55,11 @@ pub fn create(
     }
     let grant = check_creation(tx, caller, draft)?;
     let created_by = created_by?;
-    if let Some(creator) = created_by {
-        if store::count_open_of_creator(tx.conn, creator, tx.now)? >= MAX_OPEN_INVITES {
-            let entry = AuditEntry::new(CREATE, Subject::None);
-            return Err(audit::deny(tx, caller, entry, Code::InviteLimitReached));
-        }
+    if let Some(creator) = created_by
+        && store::count_open_of_creator(tx.conn, creator, tx.now)? >= MAX_OPEN_INVITES
+    {
+        let entry = AuditEntry::new(CREATE, Subject::None);
+        return Err(audit::deny(tx, caller, entry, Code::InviteLimitReached));
     }
     let expires_at = draft.expires_at.unwrap_or(tx.now + DEFAULT_LIFETIME);
     if expires_at <= tx.now {

@@ -57,6 +57,10 @@ pub struct TransactionSetup<'m> {
 }
 
 /// The parameters of a session, or of a transaction behind a pooler.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names of the parameters in PostgreSQL"
+)]
 pub struct SessionParameters {
     pub statement_timeout: Duration,
     /// How long a statement waits for a lock.
