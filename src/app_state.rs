@@ -60,6 +60,4 @@ pub struct AppState {
     pub metrics: Metrics,
     /// False once the shutdown has begun: `/readyz` answers 503, and every response closes its connection.
     pub is_accepting_requests: Arc<AtomicBool>,
-    /// The OpenAPI document as JSON.
-    pub openapi_json: Arc<str>,
 }

@@ -80,9 +80,13 @@ enum Command {
     /// Check that the service on this machine responds.
     #[command(after_help = "Example:\n  rosterd health")]
     Health,
-    /// Print the OpenAPI 3.1 document.
+    /// Print the OpenAPI document.
     #[command(after_help = "Example:\n  rosterd openapi > openapi.json")]
-    Openapi,
+    Openapi {
+        /// The version of OpenAPI. Some client generators read only 3.0.
+        #[arg(long, value_name = "VERSION", default_value = "3.1", value_parser = ["3.1", "3.0"])]
+        openapi_version: String,
+    },
     /// Print a shell completion script.
     Completions(completions_and_man::CompletionsArgs),
     /// Write the manual pages, one per command.
@@ -160,7 +164,12 @@ fn run_command(cli: Cli) -> Result<(), CliError> {
         Command::Doctor(args) => doctor::run(&args, env_file),
         Command::Db(command) => db::run(&config()?, command),
         Command::Health => Ok(health::run(&config()?)?),
-        Command::Openapi => Ok(print_stdout(&openapi::text())?),
+        Command::Openapi { openapi_version } => {
+            Ok(print_stdout(&match openapi_version.as_str() {
+                "3.0" => openapi::text_3_0(),
+                _ => openapi::text(),
+            })?)
+        }
         Command::Completions(args) => completions_and_man::run_completions(Cli::command(), &args),
         Command::Man(args) => completions_and_man::run_man(Cli::command(), &args),
     }

@@ -99,7 +99,6 @@ pub fn build_app_state(
         db,
         replica,
         is_accepting_requests: Arc::new(AtomicBool::new(true)),
-        openapi_json: openapi::text().into(),
     })
 }
 

@@ -32,7 +32,7 @@ mod unexpected_query;
 
 pub use client_address::{ForwardedHeader, TrustedProxies};
 pub use connection_limits::{ConnectionLimits, OpenConnections};
-pub use etag::IfMatch;
+pub use etag::{IfMatch, etag, matches_if_none_match};
 pub use fallback_route::fallback_route;
 pub use idempotency_key::IdempotencyKey;
 pub use ip_network::{InvalidIpNetwork, IpNetwork};

@@ -1,11 +1,14 @@
 //! The OpenAPI document, generated from the annotated handlers, and the page that displays it. Responses, parameters and
 //! headers that many operations share are added here and not repeated at the handlers.
 
+mod error_codes;
 mod generators;
 mod nullability;
 mod operation_defaults;
 mod schema_visitor;
+mod served_document;
 mod shared_components;
+mod version_3_0;
 
 use std::sync::Arc;
 
@@ -17,10 +20,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::AppExt;
 
 use crate::access::oauth::OAuthErrorBody;
-use crate::app_state::State;
 use crate::platform::config::Config;
 use crate::platform::http::Problem;
 use crate::server::routes;
+use served_document::{openapi_3_0_json, openapi_json};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -77,6 +80,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     components.add_security_scheme("client", SecurityScheme::Http(client));
     operation_defaults::add_to(&mut document.paths, components);
     generators::adapt(&mut document);
+    error_codes::add_to(&mut document);
     nullability::correct_nullability(&mut document);
     document
 }
@@ -85,6 +89,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
 #[must_use]
 pub fn text() -> String {
     let mut text = document().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The document in the form of OpenAPI 3.0.3 as JSON.
+#[must_use]
+pub fn text_3_0() -> String {
+    let document = serde_json::to_value(document()).unwrap_or_default();
+    let converted = version_3_0::downgrade(document);
+    let mut text = serde_json::to_string_pretty(&converted).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -106,10 +120,12 @@ impl Pages {
         }
     }
 
-    /// Mounts `/openapi.json` and the interactive page `/docs/`, which loads nothing from other hosts.
+    /// Mounts `/openapi.json`, `/openapi-3.0.json` and the interactive page `/docs/`, which loads nothing from other hosts.
     pub fn mount(self, routes: &mut web::ServiceConfig) {
         if self.has_document {
-            routes.route("/openapi.json", web::get().to(openapi_json));
+            routes
+                .route("/openapi.json", web::get().to(openapi_json))
+                .route("/openapi-3.0.json", web::get().to(openapi_3_0_json));
         }
         if self.has_docs {
             routes
@@ -117,14 +133,6 @@ impl Pages {
                 .route("/docs/{file:.*}", web::get().to(docs_file));
         }
     }
-}
-
-async fn openapi_json(app: State) -> HttpResponse {
-    let json = app.openapi_json.to_string();
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .content_type(ContentType::json())
-        .body(json)
 }
 
 async fn redirect_to_docs() -> HttpResponse {

@@ -249,7 +249,8 @@ impl OperationTraits {
             _ if self.is_oauth => shared_components::OAUTH_ERROR,
             "401" => shared_components::UNAUTHENTICATED,
             "429" => shared_components::RATE_LIMITED,
-            "503" => shared_components::OVERLOADED,
+            "403" => shared_components::FORBIDDEN,
+            "503" => shared_components::UNAVAILABLE,
             _ => shared_components::PROBLEM,
         }
     }
@@ -285,7 +286,8 @@ impl OperationTraits {
             (true, "503"),
             (checks_credentials, "401"),
             (checks_credentials && !self.is_oauth, "403"),
-            (self.has_input, "400"),
+            // Every operation refuses query parameters that it does not know.
+            (true, "400"),
             (self.has_body, "408"),
             (self.has_body, "413"),
             (self.has_body && !self.is_oauth, "415"),

@@ -9,12 +9,14 @@ use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response, Respo
 pub const PROBLEM: &str = "Problem";
 /// The response with status 401.
 pub const UNAUTHENTICATED: &str = "Unauthenticated";
+/// The response with status 403.
+pub const FORBIDDEN: &str = "Forbidden";
 /// The response with status 503.
-pub const OVERLOADED: &str = "TryLater";
+pub const UNAVAILABLE: &str = "Unavailable";
 /// The response with status 429.
-pub const RATE_LIMITED: &str = "Throttled";
+pub const RATE_LIMITED: &str = "RateLimited";
 /// The response of all errors of the OAuth endpoints.
-pub const OAUTH_ERROR: &str = "OAuthFailure";
+pub const OAUTH_ERROR: &str = "OAuthError";
 
 /// Adds all shared components to the document.
 pub fn add_to(components: &mut Components) {
@@ -23,7 +25,7 @@ pub fn add_to(components: &mut Components) {
     components.headers.extend(headers());
 }
 
-fn responses() -> [(String, RefOr<Response>); 5] {
+fn responses() -> [(String, RefOr<Response>); 6] {
     [
         (
             PROBLEM,
@@ -35,7 +37,12 @@ fn responses() -> [(String, RefOr<Response>); 5] {
                 .header_ref("WWW-Authenticate", header_ref("WWW-Authenticate")),
         ),
         (
-            OVERLOADED,
+            FORBIDDEN,
+            problem("The caller may not do this; `code` gives the reason.")
+                .header_ref("WWW-Authenticate", header_ref("WWW-Authenticate")),
+        ),
+        (
+            UNAVAILABLE,
             problem("The service is overloaded or not available.")
                 .header_ref("Retry-After", header_ref("Retry-After")),
         ),
@@ -118,7 +125,8 @@ fn headers() -> [(String, RefOr<Header>); 7] {
         ),
         (
             "WWW-Authenticate",
-            "`Bearer`, with an error code if a token was sent (RFC 6750, section 3).",
+            "`Bearer`, with an error code if a token was sent (RFC 6750, section 3): `invalid_token`, or `insufficient_scope` if the caller \
+             lacks a permission.",
         ),
         ("Retry-After", "The number of seconds to wait before a retry."),
         (

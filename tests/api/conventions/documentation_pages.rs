@@ -39,6 +39,26 @@ fn document_and_page_can_be_switched_off() {
 }
 
 #[test]
+fn document_has_an_entity_tag_and_is_compressed_on_request() {
+    let app = TestApp::start();
+    for (path, version) in [("/openapi.json", "3.1"), ("/openapi-3.0.json", "3.0.3")] {
+        let plain = app.get(path).header("Accept-Encoding", "identity").send();
+        let plain = plain.expect(200);
+        assert!(plain.body["openapi"].as_str().unwrap().starts_with(version));
+        assert_eq!(plain.header("vary"), "Accept-Encoding");
+        let tag = plain.header("etag");
+        let unchanged = app.get(path).header("If-None-Match", tag).send();
+        assert!(unchanged.expect(304).text.is_empty());
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+        );
+        let compressed = app.send_raw(request.as_bytes());
+        assert!(compressed.contains("content-encoding: gzip"));
+        assert!(compressed.len() * 3 < plain.text.len());
+    }
+}
+
+#[test]
 fn anonymous_callers_do_not_learn_the_version_of_the_program() {
     let app = TestApp::start();
     let version = env!("CARGO_PKG_VERSION");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rosterd::platform::error::Code;
+use rosterd::platform::http::problem::status_of;
 use serde_json::{Value, json};
 
 use crate::support::{Operation, document, operations};
@@ -27,6 +28,38 @@ fn document_lists_every_error_code() {
     );
     let code = &document["components"]["schemas"]["Problem"]["properties"]["code"];
     assert_eq!(code["$ref"], "#/components/schemas/ProblemCode");
+}
+
+#[test]
+fn guide_explains_every_error_code_with_its_status() {
+    let guide = include_str!("../../../docs/errors.md");
+    for code in Code::ALL {
+        let status = status_of(code.category()).as_u16();
+        let row = format!("\n| `{}` | {status} | ", code.as_str());
+        assert_eq!(guide.matches(&row).count(), 1, "{}", code.as_str());
+    }
+}
+
+#[test]
+fn every_operation_lists_its_error_codes_with_examples() {
+    for operation in operations() {
+        if operation.path.contains("/oauth/") {
+            continue;
+        }
+        let codes = operation.definition["x-codes"].as_array().unwrap();
+        for code in codes {
+            let code = code.as_str().unwrap();
+            let known = Code::ALL.iter().find(|known| known.as_str() == code);
+            let status = status_of(known.unwrap().category());
+            let response = &operation.definition["responses"][status.as_str()];
+            let response = match response["$ref"].as_str() {
+                Some(pointer) => document().pointer(pointer.trim_start_matches('#')).unwrap(),
+                None => response,
+            };
+            let example = &response["content"]["application/problem+json"]["examples"][code];
+            assert_eq!(example["value"]["code"], code, "{}", operation.id);
+        }
+    }
 }
 
 #[test]

@@ -6,13 +6,9 @@ use std::path::Path;
 ///
 /// With `UPDATE=1` in the environment the file is rewritten instead, and the difference shows in version control.
 #[track_caller]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests read the environment without the service's configuration"
-)]
 pub fn assert_matches_golden_file(path: &str, actual: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+    if is_updating() {
         std::fs::write(file, actual).unwrap();
         return;
     }
@@ -26,4 +22,13 @@ pub fn assert_matches_golden_file(path: &str, actual: &str) {
         );
     }
     assert_eq!(actual, expected, "{path}; UPDATE=1 rewrites the file");
+}
+
+/// Whether files that are checked in are written instead of compared.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests read the environment without the service's configuration"
+)]
+pub fn is_updating() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }

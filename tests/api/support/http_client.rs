@@ -3,6 +3,8 @@
 use serde_json::Value;
 use ureq::http::{HeaderMap, Request};
 
+use super::documented_responses::assert_documented;
+
 /// A request that has not been sent yet.
 pub struct RequestBuilder {
     agent: ureq::Agent,
@@ -53,16 +55,21 @@ impl RequestBuilder {
         self.response().ok()
     }
 
+    #[track_caller]
     fn response(self) -> Result<Response, ureq::Error> {
         let request = self.request.body(self.body.unwrap_or_default()).unwrap();
+        let method = request.method().as_str().to_owned();
+        let path = request.uri().path().to_owned();
         let mut response = self.agent.run(request)?;
         let text = response.body_mut().read_to_string()?;
-        Ok(Response {
+        let response = Response {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
-        })
+        };
+        assert_documented(&method, &path, &response);
+        Ok(response)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod certificates;
 mod cli;
 mod database;
 pub mod database_proxy;
+mod documented_responses;
 mod golden_file;
 mod http_client;
 mod operations;
