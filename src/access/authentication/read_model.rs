@@ -5,12 +5,20 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use super::row_locks::RowLock;
 use crate::platform::ids::{ClientGrantId, ClientId, PersonalTokenId, SessionId, UserId};
 use crate::schema::{
     client_access_tokens, personal_access_tokens, roles, service_clients, sessions, signing_keys,
     users,
 };
+
+/// What other transactions may do with a locked row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowLock {
+    /// Lock it too, for an operation that changes the row.
+    Exclusive,
+    /// Base decisions on it, but not change it.
+    Shared,
+}
 
 /// The columns of an account that decide about its credentials.
 #[derive(Queryable, Selectable)]

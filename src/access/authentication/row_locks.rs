@@ -2,18 +2,10 @@
 //! the order that `docs/architecture.md` documents, which prevents deadlocks.
 
 use super::read_model;
+pub use super::read_model::RowLock;
 use crate::access::actor::{Actor, Creator, Principal};
 use crate::platform::db::Tx;
 use crate::platform::error::AppError;
-
-/// What other transactions may do with a locked row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RowLock {
-    /// Lock it too, for an operation that changes the row.
-    Exclusive,
-    /// Base decisions on it, but not change it.
-    Shared,
-}
 
 /// Locks the rows of these accounts and service clients: accounts first, each in the order of their ids. A principal that is
 /// named twice is locked once, exclusively if that is asked for.
