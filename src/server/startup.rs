@@ -9,7 +9,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::openapi;
 use super::replica_settings;
 use super::service_metrics;
 use super::signing_key_reload::KeyReloadThread;

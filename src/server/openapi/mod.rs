@@ -12,7 +12,7 @@ mod version_3_0;
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 use utoipa::openapi::Components;

@@ -49,9 +49,10 @@ impl ServedDocument {
 
     fn respond(&self, req: &HttpRequest) -> HttpResponse {
         let is_current = matches_if_none_match(req.headers(), &self.etag);
-        let mut response = match is_current {
-            true => HttpResponse::NotModified(),
-            false => HttpResponse::Ok(),
+        let mut response = if is_current {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
         };
         response
             .insert_header((CACHE_CONTROL, "no-cache"))

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 /// Converts the document.
 #[must_use]
 pub fn downgrade(mut document: Value) -> Value {
-    document["openapi"] = json!("3.0.3");
+    if let Some(version) = document.pointer_mut("/openapi") {
+        *version = json!("3.0.3");
+    }
     if let Some(license) = document.pointer_mut("/info/license") {
         remove(license, "identifier");
     }

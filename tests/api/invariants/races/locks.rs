@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NEW_PASSWORD, login};
 use crate::support::{PASSWORD, TestApp, TestUser, backend_pid, wait_until};
@@ -74,6 +74,16 @@ fn authority_of_a_caller_is_not_changed_before_its_operation_commits() {
     }
 }
 
+/// Creates a resource and returns it.
+fn create(app: &TestApp, path: &str, token: &str, body: &Value) -> Value {
+    let created = app.post(path).bearer(token).json(body).send();
+    created.expect(201).data().clone()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
 #[test]
 fn unrelated_operations_do_not_wait_for_a_change_of_roles_and_permissions() {
     let app = TestApp::start();
@@ -81,49 +91,23 @@ fn unrelated_operations_do_not_wait_for_a_change_of_roles_and_permissions() {
     let names = ["ada", "bob", "eve", "joe", "kim", "lea", "max"];
     let users = names.map(|name| app.create_user(name, "User", &[]));
     let [ada, bob, eve, joe, kim, lea, max] = &users;
+    let token = json!({"name": "build", "permissions": []});
     let new_token = |user: &TestUser| {
-        let created = app
-            .post(&user.path("/tokens"))
-            .bearer(&admin)
-            .json(&json!({"name": "build", "permissions": []}))
-            .send();
-        let id = created.expect(201).data()["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        user.path(&format!("/tokens/{id}"))
+        let created = create(&app, &user.path("/tokens"), &admin, &token);
+        user.path(&format!("/tokens/{}", text(&created["id"])))
     };
-    let client = app
-        .post("/api/v1/clients")
-        .bearer(&admin)
-        .json(&json!({"name": "app", "permissions": []}))
-        .send();
-    let client = client.expect(201).data()["id"].as_str().unwrap().to_owned();
-    let client_path = format!("/api/v1/clients/{client}");
+    let client = json!({"name": "app", "permissions": []});
+    let client = create(&app, "/api/v1/clients", &admin, &client);
+    let client_path = format!("/api/v1/clients/{}", text(&client["id"]));
     let own = app.token("ada");
-    let own_tokens = app
-        .post("/api/v1/auth/tokens")
-        .bearer(&own)
-        .json(&json!({"name": "build", "permissions": []}))
-        .send();
-    let own_token = own_tokens.expect(201).data()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let own_token = create(&app, "/api/v1/auth/tokens", &own, &token);
+    let own_token_path = format!("/api/v1/auth/tokens/{}", text(&own_token["id"]));
     app.token("eve");
     let session = app.query_text(&format!(
         "SELECT id FROM sessions WHERE user_id = '{}' LIMIT 1",
         eve.id
     ));
-    let link = app
-        .post(&max.path("/password-reset-link"))
-        .bearer(&admin)
-        .json(&json!({}))
-        .send();
-    let link = link.expect(201).data()["token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let link = create(&app, &max.path("/password-reset-link"), &admin, &json!({}));
     let password = json!({"newPassword": NEW_PASSWORD});
     let none = json!({});
     let requests = [
@@ -159,12 +143,7 @@ fn unrelated_operations_do_not_wait_for_a_change_of_roles_and_permissions() {
             json!({"isActive": false}),
         ),
         ("DELETE", client_path, &admin, none.clone()),
-        (
-            "DELETE",
-            format!("/api/v1/auth/tokens/{own_token}"),
-            &own,
-            none.clone(),
-        ),
+        ("DELETE", own_token_path, &own, none.clone()),
         (
             "PATCH",
             "/api/v1/auth/me".to_owned(),
@@ -182,7 +161,7 @@ fn unrelated_operations_do_not_wait_for_a_change_of_roles_and_permissions() {
             "POST",
             "/api/v1/auth/reset-password".to_owned(),
             &admin,
-            json!({"token": link, "newPassword": NEW_PASSWORD}),
+            json!({"token": link["token"], "newPassword": NEW_PASSWORD}),
         ),
     ];
     let mut holder = app.sql();
