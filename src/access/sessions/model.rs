@@ -87,7 +87,7 @@ impl SessionRow {
 /// The tokens that a sign-in or a refresh returns.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = LoginResult)]
+#[schema(as = TokenSet)]
 pub struct Tokens {
     /// A JWT (RFC 9068) for the header `Authorization: Bearer`.
     pub access_token: String,

@@ -126,6 +126,10 @@ pub fn set_own_password(
         session: actor.session_id(),
         tokens: PersonalTokens::Keep,
     };
+    if row.has_password_of_another() {
+        // Who set the old password could sign in with it and create tokens.
+        tokens::service::end_all_by_others(tx, id)?;
+    }
     let creator = Creator::Owner;
     set_chosen_password(tx, actor, CHANGE_PASSWORD, &row, password, creator, kept)
 }
@@ -143,8 +147,13 @@ pub fn redeem_reset_link(
     tokens: PersonalTokens,
 ) -> TxResult<()> {
     tx.wait_for_leases();
-    // The creator of the link had the token and possibly used it, so the password counts as set by the creator.
+    // The creator of the link had the token and possibly used it, so the password counts as set by the creator. A link that was
+    // mailed can be used by those who read the mail, and someone else may have set the address.
     let (row, creator) = password_reset::service::lock_account(tx, actor, token)?;
+    let creator = match creator {
+        Creator::Owner => row.email_creator().unwrap_or(Creator::UNKNOWN),
+        other => other,
+    };
     let action_name = password_reset::service::REDEEM;
     let kept = Kept {
         session: None,

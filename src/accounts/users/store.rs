@@ -150,12 +150,13 @@ impl UserRow {
         matches!(self.password_creator(), Some(Creator::Withdrawn) | None)
     }
 
-    /// Whether the account is active, not deleted, never expires and has a password.
-    pub const fn can_always_sign_in(&self) -> bool {
+    /// Whether the account is active, not deleted, never expires and has a password that was not withdrawn.
+    pub fn can_always_sign_in(&self) -> bool {
         self.is_active
             && self.deleted_at.is_none()
             && self.expires_at.is_none()
             && self.password_hash.is_some()
+            && !self.is_password_withdrawn()
     }
 }
 
@@ -351,6 +352,7 @@ pub fn count_other_permanent_super_admins(
         .filter(users::deleted_at.is_null())
         .filter(users::expires_at.is_null())
         .filter(users::password_hash.is_not_null())
+        .filter(users::password_set_by_kind.ne(Creator::Withdrawn.to_columns().0))
         .count()
         .get_result(conn)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
 
 use super::error::ConfigError;
 use super::variable::EnvVariable;
@@ -34,7 +37,7 @@ pub(super) fn read(
     ) else {
         return Ok((environment, None));
     };
-    let settings = read_file(&path)?;
+    let settings = read_file(&path, env_file.is_some())?;
     Ok((merge(variables, environment, settings), Some(path)))
 }
 
@@ -79,18 +82,26 @@ fn read_environment(variables: &[EnvVariable]) -> Result<Vars, ConfigError> {
         .collect()
 }
 
-/// The variables in a file of `NAME=value` lines.
-fn read_file(path: &Path) -> Result<Vars, ConfigError> {
+/// The variables in a file of `NAME=value` lines. Unless the file was named by the caller, other users must not be able to change
+/// it: they would choose the database that a command works on.
+fn read_file(path: &Path, is_named: bool) -> Result<Vars, ConfigError> {
     let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
+    let checked = if is_named { Ok(()) } else { check_origin(path) };
+    let text = match checked.and_then(|()| std::fs::read_to_string(path)) {
         Ok(text) => text,
         Err(error) => {
-            let advice = if error.kind() == io::ErrorKind::PermissionDenied {
-                "; run the command as the user of the service or as root"
-            } else {
-                ""
+            let problem = match error.kind() {
+                io::ErrorKind::Other => {
+                    format!(
+                        "{error}; change that, or name the file with --env-file if you trust it"
+                    )
+                }
+                io::ErrorKind::PermissionDenied => format!(
+                    "the file cannot be read: {}; run the command as the user of the service or as root",
+                    error.kind()
+                ),
+                kind => format!("the file cannot be read: {kind}"),
             };
-            let problem = format!("the file cannot be read: {}{advice}", error.kind());
             return Err(ConfigError::new(file, problem));
         }
     };
@@ -103,6 +114,22 @@ fn read_file(path: &Path) -> Result<Vars, ConfigError> {
                 "expected lines of NAME=value, with '…' around a value that has spaces, #, $ or quotes",
             )
         })
+}
+
+/// Checks that the file belongs to root or to the user of this process, and that not everyone can change it. The group may: on
+/// many systems each user has a group of their own.
+fn check_origin(path: &Path) -> io::Result<()> {
+    const WRITABLE_BY_EVERYONE: u32 = 0o002;
+    let metadata = std::fs::metadata(path)?;
+    let owner = metadata.uid();
+    if ![0, geteuid().as_raw()].contains(&owner) {
+        let problem = format!("the file belongs to another user (uid {owner})");
+        return Err(io::Error::other(problem));
+    }
+    if metadata.is_file() && metadata.mode() & WRITABLE_BY_EVERYONE != 0 {
+        return Err(io::Error::other("every user can write to the file"));
+    }
+    Ok(())
 }
 
 /// Adds the settings of `dotenv` that the environment does not set. A setting with several names counts as set under any of
@@ -165,7 +192,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("rosterd-dotenv-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let path = dir.join(".env");
-        let error = read_file(&path).unwrap_err().to_string();
+        let error = read_file(&path, false).unwrap_err().to_string();
         assert!(error.contains("the file cannot be read"), "{error}");
         std::fs::write(
             &path,
@@ -173,14 +200,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            read_file(&path).unwrap(),
+            read_file(&path, false).unwrap(),
             vars(&[
                 ("ROSTERD_LOG", "debug"),
                 ("DATABASE_URL", "postgres://a:p$x#y@h/d")
             ])
         );
         std::fs::write(&path, "ROSTERD_SECRET_KEY=hunter2 hunter3\n").unwrap();
-        let error = read_file(&path).unwrap_err().to_string();
+        let error = read_file(&path, false).unwrap_err().to_string();
         assert!(
             error.contains(".env: expected lines of NAME=value"),
             "{error}"
@@ -207,5 +234,20 @@ mod tests {
         assert_eq!(chosen(&database, None), Some(dotenv.clone()));
         assert_eq!(chosen(&database, Some(&named)), Some(named));
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn file_that_everyone_can_change_is_used_only_if_it_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = std::env::temp_dir().join(format!("rosterd-env-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("settings");
+        std::fs::write(&path, "ROSTERD_LOG=debug\n").unwrap();
+        for (mode, is_used) in [(0o644, true), (0o664, true), (0o666, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_file(&path, false).is_ok(), is_used, "{mode:o}");
+            assert!(read_file(&path, true).is_ok());
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -223,9 +223,8 @@ impl AppError {
         let mut error = Self::new(Code::RequestInvalid);
         if field_errors.len() > Self::MAX_FIELD_ERRORS {
             let detail = format!(
-                "Only the first {} of {} errors are listed.",
-                Self::MAX_FIELD_ERRORS,
-                field_errors.len()
+                "Only the first {} errors are listed.",
+                Self::MAX_FIELD_ERRORS
             );
             field_errors.truncate(Self::MAX_FIELD_ERRORS);
             error = error.with_detail(detail);

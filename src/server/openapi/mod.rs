@@ -10,10 +10,10 @@ mod served_document;
 mod shared_components;
 mod version_3_0;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::OpenApi;
 use utoipa::openapi::Components;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,7 +23,7 @@ use crate::access::oauth::OAuthErrorBody;
 use crate::platform::config::Config;
 use crate::platform::http::Problem;
 use crate::server::routes;
-use served_document::{openapi_3_0_json, openapi_json};
+use served_document::ServedDocument;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -133,6 +133,16 @@ impl Pages {
                 .route("/docs/{file:.*}", web::get().to(docs_file));
         }
     }
+}
+
+async fn openapi_json(req: HttpRequest) -> HttpResponse {
+    static DOCUMENT: LazyLock<ServedDocument> = LazyLock::new(|| ServedDocument::new(text()));
+    DOCUMENT.respond(&req)
+}
+
+async fn openapi_3_0_json(req: HttpRequest) -> HttpResponse {
+    static DOCUMENT: LazyLock<ServedDocument> = LazyLock::new(|| ServedDocument::new(text_3_0()));
+    DOCUMENT.respond(&req)
 }
 
 async fn redirect_to_docs() -> HttpResponse {

@@ -1,7 +1,6 @@
-//! Serves the OpenAPI document with an entity tag, and compressed for clients that accept it.
+//! A JSON document that is served with an entity tag, and compressed for clients that accept it.
 
 use std::io::Write as _;
-use std::sync::LazyLock;
 
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ContentType, ETAG, Encoding, Header as _, VARY,
@@ -13,29 +12,15 @@ use flate2::write::GzEncoder;
 
 use crate::platform::http::{etag, matches_if_none_match};
 
-/// A rendition of the document. It is generated for the first request.
-struct ServedDocument {
+/// The document and its compressed form.
+pub struct ServedDocument {
     json: Bytes,
     gzip: Bytes,
     etag: String,
 }
 
-static VERSION_3_1: LazyLock<ServedDocument> = LazyLock::new(|| ServedDocument::new(super::text()));
-static VERSION_3_0: LazyLock<ServedDocument> =
-    LazyLock::new(|| ServedDocument::new(super::text_3_0()));
-
-/// `GET /openapi.json`.
-pub async fn openapi_json(req: HttpRequest) -> HttpResponse {
-    VERSION_3_1.respond(&req)
-}
-
-/// `GET /openapi-3.0.json`.
-pub async fn openapi_3_0_json(req: HttpRequest) -> HttpResponse {
-    VERSION_3_0.respond(&req)
-}
-
 impl ServedDocument {
-    fn new(json: String) -> Self {
+    pub fn new(json: String) -> Self {
         let json = Bytes::from(json);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         let written = encoder.write_all(&json).and_then(|()| encoder.finish());
@@ -47,7 +32,8 @@ impl ServedDocument {
         }
     }
 
-    fn respond(&self, req: &HttpRequest) -> HttpResponse {
+    /// The response with the document, or 304.
+    pub fn respond(&self, req: &HttpRequest) -> HttpResponse {
         let is_current = matches_if_none_match(req.headers(), &self.etag);
         let mut response = if is_current {
             HttpResponse::NotModified()

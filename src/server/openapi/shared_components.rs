@@ -57,6 +57,7 @@ fn responses() -> [(String, RefOr<Response>); 6] {
             OAUTH_ERROR,
             ResponseBuilder::new()
                 .description("An OAuth error (RFC 6749, section 5.2), identified by `error`.")
+                .header_ref("WWW-Authenticate", header_ref("WWW-Authenticate"))
                 .content(
                     "application/json",
                     Content::new(Some(Ref::from_schema_name("OAuthError"))),

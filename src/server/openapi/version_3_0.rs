@@ -1,6 +1,8 @@
 //! The document in the form of OpenAPI 3.0.3, for generators that do not read 3.1. It describes the same API with what 3.0 has:
 //! `nullable` instead of a type `null`, and a plain text where values can be added later.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 /// Converts the document.
@@ -12,27 +14,42 @@ pub fn downgrade(mut document: Value) -> Value {
     if let Some(license) = document.pointer_mut("/info/license") {
         remove(license, "identifier");
     }
-    convert(&mut document);
+    let types = SchemaTypes::of(&document);
+    convert(&mut document, &types);
     document
 }
 
-fn convert(value: &mut Value) {
+/// The types of the named schemas, by reference.
+struct SchemaTypes(BTreeMap<String, Value>);
+
+impl SchemaTypes {
+    fn of(document: &Value) -> Self {
+        let schemas = document.pointer("/components/schemas");
+        let schemas = schemas.and_then(Value::as_object).into_iter().flatten();
+        let reference = |name: &str| format!("#/components/schemas/{name}");
+        let types = schemas
+            .filter_map(|(name, schema)| Some((reference(name), schema.get("type")?.clone())));
+        Self(types.collect())
+    }
+}
+
+fn convert(value: &mut Value, types: &SchemaTypes) {
     match value {
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
                 // Examples are data, not schemas.
                 if !matches!(name.as_str(), "example" | "examples" | "default") {
-                    convert(member);
+                    convert(member, types);
                 }
             }
-            convert_object(members);
+            convert_object(members, types);
         }
-        Value::Array(items) => items.iter_mut().for_each(convert),
+        Value::Array(items) => items.iter_mut().for_each(|item| convert(item, types)),
         _ => {}
     }
 }
 
-fn convert_object(members: &mut Map<String, Value>) {
+fn convert_object(members: &mut Map<String, Value>, types: &SchemaTypes) {
     if let Some(target) = members.get("$ref").cloned() {
         // 3.0 ignores all other members beside a reference.
         *members = Map::from_iter([("$ref".to_owned(), target)]);
@@ -40,7 +57,7 @@ fn convert_object(members: &mut Map<String, Value>) {
     }
     members.remove("propertyNames");
     replace_null_in_types(members);
-    replace_null_choice(members);
+    replace_null_choice(members, types);
     replace_open_enum(members);
 }
 
@@ -58,7 +75,7 @@ fn replace_null_in_types(members: &mut Map<String, Value>) {
     }
 }
 
-fn replace_null_choice(members: &mut Map<String, Value>) {
+fn replace_null_choice(members: &mut Map<String, Value>, types: &SchemaTypes) {
     let Some(Value::Array(choices)) = members.get("oneOf") else {
         return;
     };
@@ -74,6 +91,11 @@ fn replace_null_choice(members: &mut Map<String, Value>) {
     match schema {
         Value::Object(schema) if !schema.contains_key("$ref") => members.extend(schema),
         reference => {
+            let target = reference.get("$ref").and_then(Value::as_str);
+            // A nullable schema must have a type.
+            if let Some(kind) = target.and_then(|target| types.0.get(target)) {
+                members.insert("type".to_owned(), kind.clone());
+            }
             members.insert("allOf".to_owned(), json!([reference]));
         }
     }
@@ -115,7 +137,7 @@ mod tests {
             ),
             (
                 json!({"description": "Text.", "oneOf": [{"$ref": "#/a", "description": "Gone."}, {"type": "null"}]}),
-                json!({"description": "Text.", "nullable": true, "allOf": [{"$ref": "#/a"}]}),
+                json!({"description": "Text.", "nullable": true, "type": "object", "allOf": [{"$ref": "#/a"}]}),
             ),
             (
                 json!({"anyOf": [{"type": "string", "enum": ["a", "b"]}, {"type": "string"}], "description": "The state."}),
@@ -127,7 +149,10 @@ mod tests {
             ),
         ] {
             let mut actual = schema;
-            convert(&mut actual);
+            convert(
+                &mut actual,
+                &SchemaTypes(BTreeMap::from([("#/a".to_owned(), json!("object"))])),
+            );
             assert_eq!(actual, converted);
         }
     }

@@ -88,5 +88,5 @@ fn response_lists_at_most_32_errors() {
         .expect_field_error("/permissions/31", "invalid_format");
     assert_eq!(refused.body["errors"].as_array().unwrap().len(), 32);
     let detail = refused.body["detail"].as_str().unwrap();
-    assert_eq!(detail, "Only the first 32 of 1000 errors are listed.");
+    assert_eq!(detail, "Only the first 32 errors are listed.");
 }

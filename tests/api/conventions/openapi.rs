@@ -57,6 +57,10 @@ fn every_operation_lists_its_error_codes_with_examples() {
                 None => response,
             };
             let example = &response["content"]["application/problem+json"]["examples"][code];
+            let example = match example["$ref"].as_str() {
+                Some(pointer) => document().pointer(pointer.trim_start_matches('#')).unwrap(),
+                None => example,
+            };
             assert_eq!(example["value"]["code"], code, "{}", operation.id);
         }
     }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::promotion::{set_password, set_role};
+use super::promotion::{assert_no_change_token, login, set_password, set_role};
+use crate::mail::{NEW_PASSWORD, redeem, request_reset};
 use crate::support::{PASSWORD, TestApp};
 
 /// A confirmed address receives reset links, so an address that an Admin entered is a way in.
@@ -128,4 +129,22 @@ fn confirmation_link_ends_with_a_promotion_and_with_a_password_reset() {
     // An address that the Admin entered stays the Admin's after it was confirmed with a link.
     let creator = "SELECT email_set_by_kind FROM users WHERE username = 'ada'";
     assert_eq!(app.query_text(creator), "user");
+}
+
+/// Who set the address can read the mail with the link, so the password that is set with it counts as theirs.
+// SECURITY: C02
+#[test]
+fn password_set_with_a_link_to_an_address_of_an_admin_does_not_open_a_promoted_account() {
+    let (app, server) = TestApp::start_with_mail(&[]);
+    let super_admin = app.super_admin_token();
+    let (_, admin) = app.create_signed_in_user("Admin", &[]);
+    let (user, _) = app.create_signed_in_user("User", &[]);
+    let address = json!({"email": "box@example.org", "emailConfirmed": true});
+    let patch = app.patch(&user.path("")).bearer(&admin).json(&address);
+    patch.send().expect(200);
+    request_reset(&app, "box@example.org").expect(202);
+    redeem(&app, &server.only_email()).expect(204);
+    login(&app, &user, NEW_PASSWORD).expect(200);
+    set_role(&app, &super_admin, &user, "SuperAdmin");
+    assert_no_change_token(login(&app, &user, NEW_PASSWORD));
 }

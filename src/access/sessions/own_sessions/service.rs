@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use crate::access::actor::Principal;
 use crate::access::authentication::SignedIn;
+use crate::access::authentication::row_locks::{self, RowLock};
 use crate::access::rate_limit::account_budget::{self, RecordBudget};
 use crate::access::sessions::model::Session;
 use crate::access::sessions::policy::{EndReason, SessionFilter};
@@ -72,6 +74,8 @@ pub fn end_other_sessions(
     tokens: PersonalTokens,
 ) -> TxResult<()> {
     tx.wait_for_leases();
+    // The creation of a token locks this row too, so no token is created after those that end here.
+    row_locks::lock_principals(tx, [(Principal::User(caller.id), RowLock::Exclusive)])?;
     caller.current_authority(tx)?;
     let tokens = tokens::service::end_if_requested(tx, caller.id, tokens)?;
     let ended = end_all_of_user(tx, caller.id, EndReason::SignedOut, Some(caller.session))?;

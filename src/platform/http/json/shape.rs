@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::pointer::push_segment;
-use crate::platform::error::FieldError;
+use crate::platform::error::{AppError, FieldError};
 use crate::platform::timestamp::{InvalidTimestamp, Timestamp};
 
 /// What a `null` member means that its schema does not allow.
@@ -61,6 +61,9 @@ impl ShapeChecker {
             ("array", Value::Array(items)) => {
                 self.check_length(pointer, items.len(), "Items", &schema);
                 for (index, item) in items.iter_mut().enumerate() {
+                    if self.is_full() {
+                        return;
+                    }
                     self.check(
                         &format!("{pointer}/{index}"),
                         item,
@@ -91,6 +94,9 @@ impl ShapeChecker {
         }
         let is_closed = *member(schema, "additionalProperties") == Value::Bool(false);
         for (name, value) in members.iter_mut() {
+            if self.is_full() {
+                return;
+            }
             let member = member_pointer(pointer, name);
             match properties.get(name) {
                 Some(schema) => self.check(&member, value, schema),
@@ -216,6 +222,11 @@ impl ShapeChecker {
             }
         }
         None
+    }
+
+    /// Whether there are more errors than a response lists. A short document can contain very many.
+    fn is_full(&self) -> bool {
+        self.errors.len() > AppError::MAX_FIELD_ERRORS
     }
 
     fn add(

@@ -1,5 +1,7 @@
 //! The schemas of the document: their names, free-form objects, and values of responses.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::schema::{
     AdditionalProperties, AllOf, AnyOfBuilder, Object, ObjectBuilder, OneOf, Schema, SchemaType,
     Type,
@@ -23,6 +25,7 @@ pub fn adapt(document: &mut OpenApi) {
         }
     });
     merge_extended_schemas(document);
+    remove_unused_schemas(document);
     open_response_enums(document);
 }
 
@@ -115,6 +118,20 @@ fn merge_extended_schemas(document: &mut OpenApi) {
             }
         }
         *schema = RefOr::T(Schema::Object(merged));
+    }
+}
+
+/// Removes the schemas that were only parts of others.
+fn remove_unused_schemas(document: &mut OpenApi) {
+    let mut used = BTreeSet::new();
+    visit_schemas(document, &mut |schema| {
+        if let RefOr::Ref(reference) = schema {
+            used.insert(reference.ref_location.clone());
+        }
+    });
+    if let Some(components) = &mut document.components {
+        let is_used = |name: &String| used.contains(&format!("{SCHEMAS}{name}"));
+        components.schemas.retain(|name, _| is_used(name));
     }
 }
 

@@ -109,6 +109,62 @@ fn change_of_the_own_password_keeps_tokens() {
     assert!(is_accepted(&fixture.app, &token));
 }
 
+/// Who set the old password can have signed in with it and created a token.
+#[test]
+fn change_of_a_password_that_another_set_ends_the_tokens_that_it_allowed_to_create() {
+    let fixture = Fixture::new();
+    let (user, _, own) = fixture.create_user();
+    let body = json!({"newPassword": NEW_PASSWORD, "keepTokens": true});
+    assert_eq!(
+        fixture.send("POST", &user.path("/reset-password"), Some(body)),
+        204
+    );
+    let login = json!({"username": user.username, "password": NEW_PASSWORD});
+    let login = fixture.app.post("/api/v1/auth/login").json(&login).send();
+    let session = login.expect(200).data()["accessToken"].clone();
+    let session = session.as_str().unwrap();
+    let token = token_text(&create_token(&fixture.app, session, &[])).to_owned();
+    let body =
+        json!({"currentPassword": NEW_PASSWORD, "newPassword": "eight red balloons above the sea"});
+    let change = fixture.app.post("/api/v1/auth/change-password");
+    change.bearer(session).json(&body).send().expect(204);
+    assert!(!is_accepted(&fixture.app, &token));
+    assert!(is_accepted(&fixture.app, &own));
+}
+
+/// The creation of a token and the end of all tokens lock the account, so that none is created after those that end.
+#[test]
+fn no_token_is_created_while_all_tokens_end() {
+    let fixture = Fixture::new();
+    let app = &fixture.app;
+    for _ in 0..20 {
+        let (user, owner, _) = fixture.create_user();
+        let thief = app.token(&user.username);
+        let body = json!({"name": "build", "permissions": []});
+        std::thread::scope(|scope| {
+            let create = || {
+                for _ in 0..5 {
+                    app.post("/api/v1/auth/tokens")
+                        .bearer(&thief)
+                        .json(&body)
+                        .send();
+                }
+            };
+            let creating = scope.spawn(create);
+            let end = app
+                .delete("/api/v1/auth/sessions?tokens=true")
+                .bearer(&owner);
+            end.send().expect(204);
+            creating.join().unwrap();
+        });
+        let count = format!(
+            "SELECT count(*) FROM personal_access_tokens WHERE user_id = '{}'",
+            user.id
+        );
+        assert_eq!(app.query_number(&count), 0);
+    }
+}
+
 #[test]
 fn signing_out_everywhere_ends_tokens_only_on_request() {
     let fixture = Fixture::new();

@@ -84,6 +84,10 @@ fn last_super_admin_cannot_be_removed() {
     for (description, assignment) in [
         ("expires", "expires_at = now() + interval '1 hour'"),
         ("has no password", "password_hash = NULL"),
+        (
+            "has a withdrawn password",
+            "password_set_by_kind = 'withdrawn', password_set_by = NULL",
+        ),
     ] {
         app.execute(&format!(
             "UPDATE users SET {assignment} WHERE id = '{}'",
@@ -120,7 +124,7 @@ fn last_super_admin_cannot_be_removed() {
         )
         .expect(200);
         app.execute(&format!(
-            "UPDATE users SET expires_at = NULL, password_hash = (SELECT password_hash FROM users WHERE id = '{}') WHERE id = '{}'",
+            "UPDATE users SET expires_at = NULL, password_set_by_kind = 'owner', password_hash = (SELECT password_hash FROM users WHERE id = '{}') WHERE id = '{}'",
             last.id, other.id
         ));
     }
