@@ -58,6 +58,9 @@ fn responses() -> [(String, RefOr<Response>); 6] {
             ResponseBuilder::new()
                 .description("An OAuth error (RFC 6749, section 5.2), identified by `error`.")
                 .header_ref("WWW-Authenticate", header_ref("WWW-Authenticate"))
+                .header_ref("Retry-After", header_ref("Retry-After"))
+                .header_ref("RateLimit", header_ref("RateLimit"))
+                .header_ref("RateLimit-Policy", header_ref("RateLimit-Policy"))
                 .content(
                     "application/json",
                     Content::new(Some(Ref::from_schema_name("OAuthError"))),

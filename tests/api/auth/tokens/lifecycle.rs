@@ -200,8 +200,9 @@ fn token_limit_holds_under_concurrent_creates() {
     let app = TestApp::start();
     let (user, session) = app.create_signed_in_user("User", &[]);
     for _ in 0..20 {
+        app.clear_rate_limits();
         app.execute(&format!(
-        "DELETE FROM personal_access_tokens; DELETE FROM rate_limit_counters; \
+        "DELETE FROM personal_access_tokens; \
          INSERT INTO personal_access_tokens (id, user_id, name, digest, permissions, created_at, expires_at) \
          SELECT gen_random_uuid(), '{}', 'x', int8send(n), '{{}}', now(), CASE WHEN n > 95 THEN now() END \
          FROM generate_series(1, 105) n",
