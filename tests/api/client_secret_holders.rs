@@ -171,7 +171,7 @@ fn client_created_before_a_promotion_of_its_creator_needs_a_new_secret() {
     let (path, _) = create(&app, &session, "job", &[]);
     set_role(&app, &user, "Admin");
     assert_raise_needs_rotation(&app, &app.token(&user.username), &path);
-    // Nobody else raises it while its creator has more authority for a time.
+    // No one else can raise it while its creator has more authority for a time.
     let super_admin = app.super_admin_token();
     let more = json!({"permissions": ["users.read", "users.update"]});
     let change = app.patch(&path).bearer(&super_admin).json(&more).send();

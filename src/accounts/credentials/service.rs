@@ -127,7 +127,7 @@ pub fn set_own_password(
         tokens: PersonalTokens::Keep,
     };
     if row.has_password_of_another() {
-        // Who set the old password could sign in with it and create tokens.
+        // The person who set the old password could sign in with it and create tokens.
         tokens::service::end_all_by_others(tx, id)?;
     }
     let creator = Creator::Owner;

@@ -141,7 +141,7 @@ struct PasswordResetRequest {
 /// Request a reset link by email.
 ///
 /// The response and its timing do not depend on whether the address exists. A message is sent only to a confirmed address of
-/// an active account that has a password. The link is valid for one hour. A link that is still unused is sent again. An
+/// an active account that has a password. The link is valid for one hour. A mailed link that is still unused is sent again. While a link of an administrator is unused, none is mailed. An
 /// address gets at most five messages per hour. Too many requests from one source or network: 429 `rate_limited`.
 #[utoipa::path(
     operation_id = "requestPasswordReset", tag = "auth", request_body = PasswordResetRequest, security(()),

@@ -95,7 +95,8 @@ pub fn request(
 
 /// The link that is sent to a confirmed address: the unused link of the account if it has one, so that a request by a
 /// stranger does not end a link that was sent before; otherwise a new link. `None` if no usable account has confirmed the
-/// address, or the account has no password: a removed password must not be restored by email.
+/// address, or the account has an unused link of an administrator, or no password: a removed password must not be restored by
+/// email.
 ///
 /// # Errors
 /// Database errors.
@@ -114,8 +115,9 @@ pub fn create_for_email(
     };
     let lifetime = ResetLinkLifetime::for_mail();
     let link = match renew_link(tx, context, user.id, lifetime)? {
-        Some(link) => link,
-        None => insert_link(tx, context, user.id, lifetime, Creator::Owner)?,
+        UnusedLink::Renewed(link) => link,
+        UnusedLink::None => insert_link(tx, context, user.id, lifetime, Creator::Owner)?,
+        UnusedLink::OfAnother => return Ok(None),
     };
     let entry = AuditEntry::new("user.resetLink.mail", Subject::User(user.id))
         .with_change(Value::Null, json!({"expiresAtUtc": link.expires_at_utc}));
@@ -280,32 +282,40 @@ fn insert_link(
     Ok(context.link(token, row.expires_at))
 }
 
+/// The link that an account has when another one is requested by mail.
+enum UnusedLink {
+    /// It has no usable one, or its token was not derived under this key.
+    None,
+    /// It was sent by mail and can be sent again.
+    Renewed(ResetLink),
+    /// An administrator created it. It is not sent: who reads the mail is perhaps not the person that it was given to.
+    OfAnother,
+}
+
 /// The unused link of an account. One that was sent by mail is then valid for at least `lifetime` from now, but not for longer
-/// than a day after its creation; one that an administrator created keeps its end. `None` if the account has no usable one,
-/// or if its token was not derived under this key.
+/// than a day after its creation.
 fn renew_link(
     tx: &mut Tx<'_>,
     context: &LinkContext,
     user_id: UserId,
     lifetime: ResetLinkLifetime,
-) -> Result<Option<ResetLink>, AppError> {
+) -> Result<UnusedLink, AppError> {
     let row = store::find(tx.conn, user_id)?.filter(|row| row.expires_at > tx.now);
     let Some(row) = row else {
-        return Ok(None);
+        return Ok(UnusedLink::None);
     };
     let token = context.token(row.id);
     let Some((_, creator)) = find_usable(tx, &token)? else {
-        return Ok(None);
+        return Ok(UnusedLink::None);
     };
     if creator != Creator::Owner {
-        // The administrator chose the lifetime.
-        return Ok(Some(context.link(token, row.expires_at)));
+        return Ok(UnusedLink::OfAnother);
     }
     let latest = row.created_at + ResetLinkLifetime::default().duration();
     let renewed = (tx.now + lifetime.duration()).min(latest);
     let expires_at = row.expires_at.max(renewed);
     store::set_expiry(tx.conn, user_id, expires_at)?;
-    Ok(Some(context.link(token, expires_at)))
+    Ok(UnusedLink::Renewed(context.link(token, expires_at)))
 }
 
 impl LinkContext {

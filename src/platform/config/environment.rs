@@ -1,7 +1,8 @@
 //! Reads the process environment and the `.env` file as text.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -86,8 +87,7 @@ fn read_environment(variables: &[EnvVariable]) -> Result<Vars, ConfigError> {
 /// it: they would choose the database that a command works on.
 fn read_file(path: &Path, is_named: bool) -> Result<Vars, ConfigError> {
     let file = path.display().to_string();
-    let checked = if is_named { Ok(()) } else { check_origin(path) };
-    let text = match checked.and_then(|()| std::fs::read_to_string(path)) {
+    let text = match read_text(path, is_named) {
         Ok(text) => text,
         Err(error) => {
             let problem = match error.kind() {
@@ -116,11 +116,21 @@ fn read_file(path: &Path, is_named: bool) -> Result<Vars, ConfigError> {
         })
 }
 
-/// Checks that the file belongs to root or to the user of this process, and that not everyone can change it. The group may: on
-/// many systems each user has a group of their own.
-fn check_origin(path: &Path) -> io::Result<()> {
+/// Reads the file. Unless it was named, it and a symbolic link to it must belong to root or to the user of this process, and not
+/// everyone may change it. The group may: on many systems each user has a group of their own.
+fn read_text(path: &Path, is_named: bool) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    if !is_named {
+        check_origin(&std::fs::symlink_metadata(path)?)?;
+        check_origin(&file.metadata()?)?;
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn check_origin(metadata: &Metadata) -> io::Result<()> {
     const WRITABLE_BY_EVERYONE: u32 = 0o002;
-    let metadata = std::fs::metadata(path)?;
     let owner = metadata.uid();
     if ![0, geteuid().as_raw()].contains(&owner) {
         let problem = format!("the file belongs to another user (uid {owner})");

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::promotion::{assert_no_change_token, login, set_password, set_role};
-use crate::mail::{NEW_PASSWORD, redeem, request_reset};
-use crate::support::{PASSWORD, TestApp};
+use super::promotion::{
+    assert_no_change_token, login, redeem as redeem_token, reset_link, set_password, set_role,
+};
+use crate::mail::{NEW_PASSWORD, create_user_with_email, queued_count, redeem, request_reset};
+use crate::support::{PASSWORD, TestApp, wait_until};
 
 /// A confirmed address receives reset links, so an address that an Admin entered is a way in.
 #[test]
@@ -131,7 +133,7 @@ fn confirmation_link_ends_with_a_promotion_and_with_a_password_reset() {
     assert_eq!(app.query_text(creator), "user");
 }
 
-/// Who set the address can read the mail with the link, so the password that is set with it counts as theirs.
+/// The person who set the address can read the mail with the link, so the password that is set with it counts as theirs.
 // SECURITY: C02
 #[test]
 fn password_set_with_a_link_to_an_address_of_an_admin_does_not_open_a_promoted_account() {
@@ -147,4 +149,19 @@ fn password_set_with_a_link_to_an_address_of_an_admin_does_not_open_a_promoted_a
     login(&app, &user, NEW_PASSWORD).expect(200);
     set_role(&app, &super_admin, &user, "SuperAdmin");
     assert_no_change_token(login(&app, &user, NEW_PASSWORD));
+}
+
+/// A link of an administrator is not sent to an address, because someone else may have set the address.
+#[test]
+fn link_of_an_administrator_is_not_mailed() {
+    let (app, server) = TestApp::start_with_mail(&[]);
+    let super_admin = app.super_admin_token();
+    let user = create_user_with_email(&app, "ada@example.org");
+    let link = reset_link(&app, &super_admin, &user);
+    request_reset(&app, "ada@example.org").expect(202);
+    wait_until(|| queued_count(&app) == 0);
+    assert!(server.emails().is_empty());
+    redeem_token(&app, &link).expect(204);
+    request_reset(&app, "ada@example.org").expect(202);
+    assert_ne!(server.only_email().token(), link);
 }

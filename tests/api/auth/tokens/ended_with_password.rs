@@ -109,7 +109,7 @@ fn change_of_the_own_password_keeps_tokens() {
     assert!(is_accepted(&fixture.app, &token));
 }
 
-/// Who set the old password can have signed in with it and created a token.
+/// The person who set the old password can have signed in with it and created a token.
 #[test]
 fn change_of_a_password_that_another_set_ends_the_tokens_that_it_allowed_to_create() {
     let fixture = Fixture::new();
