@@ -112,7 +112,7 @@ impl LockedUser {
 }
 
 /// Takes the locks, then reads the caller's current authority. Names in the request body are looked up after this and before
-/// [`LockedRows::into_user`], so that an unknown name (400) is reported before a missing account (404).
+/// `LockedRows::into_user`, so that an unknown name (400) is reported before a missing account (404).
 ///
 /// # Errors
 /// 401 or 403 when the caller has lost its permission.

@@ -80,7 +80,7 @@ pub struct DbOptions {
     pub prepared: PreparedStatements,
 }
 
-/// A connection pool. [`Permits`] limit how long callers wait for a connection. Clones share the pool.
+/// A connection pool. `Permits` limit how long callers wait for a connection. Clones share the pool.
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<DbInner>,
