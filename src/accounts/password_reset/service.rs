@@ -288,7 +288,7 @@ enum UnusedLink {
     None,
     /// It was sent by mail and can be sent again.
     Renewed(ResetLink),
-    /// An administrator created it. It is not sent: who reads the mail is perhaps not the person that it was given to.
+    /// An administrator created it. It is not mailed, because someone else can have set the address.
     OfAnother,
 }
 

@@ -116,7 +116,7 @@ pub fn csv_line(cells: impl Iterator<Item = String>) -> String {
     cells.map(quoted).collect::<Vec<_>>().join(",")
 }
 
-/// Whether a spreadsheet could read the text as a formula (OWASP, CSV Injection). A number such as `-1` is none.
+/// Whether a spreadsheet could read the text as a formula (OWASP, CSV Injection). A number such as `-1` is not a formula.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err()
 }

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::{Db, DbInner, Tx, unavailable};
 use crate::platform::error::{AppError, Code, TxResult};
 
-/// If so many threads wait for servers that do not respond, no others are started.
+/// The maximum number of threads that wait for servers that do not respond. Beyond it, no others are started.
 const MAX_ABANDONED_THREADS: usize = 128;
 
 /// How often the limits of a wait are examined.

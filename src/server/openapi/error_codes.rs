@@ -16,7 +16,7 @@ use crate::platform::http::problem::status_of;
 /// Problems by code.
 type Problems = BTreeMap<String, Value>;
 
-/// By operation.
+/// The recorded problems, by operation and code.
 const RECORDED: &str = include_str!("../../../openapi/errors.json");
 const PROBLEM_JSON: &str = "application/problem+json";
 

@@ -7,7 +7,7 @@ use std::process::Command;
 pub struct SmallFileSystem<'p>(&'p Path);
 
 impl<'p> SmallFileSystem<'p> {
-    /// Creates the directory, and mounts a file system of so many bytes on it. `None` if this process may not do that.
+    /// Creates the directory, and mounts a file system of this size in bytes on it. `None` if this process may not do that.
     pub fn mount(path: &'p Path, bytes: u64) -> Option<Self> {
         std::fs::create_dir_all(path).unwrap();
         let options = format!("size={bytes},mode=700,uid=65534,gid=65534");
